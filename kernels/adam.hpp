@@ -1,0 +1,60 @@
+#pragma once
+/// \file Adam (Kingma and Ba, 2015) with a clip of the gradient's global norm and a learning rate that follows the KL divergence.
+
+#include "kernels/ppo.hpp"
+
+namespace stampede {
+
+inline constexpr float kAdamBeta1 = 0.9f, kAdamBeta2 = 0.999f, kAdamEpsilon = 1e-5f;
+
+/// Before a step: notes the minibatch's figures, sets the gradient's scale and moves the learning rate.
+struct PrepareStep {
+  Control* control;
+  const float* column_sums;   ///< of the loss
+  const float* squared_norm;  ///< of the gradient
+  float max_gradient_norm;
+  Schedule schedule;
+  float target_kl;
+
+  STAMPEDE_FN void operator()() const {
+    Control& c = *control;
+    const float norm = sqrt(*squared_norm), kl = column_sums[kKl];
+    c.minibatches += 1.0f;
+    c.policy_loss += column_sums[kPolicyLoss];
+    c.value_loss += column_sums[kValueLoss];
+    c.kl += kl;
+    c.clip_fraction += column_sums[kClipped];
+    c.gradient_norm += norm;
+    c.gradient_scale = norm > max_gradient_norm ? max_gradient_norm / norm : 1.0f;
+    if (schedule == Schedule::kAdaptive) {
+      // As in rsl_rl: half as far again whenever the policy moved less than half, or more than twice, what is wanted.
+      if (kl > 2.0f * target_kl) c.learning_rate = max(c.learning_rate / 1.5f, 1e-5f);
+      if (kl < 0.5f * target_kl) c.learning_rate = min(c.learning_rate * 1.5f, 1e-2f);
+    }
+    c.beta1_power *= kAdamBeta1;
+    c.beta2_power *= kAdamBeta2;
+  }
+};
+
+struct AdamStep {
+  float* parameters;
+  float* first_moment;
+  float* second_moment;
+  const float* gradient;
+  const Control* control;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index at) const {
+    const Control& c = *control;
+    const Real g = load<Real>(gradient + at) * Real(c.gradient_scale);
+    const Real m = Real(kAdamBeta1) * load<Real>(first_moment + at) + Real(1.0f - kAdamBeta1) * g;
+    const Real v = Real(kAdamBeta2) * load<Real>(second_moment + at) + Real(1.0f - kAdamBeta2) * g * g;
+    store(first_moment + at, m);
+    store(second_moment + at, v);
+    const Real rate = Real(c.learning_rate / (1.0f - c.beta1_power));
+    const Real root = sqrt(v * Real(1.0f / (1.0f - c.beta2_power)));
+    store(parameters + at, load<Real>(parameters + at) - rate * m / (root + Real(kAdamEpsilon)));
+  }
+};
+
+}  // namespace stampede

@@ -1,0 +1,72 @@
+#pragma once
+/// \file The few numbers of a training that change from iteration to iteration. They live on the device, where the kernels read
+/// and advance them, so that an iteration needs nothing from the host and can be replayed as a graph.
+
+#include "kernels/math.hpp"
+
+namespace stampede {
+
+/// How the learning rate moves.
+enum class Schedule : int { kFixed, kLinear, kAdaptive };
+
+/// Running mean and variance of one quantity (Chan, Golub and LeVeque, 1983: merging of two sets' moments).
+struct Moments {
+  float count, mean, variance;
+
+  /// Takes in `n` new values, given by the sums of (x - mean) and (x - mean)^2 about the mean so far.
+  STAMPEDE_FN void merge(float n, float sum, float sum_of_squares) {
+    const float total = count + n;
+    if (!(n > 0.0f)) return;
+    const float shift = sum / n;
+    const float spread = max(sum_of_squares / n - shift * shift, 0.0f);
+    const float old_share = count / total, new_share = n / total;
+    variance = old_share * variance + new_share * spread + old_share * new_share * shift * shift;
+    mean += new_share * shift;
+    // Beyond some 10^9 values a float no longer counts; the past keeps that weight then.
+    count = total < 1e9f ? total : 1e9f;
+  }
+};
+
+/// 1 / standard deviation as normalisers use it; the same in exported policies.
+STAMPEDE_FN float inverse_deviation(float variance) { return 1.0f / sqrt(variance + 1e-8f); }
+
+struct Control {
+  std::uint32_t clock;      ///< control steps every environment has taken
+  std::uint32_t iteration;  ///< finished iterations
+  float learning_rate;
+  float beta1_power, beta2_power;  ///< Adam's decay rates to the power of the steps taken
+  float gradient_scale;            ///< of the step at hand: 1, or less where the norm is clipped
+  Moments values;                  ///< of the returns; the critic learns (return - mean) / deviation
+  // Sums over the minibatches of the iteration at hand.
+  float minibatches, policy_loss, value_loss, kl, clip_fraction, gradient_norm;
+};
+static_assert(sizeof(Control) == 15 * sizeof(float), "Control is saved as words");
+
+/// Sets the iteration's sums to zero and the learning rate to what the schedule says.
+struct BeginIteration {
+  Control* control;
+  Schedule schedule;
+  float learning_rate;
+  float iterations;
+
+  STAMPEDE_FN void operator()() const {
+    Control& c = *control;
+    if (schedule == Schedule::kFixed) c.learning_rate = learning_rate;
+    if (schedule == Schedule::kLinear) {
+      c.learning_rate = learning_rate * max(1.0f - static_cast<float>(c.iteration) / iterations, 0.0f);
+    }
+    c.minibatches = c.policy_loss = c.value_loss = c.kl = c.clip_fraction = c.gradient_norm = 0.0f;
+  }
+};
+
+struct EndIteration {
+  Control* control;
+  std::uint32_t horizon;
+
+  STAMPEDE_FN void operator()() const {
+    control->clock += horizon;
+    control->iteration += 1;
+  }
+};
+
+}  // namespace stampede

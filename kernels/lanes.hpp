@@ -1,0 +1,421 @@
+#pragma once
+/// \file Lanes: the number types that kernels are templates on, and the operations that all of them share.
+///
+/// | Real             | where                        | lanes | mask           |
+/// |------------------|------------------------------|-------|----------------|
+/// | float            | CUDA (a thread a lane), tests | 1     | bool           |
+/// | double           | oracles                      | 1     | bool           |
+/// | Pack<float, W>   | CPU: W = 16, 8, 4            | W     | Mask<W>        |
+///
+/// Shared operations: + - * / and comparisons; `select any all min max abs sqrt round_nearest`; `load store
+/// load_strided store_strided gather`; integers beside them (`IntOf`, `UintOf`) with `bits_of`, `real_of_bits`,
+/// `to_real`, `to_int`, `multiply_wide`; `group_sum<K>` over aligned groups of K lanes. Lane data never steers a branch, except through
+/// `any`, which skips work that no lane needs.
+///
+/// Pack<T, N> is a thin wrapper over the compiler's vector extension. nvcc cannot instantiate it, so packs exist in .cpp files only.
+
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/vocabulary.hpp"
+
+#if !defined(__CUDACC__) && defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace stampede {
+
+// ---------------------------------------------------------------------------------------------- one lane
+
+template <class Real>
+struct LaneTraits;
+
+template <>
+struct LaneTraits<float> {
+  static constexpr int kLanes = 1;
+  using Scalar = float;
+  using Int = std::int32_t;
+  using Uint = std::uint32_t;
+  using Mask = bool;
+};
+
+template <>
+struct LaneTraits<double> {
+  static constexpr int kLanes = 1;
+  using Scalar = double;
+  using Int = std::int32_t;
+  using Uint = std::uint32_t;
+  using Mask = bool;
+};
+
+template <class Real>
+inline constexpr int kLanes = LaneTraits<Real>::kLanes;
+template <class Real>
+using ScalarOf = typename LaneTraits<Real>::Scalar;
+template <class Real>
+using IntOf = typename LaneTraits<Real>::Int;
+template <class Real>
+using UintOf = typename LaneTraits<Real>::Uint;
+template <class Real>
+using MaskOf = typename LaneTraits<Real>::Mask;
+
+template <class T>
+STAMPEDE_FN T select(bool mask, T yes, T no) {
+  return mask ? yes : no;
+}
+STAMPEDE_FN bool any(bool mask) { return mask; }
+STAMPEDE_FN bool all(bool mask) { return mask; }
+STAMPEDE_FN float abs(float x) { return fabsf(x); }
+STAMPEDE_FN double abs(double x) { return fabs(x); }
+STAMPEDE_FN float min(float a, float b) { return b < a ? b : a; }
+STAMPEDE_FN double min(double a, double b) { return b < a ? b : a; }
+STAMPEDE_FN float max(float a, float b) { return a < b ? b : a; }
+STAMPEDE_FN double max(double a, double b) { return a < b ? b : a; }
+STAMPEDE_FN float sqrt(float x) { return sqrtf(x); }
+STAMPEDE_FN double sqrt(double x) { return ::sqrt(x); }
+
+/// Nearest integer, ties to even; for |x| < 2^22 (float) and 2^51 (double), where adding and subtracting 1.5 * 2^23
+/// (2^52) rounds.
+STAMPEDE_FN float round_nearest(float x) {
+#if defined(__CUDA_ARCH__)
+  return rintf(x);
+#else
+  constexpr float kRound = 12582912.0f;
+  return (x + kRound) - kRound;
+#endif
+}
+STAMPEDE_FN double round_nearest(double x) { return rint(x); }
+
+STAMPEDE_FN std::int32_t to_int(float x) { return static_cast<std::int32_t>(x); }
+STAMPEDE_FN std::int32_t to_int(double x) { return static_cast<std::int32_t>(x); }
+
+/// An integer as a Real.
+template <class Real>
+STAMPEDE_FN Real to_real(std::int32_t i) {
+  return static_cast<Real>(i);
+}
+
+STAMPEDE_FN std::int32_t bits_of(float x) {
+  std::int32_t i;
+  memcpy(&i, &x, sizeof i);
+  return i;
+}
+STAMPEDE_FN float real_of_bits(std::int32_t i) {
+  float x;
+  memcpy(&x, &i, sizeof x);
+  return x;
+}
+
+/// The same bits, read as a signed integer.
+STAMPEDE_FN std::int32_t as_signed(std::uint32_t i) { return static_cast<std::int32_t>(i); }
+
+/// The 64-bit product of two unsigned words.
+STAMPEDE_FN void multiply_wide(std::uint32_t a, std::uint32_t b, std::uint32_t& high, std::uint32_t& low) {
+  const std::uint64_t product = static_cast<std::uint64_t>(a) * b;
+  high = static_cast<std::uint32_t>(product >> 32);
+  low = static_cast<std::uint32_t>(product);
+}
+
+/// A Real of one lane.
+template <class Real>
+concept ScalarLane = std::is_floating_point_v<Real>;
+
+/// first, first + 1, … in the lanes.
+template <ScalarLane Real>
+STAMPEDE_FN std::uint32_t lane_indices(Index first) {
+  return static_cast<std::uint32_t>(first);
+}
+
+/// Reads adjacent elements, one a lane.
+template <ScalarLane Real>
+STAMPEDE_FN Real load(const Real* p) {
+  return *p;
+}
+template <ScalarLane Real>
+STAMPEDE_FN std::uint32_t load_uint(const std::uint32_t* p) {
+  return *p;
+}
+
+/// Reads p[0], p[stride], … .
+template <ScalarLane Real>
+STAMPEDE_FN Real load_strided(const Real* p, Index) {
+  return *p;
+}
+
+/// Writes adjacent elements, one a lane; `store_strided` those at p[0], p[stride], … .
+template <class T>
+STAMPEDE_FN void store(T* p, T x) {
+  *p = x;
+}
+STAMPEDE_FN void store_strided(float* p, Index, float x) { *p = x; }
+STAMPEDE_FN void store_strided(double* p, Index, double x) { *p = x; }
+
+/// Element `index` of the array, lane by lane.
+STAMPEDE_FN float gather(const float* p, std::uint32_t index) { return p[index]; }
+
+/// Sum over the aligned group of K lanes that each lane belongs to, the same bits in all of them: a butterfly, so that
+/// it does not depend on the width of the pack. K is a power of two.
+template <int K>
+STAMPEDE_FN float group_sum(float x) {
+  static_assert(K > 0 && (K & (K - 1)) == 0 && K <= 32);
+#if defined(__CUDA_ARCH__)
+  STAMPEDE_UNROLL
+  for (int step = 1; step < K; step *= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
+#endif
+  return x;
+}
+
+#if !defined(__CUDACC__)
+// ---------------------------------------------------------------------------------------------- packs
+
+template <class T, int N>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(sizeof(T) * N)));
+};
+
+/// Which lanes a condition holds in: all bits set, or none. && and || work on all lanes, without short cut.
+template <int N>
+struct Mask {
+  using Vector = typename VectorOf<std::int32_t, N>::type;
+  Vector v;
+  STAMPEDE_FN friend Mask operator&&(Mask a, Mask b) { return {a.v & b.v}; }
+  STAMPEDE_FN friend Mask operator||(Mask a, Mask b) { return {a.v | b.v}; }
+  STAMPEDE_FN friend Mask operator!(Mask a) { return {~a.v}; }
+};
+
+/// N numbers of four bytes side by side.
+template <class T, int N>
+struct Pack {
+  static_assert(sizeof(T) == 4);
+  using Vector = typename VectorOf<T, N>::type;
+  Vector v;
+
+  STAMPEDE_FN Pack() = default;
+  STAMPEDE_FN Pack(T x) : v(x - Vector{}) {}
+  STAMPEDE_FN explicit Pack(Vector x) : v(x) {}
+
+  STAMPEDE_FN T operator[](int lane) const { return v[lane]; }
+  STAMPEDE_FN void set(int lane, T x) { v[lane] = x; }
+
+  STAMPEDE_FN friend Pack operator+(Pack a, Pack b) { return Pack(a.v + b.v); }
+  STAMPEDE_FN friend Pack operator-(Pack a, Pack b) { return Pack(a.v - b.v); }
+  STAMPEDE_FN friend Pack operator*(Pack a, Pack b) { return Pack(a.v * b.v); }
+  STAMPEDE_FN friend Pack operator/(Pack a, Pack b) { return Pack(a.v / b.v); }
+  STAMPEDE_FN friend Pack operator-(Pack a) { return Pack(-a.v); }
+  STAMPEDE_FN friend Pack operator&(Pack a, Pack b) { return Pack(a.v & b.v); }
+  STAMPEDE_FN friend Pack operator|(Pack a, Pack b) { return Pack(a.v | b.v); }
+  STAMPEDE_FN friend Pack operator^(Pack a, Pack b) { return Pack(a.v ^ b.v); }
+  STAMPEDE_FN friend Pack operator<<(Pack a, int bits) { return Pack(a.v << bits); }
+  STAMPEDE_FN friend Pack operator>>(Pack a, int bits) { return Pack(a.v >> bits); }
+  STAMPEDE_FN Pack& operator+=(Pack b) { return *this = *this + b; }
+  STAMPEDE_FN Pack& operator-=(Pack b) { return *this = *this - b; }
+  STAMPEDE_FN Pack& operator*=(Pack b) { return *this = *this * b; }
+
+  STAMPEDE_FN friend Mask<N> operator<(Pack a, Pack b) { return mask_of(a.v < b.v); }
+  STAMPEDE_FN friend Mask<N> operator<=(Pack a, Pack b) { return mask_of(a.v <= b.v); }
+  STAMPEDE_FN friend Mask<N> operator>(Pack a, Pack b) { return mask_of(a.v > b.v); }
+  STAMPEDE_FN friend Mask<N> operator>=(Pack a, Pack b) { return mask_of(a.v >= b.v); }
+  STAMPEDE_FN friend Mask<N> operator==(Pack a, Pack b) { return mask_of(a.v == b.v); }
+  STAMPEDE_FN friend Mask<N> operator!=(Pack a, Pack b) { return mask_of(a.v != b.v); }
+
+  STAMPEDE_FN friend Pack select(Mask<N> mask, Pack yes, Pack no) { return Pack(mask.v ? yes.v : no.v); }
+  STAMPEDE_FN friend Pack min(Pack a, Pack b) { return Pack(b.v < a.v ? b.v : a.v); }
+  STAMPEDE_FN friend Pack max(Pack a, Pack b) { return Pack(a.v < b.v ? b.v : a.v); }
+
+ private:
+  template <class V>
+  STAMPEDE_FN static Mask<N> mask_of(V comparison) {
+    return {reinterpret_cast<typename Mask<N>::Vector>(comparison)};
+  }
+};
+
+template <class T, int N>
+struct LaneTraits<Pack<T, N>> {
+  static constexpr int kLanes = N;
+  using Scalar = T;
+  using Int = Pack<std::int32_t, N>;
+  using Uint = Pack<std::uint32_t, N>;
+  using Mask = stampede::Mask<N>;
+};
+
+template <int N>
+STAMPEDE_FN bool any(Mask<N> mask) {
+#if defined(__AVX512DQ__)
+  if constexpr (N == 16) return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask.v)) != 0;
+#endif
+#if defined(__AVX__)
+  if constexpr (N == 8) return _mm256_movemask_ps(reinterpret_cast<__m256>(mask.v)) != 0;
+#endif
+#if defined(__SSE2__)
+  if constexpr (N == 4) return _mm_movemask_ps(reinterpret_cast<__m128>(mask.v)) != 0;
+#endif
+  std::int32_t set = 0;
+  for (int lane = 0; lane < N; ++lane) set |= mask.v[lane];
+  return set != 0;
+}
+template <int N>
+STAMPEDE_FN bool all(Mask<N> mask) {
+  return !any(!mask);
+}
+
+template <int N>
+STAMPEDE_FN Pack<float, N> abs(Pack<float, N> x) {
+  const auto bits = reinterpret_cast<typename Pack<std::int32_t, N>::Vector>(x.v) & 0x7fffffff;
+  return Pack<float, N>(reinterpret_cast<typename Pack<float, N>::Vector>(bits));
+}
+
+template <int N>
+STAMPEDE_FN Pack<float, N> sqrt(Pack<float, N> x) {
+#if defined(__AVX512F__)
+  if constexpr (N == 16) return Pack<float, N>(typename Pack<float, N>::Vector(_mm512_maskz_sqrt_ps(0xffff, x.v)));
+#endif
+#if defined(__AVX__)
+  if constexpr (N == 8) return Pack<float, N>(typename Pack<float, N>::Vector(_mm256_sqrt_ps(x.v)));
+#endif
+#if defined(__SSE2__)
+  if constexpr (N == 4) return Pack<float, N>(typename Pack<float, N>::Vector(_mm_sqrt_ps(x.v)));
+#endif
+  for (int lane = 0; lane < N; ++lane) x.v[lane] = __builtin_sqrtf(x.v[lane]);
+  return x;
+}
+
+template <int N>
+STAMPEDE_FN Pack<float, N> round_nearest(Pack<float, N> x) {
+  const Pack<float, N> round = 12582912.0f;
+  return (x + round) - round;
+}
+
+template <int N>
+STAMPEDE_FN Pack<std::int32_t, N> to_int(Pack<float, N> x) {
+  return Pack<std::int32_t, N>(__builtin_convertvector(x.v, typename Pack<std::int32_t, N>::Vector));
+}
+
+template <class Real, int N>
+STAMPEDE_FN Real to_real(Pack<std::int32_t, N> i) {
+  return Real(__builtin_convertvector(i.v, typename Real::Vector));
+}
+
+template <int N>
+STAMPEDE_FN Pack<std::int32_t, N> bits_of(Pack<float, N> x) {
+  return Pack<std::int32_t, N>(reinterpret_cast<typename Pack<std::int32_t, N>::Vector>(x.v));
+}
+template <int N>
+STAMPEDE_FN Pack<float, N> real_of_bits(Pack<std::int32_t, N> i) {
+  return Pack<float, N>(reinterpret_cast<typename Pack<float, N>::Vector>(i.v));
+}
+
+template <int N>
+STAMPEDE_FN Pack<std::int32_t, N> as_signed(Pack<std::uint32_t, N> i) {
+  return Pack<std::int32_t, N>(reinterpret_cast<typename Pack<std::int32_t, N>::Vector>(i.v));
+}
+
+template <int N>
+STAMPEDE_FN void multiply_wide(Pack<std::uint32_t, N> a, Pack<std::uint32_t, N> b, Pack<std::uint32_t, N>& high,
+                               Pack<std::uint32_t, N>& low) {
+  // The processors multiply the even 32-bit lanes to 64-bit products: once as they are, once with the odd lanes moved down.
+  using Wide = typename VectorOf<std::uint64_t, N / 2>::type;
+  const Wide a_even = reinterpret_cast<Wide>(a.v), b_even = reinterpret_cast<Wide>(b.v);
+  const Wide a_odd = a_even >> 32, b_odd = b_even >> 32;
+  Wide even, odd;
+  const auto product = [](Wide x, Wide y) -> Wide {
+#if defined(__AVX512F__)
+    if constexpr (N == 16) return (Wide)_mm512_maskz_mul_epu32(0xff, (__m512i)x, (__m512i)y);
+#endif
+#if defined(__AVX2__)
+    if constexpr (N == 8) return (Wide)_mm256_mul_epu32((__m256i)x, (__m256i)y);
+#endif
+#if defined(__SSE2__)
+    if constexpr (N == 4) return (Wide)_mm_mul_epu32((__m128i)x, (__m128i)y);
+#endif
+    return (x & 0xffffffffu) * (y & 0xffffffffu);
+  };
+  even = product(a_even, b_even);
+  odd = product(a_odd, b_odd);
+  using Narrow = typename Pack<std::uint32_t, N>::Vector;
+  constexpr std::uint64_t kLow = 0xffffffffu;
+  high.v = reinterpret_cast<Narrow>((even >> 32) | (odd & ~kLow));
+  low.v = reinterpret_cast<Narrow>((even & kLow) | (odd << 32));
+}
+
+namespace detail {
+template <class T, int N>
+struct __attribute__((packed, aligned(4), may_alias)) Unaligned {
+  typename VectorOf<T, N>::type v;
+};
+}  // namespace detail
+
+template <class P>
+concept PackType = (kLanes<P> > 1) && requires {
+  typename P::Vector;
+};
+
+template <PackType Real>
+STAMPEDE_FN Real load(const ScalarOf<Real>* p) {
+  return Real(reinterpret_cast<const detail::Unaligned<ScalarOf<Real>, kLanes<Real>>*>(p)->v);
+}
+template <PackType Real>
+STAMPEDE_FN UintOf<Real> load_uint(const std::uint32_t* p) {
+  return load<UintOf<Real>>(p);
+}
+template <class T, int N>
+STAMPEDE_FN void store(T* p, Pack<T, N> x) {
+  reinterpret_cast<detail::Unaligned<T, N>*>(p)->v = x.v;
+}
+template <PackType Real>
+STAMPEDE_FN UintOf<Real> lane_indices(Index first) {
+  UintOf<Real> indices;
+  STAMPEDE_UNROLL
+  for (int lane = 0; lane < kLanes<Real>; ++lane) indices.v[lane] = static_cast<std::uint32_t>(first + lane);
+  return indices;
+}
+template <int N>
+STAMPEDE_FN Pack<float, N> gather(const float* p, Pack<std::uint32_t, N> index) {
+#if defined(__AVX512F__)
+  if constexpr (N == 16) {
+    return Pack<float, N>(typename Pack<float, N>::Vector(
+        _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, reinterpret_cast<__m512i>(index.v), p, 4)));
+  }
+#endif
+  Pack<float, N> x;
+  STAMPEDE_UNROLL
+  for (int lane = 0; lane < N; ++lane) x.v[lane] = p[index.v[lane]];
+  return x;
+}
+template <PackType Real>
+STAMPEDE_FN Real load_strided(const ScalarOf<Real>* p, Index stride) {
+  return gather(p, lane_indices<Real>(0) * UintOf<Real>(static_cast<std::uint32_t>(stride)));
+}
+template <int N>
+STAMPEDE_FN void store_strided(float* p, Index stride, Pack<float, N> x) {
+#if defined(__AVX512F__)
+  if constexpr (N == 16) {
+    const auto index = lane_indices<Pack<float, N>>(0) * Pack<std::uint32_t, N>(static_cast<std::uint32_t>(stride));
+    return _mm512_i32scatter_ps(p, reinterpret_cast<__m512i>(index.v), x.v, 4);
+  }
+#endif
+  STAMPEDE_UNROLL
+  for (int lane = 0; lane < N; ++lane) p[lane * stride] = x.v[lane];
+}
+namespace detail {
+template <int Step, int N, int... Lane>
+STAMPEDE_FN Pack<float, N> exchange(Pack<float, N> x, std::integer_sequence<int, Lane...>) {
+  return Pack<float, N>(__builtin_shufflevector(x.v, x.v, (Lane ^ Step)...));
+}
+}  // namespace detail
+
+template <int K, int N>
+STAMPEDE_FN Pack<float, N> group_sum(Pack<float, N> x) {
+  static_assert(K > 0 && (K & (K - 1)) == 0 && K <= N);
+  constexpr auto kSequence = std::make_integer_sequence<int, N>{};
+  if constexpr (K >= 2) x += detail::exchange<1>(x, kSequence);
+  if constexpr (K >= 4) x += detail::exchange<2>(x, kSequence);
+  if constexpr (K >= 8) x += detail::exchange<4>(x, kSequence);
+  if constexpr (K >= 16) x += detail::exchange<8>(x, kSequence);
+  return x;
+}
+
+#endif  // !__CUDACC__
+
+}  // namespace stampede

@@ -1,0 +1,126 @@
+#pragma once
+/// \file Running normalisation of observations and values.
+
+#include "kernels/control.hpp"
+
+namespace stampede {
+
+/// Copies elements.
+struct CopyElements {
+  const float* from;
+  float* to;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    store(to + first, load<Real>(from + first));
+  }
+};
+
+/// What a normalised observation is limited to.
+inline constexpr float kObservationClip = 10.0f;
+
+/// Picks rows of observations and normalises them: element i of the target is (row i / stride, feature i % stride).
+/// The target's rows lie `stride`, a multiple of kMaxLanes, apart; features from `features` on are padding.
+struct NormaliseRows {
+  const float* observation;    ///< [row][features]
+  const std::uint32_t* index;  ///< row to pick for each target row; null: the row itself
+  const float* mean;           ///< [stride]
+  const float* inverse_deviation;
+  float* target;
+  Index features, stride;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const Index row = static_cast<std::uint32_t>(first) / static_cast<std::uint32_t>(stride);
+    const Index feature = first - row * stride;
+    Index source = row;
+    if (index != nullptr) {
+      source = static_cast<Index>(index[row]);
+      // Rows picked at random are seldom in the cache. The index has room behind its end.
+      STAMPEDE_PREFETCH(observation + static_cast<Index>(index[row + 12]) * features + feature);
+    }
+    if (feature >= features) return store(target + first, Real(0.0f));
+    const Real x = load<Real>(observation + source * features + feature);
+    const Real normal = (x - load<Real>(mean + feature)) * load<Real>(inverse_deviation + feature);
+    store(target + first, clamp(normal, Real(-kObservationClip), Real(kObservationClip)));
+  }
+};
+
+/// First and second moment of the observations about the running mean, column by column, for `Backend::sum`.
+struct ObservationMoments {
+  const float* observation;  ///< [step][env stride][features]
+  const float* mean;
+  Index features, envs, env_stride;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 2>& out) const {
+    const Index env = first % env_stride;
+    const auto counted = lane_indices<Real>(env) < UintOf<Real>(static_cast<std::uint32_t>(envs));
+    const Real x = load_strided<Real>(observation + first * features + column, features) - Real(mean[column]);
+    out[0] = select(counted, x, Real(0.0f));
+    out[1] = select(counted, x * x, Real(0.0f));
+  }
+};
+
+/// Takes the sums above into the running moments of every feature.
+struct MergeObservationMoments {
+  const float* sums;  ///< [feature][2]
+  float count;        ///< values in each sum
+  float* counts;      ///< [features]
+  float* mean;
+  float* variance;
+  float* inverse;  ///< 1 / deviation
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    STAMPEDE_NO_UNROLL
+    for (Index i = first; i < first + kLanes<Real>; ++i) {
+      Moments moments{counts[i], mean[i], variance[i]};
+      moments.merge(count, sums[2 * i], sums[2 * i + 1]);
+      counts[i] = moments.count;
+      mean[i] = moments.mean;
+      variance[i] = moments.variance;
+      inverse[i] = inverse_deviation(moments.variance);
+    }
+  }
+};
+
+/// Moments of the returns about the running mean (column 0) and of the advantages about 0 (column 1), over a rollout.
+struct ReturnMoments {
+  const float* returns;  ///< [step][env stride]
+  const float* advantage;
+  const Control* control;
+  Index envs, env_stride;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 2>& out) const {
+    const auto counted = lane_indices<Real>(first % env_stride) < UintOf<Real>(static_cast<std::uint32_t>(envs));
+    const Real x =
+        column == 0 ? load<Real>(returns + first) - Real(control->values.mean) : load<Real>(advantage + first);
+    out[0] = select(counted, x, Real(0.0f));
+    out[1] = select(counted, x * x, Real(0.0f));
+  }
+};
+
+/// Takes the returns' sums into the running moments and rescales the critic's head so that the values it stands for stay as
+/// they were (van Hasselt et al., "Learning values across many orders of magnitude", 2016: PopArt).
+struct MergeReturnMoments {
+  Control* control;
+  const float* sums;  ///< [2]
+  float count;
+  float* head_weight;  ///< [inputs]
+  float* head_bias;    ///< [1]
+  Index inputs;
+
+  STAMPEDE_FN void operator()() const {
+    Moments& values = control->values;
+    const float old_mean = values.mean, old_deviation = 1.0f / inverse_deviation(values.variance);
+    values.merge(count, sums[0], sums[1]);
+    const float inverse = inverse_deviation(values.variance);
+    STAMPEDE_NO_UNROLL
+    for (Index i = 0; i < inputs; ++i) head_weight[i] *= old_deviation * inverse;
+    *head_bias = (old_deviation * *head_bias + old_mean - values.mean) * inverse;
+  }
+};
+
+}  // namespace stampede

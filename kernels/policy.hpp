@@ -1,0 +1,90 @@
+#pragma once
+/// \file The Gaussian policy: mean from the network, standard deviation a parameter of its own.
+
+#include "kernels/control.hpp"
+#include "kernels/random.hpp"
+
+namespace stampede {
+
+inline constexpr float kLogSqrtTwoPi = 0.9189385332046727f;
+
+/// From the network's output u to the task's units: clip(centre + scale u, low, high); one value an action each.
+struct ActionScaling {
+  const float* centre;
+  const float* scale;
+  const float* low;
+  const float* high;
+
+  template <class Real>
+  STAMPEDE_FN Real operator()(Real u, int action) const {
+    return clamp(Real(centre[action]) + Real(scale[action]) * u, Real(low[action]), Real(high[action]));
+  }
+};
+
+/// Draws actions u = mean + deviation * normal, with their log-probabilities.
+struct SampleActions {
+  const float* mean;  ///< the network's outputs; the row of environment e is e - base
+  Index mean_stride, base;
+  const float* log_std;  ///< [actions]
+  int actions;
+  std::uint64_t seed;
+  const Control* control;
+  std::uint32_t offset;  ///< control steps into the rollout
+  ActionScaling scaling;
+  float* output;    ///< [env][actions]: u, as the loss needs it
+  float* action;    ///< [env][actions]: in the task's units
+  float* log_prob;  ///< [env]
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    Random<Real> random(seed, lane_indices<Real>(first), control->clock + offset, Purpose::kAction);
+    Real sum = Real(0.0f), spare = Real(0.0f);
+    STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) {
+      Real normal = spare;
+      if (a % 2 == 0) random.normal_pair(normal, spare);
+      const Real log_deviation = Real(log_std[a]);
+      const Real u =
+          load_strided<Real>(mean + (first - base) * mean_stride + a, mean_stride) + exp(log_deviation) * normal;
+      sum = sum - (Real(0.5f) * normal * normal + log_deviation + Real(kLogSqrtTwoPi));
+      store_strided(output + first * actions + a, actions, u);
+      store_strided(action + first * actions + a, actions, scaling(u, a));
+    }
+    store(log_prob + first, sum);
+  }
+};
+
+/// The deterministic policy: the mean itself.
+struct MeanActions {
+  const float* mean;  ///< as in SampleActions
+  Index mean_stride, base;
+  int actions;
+  ActionScaling scaling;
+  float* action;  ///< [env][actions]: in the task's units
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) {
+      const Real u = load_strided<Real>(mean + (first - base) * mean_stride + a, mean_stride);
+      store_strided(action + first * actions + a, actions, scaling(u, a));
+    }
+  }
+};
+
+/// The critic's output as a value: mean + deviation * output.
+struct StoreValues {
+  const float* output;  ///< row of environment e is e - base
+  Index output_stride, base;
+  const Control* control;
+  float* value;  ///< [env]
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const float deviation = 1.0f / inverse_deviation(control->values.variance);
+    const Real x = load_strided<Real>(output + (first - base) * output_stride, output_stride);
+    store(value + first, Real(control->values.mean) + Real(deviation) * x);
+  }
+};
+
+}  // namespace stampede

@@ -1,0 +1,190 @@
+#pragma once
+/// \file The policy-gradient losses and their gradients with respect to the networks' outputs.
+///
+/// For a sample with advantage A, the ratio q = pi(u|s) / pi_old(u|s) and the clip range c:
+///
+///     clipped_ratio:  -min(q A, clip(q, 1 - c, 1 + c) A)                  (Schulman et al., "PPO", 2017)
+///     log_prob:       -A log pi(u|s)                                      (REINFORCE, actor-critic)
+///     value:          1/2 (v - R)^2, or with clipping the larger of that and 1/2 (v_old + clip(v - v_old, +-c) - R)^2
+///     entropy bonus:  - coefficient * sum log sigma  (up to a constant)
+///
+/// v, v_old and R are in units of the returns' deviation. The mean over the minibatch is taken by weighting with 1 / count.
+
+#include "kernels/normalise.hpp"
+#include "kernels/policy.hpp"
+
+namespace stampede {
+
+enum class Surrogate : int { kLogProb, kClippedRatio };
+
+/// Which rows of the rollout a pass over it visits, in which order.
+struct Shuffle {
+  std::uint32_t* order;  ///< [samples]
+  std::uint32_t samples, envs, env_stride;
+  std::uint64_t seed;
+  const Control* control;
+  std::uint32_t epoch, epochs;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    using Uint = UintOf<Real>;
+    const Uint place = permute<Real>(lane_indices<Real>(first), samples, seed, control->iteration * epochs + epoch);
+    // Rows of the surplus environments that fill up the last pack are left out.
+    store(order + first, envs == env_stride ? place : place + (place / Uint(envs)) * Uint(env_stride - envs));
+  }
+};
+
+/// Sums for mean and deviation of a minibatch's advantages.
+struct AdvantageMoments {
+  const float* advantage;
+  const std::uint32_t* order;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int, Array<Real, 2>& out) const {
+    out[0] = gather(advantage, load_uint<Real>(order + first));
+    out[1] = out[0] * out[0];
+  }
+};
+
+/// What the loss reports of each sample, a column each; behind them the gradients of the log standard deviations.
+enum LossColumn : int { kPolicyLoss, kValueLoss, kKl, kClipped, kLossColumns };
+
+struct PpoLoss {
+  const std::uint32_t* order;  ///< rows of the rollout, of this tile
+  Index rows;                  ///< samples of this tile
+  int actions;
+  // The rollout.
+  const float* output;  ///< [row][actions]
+  const float* log_prob;
+  const float* advantage;
+  const float* returns;
+  const float* value;
+  // The networks' outputs and where their gradients go.
+  const float* mean;
+  float* mean_gradient;
+  Index mean_stride;
+  const float* critic;  ///< null where no values are learned
+  float* critic_gradient;
+  Index critic_stride;
+  const float* log_std;
+  float* columns;  ///< [kLossColumns + actions][column_stride], at this tile's first sample
+  Index column_stride;
+  // The loss.
+  const Control* control;
+  const float* advantage_sums;  ///< [2] over the minibatch; null where advantages stay as they are
+  float count;                  ///< samples of the minibatch
+  Surrogate surrogate;
+  float clip_ratio, value_coefficient;
+  bool clip_value;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const Real zero = Real(0.0f), one = Real(1.0f);
+    const auto row = load_uint<Real>(order + first);
+    const auto present = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(rows));
+    const Real weight = select(present, Real(1.0f / count), zero);
+
+    Real log_probability = zero;
+    STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) {
+      // (u - mean) / sigma waits in the gradient's place until the loss's slope is known.
+      const Real u = gather(output + a, row * UintOf<Real>(static_cast<std::uint32_t>(actions)));
+      const Real centre = load_strided<Real>(mean + first * mean_stride + a, mean_stride);
+      const Real z = (u - centre) * Real(exp(-log_std[a]));
+      log_probability = log_probability - (Real(0.5f) * z * z + Real(log_std[a]) + Real(kLogSqrtTwoPi));
+      store_strided(mean_gradient + first * mean_stride + a, mean_stride, z);
+    }
+
+    Real advance = gather(advantage, row);
+    if (advantage_sums != nullptr) {
+      const float average = advantage_sums[0] / count;
+      const float variance = max(advantage_sums[1] / count - average * average, 0.0f);
+      advance = (advance - Real(average)) * Real(inverse_deviation(variance));
+    }
+    const Real log_ratio = log_probability - gather(log_prob, row);
+    const Real ratio = exp(log_ratio);
+    const Real range = Real(clip_ratio);
+    Real slope, loss;  // d loss / d log_probability
+    const auto outside = abs(ratio - one) > range;
+    if (surrogate == Surrogate::kClippedRatio) {
+      const Real plain = ratio * advance;
+      const Real clipped = clamp(ratio, one - range, one + range) * advance;
+      loss = -min(plain, clipped);
+      slope = select(plain <= clipped, -plain, zero);
+    } else {
+      loss = -(advance * log_probability);
+      slope = -advance;
+    }
+    slope = slope * weight;
+
+    STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) {
+      float* to = mean_gradient + first * mean_stride + a;
+      const Real z = load_strided<Real>(to, mean_stride);
+      store_strided(to, mean_stride, slope * z * Real(exp(-log_std[a])));
+      store(columns + (kLossColumns + a) * column_stride + first, slope * (z * z - one));
+    }
+
+    Real value_loss = zero;
+    if (critic != nullptr) {
+      const Real inverse = Real(inverse_deviation(control->values.variance)), centre = Real(control->values.mean);
+      const Real v = load_strided<Real>(critic + first * critic_stride, critic_stride);
+      const Real target = (gather(returns, row) - centre) * inverse;
+      const Real error = v - target;
+      Real gradient = error;
+      value_loss = Real(0.5f) * error * error;
+      if (clip_value) {
+        const Real old = (gather(value, row) - centre) * inverse;
+        const Real change = v - old;
+        const Real limited = old + clamp(change, -range, range) - target;
+        const Real limited_loss = Real(0.5f) * limited * limited;
+        const auto larger = limited_loss > value_loss;
+        gradient = select(larger, select(abs(change) < range, limited, zero), gradient);
+        value_loss = max(value_loss, limited_loss);
+      }
+      store_strided(critic_gradient + first * critic_stride, critic_stride,
+                    gradient * weight * Real(value_coefficient));
+    }
+    store(columns + kPolicyLoss * column_stride + first, loss * weight);
+    store(columns + kValueLoss * column_stride + first, value_loss * weight);
+    store(columns + kKl * column_stride + first, (ratio - one - log_ratio) * weight);
+    store(columns + kClipped * column_stride + first, select(outside, weight, zero));
+  }
+};
+
+/// Sums of whole columns, for `Backend::sum`.
+struct ColumnValues {
+  const float* columns;  ///< [column][stride]
+  Index stride;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 1>& out) const {
+    out[0] = load<Real>(columns + column * stride + first);
+  }
+};
+
+/// Squares of a gradient, for its norm.
+struct Squares {
+  const float* x;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int, Array<Real, 1>& out) const {
+    const Real value = load<Real>(x + first);
+    out[0] = value * value;
+  }
+};
+
+/// The gradient of the log standard deviations from the loss's columns and the entropy bonus.
+struct LogStdGradient {
+  const float* column_sums;  ///< of the columns behind kLossColumns
+  float* gradient;
+  int actions;
+  float entropy_coefficient;
+
+  STAMPEDE_FN void operator()() const {
+    STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) gradient[a] = column_sums[kLossColumns + a] - entropy_coefficient;
+  }
+};
+
+}  // namespace stampede

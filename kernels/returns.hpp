@@ -1,0 +1,55 @@
+#pragma once
+/// \file Advantages and returns of a rollout.
+///
+/// With T_t = 1 where the episode really ended at step t, R_t = 1 where the environment was reset after it (real end or time-out),
+/// and s'_t the state that followed before any reset:
+///
+///     TD_t = r_t + gamma (1 - T_t) V(s'_t) - V(s_t)
+///     A_t  = TD_t + gamma lambda (1 - R_t) A_{t+1}            (Schulman et al., "GAE", 2016)
+///
+/// A time-out bootstraps and cuts the trace. lambda = 0 is the one-step TD of an actor-critic, lambda = 1 the return with
+/// a baseline; without values (V = 0, lambda = 1) A is the plain discounted return of REINFORCE, to the end of the episode or the rollout.
+
+#include "kernels/lanes.hpp"
+#include "kernels/math.hpp"
+
+namespace stampede {
+
+/// One lane walks one environment backwards through the rollout. Arrays are [step][stride].
+struct Advantages {
+  const float* reward;
+  const float* ended;        ///< 0 running, 1 terminated, 2 timed out
+  const float* value;        ///< [horizon + 1]: V(s_t), of the observation after resets
+  const float* final_value;  ///< V(s'_t); read only where the episode ended at t
+  float* advantage;
+  float* returns;  ///< advantage + value: what the critic learns
+  int horizon;
+  Index stride;
+  float gamma, lambda;
+  bool use_values;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const Real zero = Real(0.0f), discount = Real(gamma), trace = Real(gamma * lambda);
+    Real next = zero;
+    STAMPEDE_NO_UNROLL
+    for (int t = horizon - 1; t >= 0; --t) {
+      const Index at = t * stride + first;
+      const Real end = load<Real>(ended + at);
+      const auto reset = end != zero;
+      const auto terminated = end == Real(1.0f);
+      Real v = zero, v_next = zero;
+      if (use_values) {
+        v = load<Real>(value + at);
+        v_next = select(reset, load<Real>(final_value + at), load<Real>(value + at + stride));
+        v_next = select(terminated, zero, v_next);
+      }
+      const Real difference = load<Real>(reward + at) + discount * v_next - v;
+      next = difference + trace * select(reset, zero, next);
+      store(advantage + at, next);
+      store(returns + at, next + v);
+    }
+  }
+};
+
+}  // namespace stampede
