@@ -1,0 +1,32 @@
+# What all C++ targets share: the standard, warnings, sanitizers, parity, ccache.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+set(CMAKE_LINK_DEPENDS_NO_SHARED ON)
+
+find_program(STAMPEDE_CCACHE ccache)
+if(STAMPEDE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # Not for nvcc: ccache preprocesses for one of several architectures only.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${STAMPEDE_CCACHE})
+endif()
+
+add_library(stampede_flags INTERFACE)
+target_compile_options(stampede_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow>)
+if(STAMPEDE_WARNINGS_AS_ERRORS)
+  target_compile_options(stampede_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+target_include_directories(stampede_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+
+if(STAMPEDE_SANITIZE)
+  target_compile_options(stampede_flags INTERFACE -fsanitize=${STAMPEDE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(stampede_flags INTERFACE -fsanitize=${STAMPEDE_SANITIZE})
+endif()
+if(STAMPEDE_PARITY)
+  target_compile_options(stampede_flags INTERFACE
+                         $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+                         $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false>
+                         $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-ffp-contract=off>)
+  target_compile_definitions(stampede_flags INTERFACE STAMPEDE_PARITY=1)
+endif()

@@ -1,0 +1,28 @@
+# `cmake --install`: program, library, modules, headers, and the package that find_package(stampede) finds.
+if(NOT TARGET stampede)
+  return()
+endif()
+include(CMakePackageConfigHelpers)
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/stampede)
+
+install(TARGETS stampede EXPORT stampede-targets)
+if(TARGET stampede_cli)
+  install(TARGETS stampede_cli)
+endif()
+get_property(modules GLOBAL PROPERTY STAMPEDE_MODULES)
+foreach(module IN LISTS modules)
+  install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/stampede)
+endforeach()
+
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/envs ${PROJECT_SOURCE_DIR}/host
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stampede
+        FILES_MATCHING PATTERN "*.hpp" PATTERN "cli" EXCLUDE PATTERN "cpu" EXCLUDE)
+install(FILES ${PROJECT_BINARY_DIR}/generated/host/base/build_info.hpp
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stampede/host/base)
+
+install(EXPORT stampede-targets NAMESPACE stampede:: DESTINATION ${package})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/stampede-config-version.cmake COMPATIBILITY SameMinorVersion)
+file(WRITE ${PROJECT_BINARY_DIR}/stampede-config.cmake
+     "include(\${CMAKE_CURRENT_LIST_DIR}/stampede-targets.cmake)\n")
+install(FILES ${PROJECT_BINARY_DIR}/stampede-config.cmake ${PROJECT_BINARY_DIR}/stampede-config-version.cmake
+        DESTINATION ${package})

@@ -1,0 +1,155 @@
+/// \file Files that are whole or not there.
+#include "host/base/files.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "host/base/error.hpp"
+
+namespace stampede {
+namespace {
+
+/// What would be right, for the reasons that a user meets.
+std::string remedy(int reason) {
+  switch (reason) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return "; free some space or choose a folder on another disk";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "; choose a folder that you may write to";
+    case ENOTDIR:
+    case ENOENT:
+    case EISDIR:
+      return "; choose a path whose folders exist and are folders";
+    default:
+      return "";
+  }
+}
+
+[[noreturn]] void fail(const char* what, const std::filesystem::path& path, int reason) {
+  throw Error(std::string("cannot ") + what + " " + path.string() + ": " + std::strerror(reason) + remedy(reason));
+}
+
+/// Writes all of `bytes`; returns 0 or the reason it could not.
+int write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail("read", path, errno);
+  std::string bytes;
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0 && status.st_size > 0) bytes.reserve(static_cast<std::size_t>(status.st_size));
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t count = ::read(descriptor, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      const int reason = errno;
+      ::close(descriptor);
+      fail("read", path, reason);
+    }
+    if (count == 0) break;
+    bytes.append(buffer, static_cast<std::size_t>(count));
+  }
+  ::close(descriptor);
+  return bytes;
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes, Durability durability,
+                std::filesystem::path beside) {
+  if (beside.empty()) {
+    std::string name = ".";
+    name += path.filename().string();
+    name += ".partial";
+    beside = path.parent_path() / name;
+  }
+  const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) fail("write", path, errno);
+  int reason = write_all(descriptor, bytes);
+  if (reason == 0 && durability == Durability::kDisk && ::fdatasync(descriptor) != 0) reason = errno;
+  if (::close(descriptor) != 0 && reason == 0) reason = errno;
+  if (reason == 0 && ::rename(beside.c_str(), path.c_str()) != 0) reason = errno;
+  if (reason != 0) {
+    ::unlink(beside.c_str());
+    fail("write", path, reason);
+  }
+}
+
+void make_directory(const std::filesystem::path& path) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code) fail("make the folder", path, code.value());
+  if (!std::filesystem::is_directory(path, code)) fail("make the folder", path, ENOTDIR);
+}
+
+AppendFile::AppendFile(const std::filesystem::path& path) : path_(path) {
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail("write", path, errno);
+}
+
+AppendFile::AppendFile(AppendFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+AppendFile& AppendFile::operator=(AppendFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+AppendFile::~AppendFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void AppendFile::append(std::string_view bytes) {
+  const off_t before = ::lseek(descriptor_, 0, SEEK_END);
+  const int reason = write_all(descriptor_, bytes);
+  if (reason == 0) return;
+  if (before >= 0 && ::ftruncate(descriptor_, before) != 0) {
+    // The first failure is the one to report; a torn last line is dropped when the file is read again.
+  }
+  fail("write", path_, reason);
+}
+
+std::optional<FileLock> FileLock::take(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor < 0) fail("write", path, errno);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return FileLock(descriptor);
+  const int reason = errno;
+  ::close(descriptor);
+  if (reason == EWOULDBLOCK) return std::nullopt;
+  fail("lock", path, reason);
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+}  // namespace stampede

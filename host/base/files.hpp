@@ -1,0 +1,60 @@
+#pragma once
+/// \file Files that are whole or not there: atomic writing, appending without torn lines, locks.
+///
+/// Every failure is an Error that names the file and the system's reason.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stampede {
+
+/// The file's bytes. Throws Error where it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// Whether a written file must outlive a power failure too, which costs milliseconds, or only the process's end.
+enum class Durability { kDisk, kProcess };
+
+/// Writes `bytes` to a file beside `path` (or at `beside`, on the same file system) and renames it. Afterwards `path`
+/// holds either all of `bytes` or what it held before; nothing half-written stays behind.
+void write_file(const std::filesystem::path& path, std::string_view bytes, Durability durability = Durability::kDisk,
+                std::filesystem::path beside = {});
+
+/// Makes a directory and those above it. Throws Error where that cannot be done.
+void make_directory(const std::filesystem::path& path);
+
+/// A file that grows by whole pieces.
+class AppendFile {
+ public:
+  AppendFile() = default;
+  /// Opens `path`, made where it is not there.
+  explicit AppendFile(const std::filesystem::path& path);
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&& other) noexcept;
+  ~AppendFile();
+
+  /// Appends `bytes`. Where not all of them fit, the file is cut back to what it was and an Error thrown.
+  void append(std::string_view bytes);
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+/// An exclusive lock on a file, held until the object ends or the process dies.
+class FileLock {
+ public:
+  /// Nothing where another process holds it. Throws Error where the file cannot be opened.
+  static std::optional<FileLock> take(const std::filesystem::path& path);
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_ = -1;
+};
+
+}  // namespace stampede

@@ -1,0 +1,135 @@
+/// \file `stampede bench env` and `stampede bench train`: the one place that times whole systems.
+#include <fmt/format.h>
+
+#include "host/base/clock.hpp"
+#include "host/cli/command.hpp"
+
+namespace stampede::cli {
+namespace {
+
+struct BenchFlags {
+  SettingsFlags settings;
+  double seconds = 3;
+};
+
+void check(const BenchFlags& flags) {
+  if (!(flags.seconds > 0 && flags.seconds <= 3600)) {
+    throw Error("--seconds " + fmt::format("{}", flags.seconds) + " is out of range; it must be above 0, up to 3600");
+  }
+}
+
+Outcome bench_env(const CommonFlags& common, const BenchFlags& flags) {
+  check(flags);
+  const Settings settings = resolve_settings(flags.settings.sources());
+  Outcome outcome;
+  const std::unique_ptr<Engine> engine = load_engine(common, outcome);
+  const EnvironmentBenchmark measured = engine->bench_environment(settings, flags.seconds);
+  const double rate = measured.seconds > 0 ? static_cast<double>(measured.steps) / measured.seconds : 0.0;
+  const double per_core = rate / std::max(1, engine->threads());
+  outcome.json = {{"task", settings.task},
+                  {"num_envs", settings.train.num_envs},
+                  {"steps", measured.steps},
+                  {"episodes", measured.episodes},
+                  {"seconds", measured.seconds},
+                  {"steps_per_second", rate},
+                  {"steps_per_second_per_core", per_core},
+                  {"description", engine->description()},
+                  {"nonfinite", measured.nonfinite},
+                  {"contacts_over_slots", measured.contacts_over_slots}};
+  outcome.text =
+      fmt::format("{} x {}: {} steps/s, {} steps/s a core ({}, {} threads)\n", settings.train.num_envs, settings.task,
+                  short_number(rate), short_number(per_core), engine->instruction_set(), engine->threads());
+  return outcome;
+}
+
+Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
+  check(flags);
+  const Settings settings = resolve_settings(flags.settings.sources());
+  Outcome outcome;
+  const std::unique_ptr<Engine> engine = load_engine(common, outcome);
+  const std::unique_ptr<Trainer> trainer = engine->make_trainer(settings, true);
+
+  Report report;
+  const auto iterate = [&] {
+    trainer->enqueue_iteration();
+    if (!trainer->fetch_report(report, true)) throw Error("the trainer lost a report", Status::kFailed);
+  };
+  iterate();  // caches, clock, and what is made at the first use
+  const double peak = engine->fma_peak_gflops();
+  const std::int64_t steps_before = report.steps;
+  double physics = 0, inference = 0, rollout = 0, update = 0;
+  std::int64_t iterations = 0;
+  const double started = seconds_now();
+  double seconds = 0;
+  do {
+    iterate();
+    physics += report.seconds_physics;
+    inference += report.seconds_inference;
+    rollout += report.seconds_rollout;
+    update += report.seconds_update;
+    ++iterations;
+    seconds = seconds_now() - started;
+  } while (seconds < flags.seconds);
+
+  const double total = rollout + update;
+  const auto share = [total](double part) { return total > 0 ? part / total : 0.0; };
+  const double rate = static_cast<double>(report.steps - steps_before) / seconds;
+  const double gflops = update > 0 ? trainer->update_flops() * static_cast<double>(iterations) / update * 1e-9 : 0.0;
+  outcome.json = {{"task", settings.task},
+                  {"algo", settings.algo},
+                  {"preset", settings.preset},
+                  {"num_envs", settings.train.num_envs},
+                  {"iterations", iterations},
+                  {"steps", report.steps - steps_before},
+                  {"seconds", seconds},
+                  {"steps_per_second", rate},
+                  {"share_physics", share(physics)},
+                  {"share_inference", share(inference)},
+                  {"share_update", share(update)},
+                  {"update_gflops", gflops},
+                  {"fma_peak_gflops", peak},
+                  {"description", engine->description()},
+                  {"nonfinite", report.nonfinite},
+                  {"contacts_over_slots", report.contacts_over_slots}};
+  outcome.text = fmt::format("{} x {}, preset {}: {} steps/s; physics {:.0f} %, inference {:.0f} %, update {:.0f} %; ",
+                             settings.train.num_envs, settings.task, settings.preset, short_number(rate),
+                             100 * share(physics), 100 * share(inference), 100 * share(update));
+  outcome.text += fmt::format("update {:.1f} GFLOP/s", gflops);
+  if (peak > 0) outcome.text += fmt::format(" of {:.1f} ({:.0f} %)", peak, 100 * gflops / peak);
+  outcome.text += "\n";
+  return outcome;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Chosen& chosen) {
+  CLI::App* bench = app.add_subcommand("bench", "Measure speed");
+  bench->require_subcommand(1);
+  bench->footer("Example:\n  stampede bench env --task pendulum");
+  {
+    auto common = std::make_shared<CommonFlags>();
+    auto flags = std::make_shared<BenchFlags>();
+    CLI::App* command = add_command(*bench, chosen, "env", "Step environments with random actions, resets included",
+                                    "stampede bench env --task pendulum --num-envs 65536", common,
+                                    [common, flags] { return bench_env(*common, *flags); });
+    add_task_flag(*command, flags->settings);
+    add_settings_flags(*command, flags->settings);
+    command->add_option("--num-envs", flags->settings.num_envs, "environments side by side");
+    command->add_option("--seconds", flags->seconds, "how long to measure [s]")->capture_default_str();
+  }
+  {
+    auto common = std::make_shared<CommonFlags>();
+    auto flags = std::make_shared<BenchFlags>();
+    CLI::App* command = add_command(*bench, chosen, "train", "Run whole training iterations",
+                                    "stampede bench train --task pendulum --preset large", common,
+                                    [common, flags] { return bench_train(*common, *flags); });
+    add_task_flag(*command, flags->settings);
+    add_settings_flags(*command, flags->settings);
+    command->add_option("--algo", flags->settings.algo, "reinforce, reinforce-baseline, actor-critic or ppo (ppo)");
+    command->add_option("--preset", flags->settings.preset, "size of the networks (default)");
+    command->add_option("--num-envs", flags->settings.num_envs, "environments side by side");
+    command->add_option("--seconds", flags->seconds, "how long to measure [s]")->capture_default_str();
+  }
+}
+
+}  // namespace stampede::cli

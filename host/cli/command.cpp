@@ -1,0 +1,108 @@
+/// \file What the commands share.
+#include "host/cli/command.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+namespace stampede::cli {
+
+SettingsSources SettingsFlags::sources() const {
+  SettingsSources sources;
+  sources.config_file = config;
+  sources.set = set;
+  const auto add = [&](const char* key, const std::string& value, const char* flag, bool word) {
+    if (value.empty()) return;
+    // Words are quoted so that a name such as `true` stays one.
+    sources.flags.push_back({key, word ? Json(value).dump() : value, flag});
+  };
+  add("task", task, "--task", true);
+  add("algo", algo, "--algo", true);
+  add("preset", preset, "--preset", true);
+  add("seed", seed, "--seed", false);
+  add("train.num_envs", num_envs, "--num-envs", false);
+  add("train.iterations", iterations, "--iterations", false);
+  return sources;
+}
+
+CLI::App* add_command(CLI::App& parent, Chosen& chosen, const std::string& name, const std::string& description,
+                      const std::string& example, std::shared_ptr<CommonFlags> common, std::function<Outcome()> run) {
+  CLI::App* command = parent.add_subcommand(name, description);
+  command->footer("Example:\n  " + example);
+  command->add_flag("--json", common->json, "print one JSON object on stdout, everything else on stderr");
+  command->add_option("--device", common->device, "auto, cpu or cuda")->capture_default_str();
+  command->add_option("--threads", common->threads, "host threads (all cores)");
+  const std::string full = parent.get_parent() != nullptr ? parent.get_name() + " " + name : name;
+  command->final_callback([&chosen, full, common, run = std::move(run)] {
+    chosen.name = full;
+    chosen.common = common.get();
+    chosen.run = [common, run] {
+      if (common->threads < 0 || common->threads > 4096) {
+        throw Error("--threads " + std::to_string(common->threads) + " is out of range; it must be from 1 to 4096");
+      }
+      return run();
+    };
+  });
+  return command;
+}
+
+void add_task_flag(CLI::App& command, SettingsFlags& flags) {
+  command.add_option("--task", flags.task, "what is simulated; `stampede list` names all tasks");
+}
+
+void add_settings_flags(CLI::App& command, SettingsFlags& flags) {
+  command.add_option("--seed", flags.seed, "of all random numbers (1)");
+  command.add_option("--config", flags.config, "TOML file with settings");
+  command.add_option("--set", flags.set, "key=value, as in --set algorithm.learning_rate=1e-3; repeatable")
+      ->allow_extra_args(false);
+}
+
+DeviceChoice name_device(const CommonFlags& common, Outcome& outcome) {
+  DeviceChoice choice = choose_device(common.device);
+  outcome.device = choice.device;
+  outcome.instruction_set = choice.instruction_set;
+  outcome.threads = common.threads > 0 ? common.threads : available_cores();
+  return choice;
+}
+
+std::unique_ptr<Engine> load_engine(const CommonFlags& common, Outcome& outcome) {
+  const DeviceChoice choice = choose_device(common.device);
+  if (!choice.note.empty()) say(choice.note);
+  std::unique_ptr<Engine> engine = make_engine(choice, common.threads);
+  outcome.device = engine->device();
+  outcome.instruction_set = engine->instruction_set();
+  outcome.threads = engine->threads();
+  return engine;
+}
+
+void say(const std::string& line) {
+  static const std::shared_ptr<spdlog::logger> log = [] {
+    auto made = std::make_shared<spdlog::logger>("stampede", std::make_shared<spdlog::sinks::stderr_sink_st>());
+    made->set_pattern("stampede: %v");
+    return made;
+  }();
+  log->info(line);
+}
+
+void refuse_to_overwrite(const std::string& flag, const std::string& path, bool force) {
+  std::error_code code;
+  if (!force && std::filesystem::exists(path, code)) {
+    throw Error(flag + " " + path + ": exists already; --force overwrites it");
+  }
+}
+
+std::string short_number(double value) {
+  if (!std::isfinite(value)) return "-";
+  for (const auto& [factor, unit] : {std::pair{1e9, " G"}, std::pair{1e6, " M"}, std::pair{1e3, " k"}}) {
+    if (std::abs(value) >= factor) return fmt::format("{:.3g}{}", value / factor, unit);
+  }
+  return fmt::format("{:.3g}", value);
+}
+
+Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+}  // namespace stampede::cli

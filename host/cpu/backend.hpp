@@ -1,0 +1,320 @@
+#pragma once
+/// \file The CPU as a backend: a pool of threads, each running kernels on packs.
+///
+/// A backend offers the trainer (host/trainer/trainer.hpp) the following; cuda/backend.cuh is the other one.
+///
+/// - `Buffer<T>`, `upload`, `download`: arrays on the device;
+/// - `launch(n, kernel)`, `launch_single(kernel)`: over elements, and once;
+/// - `for_tiles(n, body)`: body(context, range) for ranges that cover [0, n). Within the body, launches on the context follow
+///   each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to the threads; on
+///   a GPU it is everything at once. `Scratch` holds what lives only within a tile;
+/// - `sum<K>(n, columns, functor, out)`: K sums for each column over n elements, in a fixed order;
+/// - `Mlp` and `Gradient`: networks, and the gradient that tiles add to.
+///
+/// Whatever the number of threads, the same tiles are added in the same order: results do not depend on it.
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "host/cpu/buffer.hpp"
+#include "host/cpu/mlp.hpp"
+#include "host/cpu/pool.hpp"
+
+namespace stampede {
+
+/// What time within a rollout is spent on.
+enum class Phase : int { kPhysics, kInference };
+inline constexpr int kPhases = 2;
+
+class CpuBackend {
+ public:
+  using Real = dense::Vector;
+  template <class T>
+  using Buffer = HostBuffer<T>;
+
+  /// Environments of a rollout's tile. Small enough for the cache, few enough for all threads to have some.
+  static constexpr Index kRolloutTile = 64;
+
+  explicit CpuBackend(int threads) : pool_(threads), clocks_(static_cast<std::size_t>(pool_.threads())) {}
+
+  int threads() const { return pool_.threads(); }
+
+  /// Where a tile's work runs.
+  struct Context {
+    CpuBackend* backend;
+    int thread;
+    int slab;    ///< which partial gradient its tile adds to
+    bool first;  ///< whether the tile is the first of its slab
+
+    template <class Kernel>
+    void launch(Range range, const Kernel& kernel) const {
+      for (Index i = range.begin; i < range.end; i += kLanes<Real>) kernel.template operator()<Real>(i);
+    }
+
+    /// Whether work that depends on a flag in the range must be done. A GPU answers yes without looking.
+    bool any_set(const float* flags, Range range) const {
+      for (Index i = range.begin; i < range.end; i += kLanes<Real>) {
+        if (any(load<Real>(flags + i) != Real(0.0f))) return true;
+      }
+      return false;
+    }
+
+    /// Books the time since the last mark under the phase, where timing is on.
+    void mark(Phase phase) const {
+      if (!backend->timing_) return;
+      ThreadClock& clock = backend->clocks_[static_cast<std::size_t>(thread)];
+      const auto now = Clock::now();
+      clock.seconds[static_cast<int>(phase)] += std::chrono::duration<double>(now - clock.last).count();
+      clock.last = now;
+    }
+  };
+
+  // ------------------------------------------------------------------------------------------ memory
+
+  template <class T>
+  Buffer<T> make_buffer(Index size) {
+    return Buffer<T>(size);
+  }
+  template <class T>
+  void upload(Buffer<T>& to, const T* from, Index count, Index at = 0) {
+    std::memcpy(to.data() + at, from, static_cast<std::size_t>(count) * sizeof(T));
+  }
+  template <class T>
+  void download(const Buffer<T>& from, T* to, Index count, Index at = 0) {
+    std::memcpy(to, from.data() + at, static_cast<std::size_t>(count) * sizeof(T));
+  }
+
+  /// Rows that live only within a tile.
+  class Scratch {
+   public:
+    Scratch() = default;
+    Scratch(CpuBackend& backend, Index, Index columns)
+        : per_thread_(padded(kTrainingTile * columns)), data_(per_thread_ * backend.threads()) {}
+    float* at(const Context& context) { return data_.data() + context.thread * per_thread_; }
+
+   private:
+    Index per_thread_ = 0;
+    HostBuffer<float> data_;
+  };
+
+  // ------------------------------------------------------------------------------------------ work
+
+  template <class Kernel>
+  void launch(Index n, const Kernel& kernel) {
+    constexpr Index kPiece = 4096;
+    if (n <= kPiece) return Context{this, 0, 0, true}.launch({0, n}, kernel);
+    pool_.run(static_cast<int>((n + kPiece - 1) / kPiece), [&](int thread, int piece) {
+      const Index begin = piece * kPiece;
+      Context{this, thread, 0, true}.launch({begin, std::min(begin + kPiece, n)}, kernel);
+    });
+  }
+
+  template <class Kernel>
+  void launch_single(const Kernel& kernel) {
+    kernel();
+  }
+
+  /// body(thread) on every thread at the same time.
+  template <class Body>
+  void on_all_threads(const Body& body) {
+    std::atomic<int> arrived{0};
+    pool_.run(threads(), [&](int thread, int) {
+      // Nobody leaves before all are there, so that each takes one task.
+      arrived.fetch_add(1);
+      while (arrived.load() < threads()) std::this_thread::yield();
+      body(thread);
+    });
+  }
+
+  /// For rollouts: a tile's work has to be independent of the others'.
+  template <class Body>
+  void for_tiles(Index n, const Body& body) {
+    const Index tile = std::clamp(padded((n + threads() - 1) / threads()), Index{kMaxLanes}, kRolloutTile);
+    for (ThreadClock& clock : clocks_) clock = {};
+    pool_.run(static_cast<int>((n + tile - 1) / tile), [&](int thread, int task) {
+      if (timing_) clocks_[static_cast<std::size_t>(thread)].last = Clock::now();
+      const Index begin = task * tile;
+      body(Context{this, thread, 0, true}, Range{begin, std::min(begin + tile, n)});
+    });
+  }
+
+  /// Partial gradients that tiles add to, and their sum. How many is settled by the sizes alone.
+  class Gradient {
+   public:
+    Gradient() = default;
+    Gradient(CpuBackend&, Index parameters, Index samples) : stride_(padded(parameters)), total_(stride_) {
+      const Index tiles = (samples + kTrainingTile - 1) / kTrainingTile;
+      // As many slabs as fit 2 MiB, at least 16: more would cost memory traffic, fewer would leave threads idle.
+      const Index affordable = (Index{2} << 20) / (stride_ * static_cast<Index>(sizeof(float)));
+      slabs_ =
+          static_cast<int>(std::clamp(std::min(tiles, std::clamp(affordable, Index{16}, Index{64})), Index{1}, tiles));
+      partial_ = HostBuffer<float>(stride_ * slabs_);
+    }
+    float* of(const Context& context) { return partial_.data() + context.slab * stride_; }
+    float* total() { return total_.data(); }
+    int slabs() const { return slabs_; }
+    /// A copy of the sum.
+    std::vector<float> read(CpuBackend&) const { return {total_.data(), total_.data() + stride_}; }
+
+    /// Adds the slabs up, in their order.
+    void collect(CpuBackend& backend, Index samples) {
+      const int used = std::min<int>(slabs_, static_cast<int>((samples + kTrainingTile - 1) / kTrainingTile));
+      backend.launch(stride_, Collect{partial_.data(), total_.data(), stride_, used});
+    }
+
+   private:
+    struct Collect {
+      const float* partial;
+      float* total;
+      Index stride;
+      int slabs;
+      template <class R>
+      STAMPEDE_FN void operator()(Index at) const {
+        R sum = load<R>(partial + at);
+        for (int slab = 1; slab < slabs; ++slab) sum = sum + load<R>(partial + slab * stride + at);
+        store(total + at, sum);
+      }
+    };
+
+    int slabs_ = 1;
+    Index stride_ = 0;
+    HostBuffer<float> partial_, total_;
+  };
+
+  /// For learning: tiles of kTrainingTile samples, shared out to the gradient's slabs.
+  template <class Body>
+  void for_samples(Index n, const Gradient& gradient, const Body& body) {
+    const Index tiles = (n + kTrainingTile - 1) / kTrainingTile;
+    const int slabs = std::min<int>(gradient.slabs(), static_cast<int>(tiles));
+    pool_.run(slabs, [&](int thread, int slab) {
+      const Index from = slab * tiles / slabs, to = (slab + 1) * tiles / slabs;
+      for (Index tile = from; tile < to; ++tile) {
+        const Index begin = tile * kTrainingTile;
+        body(Context{this, thread, slab, tile == from}, Range{begin, std::min(begin + kTrainingTile, n)});
+      }
+    });
+  }
+
+  /// out[column][k] = sum over i < n of functor(i, column)[k], as floats, from 16 partial sums for each of 64 stretches.
+  template <int K, class Functor>
+  void sum(Index n, int columns, const Functor& functor, float* out) {
+    const Index stretch = std::max(padded((n + kStretches - 1) / kStretches), Index{256});
+    const int stretches = static_cast<int>((n + stretch - 1) / stretch);
+    const std::size_t wanted = static_cast<std::size_t>(columns) * kStretches * K;
+    if (partial_sums_.size() < wanted) partial_sums_.resize(wanted);
+    pool_.run(columns * stretches, [&](int, int task) {
+      const int column = task / stretches, part = task % stretches;
+      const Index begin = part * stretch, end = std::min(begin + stretch, n);
+      sum_stretch<K>(begin, end, column, functor,
+                     &partial_sums_[static_cast<std::size_t>((column * kStretches + part) * K)]);
+    });
+    for (int column = 0; column < columns; ++column) {
+      for (int k = 0; k < K; ++k) {
+        double total = 0;
+        for (int part = 0; part < stretches; ++part) {
+          total += partial_sums_[static_cast<std::size_t>((column * kStretches + part) * K + k)];
+        }
+        out[column * K + k] = static_cast<float>(total);
+      }
+    }
+  }
+  /// Room for sums of so many columns, so that none is made later.
+  void reserve_sums(int columns) { partial_sums_.resize(static_cast<std::size_t>(columns) * kStretches * 2); }
+
+  // ------------------------------------------------------------------------------------------ networks
+
+  class Mlp : public CpuMlp {
+   public:
+    Mlp(CpuBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset, Index)
+        : CpuMlp(sizes, activation, offset, backend.threads()) {}
+    const float* forward(const Context& context, const float* parameters, const float* input, Index stride,
+                         Index rows) {
+      return CpuMlp::forward(context.thread, parameters, input, stride, rows);
+    }
+    float* output_gradient(const Context& context) { return CpuMlp::output_gradient(context.thread); }
+    void backward(const Context& context, const float*, const float* input, Index stride, Index rows, float* gradient) {
+      CpuMlp::backward(context.thread, input, stride, rows, gradient, !context.first);
+    }
+    void weights_changed(CpuBackend& backend, const float* parameters) {
+      backend.pool_.run(pack_pieces(), [&](int, int piece) { pack_piece(parameters, piece); });
+    }
+  };
+
+  // ------------------------------------------------------------------------------------------ order and time
+
+  /// Runs a fixed sequence of work. A GPU records it once and replays it.
+  template <class Body>
+  void replay(int, const Body& body) {
+    body();
+  }
+  void synchronise() {}
+
+  /// Splits the time of for_tiles into phases from now on.
+  void set_timing(bool on) { timing_ = on; }
+  /// Seconds of the last for_tiles, the threads' mean.
+  double phase_seconds(Phase phase) const {
+    double sum = 0;
+    for (const ThreadClock& clock : clocks_) sum += clock.seconds[static_cast<int>(phase)];
+    return sum / static_cast<double>(clocks_.size());
+  }
+
+  /// Time stamps and reports: slot s holds those of one iteration in flight.
+  void stamp(int slot, int index) { stamps_[slot][index] = Clock::now(); }
+  double seconds_between(int slot, int from, int to) const {
+    return std::chrono::duration<double>(stamps_[slot][to] - stamps_[slot][from]).count();
+  }
+  void enqueue_report(int slot, const Buffer<float>& from, Index count) {
+    if (static_cast<Index>(reports_[slot].size()) < count) reports_[slot].resize(static_cast<std::size_t>(count));
+    download(from, reports_[slot].data(), count);
+  }
+  bool report_ready(int, bool) const { return true; }
+  const float* report(int slot) const { return reports_[slot].data(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr int kStretches = 64;
+
+  struct alignas(64) ThreadClock {
+    Clock::time_point last{};
+    double seconds[kPhases] = {};
+  };
+
+  template <int K, class Functor>
+  static void sum_stretch(Index begin, Index end, int column, const Functor& functor, double* out) {
+    constexpr int kParts = kMaxLanes / kLanes<Real>;
+    Real sum[K][kParts];
+    for (int k = 0; k < K; ++k) {
+      for (int part = 0; part < kParts; ++part) sum[k][part] = 0.0f;
+    }
+    for (Index i = begin; i < end; i += kMaxLanes) {
+      STAMPEDE_UNROLL
+      for (int part = 0; part < kParts; ++part) {
+        const Index first = i + part * kLanes<Real>;
+        Array<Real, K> values;
+        functor.template operator()<Real>(first, column, values);
+        if (first + kLanes < Real >> end) {
+          const auto counted = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(end));
+          for (int k = 0; k < K; ++k) values[k] = select(counted, values[k], Real(0.0f));
+        }
+        for (int k = 0; k < K; ++k) sum[k][part] += values[k];
+      }
+    }
+    for (int k = 0; k < K; ++k) {
+      float lanes[kMaxLanes];
+      for (int part = 0; part < kParts; ++part) store(lanes + part * kLanes<Real>, sum[k][part]);
+      out[k] = static_cast<double>(dense::tree_sum(lanes));
+    }
+  }
+
+  ThreadPool pool_;
+  std::vector<double> partial_sums_;
+  bool timing_ = false;
+  std::vector<ThreadClock> clocks_;
+  Clock::time_point stamps_[2][3];
+  std::vector<float> reports_[2];
+};
+
+}  // namespace stampede

@@ -1,0 +1,277 @@
+#pragma once
+/// \file A multilayer perceptron on the CPU: a tile of samples goes through all layers forward, then backward, before the next
+/// tile, so that activations stay in the first- and second-level cache.
+///
+/// Parameters, gradients and optimiser moments share one layout, padded to whole packs. The weights of a layer
+/// with at least 16 outputs lie as [input][padded output]; a narrower layer, the head, as [output][padded input], so that it wastes
+/// no lanes where it matters. Behind them the bias, [padded output]. Padding stays zero.
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "host/base/error.hpp"
+#include "host/cpu/buffer.hpp"
+#include "host/cpu/dense.hpp"
+#include "host/engine/policy.hpp"
+#include "kernels/activation.hpp"
+
+namespace stampede {
+
+/// Samples of a tile in training; inference takes what it is given.
+inline constexpr Index kTrainingTile = 96;
+
+class CpuMlp {
+ public:
+  /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset` of the arrays that hold them.
+  CpuMlp(const std::vector<int>& sizes, Activation activation, Index offset, int threads)
+      : activation_(activation), begin_(offset) {
+    Index packed = 0, widest = 0;
+    for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+      Layer layer;
+      layer.inputs = sizes[i];
+      layer.outputs = sizes[i + 1];
+      layer.narrow = layer.outputs < kMaxLanes;
+      layer.weight = offset;
+      layer.bias =
+          offset + (layer.narrow ? layer.outputs * padded(layer.inputs) : layer.inputs * padded(layer.outputs));
+      offset = layer.bias + padded(layer.outputs);
+      layer.forward = packed;
+      layer.backward = packed + layer.inputs * padded(layer.outputs);
+      packed = layer.backward + layer.outputs * padded(layer.inputs);
+      layer.stride = row_stride(layer.outputs);
+      widest = std::max({widest, layer.stride, row_stride(layer.inputs)});
+      layers_.push_back(layer);
+    }
+    end_ = offset;
+    packed_ = HostBuffer<float>(packed);
+    for (int thread = 0; thread < threads; ++thread) workspaces_.push_back(make_workspace(widest));
+  }
+
+  int inputs() const { return static_cast<int>(layers_.front().inputs); }
+  int outputs() const { return static_cast<int>(layers_.back().outputs); }
+  /// The parameters' place in their arrays.
+  Range parameters() const { return {begin_, end_}; }
+  /// The last layer's weights (where it is one output: `inputs` adjacent values) and bias.
+  Index head_weight() const { return layers_.back().weight; }
+  Index head_bias() const { return layers_.back().bias; }
+  Index head_inputs() const { return layers_.back().inputs; }
+
+  /// Floating-point operations a sample of a forward pass.
+  double forward_flops() const {
+    double sum = 0;
+    for (const Layer& layer : layers_) sum += 2.0 * static_cast<double>(layer.inputs * layer.outputs);
+    return sum;
+  }
+  /// … and of forward and backward; the first layer's inputs need no gradient.
+  double training_flops() const {
+    const Layer& first = layers_.front();
+    return 3 * forward_flops() - 2.0 * static_cast<double>(first.inputs * first.outputs);
+  }
+
+  /// To be called whenever the parameters changed: packs the weights. Pieces 0 … pack_pieces()-1 may run side by side.
+  int pack_pieces() const { return static_cast<int>(layers_.size()); }
+  void pack_piece(const float* parameters, int piece) {
+    const Layer& layer = layers_[static_cast<std::size_t>(piece)];
+    const float* weights = parameters + layer.weight;
+    const Index by_input = layer.narrow ? 1 : padded(layer.outputs);
+    const Index by_output = layer.narrow ? padded(layer.inputs) : 1;
+    dense::pack(layer.inputs, layer.outputs, weights, by_input, by_output, packed_.data() + layer.forward);
+    if (piece > 0) {
+      dense::pack(layer.outputs, layer.inputs, weights, by_output, by_input, packed_.data() + layer.backward);
+    }
+  }
+
+  /// Forward pass of `rows` <= kTrainingTile samples, keeping what `backward` needs. Returns the outputs, whose
+  /// rows lie `output_stride()` apart, in the thread's workspace.
+  float* forward(int thread, const float* parameters, const float* input, Index input_stride, Index rows) {
+    Workspace& work = workspaces_[static_cast<std::size_t>(thread)];
+    const float* x = input;
+    Index stride = input_stride;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const Layer& layer = layers_[i];
+      float* y = work.activations[i].data();
+      const float* bias = parameters + layer.bias;
+      if (layer.outputs < 4 && layer.inputs == padded(layer.inputs)) {
+        for (Index r = 0; r < rows; ++r) {
+          for (Index o = 0; o < layer.outputs; ++o) {
+            y[r * layer.stride + o] =
+                bias[o] + dense::dot(layer.inputs, x + r * stride, parameters + layer.weight + o * layer.inputs);
+          }
+        }
+      } else {
+        dense::multiply_packed(rows, layer.inputs, padded(layer.outputs), {x, stride, 1},
+                               packed_.data() + layer.forward, {y, layer.stride, bias, false});
+      }
+      if (i + 1 < layers_.size()) activate_rows(i, rows, work);
+      x = y;
+      stride = layer.stride;
+    }
+    return work.activations.back().data();
+  }
+
+  Index output_stride() const { return layers_.back().stride; }
+
+  /// Where the loss puts d loss / d output for `backward`, same rows and stride as the outputs.
+  float* output_gradient(int thread) { return workspaces_[static_cast<std::size_t>(thread)].deltas[0].data(); }
+
+  /// Backward pass of the samples of the last `forward` of this thread: adds to `gradient` (laid out as the parameters), or
+  /// sets it where `accumulate` is false.
+  void backward(int thread, const float* input, Index input_stride, Index rows, float* gradient, bool accumulate) {
+    Workspace& work = workspaces_[static_cast<std::size_t>(thread)];
+    float* delta = work.deltas[0].data();
+    float* below = work.deltas[1].data();
+    for (std::size_t i = layers_.size(); i-- > 0;) {
+      const Layer& layer = layers_[i];
+      const float* x = i > 0 ? work.activations[i - 1].data() : input;
+      const Index stride = i > 0 ? layers_[i - 1].stride : input_stride;
+      if (i + 1 == layers_.size()) clear_padding(layer, rows, delta);
+      dense::column_sums(rows, padded(layer.outputs), delta, layer.stride, gradient + layer.bias, accumulate);
+      if (layer.narrow) {
+        dense::multiply_samples(layer.outputs, rows, padded(layer.inputs), delta, layer.stride, x, stride,
+                                gradient + layer.weight, padded(layer.inputs), accumulate);
+        clear_weight_padding(layer, gradient + layer.weight);
+      } else {
+        dense::multiply_samples(layer.inputs, rows, padded(layer.outputs), x, stride, delta, layer.stride,
+                                gradient + layer.weight, padded(layer.outputs), accumulate);
+      }
+      if (i == 0) break;
+      dense::multiply_packed(rows, layer.outputs, padded(layer.inputs), {delta, layer.stride, 1},
+                             packed_.data() + layer.backward, {below, layers_[i - 1].stride, nullptr, false});
+      apply_slope(i - 1, rows, work, below);
+      std::swap(delta, below);
+    }
+  }
+
+  /// Copies the weights (or a gradient, or moments) out of their arrays, without the padding.
+  std::vector<DenseLayer> read(const float* parameters) const {
+    std::vector<DenseLayer> layers;
+    for (const Layer& layer : layers_) {
+      DenseLayer to;
+      to.inputs = static_cast<int>(layer.inputs);
+      to.outputs = static_cast<int>(layer.outputs);
+      for (Index o = 0; o < layer.outputs; ++o) {
+        for (Index i = 0; i < layer.inputs; ++i) to.weight.push_back(parameters[layer.place(o, i)]);
+      }
+      to.bias.assign(parameters + layer.bias, parameters + layer.bias + layer.outputs);
+      layers.push_back(std::move(to));
+    }
+    return layers;
+  }
+
+  /// The reverse of `read`; throws Error where the shapes differ.
+  void write(const std::vector<DenseLayer>& layers, float* parameters) const {
+    if (layers.size() != layers_.size()) {
+      throw Error("network has " + std::to_string(layers.size()) + " layers where " + std::to_string(layers_.size()) +
+                  " are expected");
+    }
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      const Layer& layer = layers_[l];
+      if (layers[l].inputs != layer.inputs || layers[l].outputs != layer.outputs) {
+        throw Error("layer " + std::to_string(l) + " is " + std::to_string(layers[l].outputs) + " x " +
+                    std::to_string(layers[l].inputs) + " where " + std::to_string(layer.outputs) + " x " +
+                    std::to_string(layer.inputs) + " is expected");
+      }
+      for (Index o = 0; o < layer.outputs; ++o) {
+        for (Index i = 0; i < layer.inputs; ++i) {
+          parameters[layer.place(o, i)] = layers[l].weight[static_cast<std::size_t>(o * layer.inputs + i)];
+        }
+        parameters[layer.bias + o] = layers[l].bias[static_cast<std::size_t>(o)];
+      }
+    }
+  }
+
+ private:
+  struct Layer {
+    Index inputs, outputs;
+    bool narrow;
+    Index weight, bias;       ///< in the parameters
+    Index forward, backward;  ///< in the packed weights
+    Index stride;             ///< between the rows of its outputs
+    Index place(Index output, Index input) const {
+      return weight + (narrow ? output * padded(inputs) + input : input * padded(outputs) + output);
+    }
+  };
+
+  struct Workspace {
+    std::vector<HostBuffer<float>> activations;  ///< outputs of each layer
+    std::vector<HostBuffer<float>> slopes;       ///< of SiLU, where the outputs do not determine them
+    HostBuffer<float> deltas[2];                 ///< d loss / d (a layer's sums)
+  };
+
+  /// Rows a power of two apart fall into the same few cache sets.
+  static Index row_stride(Index columns) { return padded(columns) + (padded(columns) >= 128 ? kMaxLanes : 0); }
+
+  Workspace make_workspace(Index widest) const {
+    Workspace work;
+    for (const Layer& layer : layers_) {
+      work.activations.emplace_back(kTrainingTile * layer.stride);
+      if (activation_ == Activation::kSilu) work.slopes.emplace_back(kTrainingTile * layer.stride);
+    }
+    for (HostBuffer<float>& delta : work.deltas) delta = HostBuffer<float>(kTrainingTile * widest);
+    return work;
+  }
+
+  /// Calls body(place) for each vector of a layer's outputs.
+  template <class Body>
+  static void for_vectors(const Layer& layer, Index rows, const Body& body) {
+    const Index columns = padded(layer.outputs);
+    for (Index r = 0; r < rows; ++r) {
+      const Index end = r * layer.stride + columns;
+      for (Index at = r * layer.stride; at < end; at += dense::kWidth) body(at);
+    }
+  }
+
+  void activate_rows(std::size_t i, Index rows, Workspace& work) const {
+    using Vector = dense::Vector;
+    float* y = work.activations[i].data();
+    with_activation(activation_, [&]<class Tag>(Tag) {
+      float* slope = Tag::value == Activation::kSilu ? work.slopes[i].data() : nullptr;
+      for_vectors(layers_[i], rows, [=](Index at) {
+        const Vector z = load<Vector>(y + at);
+        if constexpr (Tag::value == Activation::kSilu) {
+          const Vector gate = sigmoid(z);
+          store(slope + at, silu_slope(z, gate));
+          store(y + at, z * gate);
+        } else {
+          store(y + at, activate<Tag::value>(z));
+        }
+      });
+    });
+  }
+
+  void apply_slope(std::size_t i, Index rows, const Workspace& work, float* delta) const {
+    using Vector = dense::Vector;
+    const float* y = work.activations[i].data();
+    with_activation(activation_, [&]<class Tag>(Tag) {
+      const float* slope = Tag::value == Activation::kSilu ? work.slopes[i].data() : nullptr;
+      for_vectors(layers_[i], rows, [=](Index at) {
+        if constexpr (Tag::value == Activation::kSilu) {
+          store(delta + at, load<Vector>(delta + at) * load<Vector>(slope + at));
+        } else {
+          store(delta + at, load<Vector>(delta + at) * activation_slope<Tag::value>(load<Vector>(y + at)));
+        }
+      });
+    });
+  }
+
+  /// The loss writes the head's real columns only.
+  static void clear_padding(const Layer& layer, Index rows, float* delta) {
+    for (Index r = 0; r < rows; ++r) {
+      for (Index c = layer.outputs; c < padded(layer.outputs); ++c) delta[r * layer.stride + c] = 0.0f;
+    }
+  }
+  static void clear_weight_padding(const Layer& layer, float* weight) {
+    for (Index o = 0; o < layer.outputs; ++o) {
+      for (Index i = layer.inputs; i < padded(layer.inputs); ++i) weight[o * padded(layer.inputs) + i] = 0.0f;
+    }
+  }
+
+  Activation activation_;
+  Index begin_, end_ = 0;
+  std::vector<Layer> layers_;
+  HostBuffer<float> packed_;
+  std::vector<Workspace> workspaces_;
+};
+
+}  // namespace stampede

@@ -1,0 +1,43 @@
+#pragma once
+/// \file The multiply-add peak of the processor, measured now: what the dense layers' speed is held against.
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "host/cpu/backend.hpp"
+
+namespace stampede {
+
+/// Seconds a floating-point operation takes one thread: enough independent sums to hide their latency, all in registers.
+inline double seconds_per_operation(Index rounds) {
+  constexpr int kSums = 12;
+  dense::Vector sum[kSums];
+  STAMPEDE_UNROLL
+  for (int i = 0; i < kSums; ++i) sum[i] = static_cast<float>(i);
+  const dense::Vector a = 0.999f, b = 0.5f;
+  const auto begin = std::chrono::steady_clock::now();
+  for (Index round = 0; round < rounds; ++round) {
+    STAMPEDE_UNROLL
+    for (int i = 0; i < kSums; ++i) sum[i] = sum[i] * a + b;
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  asm volatile("" : : "m"(sum));  // or the compiler would leave the work out
+  return seconds / static_cast<double>(rounds * kSums * dense::kWidth * 2);
+}
+
+/// Multiply-adds of all threads together [GFLOP/s]: the best of ten short bursts, for the clock falls under a long load.
+inline double fma_peak_gflops(CpuBackend& backend) {
+  double best = 0;
+  for (int burst = 0; burst < 10; ++burst) {
+    std::vector<double> rate(static_cast<std::size_t>(backend.threads()));
+    backend.on_all_threads(
+        [&](int thread) { rate[static_cast<std::size_t>(thread)] = 1e-9 / seconds_per_operation(50000); });
+    double sum = 0;
+    for (const double r : rate) sum += r;
+    best = std::max(best, sum);
+  }
+  return best;
+}
+
+}  // namespace stampede

@@ -1,0 +1,129 @@
+#pragma once
+/// \file The plain interface between the program and a backend's module.
+///
+/// Kernels are compiled once for every processor that is worth it: CUDA, and the CPU's instruction sets. Each becomes a
+/// module, a shared library that is loaded at run time and exports one function, `stampede_engine`. No template crosses
+/// this border, so the program that is linked against nothing of CUDA starts anywhere.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/engine/policy.hpp"
+#include "host/settings/settings.hpp"
+
+namespace stampede {
+
+/// A named array on the host, as checkpoints and traces hold it.
+struct Tensor {
+  enum class Type { kF32, kU32, kI64 };
+  std::string name;
+  Type type = Type::kF32;
+  std::vector<std::int64_t> shape;
+  std::vector<std::uint8_t> bytes;  ///< little-endian, row-major
+
+  static std::size_t size_of(Type type) { return type == Type::kI64 ? 8 : 4; }
+};
+
+/// What one training iteration reports. Episode figures are of the episodes that ended in it.
+struct Report {
+  std::int64_t iteration = 0;  ///< finished iterations, this one included
+  std::int64_t steps = 0;      ///< environment steps so far
+  std::int64_t episodes = 0;   ///< episodes that ended
+  double return_mean = 0;      ///< their undiscounted return; NaN where none ended
+  double episode_length_mean = 0;
+  double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0, clip_fraction = 0;
+  double gradient_norm = 0;  ///< before clipping, mean over the minibatches
+  double learning_rate = 0;  ///< after the iteration
+  double action_std = 0;     ///< mean over the actions, in half ranges
+  double explained_variance = 0;
+  std::int64_t nonfinite = 0;  ///< states caught since the start
+  std::int64_t contacts_over_slots = 0;
+  double seconds_rollout = 0, seconds_update = 0;     ///< of this iteration
+  double seconds_physics = 0, seconds_inference = 0;  ///< shares of the rollout; only where timing was asked for
+};
+
+/// A training in progress. One thread calls it.
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+
+  /// Starts one iteration: rollout, returns, update. A CPU does it before it returns, a GPU goes on by itself.
+  virtual void enqueue_iteration() = 0;
+
+  /// Fetches the oldest report that was not fetched yet. With `wait` false, only if it is there already.
+  /// Returns whether there was one.
+  virtual bool fetch_report(Report& report, bool wait) = 0;
+
+  /// Everything that training goes on from, bit for bit: weights, optimiser, normalisers, environments, counters.
+  virtual std::vector<Tensor> state() = 0;
+
+  /// Takes what `state` gave. Throws Error naming the tensor that is missing or of another shape.
+  virtual void restore(const std::vector<Tensor>& tensors) = 0;
+
+  /// The policy as it stands.
+  virtual Policy policy() = 0;
+
+  /// Floating-point operations of one iteration's update: the dense layers', forward and backward.
+  virtual double update_flops() const = 0;
+};
+
+/// What an evaluation is asked.
+struct EvaluationRequest {
+  std::string task;
+  std::vector<float> environment;  ///< the task's parameters
+  int episodes = 100;
+  std::uint64_t seed = 1;
+  bool trace = false;  ///< keep every observation, action, reward and state
+};
+
+/// What the deterministic policy did, from `episodes` starts until each episode's first end.
+struct Evaluation {
+  int episodes = 0;
+  double return_mean = 0, return_std = 0, episode_length_mean = 0;
+  double metric = 0;  ///< mean over episodes of the task's own metric, where it has one
+  std::int64_t steps = 0, nonfinite = 0, contacts_over_slots = 0;
+  std::vector<double> returns;  ///< of each episode
+  /// With a trace: `observation` [steps, episodes, observations], `action` [steps, episodes, actions],
+  /// `reward` [steps, episodes], `state` [steps, episodes, states] (before the step), `active` [steps, episodes].
+  std::vector<Tensor> trace;
+};
+
+/// What a benchmark of an environment measured.
+struct EnvironmentBenchmark {
+  std::int64_t steps = 0, episodes = 0, nonfinite = 0, contacts_over_slots = 0;
+  double seconds = 0;
+};
+
+/// A processor to run on, with its kernels.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  /// "cpu" or "cuda".
+  virtual std::string device() const = 0;
+  /// "avx512", "avx2", "baseline" on a CPU; "sm_90" and the like on a GPU.
+  virtual std::string instruction_set() const = 0;
+  /// The device's name and size, for people.
+  virtual std::string description() const = 0;
+  /// Host threads in use.
+  virtual int threads() const = 0;
+
+  /// `timing` splits the rollout's time into physics and inference, which costs a little.
+  virtual std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) = 0;
+  virtual Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) = 0;
+  /// Steps `num_envs` environments with random actions drawn in the kernel, for about `seconds`.
+  virtual EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) = 0;
+  /// Fused multiply-adds the threads reach together [GFLOP/s], measured now. 0 where it is not measured.
+  virtual double fma_peak_gflops() = 0;
+};
+
+/// Signature of a module's one exported function, `stampede_engine`. `threads` 0: all cores. Throws Error with a reason
+/// where the device cannot be used.
+using MakeEngine = Engine*(int threads);
+
+/// Changes whenever anything in this file or settings.hpp does; a module of another build is refused.
+inline constexpr int kEngineInterface = 1;
+
+}  // namespace stampede

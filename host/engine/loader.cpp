@@ -1,0 +1,198 @@
+/// \file Chooses the processor to run on, and loads its module.
+#include "host/engine/loader.hpp"
+
+#include <dlfcn.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "host/base/error.hpp"
+#include "host/base/suggest.hpp"
+
+namespace stampede {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kInstructionSets = {"avx512", "avx2", "baseline"};  // the best first
+
+bool processor_has(const std::string& instruction_set) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  if (instruction_set == "avx2") return avx2;
+  if (instruction_set == "avx512") {
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  }
+#endif
+  return instruction_set == "baseline";
+}
+
+std::vector<fs::path> module_folders() {
+  if (const char* named = std::getenv("STAMPEDE_MODULES"); named != nullptr && *named != '\0') return {named};
+  Dl_info info{};
+  fs::path beside = ".";
+  if (::dladdr(reinterpret_cast<const void*>(&probe_gpu), &info) != 0 && info.dli_fname != nullptr) {
+    std::error_code code;
+    const fs::path library = fs::canonical(info.dli_fname, code);
+    if (!code) beside = library.parent_path();
+  }
+  return {beside / "modules", beside / "stampede"};
+}
+
+/// The module's file, or an empty path.
+fs::path find_module(const std::string& name) {
+  std::error_code code;
+  for (const fs::path& folder : module_folders()) {
+    const fs::path file = folder / ("libstampede-" + name + ".so");
+    if (fs::exists(file, code)) return file;
+  }
+  return {};
+}
+
+std::string folders_text() {
+  std::vector<std::string> names;
+  for (const fs::path& folder : module_folders()) names.push_back(folder.string());
+  return join(names);
+}
+
+DeviceChoice choose_cpu() {
+  if (const char* forced = std::getenv("STAMPEDE_INSTRUCTION_SET"); forced != nullptr && *forced != '\0') {
+    const std::string word = forced;
+    if (std::find(kInstructionSets.begin(), kInstructionSets.end(), word) == kInstructionSets.end()) {
+      throw Error("STAMPEDE_INSTRUCTION_SET: unknown instruction set '" + word + "'; " +
+                  suggestion(word, kInstructionSets));
+    }
+    if (!processor_has(word)) {
+      throw Error("STAMPEDE_INSTRUCTION_SET: this processor has no " + word + "; usable are " +
+                  join(usable_instruction_sets()));
+    }
+    const fs::path module = find_module("cpu-" + word);
+    if (module.empty()) {
+      throw Error("STAMPEDE_INSTRUCTION_SET: libstampede-cpu-" + word + ".so is not in " + folders_text() +
+                  "; usable are " + join(usable_instruction_sets()));
+    }
+    return {"cpu", word, module, ""};
+  }
+  for (const std::string& word : kInstructionSets) {
+    if (!processor_has(word)) continue;
+    const fs::path module = find_module("cpu-" + word);
+    if (!module.empty()) return {"cpu", word, module, ""};
+  }
+  throw Error("no module libstampede-cpu-*.so for this processor in " + folders_text() +
+              "; build the target `modules`, or name their folder in STAMPEDE_MODULES");
+}
+
+GpuProbe look_for_gpu() {
+  GpuProbe probe;
+  void* driver = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (driver == nullptr) {
+    probe.reason = "there is no NVIDIA driver (libcuda.so.1)";
+    return probe;
+  }
+  // The driver's C functions, as cuda.h declares them; every one returns 0 where all went well.
+  const auto init = reinterpret_cast<int (*)(unsigned)>(::dlsym(driver, "cuInit"));
+  const auto count_of = reinterpret_cast<int (*)(int*)>(::dlsym(driver, "cuDeviceGetCount"));
+  const auto get = reinterpret_cast<int (*)(int*, int)>(::dlsym(driver, "cuDeviceGet"));
+  const auto name_of = reinterpret_cast<int (*)(char*, int, int)>(::dlsym(driver, "cuDeviceGetName"));
+  const auto attribute = reinterpret_cast<int (*)(int*, int, int)>(::dlsym(driver, "cuDeviceGetAttribute"));
+  if (!init || !count_of || !get || !name_of || !attribute) {
+    probe.reason = "the NVIDIA driver (libcuda.so.1) lacks functions that every version has";
+    return probe;
+  }
+  int count = 0;
+  if (const int status = init(0); status != 0) {
+    probe.reason = "the NVIDIA driver does not start (cuInit gives " + std::to_string(status) + ")";
+    return probe;
+  }
+  if (count_of(&count) != 0 || count == 0) {
+    probe.reason = "the NVIDIA driver finds no GPU";
+    return probe;
+  }
+  int device = 0, major = 0, minor = 0;
+  char name[256] = {};
+  constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+  if (get(&device, 0) != 0 || name_of(name, sizeof name, device) != 0 || attribute(&major, kMajor, device) != 0 ||
+      attribute(&minor, kMinor, device) != 0) {
+    probe.reason = "the NVIDIA driver does not describe its first GPU";
+    return probe;
+  }
+  probe.name = name;
+  probe.architecture = "sm_" + std::to_string(major) + std::to_string(minor);
+  if (major < 8) {
+    probe.reason = "the GPU " + probe.name + " is an " + probe.architecture + "; sm_80 or newer is needed";
+    return probe;
+  }
+  probe.usable = true;
+  return probe;
+}
+
+}  // namespace
+
+const GpuProbe& probe_gpu() {
+  static const GpuProbe probe = look_for_gpu();
+  return probe;
+}
+
+std::string why_no_gpu() {
+  if (find_module("cuda").empty()) return "this build has no CUDA module (libstampede-cuda.so)";
+  return probe_gpu().reason;
+}
+
+int available_cores() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+std::vector<std::string> usable_instruction_sets() {
+  std::vector<std::string> usable;
+  for (const std::string& word : kInstructionSets) {
+    if (processor_has(word) && !find_module("cpu-" + word).empty()) usable.push_back(word);
+  }
+  return usable;
+}
+
+DeviceChoice choose_device(const std::string& device) {
+  const std::vector<std::string> words = {"auto", "cpu", "cuda"};
+  if (std::find(words.begin(), words.end(), device) == words.end()) {
+    throw Error("--device: unknown device '" + device + "'; known are " + join(words));
+  }
+  if (device == "cpu") return choose_cpu();
+  const std::string reason = why_no_gpu();
+  if (reason.empty()) return {"cuda", probe_gpu().architecture, find_module("cuda"), ""};
+  if (device == "cuda") throw Error("--device cuda: " + reason + "; --device cpu runs on the processor");
+  DeviceChoice choice = choose_cpu();
+  choice.note = "running on the CPU: " + reason;
+  return choice;
+}
+
+std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads) {
+  // Never closed: the engine's code must outlive everything that it made.
+  void* module = ::dlopen(choice.module.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (module == nullptr) {
+    const char* reason = ::dlerror();
+    throw Error("cannot load " + choice.module.string() + ": " + (reason ? reason : "unknown reason") +
+                "; build it again together with libstampede");
+  }
+  const auto make = reinterpret_cast<MakeEngine*>(::dlsym(module, "stampede_engine"));
+  if (make == nullptr) {
+    throw Error(choice.module.string() + ": exports no stampede_engine; build it again together with libstampede");
+  }
+  // Exported by modules beside stampede_engine: `extern "C" const int stampede_engine_interface`.
+  const auto* interface = static_cast<const int*>(::dlsym(module, "stampede_engine_interface"));
+  if (interface != nullptr && *interface != kEngineInterface) {
+    throw Error(choice.module.string() + ": is of another build (interface " + std::to_string(*interface) +
+                " instead of " + std::to_string(kEngineInterface) + "); build it again together with libstampede");
+  }
+  return std::unique_ptr<Engine>(make(threads));
+}
+
+std::unique_ptr<Engine> make_engine(const std::string& device, int threads) {
+  return make_engine(choose_device(device), threads);
+}
+
+}  // namespace stampede

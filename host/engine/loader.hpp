@@ -1,0 +1,54 @@
+#pragma once
+/// \file Chooses the processor to run on, and loads its module.
+///
+/// Modules are `libstampede-cuda.so` and `libstampede-cpu-<instruction set>.so`, looked for in the folder that the
+/// environment variable STAMPEDE_MODULES names, else in `modules` (a build) and `stampede` (an installation) beside
+/// libstampede. STAMPEDE_INSTRUCTION_SET forces avx512, avx2 or baseline.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/engine/engine.hpp"
+
+namespace stampede {
+
+/// What is known of the machine's GPU without loading a library of CUDA's but the driver.
+struct GpuProbe {
+  bool usable = false;
+  std::string name;          ///< of the first GPU, empty without
+  std::string architecture;  ///< "sm_90"
+  std::string reason;        ///< why none is usable; empty where one is
+};
+
+/// Looks once and remembers.
+const GpuProbe& probe_gpu();
+
+/// Why `--device cuda` cannot be, in a few words; empty where it can.
+std::string why_no_gpu();
+
+/// A device, chosen but not loaded.
+struct DeviceChoice {
+  std::string device;           ///< "cpu" or "cuda"
+  std::string instruction_set;  ///< "avx512", "sm_90", ...
+  std::filesystem::path module;
+  std::string note;  ///< with "auto": why it is not the GPU; else empty
+};
+
+/// Chooses by the word "auto", "cpu" or "cuda". Throws Error (status 2) where what was asked for is not there.
+DeviceChoice choose_device(const std::string& device);
+
+/// Loads the module and makes its engine. `threads` 0: all cores.
+std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads);
+
+/// The same by the device's word.
+std::unique_ptr<Engine> make_engine(const std::string& device = "auto", int threads = 0);
+
+/// Cores that this process may use.
+int available_cores();
+
+/// The CPU's instruction sets that have a module here and that the processor has, the best first.
+std::vector<std::string> usable_instruction_sets();
+
+}  // namespace stampede

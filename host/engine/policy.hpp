@@ -1,0 +1,41 @@
+#pragma once
+/// \file A trained policy as plain data: what export writes, evaluation reads and backends load.
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace stampede {
+
+/// One dense layer, `y = W x + b`.
+struct DenseLayer {
+  int inputs = 0, outputs = 0;
+  std::vector<float> weight;  ///< [outputs][inputs]
+  std::vector<float> bias;    ///< [outputs]
+};
+
+/// A multilayer perceptron with one activation behind every layer but the last.
+struct MlpWeights {
+  std::string activation = "elu";  ///< elu, tanh, relu or silu
+  std::vector<DenseLayer> layers;
+};
+
+/// One over the standard deviation that an observation is divided by. The trainer, the backends and the exported file
+/// all use this one: a variance of 0 gives a large number, never infinity.
+inline float inv_std(float variance) { return 1.0f / std::sqrt(variance + 1e-8f); }
+
+/// `action = clip(centre + scale * mlp(clip((observation - mean) * inv_std(variance), +-observation_clip)), low, high)`,
+/// in the task's units.
+struct Policy {
+  std::string task;
+  MlpWeights actor;
+  std::vector<float> log_std;  ///< [actions], of the network's output; only training uses it
+  std::vector<float> observation_mean, observation_variance;  ///< [observations]
+  float observation_clip = 10.0f;
+  std::vector<float> action_centre, action_scale, action_low, action_high;  ///< [actions]
+
+  int observations() const { return static_cast<int>(observation_mean.size()); }
+  int actions() const { return static_cast<int>(action_centre.size()); }
+};
+
+}  // namespace stampede

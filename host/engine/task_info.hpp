@@ -1,0 +1,29 @@
+#pragma once
+/// \file What the program knows of the tasks without their kernels: names, sizes, parameters, default settings.
+
+#include <string>
+#include <vector>
+
+namespace stampede {
+
+/// One parameter of a task, a key of the table `[environment]`.
+struct TaskParameter {
+  std::string name, meaning;
+  float value, low, high;  ///< default and bounds
+};
+
+struct TaskInfo {
+  std::string name, summary;
+  int observations, actions, states, max_steps;
+  double control_dt;  ///< [s] at the default parameters
+  /// JSON key of the task's own metric in an evaluation ("upright_share"); empty where it has none.
+  std::string metric;
+  std::vector<std::string> observation_names, action_names;
+  std::vector<TaskParameter> parameters;
+  std::string defaults;  ///< TOML: what the task sets differently from the built-in defaults
+};
+
+/// All tasks, in the order in which they are listed.
+const std::vector<TaskInfo>& tasks();
+
+}  // namespace stampede

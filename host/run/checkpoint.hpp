@@ -1,0 +1,34 @@
+#pragma once
+/// \file Checkpoints: `checkpoint/<iteration>.safetensors`, all that a training goes on from.
+///
+/// The trainer's tensors, the policy's behind `policy/`, and a checksum of every byte before it. A file is written in
+/// the run folder and renamed into `checkpoint/`, so that folder holds only whole checkpoints.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "host/engine/engine.hpp"
+
+namespace stampede {
+
+struct Checkpoint {
+  std::string task;
+  std::int64_t iteration = 0, steps = 0;
+  std::int64_t nonfinite = 0, contacts_over_slots = 0;
+  std::vector<Tensor> state;  ///< what Trainer::state gave
+  Policy policy;
+};
+
+/// Writes a checkpoint of the run in `run` and removes all but the newest `kept`.
+void save_checkpoint(const std::filesystem::path& run, const Checkpoint& checkpoint, int kept);
+
+/// The newest checkpoint of a run. Throws Error where there is none, where it is of another task than `task`, or where
+/// it is damaged; then the line says which older one is whole.
+Checkpoint load_newest_checkpoint(const std::filesystem::path& run, const std::string& task);
+
+/// The file of the newest checkpoint, or an empty path.
+std::filesystem::path newest_checkpoint(const std::filesystem::path& run);
+
+}  // namespace stampede

@@ -1,0 +1,58 @@
+#pragma once
+/// \file The folder of a training run: who may write there, and what an old run loses.
+///
+///     config.toml metrics.jsonl events.out.tfevents.* checkpoint/ policy.onnx policy.safetensors curve.png system.json
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "host/base/files.hpp"
+
+namespace stampede {
+
+class RunFolder {
+ public:
+  /// Takes a folder for a new run: `directory`, or a new `runs/<task>-<n>` where that is empty. Throws Error where it
+  /// holds a run and `force` is not given, where another training runs in it, or where it cannot be written. An old
+  /// run's files stay until `start`.
+  static RunFolder create(const std::filesystem::path& directory, const std::string& task, bool force);
+
+  /// Takes the folder of a run that is to go on. Throws Error where there is none.
+  static RunFolder resume(const std::filesystem::path& directory);
+
+  RunFolder(RunFolder&&) noexcept = default;
+  RunFolder& operator=(RunFolder&&) = delete;
+
+  /// A folder that was made by `create` and never started goes again.
+  ~RunFolder();
+
+  /// The new run begins: an old run's files are removed.
+  void start();
+
+  /// The new run could not begin after all: what it wrote is removed.
+  void abandon() noexcept;
+
+  /// The folder.
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Path of a file in it.
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
+
+  /// Writes one of its files, whole or not at all.
+  void write(const std::string& name, std::string_view bytes, Durability durability) const;
+
+  /// Whether `directory` holds a run.
+  static bool holds_run(const std::filesystem::path& directory);
+
+ private:
+  RunFolder(std::filesystem::path path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  static FileLock lock(const std::filesystem::path& directory);
+
+  std::filesystem::path path_;
+  FileLock lock_;
+  bool made_ = false;
+  bool started_ = false;
+};
+
+}  // namespace stampede

@@ -1,0 +1,396 @@
+/// \file Reading, layering and checking of settings.
+#include "host/settings/settings_io.hpp"
+
+#include <toml++/toml.h>
+
+#include <charconv>
+#include <filesystem>
+#include <limits>
+#include <sstream>
+#include <type_traits>
+#include <utility>
+
+#include "host/base/error.hpp"
+#include "host/base/files.hpp"
+#include "host/base/suggest.hpp"
+#include "host/settings/presets.hpp"
+#include "host/settings/settings_tables.hpp"
+
+namespace stampede {
+namespace {
+
+// ---- Origins and messages ----
+
+/// A parsed layer and what errors call it.
+struct Layer {
+  toml::table table;
+  std::string origin;
+  bool has_lines = false;  ///< whether the origin is a file, whose lines help
+};
+
+/// "run.toml:12: " or "--num-envs: ".
+std::string place(const Layer& layer, const toml::node& node) {
+  std::string text = layer.origin;
+  if (layer.has_lines && node.source().begin.line > 0) text += ":" + std::to_string(node.source().begin.line);
+  return text + ": ";
+}
+
+std::string show(const toml::node& node) {
+  std::ostringstream text;
+  if (const auto* table = node.as_table()) {
+    text << toml::toml_formatter{*table, toml::format_flags::none};
+    return "{...}";
+  }
+  text << toml::toml_formatter{node, toml::format_flags::none};
+  std::string line = text.str();
+  for (char& c : line) c = c == '\n' ? ' ' : c;
+  return line;
+}
+
+/// Shortest decimal that reads back as the same number.
+template <class Number>
+std::string shortest(Number value) {
+  char buffer[64];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return std::string(buffer, result.ptr);
+}
+
+std::string wrong_type(const toml::node& node, const std::string& key, const char* right) {
+  std::ostringstream kind;
+  kind << node.type();
+  return key + " = " + show(node) + " is of type " + kind.str() + "; it must be " + right;
+}
+
+// ---- One value ----
+
+/// A value on its way into a field.
+struct Value {
+  const Layer& layer;
+  const toml::node& node;
+  std::string key;
+
+  [[noreturn]] void fail(const std::string& message) const { throw Error(place(layer, node) + message); }
+  [[noreturn]] void fail_range(const std::string& shown, const Bounds& bounds) const {
+    fail(key + " = " + shown + " is out of range; it must be from " + shortest(bounds.low) + " to " +
+         shortest(bounds.high));
+  }
+};
+
+double number_of(const Value& value) {
+  if (const auto* number = value.node.as_floating_point()) return number->get();
+  if (const auto* number = value.node.as_integer()) return static_cast<double>(number->get());
+  value.fail(wrong_type(value.node, value.key, "a number"));
+}
+
+void assign(const Value& value, float& field, const Bounds& bounds) {
+  const double number = number_of(value);
+  if (!(number >= bounds.low && number <= bounds.high)) value.fail_range(show(value.node), bounds);
+  field = static_cast<float>(number);
+}
+
+void assign_integer(const Value& value, const toml::node& node, int& field, const Bounds& bounds) {
+  const auto* number = node.as_integer();
+  if (number == nullptr) value.fail(wrong_type(node, value.key, "a whole number"));
+  if (!(static_cast<double>(number->get()) >= bounds.low && static_cast<double>(number->get()) <= bounds.high)) {
+    value.fail_range(show(node), bounds);
+  }
+  field = static_cast<int>(number->get());
+}
+
+void assign(const Value& value, int& field, const Bounds& bounds) { assign_integer(value, value.node, field, bounds); }
+
+void assign(const Value& value, std::vector<int>& field, const Bounds& bounds) {
+  const auto* array = value.node.as_array();
+  if (array == nullptr) value.fail(wrong_type(value.node, value.key, "a list of whole numbers, as in [64, 64]"));
+  std::vector<int> numbers(array->size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) assign_integer(value, (*array)[i], numbers[i], bounds);
+  field = std::move(numbers);
+}
+
+void assign(const Value& value, bool& field) {
+  const auto* flag = value.node.as_boolean();
+  if (flag == nullptr) value.fail(wrong_type(value.node, value.key, "true or false"));
+  field = flag->get();
+}
+
+void assign(const Value& value, std::string& field) {
+  const auto* text = value.node.as_string();
+  if (text == nullptr) value.fail(wrong_type(value.node, value.key, "a string"));
+  field = text->get();
+}
+
+void assign(const Value& value, std::string& field, const Choices& choices) {
+  std::string word;
+  assign(value, word);
+  for (const std::string& choice : choices) {
+    if (word == choice) {
+      field = word;
+      return;
+    }
+  }
+  value.fail(value.key + " = \"" + word + "\" is not known; " + suggestion(word, choices));
+}
+
+// ---- Tables ----
+
+/// Visits a struct's fields and gives the one of that name the value.
+template <class Struct>
+struct Assigner {
+  Struct& target;
+  std::string_view name;
+  const Value& value;
+  bool found = false;
+
+  template <class Member>
+  void operator()(const char* field, Member Struct::*member, const char*) {
+    if (name != field) return;
+    found = true;
+    assign(value, target.*member);
+  }
+  template <class Member, class Constraint>
+  void operator()(const char* field, Member Struct::*member, const Constraint& constraint, const char*) {
+    if (name != field) return;
+    found = true;
+    assign(value, target.*member, constraint);
+  }
+};
+
+std::vector<std::string> known_keys(const TaskInfo* task) {
+  std::vector<std::string> keys = {"task", "algo", "preset", "seed"};
+  const Settings settings;
+  for_each_table(settings, [&](const std::string& name, const auto& table) {
+    std::decay_t<decltype(table)>::describe([&](const char* field, auto&&...) { keys.push_back(name + "." + field); });
+  });
+  if (task != nullptr) {
+    for (const TaskParameter& parameter : task->parameters) keys.push_back("environment." + parameter.name);
+  }
+  return keys;
+}
+
+/// Lists the keys of one table only, unless one of all the keys is near.
+[[noreturn]] void fail_unknown(const Layer& layer, const toml::node& node, const std::string& key,
+                               const TaskInfo* task) {
+  const std::vector<std::string> keys = known_keys(task);
+  const std::string near = nearest(key, keys);
+  std::string hint;
+  if (!near.empty()) {
+    hint = "did you mean '" + near + "'?";
+  } else {
+    const std::string table = key.substr(0, key.find('.'));
+    std::vector<std::string> listed;
+    for (const std::string& known : keys) {
+      if (known.rfind(table + ".", 0) == 0) listed.push_back(known);
+    }
+    if (listed.empty())
+      listed = {"task", "algo", "preset", "seed", "train", "algorithm", "network", "run", "environment"};
+    hint = "known are " + join(listed);
+  }
+  throw Error(place(layer, node) + "unknown key '" + key + "'; " + hint);
+}
+
+void apply_environment(Settings& settings, const toml::table& table, const Layer& layer, const TaskInfo& task) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    std::size_t index = 0;
+    while (index < task.parameters.size() && task.parameters[index].name != name) ++index;
+    if (index == task.parameters.size()) fail_unknown(layer, node, "environment." + name, &task);
+    const TaskParameter& parameter = task.parameters[index];
+    assign(Value{layer, node, "environment." + name}, settings.environment[index],
+           Bounds{parameter.low, parameter.high});
+  }
+}
+
+/// Puts one layer on top. `built_in` layers may tune algorithms and presets under `for`.
+void apply(Settings& settings, const toml::table& table, const Layer& layer, const TaskInfo& task, bool built_in) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    // These choose the layers and were read before.
+    if (name == "task" || name == "algo" || name == "preset") continue;
+    if (built_in && name == "for") continue;
+    if (name == "seed") {
+      const auto* seed = node.as_integer();
+      if (seed == nullptr) throw Error(place(layer, node) + wrong_type(node, "seed", "a whole number, 0 or more"));
+      if (seed->get() < 0) {
+        throw Error(place(layer, node) + "seed = " + show(node) + " is out of range; it must be from 0 to " +
+                    std::to_string(std::numeric_limits<std::int64_t>::max()));
+      }
+      settings.seed = static_cast<std::uint64_t>(seed->get());
+      continue;
+    }
+    const toml::table* inner = node.as_table();
+    bool known = name == "environment";
+    for_each_table(settings, [&](const std::string& table_name, auto&) { known = known || table_name == name; });
+    if (!known) fail_unknown(layer, node, name, &task);
+    if (inner == nullptr) {
+      throw Error(place(layer, node) + wrong_type(node, name, ("a table, as in " + name + ".key = value").c_str()));
+    }
+    if (name == "environment") {
+      apply_environment(settings, *inner, layer, task);
+      continue;
+    }
+    for_each_table(settings, [&](const std::string& table_name, auto& target) {
+      if (table_name != name) return;
+      using Struct = std::decay_t<decltype(target)>;
+      for (const auto& [inner_key, inner_node] : *inner) {
+        const std::string field(inner_key.str());
+        const Value value{layer, inner_node, name + "." + field};
+        Assigner<Struct> assigner{target, field, value};
+        Struct::describe(assigner);
+        if (!assigner.found) fail_unknown(layer, inner_node, value.key, &task);
+      }
+    });
+  }
+}
+
+// ---- Sources ----
+
+Layer parse(std::string_view text, const std::string& origin, bool has_lines) {
+  try {
+    return Layer{toml::parse(text, origin), origin, has_lines};
+  } catch (const toml::parse_error& error) {
+    std::string where = origin;
+    if (has_lines) where += ":" + std::to_string(error.source().begin.line);
+    std::string reason(error.description());
+    for (char& c : reason) c = c == '\n' ? ' ' : c;
+    throw Error(where + ": not valid TOML: " + reason);
+  }
+}
+
+/// Whether `text` may stand for a string without quotes.
+bool is_bare_word(std::string_view text) {
+  if (text.empty()) return false;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!plain && std::string_view("_-./+").find(c) == std::string_view::npos) return false;
+  }
+  return true;
+}
+
+/// A layer of one key, given as "a.b" and a value.
+Layer parse_override(const Override& given) {
+  const auto bad = [&](const std::string& why) -> Error {
+    std::string line = given.flag + ": " + given.key + " = " + given.value + " " + why;
+    for (char& c : line) c = c == '\n' || c == '\r' ? ' ' : c;
+    return Error(line);
+  };
+  toml::table value;
+  bool parsed = given.value.find('\n') == std::string::npos;
+  if (parsed) {
+    try {
+      value = toml::parse("value = " + given.value);
+      parsed = value.size() == 1;
+    } catch (const toml::parse_error&) {
+      parsed = false;
+    }
+  }
+  if (!parsed) {
+    if (!is_bare_word(given.value)) throw bad("is not a TOML value; strings with other signs than letters need quotes");
+    value.clear();
+    value.insert("value", given.value);
+  }
+  std::vector<std::string> parts;
+  std::stringstream words(given.key);
+  for (std::string part; std::getline(words, part, '.');) parts.push_back(part);
+  if (parts.empty() || given.key.back() == '.') throw bad("has no key; write --set train.num_envs=1024");
+  toml::table table = std::move(value);
+  // Wrap from the innermost name outwards.
+  toml::table wrapped;
+  for (std::size_t i = parts.size(); i-- > 0;) {
+    toml::table outer;
+    if (i + 1 == parts.size()) {
+      table.get("value")->visit([&](auto& node) { outer.insert(parts[i], node); });
+    } else {
+      outer.insert(parts[i], std::move(wrapped));
+    }
+    wrapped = std::move(outer);
+  }
+  return Layer{std::move(wrapped), given.flag, false};
+}
+
+Override split_set(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const auto trim = [](std::string part) {
+    const std::size_t first = part.find_first_not_of(" \t");
+    const std::size_t last = part.find_last_not_of(" \t");
+    return first == std::string::npos ? std::string() : part.substr(first, last - first + 1);
+  };
+  if (equals == std::string::npos || trim(text.substr(0, equals)).empty()) {
+    throw Error("--set " + text + ": needs a key and a value; write --set train.num_envs=1024");
+  }
+  return {trim(text.substr(0, equals)), trim(text.substr(equals + 1)), "--set"};
+}
+
+/// The last layer's word for a top-level key that chooses layers, or `fallback`; `origin` becomes what named it.
+std::string choose(const std::vector<Layer>& layers, const char* key, const std::string& fallback,
+                   std::string& origin) {
+  std::string chosen = fallback;
+  for (const Layer& layer : layers) {
+    const toml::node* node = layer.table.get(key);
+    if (node == nullptr) continue;
+    assign(Value{layer, *node, key}, chosen);
+    origin = place(layer, *node);
+    origin.resize(origin.size() - 2);
+  }
+  return chosen;
+}
+
+const Fragment& find_fragment(const std::vector<Fragment>& fragments, const std::string& name, const char* kind,
+                              const std::string& origin) {
+  for (const Fragment& fragment : fragments) {
+    if (fragment.name == name) return fragment;
+  }
+  throw Error(origin + ": unknown " + kind + " '" + name + "'; " + suggestion(name, names_of(fragments)));
+}
+
+}  // namespace
+
+const TaskInfo& find_task(const std::string& name, const std::string& origin) {
+  std::vector<std::string> names;
+  for (const TaskInfo& task : tasks()) {
+    if (task.name == name) return task;
+    names.push_back(task.name);
+  }
+  throw Error((origin.empty() ? "" : origin + ": ") + "unknown task '" + name + "'; " + suggestion(name, names));
+}
+
+Settings resolve_settings(const SettingsSources& sources) {
+  std::vector<Layer> given;
+  if (!sources.config_file.empty()) {
+    given.push_back(parse(read_file(sources.config_file), sources.config_file, true));
+  }
+  for (const std::string& text : sources.set) given.push_back(parse_override(split_set(text)));
+  for (const Override& flag : sources.flags) given.push_back(parse_override(flag));
+
+  Settings settings;
+  std::string origin;
+  settings.task = choose(given, "task", "", origin);
+  if (settings.task.empty()) {
+    std::vector<std::string> names;
+    for (const TaskInfo& task : tasks()) names.push_back(task.name);
+    throw Error("--task is missing; known are " + join(names));
+  }
+  const TaskInfo& task = find_task(settings.task, origin);
+  for (const TaskParameter& parameter : task.parameters) settings.environment.push_back(parameter.value);
+
+  const Layer of_task = parse(task.defaults, "defaults of the task " + task.name, true);
+  std::vector<Layer> chosen_by;
+  chosen_by.push_back(of_task);
+  for (const Layer& layer : given) chosen_by.push_back(layer);
+  settings.algo = choose(chosen_by, "algo", settings.algo, origin = "--algo");
+  const Fragment& algorithm = find_fragment(algorithms(), settings.algo, "algorithm", origin);
+  settings.preset = choose(chosen_by, "preset", settings.preset, origin = "--preset");
+  const Fragment& preset = find_fragment(presets(), settings.preset, "preset", origin);
+
+  apply(settings, of_task.table, of_task, task, true);
+  for (const Fragment* fragment : {&algorithm, &preset}) {
+    const Layer layer = parse(fragment->toml, std::string("built-in ") + fragment->name, true);
+    apply(settings, layer.table, layer, task, false);
+    if (const toml::table* tuned = of_task.table["for"][fragment->name].as_table()) {
+      apply(settings, *tuned, of_task, task, false);
+    }
+  }
+  for (const Layer& layer : given) apply(settings, layer.table, layer, task, false);
+  return settings;
+}
+
+}  // namespace stampede

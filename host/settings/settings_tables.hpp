@@ -1,0 +1,19 @@
+#pragma once
+/// \file The tables of a configuration, listed once for reading and for writing.
+
+#include <utility>
+
+#include "host/settings/settings.hpp"
+
+namespace stampede {
+
+/// Calls `visit(name, table)` for each table that is a struct with `describe`. `settings` may be const.
+template <class SettingsType, class Visit>
+void for_each_table(SettingsType& settings, Visit&& visit) {
+  visit("train", settings.train);
+  visit("algorithm", settings.algorithm);
+  visit("network", settings.network);
+  visit("run", settings.run);
+}
+
+}  // namespace stampede

@@ -1,0 +1,71 @@
+/// \file Writing of settings.
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <type_traits>
+
+#include "host/settings/settings_io.hpp"
+#include "host/settings/settings_tables.hpp"
+
+namespace stampede {
+namespace {
+
+/// Shortest decimal that reads back as the same number.
+std::string to_value(float value) {
+  char buffer[64];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  std::string text(buffer, result.ptr);
+  // TOML takes a number for a float only where it has a point or an exponent.
+  if (std::isfinite(value) && text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string to_value(int value) { return std::to_string(value); }
+std::string to_value(bool value) { return value ? "true" : "false"; }
+
+/// The strings of settings are all words from lists: names and choices, without signs that need an escape.
+std::string to_value(const std::string& value) { return "\"" + value + "\""; }
+
+std::string to_value(const std::vector<int>& values) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < values.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(values[i]);
+  return text + "]";
+}
+
+/// Visits a struct's fields and writes each as a line.
+template <class Struct>
+struct Writer {
+  const Struct& source;
+  std::string& text;
+
+  template <class Member>
+  void operator()(const char* field, Member Struct::*member, const char* meaning) {
+    text += std::string(field) + " = " + to_value(source.*member) + "  # " + meaning + "\n";
+  }
+  template <class Member, class Constraint>
+  void operator()(const char* field, Member Struct::*member, const Constraint&, const char* meaning) {
+    (*this)(field, member, meaning);
+  }
+};
+
+}  // namespace
+
+std::string to_toml(const Settings& settings) {
+  std::string text = "# The run's whole configuration, every default written out.\n";
+  text += "task = " + to_value(settings.task) + "\nalgo = " + to_value(settings.algo) +
+          "\npreset = " + to_value(settings.preset) + "\nseed = " + std::to_string(settings.seed) + "\n";
+  for_each_table(settings, [&](const std::string& name, const auto& table) {
+    text += "\n[" + name + "]\n";
+    using Struct = std::decay_t<decltype(table)>;
+    Struct::describe(Writer<Struct>{table, text});
+  });
+  const TaskInfo& task = find_task(settings.task);
+  text += "\n[environment]\n";
+  for (std::size_t i = 0; i < task.parameters.size(); ++i) {
+    text += task.parameters[i].name + " = " + to_value(settings.environment.at(i)) + "  # " +
+            task.parameters[i].meaning + "\n";
+  }
+  return text;
+}
+
+}  // namespace stampede

@@ -1,0 +1,40 @@
+/// \file A run, read back.
+#include "host/train/run_contents.hpp"
+
+#include "host/base/error.hpp"
+#include "host/export/policy_tensors.hpp"
+#include "host/run/checkpoint.hpp"
+#include "host/run/run_folder.hpp"
+#include "host/settings/settings_io.hpp"
+
+namespace stampede {
+
+RunContents load_run(const std::filesystem::path& run, const std::string& flag) {
+  if (!RunFolder::holds_run(run)) {
+    throw Error(flag + " " + run.string() + ": holds no run; name a folder that `stampede train` wrote");
+  }
+  RunContents contents;
+  contents.settings = resolve_settings({(run / "config.toml").string(), {}, {}});
+  Checkpoint checkpoint = load_newest_checkpoint(run, contents.settings.task);
+  check_policy_fits(checkpoint.policy, find_task(contents.settings.task), newest_checkpoint(run).string());
+  contents.policy = std::move(checkpoint.policy);
+  contents.iteration = checkpoint.iteration;
+  return contents;
+}
+
+double control_step(const TaskInfo& task, const Settings& settings) {
+  for (std::size_t i = 0; i < task.parameters.size() && i < settings.environment.size(); ++i) {
+    if (task.parameters[i].name == "dt") return settings.environment[i];
+  }
+  return task.control_dt;
+}
+
+std::uint64_t evaluation_seed(std::uint64_t seed) {
+  // The finaliser of SplitMix64 (Steele, Lea and Flood 2014) on the seed, away from small numbers that users choose.
+  std::uint64_t z = seed + 0x9e3779b97f4a7c15ull;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+}  // namespace stampede

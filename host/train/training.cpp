@@ -1,0 +1,303 @@
+/// \file A whole training.
+#include "host/train/training.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <future>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "host/base/clock.hpp"
+#include "host/base/error.hpp"
+#include "host/engine/loader.hpp"
+#include "host/export/onnx.hpp"
+#include "host/export/policy_tensors.hpp"
+#include "host/plot/curve.hpp"
+#include "host/run/checkpoint.hpp"
+#include "host/run/metrics.hpp"
+#include "host/run/run_folder.hpp"
+#include "host/run/system_info.hpp"
+#include "host/settings/settings_io.hpp"
+#include "host/train/run_contents.hpp"
+
+namespace stampede {
+namespace {
+
+/// Iterations that are started before their reports are read: the device never waits for the host.
+constexpr std::int64_t kInFlight = 2;
+
+/// A share of states caught as non-finite above which a training is given up.
+constexpr double kNonfiniteShare = 0.01;
+
+/// One call's work on a run, from its first iteration to its export.
+class Session {
+ public:
+  Session(Engine& engine, const Settings& settings, const TrainOptions& options, RunFolder folder)
+      : engine_(engine),
+        settings_(settings),
+        options_(options),
+        task_(find_task(settings.task)),
+        folder_(std::move(folder)),
+        trainer_(engine.make_trainer(settings, false)) {}
+
+  /// A new run: the folder is emptied, the start saved, and the configuration written. That comes last: a folder with a
+  /// configuration always has a checkpoint, whenever the process is killed.
+  void start() {
+    folder_.start();
+    try {
+      save();
+      settle();
+      write_system();
+      folder_.write("config.toml", to_toml(settings_), Durability::kDisk);
+    } catch (...) {
+      folder_.abandon();
+      throw;
+    }
+  }
+
+  /// Goes on from a checkpoint.
+  void restore(const Checkpoint& checkpoint) {
+    try {
+      trainer_->restore(checkpoint.state);
+    } catch (const Error& error) {
+      throw Error(newest_checkpoint(folder_.path()).string() + ": " + error.what(), error.status());
+    }
+    done_ = saved_ = checkpoint.iteration;
+    steps_ = checkpoint.steps;
+    nonfinite_ = checkpoint.nonfinite;
+    contacts_over_slots_ = checkpoint.contacts_over_slots;
+    write_system();
+  }
+
+  TrainResult run() {
+    train();
+    TrainResult result;
+    result.settings = settings_;
+    result.run = folder_.path();
+    result.device = engine_.device();
+    result.instruction_set = engine_.instruction_set();
+    result.threads = engine_.threads();
+    result.finished = done_ >= settings_.train.iterations;
+    result.interrupted = stop_asked() && !reached_;
+    result.iterations = done_;
+    result.steps = steps_;
+    result.nonfinite = nonfinite_;
+    result.contacts_over_slots = contacts_over_slots_;
+    result.seconds_train = seconds_;
+    const auto steps_here = static_cast<double>(steps_ - steps_before_);
+    result.steps_per_second = seconds_ > 0 ? steps_here / seconds_ : 0.0;
+    if (!result.interrupted) finish(result);
+    return result;
+  }
+
+ private:
+  void write_system() {
+    folder_.write("system.json",
+                  system_json(engine_.device(), engine_.instruction_set(), engine_.description(), engine_.threads()),
+                  Durability::kProcess);
+  }
+
+  bool stop_asked() const { return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed); }
+
+  std::int64_t checkpoint_every() const {
+    if (settings_.run.checkpoint_every > 0) return settings_.run.checkpoint_every;
+    return std::max<std::int64_t>(1, settings_.train.iterations / 10);
+  }
+
+  void train() {
+    std::int64_t target = std::max<std::int64_t>(done_, settings_.train.iterations);
+    if (options_.stop_after > 0) target = std::min(target, done_ + options_.stop_after);
+    steps_before_ = steps_;
+    first_ = done_;
+    started_ = seconds_now();
+    if (done_ < target) {
+      Metrics metrics(folder_.path(), done_);
+      std::int64_t enqueued = done_;
+      while (done_ < target) {
+        // Nothing is started beyond a checkpoint before its state is fetched.
+        const std::int64_t boundary = std::min(target, (done_ / checkpoint_every() + 1) * checkpoint_every());
+        while (enqueued < boundary && enqueued - done_ < kInFlight && !stop_asked()) {
+          trainer_->enqueue_iteration();
+          ++enqueued;
+        }
+        if (enqueued == done_) break;  // asked to stop, and nothing is under way
+        Report report;
+        if (!trainer_->fetch_report(report, true)) {
+          throw Error("the trainer lost the report of iteration " + std::to_string(done_ + 1), Status::kFailed);
+        }
+        take(report, metrics, target);
+        if (done_ == boundary && done_ == enqueued) save();
+      }
+      if (saved_ < done_) save();
+    }
+    if (stop_asked()) settle();
+    reached_ = done_ >= target;
+    seconds_ = seconds_now() - started_;
+  }
+
+  /// Takes in what an iteration reports.
+  void take(const Report& report, Metrics& metrics, std::int64_t target) {
+    ++done_;
+    steps_ = report.steps;
+    nonfinite_ = report.nonfinite;
+    contacts_over_slots_ = report.contacts_over_slots;
+    metrics.write(report);
+    if (report.episodes > 0 && std::isfinite(report.return_mean)) last_return_ = report.return_mean;
+    check(report);
+    if (!options_.progress) return;
+    const double elapsed = seconds_now() - started_;
+    const double both = report.seconds_rollout + report.seconds_update;
+    options_.progress(Progress{report, settings_.train.iterations, last_return_,
+                               elapsed > 0 ? static_cast<double>(steps_ - steps_before_) / elapsed : 0.0,
+                               both > 0 ? report.seconds_update / both : 0.0,
+                               elapsed / static_cast<double>(done_ - first_) * static_cast<double>(target - done_)});
+  }
+
+  /// Gives up a training that has diverged. What it was before is in the last checkpoint; a broken state never
+  /// becomes one.
+  void check(const Report& report) {
+    const auto fail = [&](const std::string& what) {
+      settle();
+      std::string hint = "; try a smaller algorithm.learning_rate";
+      if (saved_ > 0) {
+        hint = "; the last good state is " + newest_checkpoint(folder_.path()).string() + hint;
+      }
+      throw Error("training diverged in iteration " + std::to_string(done_) + ": " + what + hint, Status::kFailed);
+    };
+    const std::pair<const char*, double> figures[] = {{"policy_loss", report.policy_loss},
+                                                      {"value_loss", report.value_loss},
+                                                      {"entropy", report.entropy},
+                                                      {"kl", report.kl},
+                                                      {"gradient_norm", report.gradient_norm}};
+    for (const auto& [name, value] : figures) {
+      if (!std::isfinite(value)) fail(std::string(name) + " is not finite");
+    }
+    if (!(static_cast<double>(report.nonfinite) <= kNonfiniteShare * static_cast<double>(report.steps))) {
+      fail(std::to_string(report.nonfinite) + " of " + std::to_string(report.steps) + " states were not finite");
+    }
+  }
+
+  /// Starts to write a checkpoint; the disk's time passes beside the next iterations.
+  void save() {
+    settle();
+    Checkpoint checkpoint;
+    checkpoint.task = settings_.task;
+    checkpoint.iteration = done_;
+    checkpoint.steps = steps_;
+    checkpoint.nonfinite = nonfinite_;
+    checkpoint.contacts_over_slots = contacts_over_slots_;
+    checkpoint.state = trainer_->state();
+    checkpoint.policy = trainer_->policy();
+    writing_ = std::async(std::launch::async,
+                          [run = folder_.path(), checkpoint = std::move(checkpoint),
+                           kept = settings_.run.checkpoints_kept] { save_checkpoint(run, checkpoint, kept); });
+    saved_ = done_;
+  }
+
+  /// Waits until the last checkpoint is written; throws what went wrong with it.
+  void settle() {
+    if (writing_.valid()) writing_.get();
+  }
+
+  /// Evaluates and exports the policy as it stands.
+  void finish(TrainResult& result) {
+    const Policy policy = trainer_->policy();
+    EvaluationRequest request;
+    request.task = settings_.task;
+    request.environment = settings_.environment;
+    request.episodes = settings_.run.eval_episodes;
+    request.seed = evaluation_seed(settings_.seed);
+    result.evaluation = engine_.evaluate(request, policy);
+    result.nonfinite += result.evaluation.nonfinite;
+    result.contacts_over_slots += result.evaluation.contacts_over_slots;
+
+    CurveText text;
+    text.title = settings_.task;
+    text.subtitle = settings_.algo + ", seed " + std::to_string(settings_.seed);
+    text.final_return = result.evaluation.return_mean;
+    auto picture = std::async(std::launch::async,
+                              [text, points = read_curve(folder_.path())] { return draw_curve(points, text); });
+    const double dt = control_step(task_, settings_);
+    folder_.write("policy.onnx", to_onnx(policy, task_, dt), Durability::kDisk);
+    folder_.write("policy.safetensors", to_policy_safetensors(policy, task_, dt), Durability::kDisk);
+    settle();
+    folder_.write("curve.png", picture.get(), Durability::kProcess);
+    result.policy_onnx = folder_.file("policy.onnx");
+    result.policy_safetensors = folder_.file("policy.safetensors");
+    result.curve = folder_.file("curve.png");
+  }
+
+  Engine& engine_;
+  Settings settings_;
+  const TrainOptions& options_;
+  const TaskInfo& task_;
+  RunFolder folder_;
+  std::unique_ptr<Trainer> trainer_;
+  std::int64_t done_ = 0, saved_ = 0, first_ = 0;  ///< iterations: finished, in a checkpoint, before this call
+  std::int64_t steps_ = 0, steps_before_ = 0;
+  std::int64_t nonfinite_ = 0, contacts_over_slots_ = 0;
+  std::future<void> writing_;  ///< the checkpoint that is on its way to the disk
+  bool reached_ = false;       ///< this call's iterations are done
+  double last_return_ = std::numeric_limits<double>::quiet_NaN();
+  double started_ = 0, seconds_ = 0;
+};
+
+std::unique_ptr<Engine> engine_for(const TrainOptions& options) {
+  const DeviceChoice choice = choose_device(options.device);
+  if (!choice.note.empty() && options.message) options.message(choice.note);
+  return make_engine(choice, options.threads);
+}
+
+void check(const TrainOptions& options) {
+  if (options.stop_after < 0) {
+    throw Error("--stop-after " + std::to_string(options.stop_after) + " is out of range; it must be 1 or more");
+  }
+}
+
+/// A function that gives the engine when it is needed; the folder is looked at before, which costs nothing.
+template <class GetEngine>
+TrainResult train_with(GetEngine&& get_engine, const Settings& settings, const TrainOptions& options) {
+  check(options);
+  RunFolder folder = RunFolder::create(options.run, settings.task, options.force);
+  Session session(get_engine(), settings, options, std::move(folder));
+  session.start();
+  return session.run();
+}
+
+template <class GetEngine>
+TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& directory, const TrainOptions& options) {
+  check(options);
+  RunFolder folder = RunFolder::resume(directory);
+  const Settings settings = resolve_settings({(directory / "config.toml").string(), {}, {}});
+  const Checkpoint checkpoint = load_newest_checkpoint(directory, settings.task);
+  Session session(get_engine(), settings, options, std::move(folder));
+  session.restore(checkpoint);
+  if (options.message) {
+    options.message("going on from iteration " + std::to_string(checkpoint.iteration) + " of " +
+                    std::to_string(settings.train.iterations));
+  }
+  return session.run();
+}
+
+}  // namespace
+
+TrainResult train(Engine& engine, const Settings& settings, const TrainOptions& options) {
+  return train_with([&]() -> Engine& { return engine; }, settings, options);
+}
+
+TrainResult train(const Settings& settings, const TrainOptions& options) {
+  std::unique_ptr<Engine> engine;
+  return train_with([&]() -> Engine& { return *(engine = engine_for(options)); }, settings, options);
+}
+
+TrainResult resume_training(Engine& engine, const std::filesystem::path& directory, const TrainOptions& options) {
+  return resume_with([&]() -> Engine& { return engine; }, directory, options);
+}
+
+TrainResult resume_training(const std::filesystem::path& directory, const TrainOptions& options) {
+  std::unique_ptr<Engine> engine;
+  return resume_with([&]() -> Engine& { return *(engine = engine_for(options)); }, directory, options);
+}
+
+}  // namespace stampede
