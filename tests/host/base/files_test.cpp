@@ -1,0 +1,113 @@
+#include "host/base/files.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "host/base/clock.hpp"
+#include "tests/host/temporary_folder.hpp"
+
+namespace stampede {
+namespace {
+
+using test::error_of;
+using test::expect_parts;
+using test::TemporaryFolder;
+
+/// While it lives no file may grow beyond `bytes`: what a full disk does, for a test.
+class SmallDisk {
+ public:
+  explicit SmallDisk(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    handler_ = ::signal(SIGXFSZ, SIG_IGN);
+  }
+  ~SmallDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = nullptr;
+};
+
+TEST(Files, WritesAndReadsBytes) {
+  const TemporaryFolder folder;
+  const std::string bytes("a\0b\nc", 5);
+  write_file(folder / "file", bytes);
+  EXPECT_EQ(read_file(folder / "file"), bytes);
+  write_file(folder / "file", "new");
+  EXPECT_EQ(read_file(folder / "file"), "new");
+  EXPECT_EQ(folder.names().size(), 1u);  // nothing beside it
+}
+
+TEST(Files, FullDiskLeavesTheOldFileAndNothingElse) {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "old");
+  {
+    const SmallDisk disk(1000);
+    const std::string message = error_of([&] { write_file(folder / "file", std::string(5000, 'x')); });
+    expect_parts(message, {(folder / "file").string(), "free some space"});
+  }
+  EXPECT_EQ(read_file(folder / "file"), "old");
+  EXPECT_EQ(folder.names().size(), 1u);
+}
+
+TEST(Files, FullDiskCutsAnAppendedPieceOff) {
+  const TemporaryFolder folder;
+  AppendFile file(folder / "lines");
+  file.append("first\n");
+  {
+    const SmallDisk disk(1000);
+    expect_parts(error_of([&] { file.append(std::string(5000, 'x')); }), {"lines"});
+  }
+  EXPECT_EQ(read_file(folder / "lines"), "first\n");
+  file.append("second\n");
+  EXPECT_EQ(read_file(folder / "lines"), "first\nsecond\n");
+}
+
+TEST(Files, NamesWhatCannotBeWrittenOrRead) {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "x");
+  expect_parts(error_of([&] { write_file(folder / "file" / "below", "x"); }), {"cannot write", "file/below"});
+  expect_parts(error_of([&] { make_directory(folder / "file" / "below"); }), {"cannot make the folder"});
+  expect_parts(error_of([&] { read_file(folder / "nothing"); }), {"cannot read", "nothing", "No such file"});
+  expect_parts(error_of([&] { read_file(folder.path()); }), {"cannot read", "directory"});
+}
+
+TEST(Files, LockKeepsAnotherProcessOut) {
+  const TemporaryFolder folder;
+  const auto child_gets_it = [&] {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(FileLock::take(folder / "lock") ? 1 : 0);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WEXITSTATUS(status) == 1;
+  };
+  {
+    const std::optional<FileLock> lock = FileLock::take(folder / "lock");
+    ASSERT_TRUE(lock.has_value());
+    EXPECT_FALSE(child_gets_it());
+  }
+  EXPECT_TRUE(child_gets_it());
+}
+
+TEST(Clock, CountsFromTheProcessesStart) {
+  const double first = seconds_since_start();
+  EXPECT_GE(first, 0);
+  EXPECT_LT(first, 300);
+  const double before = seconds_now();
+  ::usleep(20000);
+  EXPECT_GE(seconds_now() - before, 0.019);
+  EXPECT_GE(seconds_since_start() - first, 0.019);
+}
+
+}  // namespace
+}  // namespace stampede

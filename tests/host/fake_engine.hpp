@@ -1,0 +1,152 @@
+#pragma once
+/// \file An engine that learns nothing but behaves like one: its state moves from iteration to iteration in a way that
+/// depends on everything before, so that a lost or doubled iteration shows.
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/base/error.hpp"
+#include "host/engine/engine.hpp"
+#include "host/export/safetensors.hpp"
+#include "host/settings/settings_io.hpp"
+
+namespace stampede::test {
+
+/// What can be asked of the fake, and what it tells.
+struct FakeBehaviour {
+  std::int64_t diverge_at = -1;          ///< iteration whose losses are not finite
+  std::int64_t nonfinite_at = -1;        ///< iteration that reports many states caught
+  std::int64_t most_in_flight = 0;       ///< told: reports that were not fetched yet, at most
+  std::int64_t iterations_enqueued = 0;  ///< told
+  int trainers_made = 0;                 ///< told
+};
+
+/// A policy for a task with two hidden units and weights that depend on `value`.
+inline Policy fake_policy(const std::string& task_name, float value, const std::string& activation = "elu") {
+  const TaskInfo& task = find_task(task_name);
+  const int observations = task.observations, actions = task.actions, hidden = 5;
+  Policy policy;
+  policy.task = task_name;
+  policy.actor.activation = activation;
+  const auto fill = [&value](int count) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (float& entry : values) {
+      value = 3.7f * value * (1.0f - value);  // the logistic map wanders over (0, 1)
+      entry = value - 0.5f;
+    }
+    return values;
+  };
+  policy.actor.layers.push_back({observations, hidden, fill(observations * hidden), fill(hidden)});
+  policy.actor.layers.push_back({hidden, hidden, fill(hidden * hidden), fill(hidden)});
+  policy.actor.layers.push_back({hidden, actions, fill(hidden * actions), fill(actions)});
+  policy.log_std = fill(actions);
+  policy.observation_mean = fill(observations);
+  for (const float entry : fill(observations)) policy.observation_variance.push_back(0.1f + entry * entry);
+  policy.observation_clip = 4.5f;
+  policy.action_centre = fill(actions);
+  policy.action_scale.assign(static_cast<std::size_t>(actions), 1.75f);
+  policy.action_low.assign(static_cast<std::size_t>(actions), -0.4f);
+  policy.action_high.assign(static_cast<std::size_t>(actions), 0.6f);
+  return policy;
+}
+
+class FakeTrainer : public Trainer {
+ public:
+  FakeTrainer(Settings settings, FakeBehaviour& behaviour) : settings_(std::move(settings)), behaviour_(behaviour) {
+    ++behaviour_.trainers_made;
+    value_ = 0.1f + 0.01f * static_cast<float>(settings_.seed % 50);
+  }
+
+  void enqueue_iteration() override {
+    ++iteration_;
+    ++behaviour_.iterations_enqueued;
+    value_ = 3.7f * value_ * (1.0f - value_);
+    Report report;
+    report.iteration = iteration_;
+    report.steps = iteration_ * settings_.train.num_envs * settings_.train.horizon;
+    report.episodes = iteration_ % 2;
+    report.return_mean =
+        report.episodes > 0 ? -1000.0 / static_cast<double>(iteration_) : std::numeric_limits<double>::quiet_NaN();
+    report.policy_loss = value_;
+    report.learning_rate = settings_.algorithm.learning_rate;
+    if (iteration_ == behaviour_.diverge_at) report.value_loss = std::numeric_limits<double>::quiet_NaN();
+    if (iteration_ == behaviour_.nonfinite_at) report.nonfinite = report.steps;
+    report.seconds_rollout = 1e-3;
+    report.seconds_update = 3e-3;
+    reports_.push_back(report);
+    behaviour_.most_in_flight =
+        std::max<std::int64_t>(behaviour_.most_in_flight, static_cast<std::int64_t>(reports_.size()));
+  }
+
+  bool fetch_report(Report& report, bool) override {
+    if (reports_.empty()) return false;
+    report = reports_.front();
+    reports_.pop_front();
+    return true;
+  }
+
+  std::vector<Tensor> state() override {
+    Tensor counter;
+    counter.name = "iteration";
+    counter.type = Tensor::Type::kI64;
+    counter.shape = {1};
+    counter.bytes.resize(8);
+    std::memcpy(counter.bytes.data(), &iteration_, 8);
+    return {make_tensor("value", {1}, {value_}), counter};
+  }
+
+  void restore(const std::vector<Tensor>& tensors) override {
+    for (const Tensor& tensor : tensors) {
+      if (tensor.name == "value") value_ = floats_of(tensor).at(0);
+      if (tensor.name == "iteration") std::memcpy(&iteration_, tensor.bytes.data(), 8);
+    }
+    if (tensors.size() != 2)
+      throw Error("the trainer needs two tensors, and the checkpoint has " + std::to_string(tensors.size()));
+  }
+
+  Policy policy() override { return fake_policy(settings_.task, value_, settings_.network.activation); }
+  double update_flops() const override { return 1e6; }
+
+ private:
+  Settings settings_;
+  FakeBehaviour& behaviour_;
+  float value_ = 0;
+  std::int64_t iteration_ = 0;
+  std::deque<Report> reports_;
+};
+
+class FakeEngine : public Engine {
+ public:
+  FakeBehaviour behaviour;
+
+  std::string device() const override { return "cpu"; }
+  std::string instruction_set() const override { return "baseline"; }
+  std::string description() const override { return "a fake for tests"; }
+  int threads() const override { return 1; }
+  std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool) override {
+    return std::make_unique<FakeTrainer>(settings, behaviour);
+  }
+  Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
+    Evaluation evaluation;
+    evaluation.episodes = request.episodes;
+    evaluation.return_mean = -100 - static_cast<double>(policy.actor.layers.at(0).weight.at(0)) +
+                             1e-6 * static_cast<double>(request.seed % 1000);
+    evaluation.steps = 200 * request.episodes;
+    if (request.trace)
+      evaluation.trace.push_back(make_tensor("reward", {1, request.episodes},
+                                             std::vector<float>(static_cast<std::size_t>(request.episodes), 1.0f)));
+    return evaluation;
+  }
+  EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
+    return {settings.train.num_envs * 10, 1, 0, 0, seconds};
+  }
+  double fma_peak_gflops() override { return 100; }
+};
+
+}  // namespace stampede::test

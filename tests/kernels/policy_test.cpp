@@ -1,0 +1,102 @@
+/// \file Drawing of actions: distribution, log-probability, scaling and bounds; values in their own units.
+
+#include "kernels/policy.hpp"
+
+#include "tests/kernels/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+constexpr int kActions = 3;
+constexpr Index kStride = 16;
+const float kCentre[] = {0, 1, -2}, kScale[] = {1, 2, 0.5f}, kLow[] = {-1, -1, -2.5f}, kHigh[] = {1, 3, -1.5f};
+const ActionScaling kScaling{kCentre, kScale, kLow, kHigh};
+const float kLogStd[] = {0.0f, -1.0f, 0.5f};
+
+struct Drawn {
+  std::vector<float> output, action, log_prob;
+};
+
+template <class Real>
+Drawn draw(Index n, const std::vector<float>& mean, std::uint32_t clock) {
+  Drawn d{floats(padded(n) * kActions), floats(padded(n) * kActions), floats(n)};
+  Control control{};
+  control.clock = clock;
+  run<Real>(n, SampleActions{mean.data(), kStride, 0, kLogStd, kActions, 7, &control, 5, kScaling, d.output.data(),
+                             d.action.data(), d.log_prob.data()});
+  return d;
+}
+
+TEST(Policy, DrawsFromTheGaussianItSays) {
+  for (const Index n : kSizes) {
+    const auto mean = random_floats(padded(n) * kStride, -1, 1, 1);
+    const Drawn scalar = draw<float>(n, mean, 100);
+    for_each_width([&]<class Real>() {
+      const Drawn d = draw<Real>(n, mean, 100);
+      Worst worst;
+      double z1 = 0, z2 = 0;
+      for (Index i = 0; i < n; ++i) {
+        double log_prob = 0;
+        for (int a = 0; a < kActions; ++a) {
+          const float u = d.output[i * kActions + a];
+          const double z = static_cast<double>(u - mean[i * kStride + a]) / std::exp(static_cast<double>(kLogStd[a]));
+          log_prob -= 0.5 * z * z + static_cast<double>(kLogStd[a]) + 0.5 * std::log(2 * kPi);
+          z1 += z;
+          z2 += z * z;
+          const float wanted = std::clamp(kCentre[a] + kScale[a] * u, kLow[a], kHigh[a]);
+          EXPECT_NEAR(d.action[i * kActions + a], wanted, 5e-7f);
+          EXPECT_TRUE(d.action[i * kActions + a] >= kLow[a] && d.action[i * kActions + a] <= kHigh[a]);
+        }
+        worst.take(static_cast<double>(d.log_prob[i]), log_prob, 1.0);
+      }
+      EXPECT_LE(worst.error, 5e-6);
+      const double count = static_cast<double>(n * kActions);
+      EXPECT_LE(std::fabs(z1) / std::sqrt(count), 5.0);
+      EXPECT_LE(std::fabs(z2 - count) / std::sqrt(2 * count), 5.0);
+      expect_as_scalar(d.output, scalar.output, n * kActions, 1e-5, 1.0);
+      expect_as_scalar(d.log_prob, scalar.log_prob, n, 1e-5, 1.0);
+    });
+    EXPECT_FALSE(scalar.output == draw<float>(n, mean, 101).output) << "every step draws anew";
+  }
+}
+
+TEST(Policy, TilesDoNotMatter) {
+  // A range's means lie from its own first row on; what is drawn depends on the environment alone.
+  const auto mean = floats(64 * kStride);
+  const Drawn whole = draw<Widest>(64, mean, 1);
+  Drawn part{floats(64 * kActions), floats(64 * kActions), floats(64)};
+  Control control{};
+  control.clock = 1;
+  const SampleActions kernel{mean.data(), kStride, 32,       kLogStd,  kActions, 7, &control, 5, kScaling, part.output.data(),
+                             part.action.data(), part.log_prob.data()};
+  for (Index i = 32; i < 64; i += kLanes<Widest>) kernel.operator()<Widest>(i);
+  for (Index i = 32; i < 64; ++i) EXPECT_EQ(part.log_prob[i], whole.log_prob[i]);
+}
+
+TEST(Policy, TheMeanItself) {
+  const auto mean = random_floats(padded(33) * kStride, -3, 3, 2);
+  for_each_width([&]<class Real>() {
+    auto action = floats(padded(33) * kActions);
+    run<Real>(33, MeanActions{mean.data(), kStride, 0, kActions, kScaling, action.data()});
+    for (Index i = 0; i < 33; ++i) {
+      for (int a = 0; a < kActions; ++a) {
+        const float wanted = std::clamp(kCentre[a] + kScale[a] * mean[i * kStride + a], kLow[a], kHigh[a]);
+        EXPECT_NEAR(action[i * kActions + a], wanted, 5e-7f);
+      }
+    }
+  });
+}
+
+TEST(Policy, ValuesInTheRewardsUnits) {
+  const auto output = random_floats(padded(33) * kStride, -2, 2, 3);
+  Control control{};
+  control.values = {1, -7, 25};
+  for_each_width([&]<class Real>() {
+    auto value = floats(33);
+    run<Real>(33, StoreValues{output.data(), kStride, 0, &control, value.data()});
+    for (Index i = 0; i < 33; ++i) EXPECT_NEAR(value[i], -7 + 5 * output[i * kStride], 1e-5f);
+  });
+}
+
+}  // namespace
+}  // namespace stampede::testing

@@ -1,0 +1,303 @@
+"""The command line: what it says, and how it refuses."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import program
+import pytest
+from program import refused, run, run_json
+
+
+def tree(folder):
+    """Every file below `folder` with its bytes."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def copy_of(run_folder, to):
+    shutil.copytree(run_folder, to)
+    return to
+
+
+def newest_checkpoint(folder):
+    return sorted((folder / "checkpoint").glob("*.safetensors"))[-1]
+
+
+def test_list_names_everything():
+    said = run_json("list")
+    assert set(said["tasks"]) >= {"pendulum", "cartpole-swingup", "double-pendulum"}
+    assert said["algorithms"] == ["reinforce", "reinforce-baseline", "actor-critic", "ppo"]
+    assert "default" in said["presets"]
+    assert said["robots"] == []
+    assert said["command"] == "list"
+
+
+def test_info_says_why_there_is_no_gpu():
+    said = run_json("info")
+    devices = {device["device"]: device for device in said["devices"]}
+    assert devices["cpu"]["usable"] and devices["cpu"]["instruction_sets"]
+    assert devices["cuda"]["usable"] or devices["cuda"]["reason"]
+    assert said["libraries"]["tomlplusplus"]
+
+
+@pytest.mark.parametrize("command", ["", "list", "info", "train", "eval", "export", "bench", "bench env", "bench train"])
+def test_help_has_an_example(command):
+    process = run(*command.split(), "--help")
+    assert process.returncode == 0
+    assert process.stderr == ""
+    assert "Example:\n  stampede" in process.stdout
+
+
+def test_train_says_what_it_did(trained):
+    folder, said = trained
+    keys = """task algo seed num_envs steps iterations seconds_train steps_per_second return_mean return_std episodes run
+              policy_onnx policy_safetensors nonfinite contacts_over_slots""".split()
+    assert not [key for key in keys if key not in said]
+    assert said["command"] == "train"
+    assert said["run"] == str(folder)
+    assert os.path.exists(said["policy_onnx"]) and os.path.exists(said["policy_safetensors"])
+    assert 0 < said["seconds_train"] < said["seconds_total"]
+
+
+def test_bench_commands_have_their_keys():
+    said = run_json("bench", "env", "--task", "pendulum", "--num-envs", 4096, "--seconds", 0.2)
+    assert said["command"] == "bench env"
+    assert said["steps"] > 0 and said["steps_per_second"] > 0
+    assert said["steps_per_second_per_core"] == pytest.approx(said["steps_per_second"] / said["threads"])
+    said = run_json("bench", "train", "--task", "pendulum", "--seconds", 0.3)
+    shares = said["share_physics"] + said["share_inference"] + said["share_update"]
+    assert 0 < shares <= 1.0001
+    assert said["update_gflops"] > 0
+
+
+@pytest.mark.parametrize(
+    "arguments, parts",
+    [
+        (["train", "--task", "pendulun"], ["--task", "pendulun", "did you mean 'pendulum'?"]),
+        (["train"], ["--task", "pendulum"]),
+        (["tran"], ["'tran'", "did you mean 'train'?"]),
+        (["train", "--task", "pendulum", "--iteration", "3"], ["--iteration", "did you mean '--iterations'?"]),
+        (["train", "--task", "pendulum", "--set", "train.num_env=3"], ["train.num_env", "'train.num_envs'"]),
+        (["train", "--task", "pendulum", "--set", "train.horizon=many"], ["train.horizon", "many", "whole number"]),
+        (["train", "--task", "pendulum", "--set", "algorithm.gamma=2"], ["algorithm.gamma", "2", "from 0 to 1"]),
+        (["train", "--task", "pendulum", "--num-envs", "0"], ["--num-envs", "0", "from 1"]),
+        (["train", "--task", "pendulum", "--num-envs", "-3"], ["--num-envs", "-3", "from 1"]),
+        (["train", "--task", "pendulum", "--num-envs", "1.5"], ["--num-envs", "1.5", "whole number"]),
+        (["train", "--task", "pendulum", "--seed", "-1"], ["seed", "-1", "from 0"]),
+        (["train", "--task", "pendulum", "--algo", "pppo"], ["--algo", "pppo", "'ppo'"]),
+        (["train", "--task", "pendulum", "--stop-after", "0"], ["--stop-after", "1 or more"]),
+        (["train", "--task", "pendulum", "--threads", "-1"], ["--threads", "from 1"]),
+        (["train", "--task", "pendulum", "--device", "tpu"], ["--device", "tpu", "cuda"]),
+        (["train", "--task", "pendulum", "--config", "missing.toml"], ["missing.toml"]),
+        (["train", "--task", "pendulum", "--run", "/dev/null/run"], ["/dev/null/run"]),
+        (["train", "--resume", "missing"], ["missing", "holds no run"]),
+        (["eval"], ["--run", "--policy"]),
+        (["eval", "--run", "missing"], ["missing"]),
+        (["export", "--run", "missing", "--out", "x.onnx"], ["missing"]),
+        (["export", "--run", "missing", "--out", "x.txt"], [".onnx", ".safetensors"]),
+        (["bench"], ["env", "train"]),
+    ],
+)
+def test_bad_input_is_one_line(arguments, parts, tmp_path):
+    line = refused(*arguments, cwd=tmp_path)
+    for part in parts:
+        assert part in line
+    assert not tree(tmp_path), "something was written"
+
+
+def test_bad_config_files_name_the_line(tmp_path):
+    config = tmp_path / "run.toml"
+    for text, parts in {
+        "task = 'pendulum'\n[train]\nnum_envs = 0\n": [":3:", "num_envs"],
+        "task = 'pendulum'\n[trian]\nnum_envs = 1\n": [":2:", "trian"],
+        "task = 'pendulum\n": [":1:", "TOML"],
+    }.items():
+        config.write_text(text)
+        line = refused("train", "--config", config, cwd=tmp_path)
+        for part in [str(config), *parts]:
+            assert part in line
+    assert list(tree(tmp_path)) == [config.relative_to(tmp_path)]
+
+
+def test_no_gpu_is_one_line(tmp_path):
+    devices = {device["device"]: device for device in run_json("info")["devices"]}
+    if devices["cuda"]["usable"]:
+        pytest.skip("there is a GPU")
+    line = refused("train", "--task", "pendulum", "--device", "cuda", cwd=tmp_path)
+    assert "--device cuda" in line
+    assert not tree(tmp_path)
+
+
+def test_unknown_instruction_set():
+    assert "avx2" in refused("list", env={"STAMPEDE_INSTRUCTION_SET": "avx-2"})
+
+
+def test_a_run_is_not_overwritten(trained):
+    folder, _ = trained
+    before = tree(folder)
+    line = refused("train", "--task", "pendulum", "--run", folder)
+    assert "--force" in line and "--resume" in line
+    refused("train", "--task", "pendulum", "--run", folder, "--force", "--set", "train.horizon=0")
+    refused("export", "--run", folder, "--out", folder / "policy.onnx")
+    assert tree(folder) == before
+
+
+def test_damaged_checkpoints_are_found(trained, tmp_path):
+    folder = copy_of(trained[0], tmp_path / "run")
+    newest = newest_checkpoint(folder)
+    whole = newest.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:-1], whole[:1000] + bytes([whole[1000] ^ 4]) + whole[1001:], b""):
+        newest.write_bytes(damaged)
+        for command in (["train", "--resume", folder], ["eval", "--run", folder]):
+            line = refused(*command)
+            assert newest.name in line and "delete" in line
+    newest.unlink()
+    assert run("train", "--resume", folder).returncode == 0
+    for checkpoint in (folder / "checkpoint").iterdir():
+        checkpoint.unlink()
+    assert "no checkpoint" in refused("train", "--resume", folder)
+
+
+def test_a_checkpoint_of_another_task_is_refused(trained, tmp_path):
+    other = tmp_path / "other"
+    run_json("train", "--task", "cartpole-swingup", "--iterations", 1, "--num-envs", 64, "--run", other)
+    folder = copy_of(trained[0], tmp_path / "run")
+    shutil.rmtree(folder / "checkpoint")
+    shutil.copytree(other / "checkpoint", folder / "checkpoint")
+    line = refused("train", "--resume", folder)
+    assert "'cartpole-swingup'" in line and "'pendulum'" in line
+    assert "cartpole-swingup" in refused("train", "--task", "cartpole-swingup", "--resume", folder)
+
+
+def test_policies_that_are_none_are_refused(trained, tmp_path):
+    folder, _ = trained
+    for name, content in {"a.onnx": b"", "b.onnx": b"not onnx at all", "c.onnx": os.urandom(4096)}.items():
+        (tmp_path / name).write_bytes(content)
+        assert name in refused("eval", "--policy", tmp_path / name, "--task", "pendulum")
+    line = refused("eval", "--policy", folder / "policy.onnx", "--task", "cartpole-swingup")
+    assert "'pendulum'" in line
+    assert "policy.safetensors" in refused("eval", "--policy", folder / "policy.safetensors", "--task", "pendulum")
+
+
+def start(*arguments, **options):
+    return subprocess.Popen([os.path.abspath(program.PROGRAM), *map(str, arguments)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, **options)
+
+
+def wait_for(condition, seconds=60):
+    end = time.time() + seconds
+    while not condition():
+        assert time.time() < end, "waited too long"
+        time.sleep(0.005)
+
+
+def test_two_trainings_in_one_folder(tmp_path):
+    folder = tmp_path / "run"
+    first = start("train", "--task", "pendulum", "--iterations", 100000, "--run", folder)
+    wait_for(lambda: (folder / "config.toml").exists())
+    for more in (["--force"], []):
+        assert "another training" in refused("train", "--task", "pendulum", "--run", folder, *more)
+    assert "another training" in refused("train", "--resume", folder)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+    assert first.returncode == 130
+
+
+def test_interrupt_saves_and_resume_goes_on(tmp_path):
+    folder = tmp_path / "run"
+    process = start("train", "--task", "pendulum", "--iterations", 40, "--run", folder, "--json")
+    wait_for(lambda: (folder / "metrics.jsonl").exists() and (folder / "metrics.jsonl").read_text().count("\n") >= 3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the training was over before the signal")
+    assert process.returncode == 130
+    assert f"stampede train --resume {folder}" in err
+    said = json.loads(out)
+    assert said["interrupted"] and 3 <= said["iterations"] < 40
+    run_json("train", "--resume", folder)
+    run_json("train", "--task", "pendulum", "--iterations", 40, "--run", tmp_path / "whole")
+    assert (folder / "policy.onnx").read_bytes() == (tmp_path / "whole" / "policy.onnx").read_bytes()
+
+
+def test_resume_is_exact(tmp_path):
+    run_json("train", "--task", "pendulum", "--iterations", 20, "--run", tmp_path / "whole")
+    said = run_json("train", "--task", "pendulum", "--iterations", 20, "--stop-after", 10, "--run", tmp_path / "parts")
+    assert said["iterations"] == 10 and not said["finished"]
+    said = run_json("train", "--resume", tmp_path / "parts")
+    assert said["iterations"] == 20 and said["finished"]
+    for name in ("policy.onnx", "policy.safetensors", "config.toml"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_finished_run_is_exported_again(trained, tmp_path):
+    folder = copy_of(trained[0], tmp_path / "run")
+    (folder / "policy.onnx").unlink()
+    said = run_json("train", "--resume", folder)
+    assert said["iterations"] == 12 and said["return_mean"] == trained[1]["return_mean"]
+    assert (folder / "policy.onnx").read_bytes() == (trained[0] / "policy.onnx").read_bytes()
+
+
+def test_killed_at_any_moment_it_can_be_resumed(tmp_path):
+    arguments = ["train", "--task", "pendulum", "--iterations", 30]
+    run_json(*arguments, "--run", tmp_path / "whole")
+    whole = (tmp_path / "whole" / "policy.onnx").read_bytes()
+    delay = 0.02
+    for attempt in range(6):
+        folder = tmp_path / f"run{attempt}"
+        process = start(*arguments, "--run", folder)
+        wait_for(lambda: (folder / "config.toml").exists())
+        time.sleep(delay * attempt)
+        process.kill()
+        process.communicate()
+        said = run_json("train", "--resume", folder)
+        assert said["finished"]
+        assert (folder / "policy.onnx").read_bytes() == whole
+        lines = [json.loads(line)["iteration"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        assert lines == list(range(1, 31))
+        assert not list(folder.rglob("*.partial"))
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """A limit on the size of files stands in for a full disk: the same failure of write()."""
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash"]
+    process = subprocess.run(
+        [*limited, os.path.abspath(program.PROGRAM), "train", "--task", "pendulum", "--iterations", "3", "--run",
+         tmp_path / "run", "--set", "network.actor=[64, 64]"], capture_output=True, text=True)
+    assert process.returncode == 2, process.stderr
+    lines = [line for line in process.stderr.splitlines() if line.startswith("stampede: error: ")]
+    assert len(lines) == 1 and "cannot write" in lines[0] and "free some space" in lines[0]
+    assert not tree(tmp_path), "something was left"
+
+
+def test_progress_without_a_terminal_is_plain_lines(tmp_path):
+    process = run("train", "--task", "pendulum", "--iterations", 20, "--run", tmp_path / "run")
+    assert process.returncode == 0
+    lines = [line for line in process.stderr.splitlines() if "iteration" in line]
+    assert 10 <= len(lines) <= 21
+    assert "\r" not in process.stderr and "\x1b" not in process.stderr
+    for word in ("steps/s", "return", "rollout", "update", "left"):
+        assert word in lines[-1]
+
+
+def test_progress_on_a_terminal_is_one_line(tmp_path):
+    import pty
+
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([os.path.abspath(program.PROGRAM), "train", "--task", "pendulum", "--iterations", "20",
+                                "--run", tmp_path / "run"], stdout=subprocess.DEVNULL, stderr=follower)
+    os.close(follower)
+    text = b""
+    while True:
+        try:
+            piece = os.read(leader, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        text += piece
+    assert process.wait(timeout=60) == 0
+    assert b"\r\x1b[Kiteration 20/20" in text
