@@ -32,8 +32,13 @@ endif()
 
 # Code for A100, H100 and B200, and PTX of the newest of them, from which the driver makes code for later cards.
 # Cards of the same generation run the code of the first (8.6 and 8.9 that of 8.0).
+set(default_architectures 80-real 90-real 100-real 100-virtual)
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING "CUDA architectures")
+  set(CMAKE_CUDA_ARCHITECTURES ${default_architectures} CACHE STRING "CUDA architectures")
+endif()
+set(STAMPEDE_DEFAULT_CUDA_ARCHITECTURES OFF)
+if(CMAKE_CUDA_ARCHITECTURES STREQUAL default_architectures)
+  set(STAMPEDE_DEFAULT_CUDA_ARCHITECTURES ON)
 endif()
 if(NOT DEFINED CMAKE_CUDA_HOST_COMPILER AND NOT DEFINED ENV{CUDAHOSTCXX})
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})

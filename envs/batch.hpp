@@ -13,10 +13,11 @@ namespace stampede {
 
 /// The arrays of a batch; each holds `stride` floats, and `stride` is a multiple of kMaxLanes.
 struct EnvironmentView {
-  float* state;            ///< [states][stride]
-  float* age;              ///< control steps into the episode
-  float* episode_return;   ///< undiscounted, so far
-  float* finished;         ///< episodes ended since the statistics were cleared
+  float* state;           ///< [states][stride]
+  float* age;             ///< control steps into the episode
+  float* episode_return;  ///< undiscounted, so far
+  float* whole;     ///< 1 where the episode began at its beginning, 0 where at a random age: those are not counted
+  float* finished;  ///< whole episodes ended since the statistics were cleared
   float* finished_return;  ///< sum of their returns
   float* finished_length;  ///< sum of their lengths
   float* finished_metric;  ///< sum of the task's metric at their ends
@@ -25,7 +26,7 @@ struct EnvironmentView {
   Index stride;
 
   /// Arrays of `stride` floats that a batch of so many states needs.
-  static constexpr int arrays(int states) { return 2 * states + 7; }
+  static constexpr int arrays(int states) { return 2 * states + 8; }
 
   /// The view of a buffer of arrays(states) * stride floats.
   STAMPEDE_FN static EnvironmentView over(float* buffer, int states, Index stride) {
@@ -34,12 +35,13 @@ struct EnvironmentView {
     view.state = buffer;
     view.age = bookkeeping;
     view.episode_return = bookkeeping + stride;
-    view.finished = bookkeeping + 2 * stride;
-    view.finished_return = bookkeeping + 3 * stride;
-    view.finished_length = bookkeeping + 4 * stride;
-    view.finished_metric = bookkeeping + 5 * stride;
-    view.nonfinite = bookkeeping + 6 * stride;
-    view.last_good = bookkeeping + 7 * stride;
+    view.whole = bookkeeping + 2 * stride;
+    view.finished = bookkeeping + 3 * stride;
+    view.finished_return = bookkeeping + 4 * stride;
+    view.finished_length = bookkeeping + 5 * stride;
+    view.finished_metric = bookkeeping + 6 * stride;
+    view.nonfinite = bookkeeping + 7 * stride;
+    view.last_good = bookkeeping + 8 * stride;
     view.stride = stride;
     return view;
   }
@@ -109,10 +111,13 @@ struct EnvironmentLanes {
         state = blend(bad, before, state);
       }
       write_observation(parameters, out.final_observation, first);
-      add_where(ended, view.finished + first, Real(1.0f));
-      add_where(ended, view.finished_return + first, episode_return);
-      add_where(ended, view.finished_length + first, age);
-      if constexpr (kHasMetric<Task>) add_where(ended, view.finished_metric + first, Task::metric(state));
+      const Real whole = load<Real>(view.whole + first);
+      const MaskOf<Real> counted = ended && whole == Real(1.0f);
+      store(view.whole + first, select(ended, Real(1.0f), whole));
+      add_where(counted, view.finished + first, Real(1.0f));
+      add_where(counted, view.finished_return + first, episode_return);
+      add_where(counted, view.finished_length + first, age);
+      if constexpr (kHasMetric<Task>) add_where(counted, view.finished_metric + first, Task::metric(state));
       Random<Real> random(seed, lane_indices<Real>(first), clock, Purpose::kReset);
       state = blend(ended, Task::template reset<Real>(parameters, random), state);
       age = select(ended, Real(0.0f), age);
@@ -183,6 +188,7 @@ struct ResetEnvironments {
     lanes.age = random_phase ? age : Real(0.0f);
     lanes.episode_return = Real(0.0f);
     lanes.write(view, first);
+    store(view.whole + first, select(lanes.age == Real(0.0f), Real(1.0f), Real(0.0f)));
     lanes.write_observation(parameters, observation, first);
   }
 };

@@ -11,7 +11,7 @@ enum class Activation : int { kElu, kTanh, kRelu, kSilu };
 template <class Real>
 STAMPEDE_FN Real sigmoid(Real z) {
   const Real decay = exp_nonpositive(-abs(z));
-  return select(z < Real(0.0f), decay, Real(1.0f)) / (Real(1.0f) + decay);
+  return select(z < Real(0.0f), decay, Real(1.0f)) * reciprocal_of_1_to_2(Real(1.0f) + decay);
 }
 
 /// f(z).

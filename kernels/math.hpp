@@ -9,7 +9,7 @@
 /// | sincos     | \|x\| <= 8192            | 1.6 ulp, or 6e-8 absolute near zeros away from the origin   |
 /// | exp        | all; 0 below -87.3       | 1.1 ulp                                                     |
 /// | log        | x >= 0, not subnormal    | 0.9 ulp                                                     |
-/// | tanh       | all                      | 1.4 ulp                                                     |
+/// | tanh       | all                      | 2.5 ulp                                                     |
 /// | wrap_angle | \|x\| <= 8192            | 3e-7 absolute, up to whole turns                            |
 
 #include <cmath>
@@ -117,6 +117,15 @@ STAMPEDE_FN Real log(Real x) {
 }
 STAMPEDE_FN double log(double x) { return ::log(x); }
 
+/// 1 / d for 1 <= d <= 2, to 2 ulp: a quadratic guess and two steps of Newton's, a third of a division's time.
+template <class Real>
+STAMPEDE_FN Real reciprocal_of_1_to_2(Real d) {
+  Real r = Real(2.12121232f) + d * (Real(-1.45454566f) + d * Real(0.32323237f));
+  r = r * (Real(2.0f) - d * r);
+  return r + r * (Real(1.0f) - d * r);
+}
+STAMPEDE_FN double reciprocal_of_1_to_2(double d) { return 1.0 / d; }
+
 /// Hyperbolic tangent.
 template <class Real>
 STAMPEDE_FN Real tanh(Real x) {
@@ -128,7 +137,8 @@ STAMPEDE_FN Real tanh(Real x) {
   p = p * z + Real(-3.33332819422e-1f);
   const Real small = p * z * x + x;
   const Real size = abs(x);
-  const Real large = Real(1.0f) - Real(2.0f) / (exp(size + size) + Real(1.0f));
+  const Real decay = exp_nonpositive(Real(-2.0f) * size);
+  const Real large = (Real(1.0f) - decay) * reciprocal_of_1_to_2(Real(1.0f) + decay);
   return select(size < Real(0.625f), small, select(x < Real(0.0f), -large, large));
 }
 STAMPEDE_FN double tanh(double x) { return ::tanh(x); }

@@ -15,8 +15,13 @@
 
 #if defined(__CUDACC__)
 #define STAMPEDE_FN __host__ __device__ __forceinline__
+#if defined(__CUDA_ARCH__)
 #define STAMPEDE_UNROLL _Pragma("unroll")
 #define STAMPEDE_NO_UNROLL _Pragma("unroll 1")
+#else  // nvcc's pass for the host, whose compiler does not know these
+#define STAMPEDE_UNROLL
+#define STAMPEDE_NO_UNROLL
+#endif
 #elif defined(__clang__)
 #define STAMPEDE_FN inline __attribute__((always_inline))
 #define STAMPEDE_UNROLL _Pragma("unroll")

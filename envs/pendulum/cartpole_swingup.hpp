@@ -20,7 +20,26 @@ struct CartpoleSwingup {
   static constexpr const char* kSummary = "swing a pole up on a cart and balance it (dm_control's cartpole swingup)";
   static constexpr const char* kMetric = "";
   static constexpr int kObservations = 5, kActions = 1, kMaxSteps = 1000;
-  static constexpr const char* kDefaults = R"()";
+  static constexpr const char* kDefaults = R"(
+    [train]
+    num_envs = 256
+    horizon = 50
+    iterations = 400
+    [algorithm]
+    gamma = 0.99
+    gae_lambda = 0.95
+    epochs = 4
+    minibatch = 2048
+    learning_rate = 7e-4
+    schedule = "linear"
+    entropy_coefficient = 0.01
+    clip_value = false
+    [network]
+    actor = [32, 32]
+    critic = [32, 32]
+    activation = "tanh"
+    initial_std = 1.0
+  )";
 
   static constexpr Array<const char*, 5> observation_names() {
     return {"position", "cos_angle", "sin_angle", "velocity", "rate"};

@@ -11,7 +11,9 @@
 /// with joint friction d_0 = damping a', d_1 = damping (b' - a'). Integrated by Runge-Kutta 4, `kSubsteps` steps a control
 /// step of 0.02 s. A control step earns, with u in [-1, 1] the share of the torque limits in use,
 ///
-///     (1 + cos a)/2 (1 + cos b)/2 * (0.5 + 0.5 exp(-0.02 (a'^2 + b'^2))) - 0.01 (u_0^2 + u_1^2)
+///     1/2 (1 + cos a)/2 (1 + cos b)/2 + 1/2 exp(-4 (a^2 + b^2) - 0.05 (a'^2 + b'^2)) - 0.01 (u_0^2 + u_1^2)
+///
+/// of which the first term leads up and the second rewards standing straight and still.
 ///
 /// An episode lasts 10 s. "Upright" means that both rods are within 0.2 rad of it; the metric `upright_share` is the
 /// share of episodes that are upright in every control step of their last 5 s.
@@ -26,7 +28,26 @@ struct DoublePendulum {
   static constexpr const char* kMetric = "upright_share";
   static constexpr int kObservations = 6, kActions = 2, kMaxSteps = 500;
   static constexpr int kSubsteps = 2, kHoldSteps = 250;
-  static constexpr const char* kDefaults = R"()";
+  static constexpr const char* kDefaults = R"(
+    [train]
+    num_envs = 256
+    horizon = 50
+    iterations = 600
+    [algorithm]
+    gamma = 0.99
+    gae_lambda = 0.95
+    epochs = 4
+    minibatch = 1024
+    learning_rate = 1e-3
+    schedule = "linear"
+    entropy_coefficient = 0.005
+    clip_value = false
+    [network]
+    actor = [32, 32]
+    critic = [32, 32]
+    activation = "tanh"
+    initial_std = 1.0
+  )";
 
   static constexpr Array<const char*, 6> observation_names() {
     return {"cos_lower", "sin_lower", "cos_upper", "sin_upper", "rate_lower", "rate_upper"};
@@ -107,9 +128,11 @@ struct DoublePendulum {
     sincos(s.upper, sine, cosine_upper);
     const Real one = Real(1.0f);
     const Real height = (one + cosine_lower) * (one + cosine_upper) * Real(0.25f);
+    const Real lean = s.lower * s.lower + s.upper * s.upper;
     const Real speed = s.lower_rate * s.lower_rate + s.upper_rate * s.upper_rate;
+    const Real still = exp(Real(-4.0f) * lean + Real(-0.05f) * speed);
     const Real u0 = base * Real(1.0f / p.max_torque_base), u1 = elbow * Real(1.0f / p.max_torque_elbow);
-    const Real reward = height * Real(0.5f) * (one + exp(Real(-0.02f) * speed)) - Real(0.01f) * (u0 * u0 + u1 * u1);
+    const Real reward = Real(0.5f) * (height + still) - Real(0.01f) * (u0 * u0 + u1 * u1);
     return {reward, nowhere<Real>()};
   }
 

@@ -20,7 +20,7 @@ struct Pendulum {
     [train]
     num_envs = 512
     horizon = 25
-    iterations = 68
+    iterations = 42
     [algorithm]
     gamma = 0.96
     gae_lambda = 0.9
@@ -36,6 +36,40 @@ struct Pendulum {
     critic = [32, 32]
     activation = "silu"
     initial_std = 0.7
+
+    # The older algorithms take one step a rollout: small rollouts, many of them, and more samples in all.
+    [for.reinforce.train]
+    num_envs = 16
+    horizon = 200
+    iterations = 272
+    random_initial_phase = false
+    [for.reinforce.algorithm]
+    gamma = 0.95
+    learning_rate = 1e-2
+    schedule = "linear"
+    minibatch = 3200
+    max_gradient_norm = 1.0
+
+    [for.reinforce-baseline.train]
+    num_envs = 16
+    horizon = 200
+    iterations = 272
+    [for.reinforce-baseline.algorithm]
+    gamma = 0.95
+    minibatch = 3200
+    max_gradient_norm = 1.0
+    [for.reinforce-baseline.network]
+    initial_std = 1.0
+
+    [for.actor-critic.train]
+    num_envs = 128
+    horizon = 5
+    iterations = 1360
+    [for.actor-critic.algorithm]
+    gamma = 0.9
+    learning_rate = 3e-3
+    minibatch = 640
+    entropy_coefficient = 0.01
   )";
 
   static constexpr Array<const char*, 3> observation_names() { return {"cos_angle", "sin_angle", "rate"}; }

@@ -53,10 +53,12 @@ Json json_of(const TrainResult& result) {
 }
 
 std::string text_of(const TrainResult& result) {
-  std::string text =
-      fmt::format("trained  {}: iteration {} of {}, {} steps, {:.2f} s at {} steps/s\n", result.settings.task,
-                  result.iterations, result.settings.train.iterations, short_number(static_cast<double>(result.steps)),
-                  result.seconds_train, short_number(result.steps_per_second));
+  std::string text = fmt::format("trained  {}: iteration {} of {}, {} steps", result.settings.task, result.iterations,
+                                 result.settings.train.iterations, short_number(static_cast<double>(result.steps)));
+  if (result.steps_per_second > 0) {
+    text += fmt::format(", {:.2f} s at {} steps/s", result.seconds_train, short_number(result.steps_per_second));
+  }
+  text += "\n";
   if (result.evaluation.episodes > 0) {
     text += fmt::format("return   {:.1f} +- {:.1f} over {} episodes (deterministic policy)\n",
                         result.evaluation.return_mean, result.evaluation.return_std, result.evaluation.episodes);

@@ -22,12 +22,9 @@
 #include "host/cpu/buffer.hpp"
 #include "host/cpu/mlp.hpp"
 #include "host/cpu/pool.hpp"
+#include "host/trainer/phase.hpp"
 
 namespace stampede {
-
-/// What time within a rollout is spent on.
-enum class Phase : int { kPhysics, kInference };
-inline constexpr int kPhases = 2;
 
 class CpuBackend {
  public:
@@ -267,7 +264,10 @@ class CpuBackend {
     return std::chrono::duration<double>(stamps_[slot][to] - stamps_[slot][from]).count();
   }
   void enqueue_report(int slot, const Buffer<float>& from, Index count) {
-    if (static_cast<Index>(reports_[slot].size()) < count) reports_[slot].resize(static_cast<std::size_t>(count));
+    // All slots at once: later iterations allocate nothing.
+    for (std::vector<float>& report : reports_) {
+      if (static_cast<Index>(report.size()) < count) report.resize(static_cast<std::size_t>(count));
+    }
     download(from, reports_[slot].data(), count);
   }
   bool report_ready(int, bool) const { return true; }

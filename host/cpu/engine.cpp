@@ -51,6 +51,8 @@ class CpuEngine final : public Engine {
 }  // namespace
 }  // namespace stampede
 
+extern "C" __attribute__((visibility("default"))) const int stampede_engine_interface = stampede::kEngineInterface;
+
 extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int threads) {
   return new stampede::CpuEngine(threads);
 }

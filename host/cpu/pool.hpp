@@ -44,7 +44,8 @@ class ThreadPool {
     tasks_ = tasks;
     next_.store(0, std::memory_order_relaxed);
     busy_.store(threads_ - 1, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
+    // One order of all: either the sleeper's last look sees the new generation, or it is seen here to be going to sleep.
+    generation_.fetch_add(1, std::memory_order_seq_cst);
     if (sleeping_.load(std::memory_order_seq_cst) > 0) generation_.notify_all();
     take_tasks(0);
     for (int spins = 0; busy_.load(std::memory_order_acquire) != 0; ++spins) pause(spins);
@@ -79,7 +80,7 @@ class ThreadPool {
           pause(spins);
         } else {
           sleeping_.fetch_add(1, std::memory_order_seq_cst);
-          generation_.wait(seen, std::memory_order_acquire);
+          generation_.wait(seen, std::memory_order_seq_cst);
           sleeping_.fetch_sub(1, std::memory_order_seq_cst);
         }
       }

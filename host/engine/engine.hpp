@@ -2,7 +2,8 @@
 /// \file The plain interface between the program and a backend's module.
 ///
 /// Kernels are compiled once for every processor that is worth it: CUDA, and the CPU's instruction sets. Each becomes a
-/// module, a shared library that is loaded at run time and exports one function, `stampede_engine`. No template crosses
+/// module, a shared library that is loaded at run time and exports one function, `stampede_engine`, and the number
+/// `stampede_engine_interface`. No template crosses
 /// this border, so the program that is linked against nothing of CUDA starts anywhere.
 
 #include <cstdint>

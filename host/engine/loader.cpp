@@ -182,11 +182,11 @@ std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads) {
   if (make == nullptr) {
     throw Error(choice.module.string() + ": exports no stampede_engine; build it again together with libstampede");
   }
-  // Exported by modules beside stampede_engine: `extern "C" const int stampede_engine_interface`.
   const auto* interface = static_cast<const int*>(::dlsym(module, "stampede_engine_interface"));
-  if (interface != nullptr && *interface != kEngineInterface) {
-    throw Error(choice.module.string() + ": is of another build (interface " + std::to_string(*interface) +
-                " instead of " + std::to_string(kEngineInterface) + "); build it again together with libstampede");
+  if (interface == nullptr || *interface != kEngineInterface) {
+    throw Error(choice.module.string() + ": is of another build than libstampede (interface " +
+                (interface == nullptr ? "unknown" : std::to_string(*interface)) + " instead of " +
+                std::to_string(kEngineInterface) + "); build both again");
   }
   return std::unique_ptr<Engine>(make(threads));
 }

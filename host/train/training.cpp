@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "host/base/clock.hpp"
 #include "host/base/error.hpp"

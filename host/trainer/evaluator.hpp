@@ -1,6 +1,7 @@
 #pragma once
 /// \file Evaluation of a deterministic policy, and the benchmark of an environment, on any backend.
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -162,7 +163,6 @@ template <class Backend>
 EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, double seconds) {
   using Clock = std::chrono::steady_clock;
   using Context = typename Backend::Context;
-  constexpr int kSteps = 64;
   const auto environments =
       make_environments(backend, settings.task, static_cast<Index>(settings.train.num_envs), settings.environment);
   if (!environments) throw Error("task '" + settings.task + "' is unknown to this engine");
@@ -173,21 +173,25 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, 
   environments->reset(backend, settings.seed, true, observation.data());
   const StepOutput out{reward.data(), ended.data(), observation.data(), final_observation.data()};
 
+  // Some four million steps at a time: long enough to hide the start, short enough to stop in time. A multiple of four, as
+  // the kernel draws four actions at once.
+  const int steps = static_cast<int>(std::clamp<Index>((Index{1} << 22) / stride / 4 * 4, 4, 512));
   EnvironmentBenchmark result;
   std::uint32_t clock = 0;
   const auto run = [&] {
     backend.for_tiles(stride, [&](const Context& context, Range range) {
-      environments->drive(context, range, settings.seed, clock, kSteps, out);
+      environments->drive(context, range, settings.seed, clock, steps, out);
     });
-    clock += kSteps;
+    clock += static_cast<std::uint32_t>(steps);
   };
   run();
+  backend.launch(stride, ClearStatistics{environments->view()});
   backend.synchronise();
   const auto begin = Clock::now();
   do {
-    for (int i = 0; i < 8; ++i) run();
+    run();
     backend.synchronise();
-    result.steps += 8 * kSteps * environments->count();
+    result.steps += steps * environments->count();
     result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   } while (result.seconds < seconds);
 

@@ -16,6 +16,7 @@
 
 #include "envs/environments.hpp"
 #include "host/trainer/learner.hpp"
+#include "host/trainer/phase.hpp"
 #include "kernels/returns.hpp"
 
 namespace stampede {
