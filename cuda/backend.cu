@@ -1,0 +1,70 @@
+/// \file The GPU as a backend: what is not a template.
+#include "cuda/backend.cuh"
+
+namespace stampede {
+
+void CudaBackend::reserve_partials(Index count) {
+  if (partial_sums_.size() >= count) return;
+  // Recorded graphs hold the address.
+  if (capturing_ || recorded_) throw Error("cuda: sums of more columns than were reserved", Status::kFailed);
+  synchronise();
+  partial_sums_ = DeviceBuffer<float>(count);
+}
+
+void CudaBackend::record_timing_event(const CudaEvent& event) {
+  if (capturing_) {
+    // A node of the graph that records the event anew at every launch.
+    STAMPEDE_CUDA(cudaEventRecordWithFlags(event, stream_, cudaEventRecordExternal));
+  } else {
+    STAMPEDE_CUDA(cudaEventRecord(event, stream_));
+  }
+}
+
+void CudaBackend::begin_marks() {
+  marks_used_ = 0;
+  record_timing_event(marks_begin_);
+}
+
+void CudaBackend::record_mark(Phase phase) {
+  if (marks_used_ == marks_.size()) marks_.emplace_back();
+  Mark& mark = marks_[marks_used_++];
+  mark.phase = phase;
+  record_timing_event(mark.event);
+}
+
+double CudaBackend::phase_seconds(Phase phase) {
+  if (!timing_) return 0;
+  synchronise();
+  double seconds = 0;
+  const CudaEvent* last = &marks_begin_;
+  for (std::size_t i = 0; i < marks_used_; ++i) {
+    if (marks_[i].phase == phase) seconds += seconds_from(*last, marks_[i].event);
+    last = &marks_[i].event;
+  }
+  return seconds;
+}
+
+void CudaBackend::enqueue_report(int slot, const Buffer<float>& from, Index count) {
+  if (count > kMostReported) throw Error("cuda: a report of " + std::to_string(count) + " numbers", Status::kFailed);
+  float* to = report_memory_.data() + slot * kMostReported;
+  STAMPEDE_CUDA(cudaMemcpyAsync(to, from.data(), static_cast<std::size_t>(count) * sizeof(float),
+                                cudaMemcpyDeviceToHost, stream_));
+  STAMPEDE_CUDA(cudaEventRecord(reported_.at(static_cast<std::size_t>(slot)), stream_));
+}
+
+bool CudaBackend::report_ready(int slot, bool wait) {
+  const CudaEvent& event = reported_.at(static_cast<std::size_t>(slot));
+  if (wait) {
+    STAMPEDE_CUDA(cudaEventSynchronize(event));
+    return true;
+  }
+  const cudaError_t status = cudaEventQuery(event);
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();  // no error, but the next launch check would take it for one
+    return false;
+  }
+  STAMPEDE_CUDA(status);
+  return true;
+}
+
+}  // namespace stampede

@@ -1,0 +1,213 @@
+#pragma once
+/// \file The GPU as a backend: the counterpart of host/cpu/backend.hpp, which lists what a backend offers.
+///
+/// All work goes to one stream, in order. `replay` runs a body once as it is, which makes whatever is made on first
+/// use, records it the second time as a CUDA graph, and from then on only launches the graph. Within a body nothing may
+/// be allocated, waited for or copied to the host, and every launch must have the same arguments each time.
+///
+/// A backend holds the recordings, time stamps and reports of one training: each trainer gets a backend of its own.
+/// Networks (`Mlp`) are in cuda/mlp.cuh.
+
+#include <array>
+#include <vector>
+
+#include "cuda/buffer.cuh"
+#include "cuda/handles.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/product.cuh"
+#include "cuda/sum.cuh"
+#include "host/trainer/phase.hpp"
+
+namespace stampede {
+
+class CudaMlp;
+
+class CudaBackend {
+ public:
+  template <class T>
+  using Buffer = DeviceBuffer<T>;
+  using Mlp = CudaMlp;
+
+  CudaBackend() : report_memory_(kReportSlots * kMostReported) {}
+  CudaBackend(const CudaBackend&) = delete;
+  CudaBackend& operator=(const CudaBackend&) = delete;
+  /// Waits for the work under way, which uses what is about to go.
+  ~CudaBackend() { STAMPEDE_CUDA_WARN(cudaStreamSynchronize(stream_)); }
+
+  /// Where work runs. A GPU takes everything as one tile.
+  struct Context {
+    CudaBackend* backend;
+
+    template <class Kernel>
+    void launch(Range range, const Kernel& kernel) const {
+      cuda::launch_elements(backend->stream_, range, kernel);
+    }
+    /// Looking at the flags would mean to wait for them, so the work is done.
+    bool any_set(const float*, Range) const { return true; }
+    /// Where timing is on, books the time since the last mark under the phase.
+    void mark(Phase phase) const {
+      if (backend->timing_) backend->record_mark(phase);
+    }
+  };
+
+  // ------------------------------------------------------------------------------------------ memory
+
+  template <class T>
+  Buffer<T> make_buffer(Index size) {
+    return Buffer<T>(size);
+  }
+  template <class T>
+  void upload(Buffer<T>& to, const T* from, Index count, Index at = 0) {
+    copy(to.data() + at, from, count, cudaMemcpyHostToDevice);
+  }
+  template <class T>
+  void download(const Buffer<T>& from, T* to, Index count, Index at = 0) {
+    copy(to, from.data() + at, count, cudaMemcpyDeviceToHost);
+  }
+
+  /// Rows that live only within a tile.
+  class Scratch {
+   public:
+    Scratch() = default;
+    Scratch(CudaBackend&, Index rows, Index columns) : data_(rows * columns) {}
+    float* at(const Context&) { return data_.data(); }
+
+   private:
+    DeviceBuffer<float> data_;
+  };
+
+  // ------------------------------------------------------------------------------------------ work
+
+  template <class Kernel>
+  void launch(Index n, const Kernel& kernel) {
+    cuda::launch_elements(stream_, {0, n}, kernel);
+  }
+  template <class Kernel>
+  void launch_single(const Kernel& kernel) {
+    cuda::launch_once(stream_, kernel);
+  }
+
+  template <class Body>
+  void for_tiles(Index n, const Body& body) {
+    if (timing_) begin_marks();
+    body(Context{this}, Range{0, n});
+  }
+
+  /// With one tile, the partial gradient is the whole one.
+  class Gradient {
+   public:
+    Gradient() = default;
+    Gradient(CudaBackend&, Index parameters, Index) : total_(padded(parameters)) {}
+    float* of(const Context&) { return total_.data(); }
+    float* total() { return total_.data(); }
+    void collect(CudaBackend&, Index) {}
+    /// A copy on the host.
+    std::vector<float> read(CudaBackend& backend) const {
+      std::vector<float> values(static_cast<std::size_t>(total_.size()));
+      backend.download(total_, values.data(), total_.size());
+      return values;
+    }
+
+   private:
+    DeviceBuffer<float> total_;
+  };
+
+  template <class Body>
+  void for_samples(Index n, const Gradient&, const Body& body) {
+    body(Context{this}, Range{0, n});
+  }
+
+  /// out[column][k] = sum over i < n of functor(i, column)[k], in a fixed order (cuda/sum.cuh).
+  template <int K, class Functor>
+  void sum(Index n, int columns, const Functor& functor, float* out) {
+    reserve_partials(cuda::sum_scratch(columns, K));
+    cuda::enqueue_sum<K>(stream_, n, columns, functor, partial_sums_.data(), out);
+  }
+  /// Room for sums of so many columns, so that none is made later.
+  void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 2)); }
+
+  // ------------------------------------------------------------------------------------------ order and time
+
+  /// Runs a fixed sequence of work; `id` < kReplays tells the sequences apart.
+  template <class Body>
+  void replay(int id, const Body& body) {
+    Recording& recording = recordings_.at(static_cast<std::size_t>(id));
+    if (recording.runs++ == 0) return body();
+    if (recording.runs == 2) {
+      capturing_ = true;
+      try {
+        recording.graph.record(stream_, body);
+      } catch (...) {
+        capturing_ = false;
+        throw;
+      }
+      capturing_ = false;
+      recorded_ = true;
+    }
+    recording.graph.launch(stream_);
+  }
+  void synchronise() { STAMPEDE_CUDA(cudaStreamSynchronize(stream_)); }
+
+  /// Splits the time of for_tiles into phases from now on. To be set before the first `replay`.
+  void set_timing(bool on) { timing_ = on; }
+  /// Seconds of the last for_tiles; waits for it. 0 where timing is off.
+  double phase_seconds(Phase phase);
+
+  /// Time stamps and reports: slot s holds those of one iteration in flight.
+  void stamp(int slot, int index) { STAMPEDE_CUDA(cudaEventRecord(stamp_of(slot, index), stream_)); }
+  double seconds_between(int slot, int from, int to) const {
+    return seconds_from(stamp_of(slot, from), stamp_of(slot, to));
+  }
+  void enqueue_report(int slot, const Buffer<float>& from, Index count);
+  /// Whether the slot's report has come; with `wait`, once it has.
+  bool report_ready(int slot, bool wait);
+  const float* report(int slot) const { return report_memory_.data() + slot * kMostReported; }
+
+  cudaStream_t stream() const { return stream_; }
+  BlasContext& blas() { return blas_; }
+
+ private:
+  static constexpr int kReplays = 4, kReportSlots = 2, kStamps = 3;
+  static constexpr Index kMostReported = 256;
+
+  struct Recording {
+    int runs = 0;
+    CudaGraph graph;
+  };
+  /// The end of a piece of a phase.
+  struct Mark {
+    CudaEvent event;
+    Phase phase;
+  };
+
+  template <class T>
+  void copy(T* to, const T* from, Index count, cudaMemcpyKind kind) {
+    STAMPEDE_CUDA(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T), kind, stream_));
+    synchronise();
+  }
+
+  const CudaEvent& stamp_of(int slot, int index) const {
+    return stamps_.at(static_cast<std::size_t>(slot)).at(static_cast<std::size_t>(index));
+  }
+  void reserve_partials(Index count);
+  void begin_marks();
+  void record_mark(Phase phase);
+  void record_timing_event(const CudaEvent& event);
+
+  CudaStream stream_;
+  BlasContext blas_;
+  DeviceBuffer<float> partial_sums_;
+  std::array<Recording, kReplays> recordings_;
+  bool capturing_ = false, recorded_ = false;
+
+  bool timing_ = false;
+  CudaEvent marks_begin_;
+  std::vector<Mark> marks_;
+  std::size_t marks_used_ = 0;
+
+  std::array<std::array<CudaEvent, kStamps>, kReportSlots> stamps_;
+  std::array<CudaEvent, kReportSlots> reported_;
+  PinnedFloats report_memory_;
+};
+
+}  // namespace stampede

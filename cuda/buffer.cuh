@@ -1,0 +1,99 @@
+#pragma once
+/// \file Owning arrays: in the device's memory, and in pinned memory of the host.
+
+#include <atomic>
+#include <utility>
+
+#include "cuda/check.cuh"
+#include "kernels/vocabulary.hpp"
+
+namespace stampede {
+
+namespace cuda {
+
+/// Arrays ever allocated on the device or pinned; the tests see by it that nothing is allocated within an iteration.
+inline std::atomic<std::int64_t> allocations{0};
+
+/// Zeroed device memory. Throws Error saying how much was free where there is not enough.
+inline void* allocate_zeroed(std::size_t bytes) {
+  void* data = nullptr;
+  const cudaError_t status = cudaMalloc(&data, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    std::size_t free = 0, total = 0;
+    STAMPEDE_CUDA(cudaMemGetInfo(&free, &total));
+    const auto mebibytes = [](std::size_t n) { return std::to_string(n >> 20) + " MiB"; };
+    throw Error("the GPU has no room for " + mebibytes(bytes) + " more: " + mebibytes(free) + " of " +
+                mebibytes(total) +
+                " are free; fewer environments (train.num_envs) or a shorter train.horizon would fit");
+  }
+  STAMPEDE_CUDA(status);
+  ++allocations;
+  try {
+    // The default stream does not order itself with a backend's own, so wait.
+    STAMPEDE_CUDA(cudaMemset(data, 0, bytes));
+    STAMPEDE_CUDA(cudaStreamSynchronize(nullptr));
+  } catch (...) {
+    STAMPEDE_CUDA_WARN(cudaFree(data));
+    throw;
+  }
+  return data;
+}
+
+}  // namespace cuda
+
+/// Move-only, zero at first, aligned to 256 bytes, with room for a whole pack behind the last element. Plain device
+/// memory: the host reads and writes it through the backend's `download` and `upload` only.
+template <class T>
+class DeviceBuffer {
+ public:
+  static_assert(std::is_trivially_copyable_v<T>);
+
+  DeviceBuffer() = default;
+  explicit DeviceBuffer(Index size)
+      : data_(static_cast<T*>(cuda::allocate_zeroed(static_cast<std::size_t>(padded(size) + kMaxLanes) * sizeof(T)))),
+        size_(size) {}
+  DeviceBuffer(DeviceBuffer&& other) noexcept { swap(other); }
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~DeviceBuffer() {
+    if (data_ != nullptr) STAMPEDE_CUDA_WARN(cudaFree(data_));
+  }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  Index size() const { return size_; }
+
+ private:
+  void swap(DeviceBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  T* data_ = nullptr;
+  Index size_ = 0;
+};
+
+/// Floats in host memory that the device writes by itself.
+class PinnedFloats {
+ public:
+  explicit PinnedFloats(Index size) : size_(size) {
+    STAMPEDE_CUDA(cudaMallocHost(reinterpret_cast<void**>(&data_), static_cast<std::size_t>(size) * sizeof(float)));
+    ++cuda::allocations;
+  }
+  PinnedFloats(const PinnedFloats&) = delete;
+  PinnedFloats& operator=(const PinnedFloats&) = delete;
+  ~PinnedFloats() { STAMPEDE_CUDA_WARN(cudaFreeHost(data_)); }
+
+  float* data() { return data_; }
+  const float* data() const { return data_; }
+  Index size() const { return size_; }
+
+ private:
+  float* data_ = nullptr;
+  Index size_;
+};
+
+}  // namespace stampede

@@ -1,0 +1,26 @@
+#pragma once
+/// \file The parts of the CUDA module's engine, each in a file of its own so that they compile side by side.
+
+#include <memory>
+
+#include "cuda/mlp.cuh"
+#include "envs/environments.hpp"
+#include "host/engine/engine.hpp"
+
+namespace stampede {
+
+/// The tasks' kernels are in environments.cu.
+extern template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const std::string&, Index,
+                                                                             const std::vector<float>&);
+
+/// A trainer with a backend of its own (trainer.cu).
+std::unique_ptr<Trainer> make_cuda_trainer(const Settings& settings, bool timing);
+
+/// evaluate_policy and drive_randomly of host/trainer/evaluator.hpp (evaluation.cu).
+Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& request, const Policy& policy);
+EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const Settings& settings, double seconds);
+
+/// Multiply-adds that the GPU's single-precision units reach [GFLOP/s], measured now (peak.cu).
+double gpu_fma_peak_gflops(CudaBackend& backend);
+
+}  // namespace stampede

@@ -1,0 +1,106 @@
+#pragma once
+/// \file A multilayer perceptron on the GPU: dense layers by cuBLASLt, with own kernels for activations, their slopes
+/// and the gradients of the biases. The counterpart of host/cpu/mlp.hpp.
+///
+/// A layer's weights lie as [input][output], that is W (outputs x inputs) column-major; activations as rows of samples,
+/// that is X (inputs x rows) column-major. So, with Z = W X + b and d the loss's gradient:
+///
+///     forward    Z  = W X + b    bias, and ReLU where that is the activation, in the product's epilogue
+///     backward   dW = dZ X',  dX = W' dZ,  db = the sum of dZ's columns
+///
+/// The sums db come from the kernel that multiplies dX by the activation's slope: partial sums of stretches of rows,
+/// added up in their order by one kernel for all layers. cuBLASLt could add them in its BGRADA epilogue, in an order
+/// that is not documented.
+///
+/// Parameters: for each layer weights, then bias, each from a multiple of 16 floats on. The outputs of a layer are
+/// rounded up to whole float4, but for a single one: the weights of a head of one output are adjacent. Padding in
+/// parameters and gradients is never written and so stays zero.
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "cuda/backend.cuh"
+#include "host/engine/policy.hpp"
+#include "kernels/activation.hpp"
+
+namespace stampede {
+
+class CudaMlp {
+ public:
+  using Context = CudaBackend::Context;
+
+  /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset`, a multiple of 16, of the arrays that hold
+  /// them; `most_rows`: samples that one pass may have.
+  CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset, Index most_rows);
+
+  int inputs() const { return static_cast<int>(layers_.front().inputs); }
+  int outputs() const { return static_cast<int>(layers_.back().outputs); }
+  /// The parameters' place in their arrays.
+  Range parameters() const { return {begin_, end_}; }
+  /// The last layer's weights (where it is one output: `inputs` adjacent values) and bias.
+  Index head_weight() const { return layers_.back().weight; }
+  Index head_bias() const { return layers_.back().bias; }
+  Index head_inputs() const { return layers_.back().inputs; }
+  /// Floating-point operations a sample of a forward pass.
+  double forward_flops() const;
+  /// … and of forward and backward; the first layer's inputs need no gradient.
+  double training_flops() const;
+
+  /// Outputs, [row][output_stride()], for `rows` rows of inputs `stride` apart. Valid until the next call.
+  const float* forward(const Context& context, const float* parameters, const float* input, Index stride, Index rows);
+  Index output_stride() const { return layers_.back().stride; }
+
+  /// Where the loss puts d loss / d output for `backward`, same rows and stride as the outputs.
+  float* output_gradient(const Context&) { return deltas_[0].data(); }
+
+  /// Backward pass of the samples of the last `forward`; sets `gradient`, laid out as the parameters.
+  void backward(const Context& context, const float* parameters, const float* input, Index stride, Index rows,
+                float* gradient);
+
+  /// Nothing is packed here.
+  void weights_changed(CudaBackend&, const float*) {}
+
+  /// Copies the weights (or a gradient, or moments) out of an array on the host, without the padding.
+  std::vector<DenseLayer> read(const float* parameters) const;
+  /// The reverse of `read`; throws Error where the shapes differ.
+  void write(const std::vector<DenseLayer>& layers, float* parameters) const;
+
+ private:
+  enum Direction { kForward, kWeights, kInputs, kDirections };
+
+  struct Layer {
+    Index inputs, outputs;
+    Index weight, bias;   ///< in the parameters
+    Index weight_stride;  ///< between the weights of one input and of the next
+    Index stride;         ///< between the rows of its outputs
+    Index partial;        ///< column of its biases in the partial sums
+    Index place(Index output, Index input) const { return weight + input * weight_stride + output; }
+  };
+
+  /// A layer's products for one number of rows; made on first use.
+  struct Plan {
+    Index rows, input_stride;
+    std::vector<std::array<std::unique_ptr<Product>, kDirections>> products;
+  };
+
+  Plan& plan_for(Index rows, Index input_stride);
+  Product& product(Plan& plan, std::size_t layer, Direction direction);
+  ProductShape shape_of(const Plan& plan, std::size_t layer, Direction direction) const;
+  Epilogue epilogue_of(std::size_t layer) const;
+  bool is_head(std::size_t layer) const { return layer + 1 == layers_.size(); }
+  void activate(cudaStream_t stream, std::size_t layer, Index rows, const float* missing_bias);
+
+  CudaBackend& backend_;
+  Activation activation_;
+  Index begin_, end_ = 0, most_rows_, bias_columns_ = 0;
+  std::vector<Layer> layers_;
+  std::vector<std::unique_ptr<Plan>> plans_;
+  std::vector<DeviceBuffer<float>> activations_;  ///< outputs of each layer
+  std::vector<DeviceBuffer<float>> slopes_;       ///< of SiLU, where the outputs do not determine them
+  DeviceBuffer<float> deltas_[2];                 ///< d loss / d (a layer's sums)
+  DeviceBuffer<float> bias_partials_;             ///< [stretch][bias_columns_]
+  DeviceBuffer<std::uint32_t> bias_places_;       ///< of each column in the parameters; kNowhere for padding
+};
+
+}  // namespace stampede

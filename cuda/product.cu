@@ -1,0 +1,96 @@
+/// \file Matrix products by cuBLASLt.
+#include "cuda/product.cuh"
+
+namespace stampede {
+
+BlasContext::BlasContext() : workspace_(kWorkspaceBytes / static_cast<Index>(sizeof(float))) {
+  STAMPEDE_CUBLAS(cublasLtCreate(&handle_));
+}
+
+BlasContext::~BlasContext() {
+  if (handle_ != nullptr) STAMPEDE_CUBLAS_WARN(cublasLtDestroy(handle_));
+}
+
+Product::Layout Product::make_layout(Index rows, Index columns, Index stride) {
+  cublasLtMatrixLayout_t layout = nullptr;
+  STAMPEDE_CUBLAS(cublasLtMatrixLayoutCreate(&layout, CUDA_R_32F, static_cast<std::uint64_t>(rows),
+                                             static_cast<std::uint64_t>(columns), stride));
+  return Layout(layout);
+}
+
+Product::Product(BlasContext& blas, const ProductShape& shape)
+    : a_(shape.transpose_a ? make_layout(shape.k, shape.m, shape.lda) : make_layout(shape.m, shape.k, shape.lda)),
+      b_(shape.transpose_b ? make_layout(shape.n, shape.k, shape.ldb) : make_layout(shape.k, shape.n, shape.ldb)),
+      d_(make_layout(shape.m, shape.n, shape.ldd)) {
+  cublasLtMatmulDesc_t operation = nullptr;
+  STAMPEDE_CUBLAS(cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+  operation_.reset(operation);
+  const cublasOperation_t transpose = CUBLAS_OP_T;
+  if (shape.transpose_a) {
+    STAMPEDE_CUBLAS(
+        cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof transpose));
+  }
+  if (shape.transpose_b) {
+    STAMPEDE_CUBLAS(
+        cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSB, &transpose, sizeof transpose));
+  }
+  if (shape.epilogue != Epilogue::kNone) fused_ = find_algorithm(blas, shape.epilogue);
+  if (!fused_ && !find_algorithm(blas, Epilogue::kNone)) {
+    throw Error("cuBLASLt: no algorithm for a product of " + std::to_string(shape.m) + " x " + std::to_string(shape.k) +
+                    " and " + std::to_string(shape.k) + " x " + std::to_string(shape.n) + " floats",
+                Status::kFailed);
+  }
+}
+
+bool Product::find_algorithm(BlasContext& blas, Epilogue epilogue) {
+  const cublasLtEpilogue_t kind = epilogue == Epilogue::kNone   ? CUBLASLT_EPILOGUE_DEFAULT
+                                  : epilogue == Epilogue::kBias ? CUBLASLT_EPILOGUE_BIAS
+                                                                : CUBLASLT_EPILOGUE_RELU_BIAS;
+  STAMPEDE_CUBLAS(cublasLtMatmulDescSetAttribute(operation_.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &kind, sizeof kind));
+  // Stands in for the bias, and is aligned no better.
+  const void* bias = epilogue == Epilogue::kNone ? nullptr : static_cast<const char*>(blas.workspace()) + kAlignment;
+  STAMPEDE_CUBLAS(
+      cublasLtMatmulDescSetAttribute(operation_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));
+
+  cublasLtMatmulPreference_t created = nullptr;
+  STAMPEDE_CUBLAS(cublasLtMatmulPreferenceCreate(&created));
+  const std::unique_ptr<cublasLtMatmulPreferenceOpaque_t,
+                        Destroy<cublasLtMatmulPreferenceOpaque_t, cublasLtMatmulPreferenceDestroy>>
+      preference(created);
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
+    STAMPEDE_CUBLAS(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof value));
+  };
+  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(BlasContext::kWorkspaceBytes));
+  // In place, the parts would be added in the order in which they come.
+  prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+         static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE));
+  for (const auto attribute :
+       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+    prefer(attribute, static_cast<std::uint32_t>(kAlignment));
+  }
+
+  cublasLtMatmulHeuristicResult_t result{};
+  int found = 0;
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      blas.handle(), operation_.get(), a_.get(), b_.get(), d_.get(), d_.get(), preference.get(), 1, &result, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return false;
+  STAMPEDE_CUBLAS(status);
+  STAMPEDE_CUBLAS(result.state);
+  algorithm_ = result.algo;
+  workspace_bytes_ = result.workspaceSize;
+  return true;
+}
+
+void Product::run(BlasContext& blas, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d) {
+  if (fused_) {
+    STAMPEDE_CUBLAS(
+        cublasLtMatmulDescSetAttribute(operation_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));
+  }
+  const float one = 1.0f, zero = 0.0f;
+  STAMPEDE_CUBLAS(cublasLtMatmul(blas.handle(), operation_.get(), &one, a, a_.get(), b, b_.get(), &zero, d, d_.get(), d,
+                                 d_.get(), &algorithm_, workspace_bytes_ > 0 ? blas.workspace() : nullptr,
+                                 workspace_bytes_, stream));
+}
+
+}  // namespace stampede
