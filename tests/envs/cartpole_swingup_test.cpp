@@ -1,5 +1,5 @@
-/// \file The cart-pole: accelerations against the header's equations with a capsule's inertia, energy, the rail, the reward. dm_control
-/// is compared with in tests/python.
+/// \file The cart-pole: accelerations against the header's equations with a capsule's inertia, energy, rail, reward.
+/// tests/python compares with dm_control.
 
 #include "envs/pendulum/cartpole_swingup.hpp"
 

@@ -1,4 +1,4 @@
-/// \file The pendulum: its formulas written out, and what every task is tested for. Gymnasium is compared with in tests/python.
+/// \file The pendulum: its formulas written out. tests/python compares with Gymnasium.
 
 #include "envs/pendulum/pendulum.hpp"
 

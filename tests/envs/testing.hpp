@@ -1,6 +1,6 @@
 #pragma once
-/// \file What every task is tested for, whatever it simulates: the bookkeeping of episodes, independence of neighbours and widths,
-/// agreement with double precision. A task's own test file adds its physics.
+/// \file What every task is tested for, whatever it simulates: the bookkeeping of episodes, independence of neighbours
+/// and widths, agreement with double precision. A task's own test file adds its physics.
 
 #include <string>
 
@@ -29,7 +29,6 @@ struct Environments {
   EnvironmentView view() { return EnvironmentView::over(buffer.data(), kSize, stride); }
   StepOutput output() { return {reward.data(), ended.data(), observation.data(), final_observation.data()}; }
   float& state(int member, Index env) { return buffer[member * stride + env]; }
-  float at(const float* quantity, Index env) const { return quantity[env]; }
 
   template <class Real>
   __attribute__((noinline)) void reset(bool random_phase) {
@@ -58,6 +57,7 @@ struct Environments {
         action[env * Task::kActions + a] = uniform(1.2f * action_low[a], 1.2f * action_high[a]);
       }
       view().age[env] = 3.0f;
+      view().whole[env] = 1.0f;
     }
   }
 };
@@ -94,14 +94,15 @@ void expect_one_step_like_double(const Bounds<Task>& low, const Bounds<Task>& hi
     for (Index env = 0; env < n; ++env) want.emplace_back(start, env);
     Environments<Task> scalar = start;
     scalar.template step<float>(0);
-    for_each_width([&]<class Real>() {
+    for_scalar_and_widest([&]<class Real>() {
       Environments<Task> got = start;
       got.template step<Real>(0);
       Worst worst;
       for (Index env = 0; env < n; ++env) {
         worst.take(static_cast<double>(got.reward[env]), want[env].reward, 1.0);
         for (int i = 0; i < Task::kObservations; ++i) {
-          worst.take(static_cast<double>(got.observation[env * Task::kObservations + i]), want[env].observation[i], 1.0);
+          worst.take(static_cast<double>(got.observation[env * Task::kObservations + i]), want[env].observation[i],
+                     1.0);
         }
       }
       EXPECT_LE(worst.error, tolerance);
@@ -126,7 +127,7 @@ void expect_neighbours_do_not_matter(const Bounds<Task>& low, const Bounds<Task>
       moved.action[place(env) * Task::kActions + a] = start.action[env * Task::kActions + a];
     }
   }
-  for_each_width([&]<class Real>() {
+  for_scalar_and_widest([&]<class Real>() {
     Environments<Task> a = start, b = moved;
     a.template step<Real>(0);
     b.template step<Real>(0);
@@ -149,7 +150,8 @@ void expect_time_limit(const Bounds<Task>& low, const Bounds<Task>& high) {
     start.view().age[env] = static_cast<float>(Task::kMaxSteps - 1);
     start.view().episode_return[env] = 100.0f;
   }
-  for_each_width([&]<class Real>() {
+  start.view().whole[31] = 0.0f;  // began at a random age: ends like the others, but is not counted
+  for_scalar_and_widest([&]<class Real>() {
     Environments<Task> e = start;
     e.template step<Real>(41);
     Environments<Task> fresh(n);
@@ -169,16 +171,19 @@ void expect_time_limit(const Bounds<Task>& low, const Bounds<Task>& high) {
       ASSERT_EQ(e.ended[env], over ? kTimedOut : kRunning);
       ASSERT_EQ(e.view().age[env], over ? 0.0f : 4.0f);
       ASSERT_EQ(e.view().episode_return[env], over ? 0.0f : e.reward[env]);
-      ASSERT_EQ(e.view().finished[env], over ? 1.0f : 0.0f);
-      ASSERT_EQ(e.view().finished_return[env], over ? 100.0f + e.reward[env] : 0.0f);
-      ASSERT_EQ(e.view().finished_length[env], over ? static_cast<float>(Task::kMaxSteps) : 0.0f);
+      const bool counted = over && env != 31;
+      ASSERT_EQ(e.view().whole[env], 1.0f) << "the next episode is a whole one";
+      ASSERT_EQ(e.view().finished[env], counted ? 1.0f : 0.0f);
+      ASSERT_EQ(e.view().finished_return[env], counted ? 100.0f + e.reward[env] : 0.0f);
+      ASSERT_EQ(e.view().finished_length[env], counted ? static_cast<float>(Task::kMaxSteps) : 0.0f);
       ASSERT_EQ(e.view().nonfinite[env], 0.0f);
       if (!over) continue;
       typename Task::template State<float> after;
       float members[kStates<Task>];
       for (int i = 0; i < kStates<Task>; ++i) {
         members[i] = e.state(i, env);
-        ASSERT_EQ(word_of(members[i]), word_of(fresh.state(i, env))) << "reset of environment " << env;
+        // The compiler may contract the same formula in two places in two ways.
+        ASSERT_NEAR(members[i], fresh.state(i, env), kParity ? 0.0f : 5e-7f) << "reset of environment " << env;
       }
       std::memcpy(static_cast<void*>(&after), members, sizeof after);
       Array<float, Task::kObservations> seen;
@@ -190,19 +195,22 @@ void expect_time_limit(const Bounds<Task>& low, const Bounds<Task>& high) {
   });
 }
 
-/// A state that turns non-finite ends its episode, is counted and reset; its last good state is kept; nobody else notices.
+/// A state that turns non-finite ends its episode, is counted and reset; its last good state is kept; nobody else
+/// notices.
 template <class Task>
 void expect_nonfinite_is_caught(const Bounds<Task>& low, const Bounds<Task>& high) {
   const Index n = 33;
   Environments<Task> start(n);
   start.scatter(low, high, 4);
-  for_each_width([&]<class Real>() {
+  for_scalar_and_widest([&]<class Real>() {
     for (const float poison : {NAN, HUGE_VALF}) {
       Environments<Task> healthy = start, e = start;
       // An infinite action is limited, as any; an infinite state is not.
       for (const Index env : {1, 17, 32}) {
-        if (std::isnan(poison)) e.action[env * Task::kActions] = poison;
-        else e.state(kStates<Task> - 1, env) = e.state(1, env) = poison;
+        if (std::isnan(poison))
+          e.action[env * Task::kActions] = poison;
+        else
+          e.state(kStates<Task> - 1, env) = e.state(1, env) = poison;
       }
       Environments<Task> before = e;
       healthy.template step<Real>(9);
@@ -240,7 +248,7 @@ void expect_driving_is_reproducible() {
   const Index n = 33;
   Environments<Task> scalar(n);
   scalar.template reset<float>(true);
-  for_each_width([&]<class Real>() {
+  for_scalar_and_widest([&]<class Real>() {
     Environments<Task> whole(n);
     whole.template reset<Real>(true);
     for (Index env = 0; env < n; ++env) {
@@ -249,14 +257,14 @@ void expect_driving_is_reproducible() {
     }
     expect_as_scalar(whole.observation, scalar.observation, n * Task::kObservations, 1e-6, 1.0);
     Environments<Task> parts = whole;
-    whole.template drive<Real>(0, Task::kMaxSteps + 12);
+    whole.template drive<Real>(0, 2 * Task::kMaxSteps + 12);
     parts.template drive<Real>(0, 4);
-    parts.template drive<Real>(4, Task::kMaxSteps + 8);
+    parts.template drive<Real>(4, 2 * Task::kMaxSteps + 8);
     EXPECT_TRUE(same_bits(whole.buffer, parts.buffer, static_cast<Index>(whole.buffer.size())));
     float episodes = 0;
     for (Index env = 0; env < n; ++env) {
       episodes += whole.view().finished[env];
-      ASSERT_GE(whole.view().finished[env], 1.0f) << "every environment reached its time limit";
+      ASSERT_GE(whole.view().finished[env], 1.0f) << "every environment has run through one episode";
       ASSERT_EQ(whole.view().nonfinite[env], 0.0f);
     }
     EXPECT_LE(episodes, static_cast<float>(2 * n));

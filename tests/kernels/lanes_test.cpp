@@ -12,15 +12,16 @@ TEST(Lanes, ArithmeticAndSelection) {
       auto out = floats(8 * padded(n));
       for (Index i = 0; i < n; i += kLanes<Real>) {
         const Real x = load<Real>(&a[i]), y = load<Real>(&b[i]);
-        const Real results[8] = {x + y,     x / y,          select(x < y, x, Real(7.0f)), min(x, y), max(x, y), abs(x),
-                                 sqrt(abs(x)), round_nearest(x)};
+        const Real results[8] = {
+            x + y, x / y, select(x < y, x, Real(7.0f)), min(x, y), max(x, y), abs(x), sqrt(abs(x)), round_nearest(x)};
         for (int k = 0; k < 8; ++k) store(&out[k * padded(n) + i], results[k]);
       }
       for (Index i = 0; i < n; ++i) {
         const float x = a[i], y = b[i];
-        const float want[8] = {x + y,        x / y,         x < y ? x : 7.0f, std::min(x, y), std::max(x, y),
-                               std::fabs(x), std::sqrt(std::fabs(x)), std::nearbyint(x)};
-        for (int k = 0; k < 8; ++k) ASSERT_EQ(out[k * padded(n) + i], want[k]) << "operation " << k << ", element " << i;
+        const float want[8] = {x + y,          x / y,        x < y ? x : 7.0f,        std::min(x, y),
+                               std::max(x, y), std::fabs(x), std::sqrt(std::fabs(x)), std::nearbyint(x)};
+        for (int k = 0; k < 8; ++k)
+          ASSERT_EQ(out[k * padded(n) + i], want[k]) << "operation " << k << ", element " << i;
       }
     }
   });

@@ -1,4 +1,4 @@
-/// \file The elementary functions against the C library in double precision; the bounds are those that kernels/math.hpp documents.
+/// \file The elementary functions against the C library in double precision; the bounds are those of kernels/math.hpp.
 
 #include "kernels/math.hpp"
 
@@ -84,12 +84,27 @@ TEST(Math, SineAndCosine) {
 
 TEST(Math, Exponential) { check(both_signs(1e-30f, 87.33f, 1801), std::exp, 1.1, 0, kExp); }
 
+TEST(Math, ExponentialOfNonpositives) {
+  const auto f = [](auto x) { return exp_nonpositive(x); };
+  auto near = every(1e-30f, 1.0f, 1801), far = every(1.0f, 200.0f, 401);
+  for (float& x : near) x = -x;
+  for (float& x : far) x = -x;
+  far.insert(far.end(), {-HUGE_VALF, -1e30f});
+  check(near, std::exp, 3, 0, f);
+  check(far, std::exp, 0, 1e-7, f);
+}
+
+TEST(Math, ReciprocalOf1To2) {
+  check(
+      every(1.0f, 2.0f, 101), [](double x) { return 1 / x; }, 2, 0, [](auto x) { return reciprocal_of_1_to_2(x); });
+}
+
 TEST(Math, Logarithm) {
   check(every(1.17549435e-38f, 3.4e38f, 4001), std::log, 0.9, 0, kLog);
   check(every(0.9f, 1.1f, 11), std::log, 0.9, 0, kLog);
 }
 
-TEST(Math, HyperbolicTangent) { check(both_signs(1e-30f, 100.0f, 1801), std::tanh, 1.4, 0, kTanh); }
+TEST(Math, HyperbolicTangent) { check(both_signs(1e-30f, 100.0f, 1801), std::tanh, 2.5, 0, kTanh); }
 
 TEST(Math, AnglesAreWrapped) {
   auto x = both_signs(1e-3f, 8192.0f, 401);
@@ -123,6 +138,7 @@ TEST(Math, NumbersThatAreNone) {
   const std::vector<float> x = {NAN, inf, -inf, 0.0f, -1.0f, 100.0f, -100.0f, 89.0f, -88.0f};
   for_each_width([&]<class Real>() {
     const auto e = map<Real>(x, kExp), l = map<Real>(x, kLog), t = map<Real>(x, kTanh), s = map<Real>(x, kSine);
+    EXPECT_TRUE(std::isnan(lane(exp_nonpositive(Real(NAN)), 0)));
     const auto c = map<Real>(x, [](auto v) { return clamp(v, decltype(v)(-1.0f), decltype(v)(1.0f)); });
     for (const auto& y : {e, l, t, s, c}) EXPECT_TRUE(std::isnan(y[0]));
     EXPECT_EQ(e[1], inf);

@@ -77,8 +77,10 @@ TEST(Normalise, ObservationsOfTheRealEnvironmentsOnly) {
         for (Index row = 0; row < rows; ++row) {
           for (Index f = 0; f < kFeatures; ++f) {
             float& x = observation[row * kFeatures + f];
-            if (row % stride < envs) direct[f].take(static_cast<double>(x));
-            else x = 1e6f;  // surplus: must not count
+            if (row % stride < envs)
+              direct[f].take(static_cast<double>(x));
+            else
+              x = 1e6f;  // surplus: must not count
           }
         }
         const ObservationMoments functor{observation.data(), mean.data(), kFeatures, envs, stride};

@@ -67,8 +67,18 @@ TEST(Policy, TilesDoNotMatter) {
   Drawn part{floats(64 * kActions), floats(64 * kActions), floats(64)};
   Control control{};
   control.clock = 1;
-  const SampleActions kernel{mean.data(), kStride, 32,       kLogStd,  kActions, 7, &control, 5, kScaling, part.output.data(),
-                             part.action.data(), part.log_prob.data()};
+  const SampleActions kernel{mean.data(),
+                             kStride,
+                             32,
+                             kLogStd,
+                             kActions,
+                             7,
+                             &control,
+                             5,
+                             kScaling,
+                             part.output.data(),
+                             part.action.data(),
+                             part.log_prob.data()};
   for (Index i = 32; i < 64; i += kLanes<Widest>) kernel.operator()<Widest>(i);
   for (Index i = 32; i < 64; ++i) EXPECT_EQ(part.log_prob[i], whole.log_prob[i]);
 }

@@ -1,4 +1,4 @@
-/// \file The losses and their gradients against finite differences of a double-precision implementation; the order of samples.
+/// \file The losses and their gradients against finite differences in double precision; the order of samples.
 
 #include "kernels/ppo.hpp"
 

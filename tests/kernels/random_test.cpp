@@ -1,4 +1,4 @@
-/// \file Philox against Random123 and its published answers; distributions, independence of the pack's width, permutations.
+/// \file Philox against Random123 and its published answers; distributions, independence of the width, permutations.
 
 #include "kernels/random.hpp"
 
@@ -13,11 +13,10 @@ namespace {
 
 TEST(Random, KnownAnswersOfPhilox) {
   // From Random123's kat_vectors: counter, key, answer.
-  const std::uint32_t rows[3][10] = {
-      {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-      {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420,
-       0x24126ea1}};
+  const std::uint32_t rows[3][10] = {{0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+                                     {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+                                     {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0,
+                                      0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}};
   for_each_width([&]<class Real>() {
     for (const auto& row : rows) {
       UintOf<Real> counter[4] = {row[0], row[1], row[2], row[3]};
@@ -82,7 +81,8 @@ Array<double, 4> moments(const std::vector<float>& values, double centre) {
   Array<double, 4> m = {};
   for (const float value : values) {
     double power = 1;
-    for (int k = 0; k < 4; ++k) m[k] += (power *= static_cast<double>(value) - centre) / static_cast<double>(values.size());
+    for (int k = 0; k < 4; ++k)
+      m[k] += (power *= static_cast<double>(value) - centre) / static_cast<double>(values.size());
   }
   return m;
 }

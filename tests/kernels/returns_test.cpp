@@ -1,4 +1,4 @@
-/// \file Advantages against the double sum that defines them, in double precision, with random terminations and time-outs.
+/// \file Advantages against the double sum that defines them, with random terminations and time-outs.
 
 #include "kernels/returns.hpp"
 
@@ -80,8 +80,9 @@ TEST(Returns, AgainstTheDoubleSum) {
       std::vector<float> scalar;
       for_each_width([&]<class Real>() {
         auto advantage = floats(horizon * r.stride), returns = advantage;
-        run<Real>(envs, Advantages{r.reward.data(), r.ended.data(), r.value.data(), r.final_value.data(), advantage.data(),
-                                   returns.data(), horizon, r.stride, c.gamma, c.lambda, c.use_values});
+        run<Real>(envs,
+                  Advantages{r.reward.data(), r.ended.data(), r.value.data(), r.final_value.data(), advantage.data(),
+                             returns.data(), horizon, r.stride, c.gamma, c.lambda, c.use_values});
         Worst worst, of_largest;
         std::vector<float> got;
         for (int t = 0; t < horizon; ++t) {

@@ -36,8 +36,8 @@ void with_width(const char* name, const Body& body) {
   body();
 }
 
-/// Calls body.operator()<Real>() for float and for the packs of up to this instruction set's width. Wider ones than that are
-/// never used on it.
+/// Calls body.operator()<Real>() for float and for the packs of up to this instruction set's width, as none wider is
+/// ever used on it.
 template <class Body>
 void for_each_width(const Body& body) {
   with_width("1", [&] { body.template operator()<float>(); });
@@ -48,6 +48,14 @@ void for_each_width(const Body& body) {
 #if STAMPEDE_PACK_WIDTH >= 16
   with_width("16", [&] { body.template operator()<Pack<float, 16>>(); });
 #endif
+}
+
+/// The same for one lane and the widest pack alone, where bodies are long: every width is the widest of some
+/// instruction set.
+template <class Body>
+void for_scalar_and_widest(const Body& body) {
+  with_width("1", [&] { body.template operator()<float>(); });
+  with_width("widest", [&] { body.template operator()<Widest>(); });
 }
 
 /// Runs a kernel over n elements, the last pack's surplus lanes included.

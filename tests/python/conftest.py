@@ -8,5 +8,6 @@ import pytest
 def trained(tmp_path_factory):
     """A finished run of the pendulum: (its folder, what `train --json` said)."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    said = program.run_json("train", "--task", "pendulum", "--iterations", 12, "--run", folder)
+    said = program.run_json("train", "--task", "pendulum", "--iterations", 12, "--num-envs", 1024,
+                            "--run", folder)
     return folder, said

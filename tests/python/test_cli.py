@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,9 @@ import time
 import program
 import pytest
 from program import refused, run, run_json
+
+
+SMALL = ["--task", "pendulum", "--num-envs", "256", "--set", "train.horizon=16"]  # some milliseconds an iteration
 
 
 def tree(folder):
@@ -196,7 +200,7 @@ def wait_for(condition, seconds=60):
 
 def test_two_trainings_in_one_folder(tmp_path):
     folder = tmp_path / "run"
-    first = start("train", "--task", "pendulum", "--iterations", 100000, "--run", folder)
+    first = start("train", *SMALL, "--iterations", 100000, "--run", folder)
     wait_for(lambda: (folder / "config.toml").exists())
     for more in (["--force"], []):
         assert "another training" in refused("train", "--task", "pendulum", "--run", folder, *more)
@@ -208,7 +212,7 @@ def test_two_trainings_in_one_folder(tmp_path):
 
 def test_interrupt_saves_and_resume_goes_on(tmp_path):
     folder = tmp_path / "run"
-    process = start("train", "--task", "pendulum", "--iterations", 40, "--run", folder, "--json")
+    process = start("train", *SMALL, "--iterations", 40, "--run", folder, "--json")
     wait_for(lambda: (folder / "metrics.jsonl").exists() and (folder / "metrics.jsonl").read_text().count("\n") >= 3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -219,13 +223,13 @@ def test_interrupt_saves_and_resume_goes_on(tmp_path):
     said = json.loads(out)
     assert said["interrupted"] and 3 <= said["iterations"] < 40
     run_json("train", "--resume", folder)
-    run_json("train", "--task", "pendulum", "--iterations", 40, "--run", tmp_path / "whole")
+    run_json("train", *SMALL, "--iterations", 40, "--run", tmp_path / "whole")
     assert (folder / "policy.onnx").read_bytes() == (tmp_path / "whole" / "policy.onnx").read_bytes()
 
 
 def test_resume_is_exact(tmp_path):
-    run_json("train", "--task", "pendulum", "--iterations", 20, "--run", tmp_path / "whole")
-    said = run_json("train", "--task", "pendulum", "--iterations", 20, "--stop-after", 10, "--run", tmp_path / "parts")
+    run_json("train", *SMALL, "--iterations", 20, "--run", tmp_path / "whole")
+    said = run_json("train", *SMALL, "--iterations", 20, "--stop-after", 10, "--run", tmp_path / "parts")
     assert said["iterations"] == 10 and not said["finished"]
     said = run_json("train", "--resume", tmp_path / "parts")
     assert said["iterations"] == 20 and said["finished"]
@@ -242,7 +246,7 @@ def test_a_finished_run_is_exported_again(trained, tmp_path):
 
 
 def test_killed_at_any_moment_it_can_be_resumed(tmp_path):
-    arguments = ["train", "--task", "pendulum", "--iterations", 30]
+    arguments = ["train", *SMALL, "--iterations", 30]
     run_json(*arguments, "--run", tmp_path / "whole")
     whole = (tmp_path / "whole" / "policy.onnx").read_bytes()
     delay = 0.02
@@ -274,7 +278,7 @@ def test_a_full_disk_is_one_line(tmp_path):
 
 
 def test_progress_without_a_terminal_is_plain_lines(tmp_path):
-    process = run("train", "--task", "pendulum", "--iterations", 20, "--run", tmp_path / "run")
+    process = run("train", *SMALL, "--iterations", 20, "--run", tmp_path / "run")
     assert process.returncode == 0
     lines = [line for line in process.stderr.splitlines() if "iteration" in line]
     assert 10 <= len(lines) <= 21
@@ -284,11 +288,9 @@ def test_progress_without_a_terminal_is_plain_lines(tmp_path):
 
 
 def test_progress_on_a_terminal_is_one_line(tmp_path):
-    import pty
-
     leader, follower = pty.openpty()
-    process = subprocess.Popen([os.path.abspath(program.PROGRAM), "train", "--task", "pendulum", "--iterations", "20",
-                                "--run", tmp_path / "run"], stdout=subprocess.DEVNULL, stderr=follower)
+    process = subprocess.Popen([os.path.abspath(program.PROGRAM), "train", *SMALL, "--iterations", "20", "--run",
+                                tmp_path / "run"], stdout=subprocess.DEVNULL, stderr=follower)
     os.close(follower)
     text = b""
     while True:

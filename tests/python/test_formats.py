@@ -143,7 +143,8 @@ def test_metrics_and_events_agree(trained):
 
 def test_events_go_on_after_resume(tmp_path):
     folder = tmp_path / "run"
-    program.run_json("train", "--task", "pendulum", "--iterations", 6, "--stop-after", 4, "--run", folder)
+    program.run_json("train", "--task", "pendulum", "--iterations", 6, "--num-envs", 256, "--stop-after", 4,
+                     "--run", folder)
     program.run_json("train", "--resume", folder)
     events = EventAccumulator(str(folder))
     events.Reload()

@@ -1,0 +1,183 @@
+/// \file The CPU as a backend: sums, launches, tiles and gradients, the same bits for any number of threads.
+
+#include "host/cpu/backend.hpp"
+
+#include "tests/kernels/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+const Index kLengths[] = {1, 15, 16, 17, 31, 33, 255, 257, 4097, 100000};
+
+struct Values {
+  const float* x;
+  Index stride;
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 2>& out) const {
+    out[0] = load<Real>(x + column * stride + first);
+    out[1] = out[0] * out[0];
+  }
+};
+
+TEST(CpuBackend, SumsLikeDoubleAndTheSameForAnyThreads) {
+  const int columns = 5;
+  for (const Index n : kLengths) {
+    auto x = random_floats(columns * padded(n), -1, 2, 1);
+    for (int c = 0; c < columns; ++c) {
+      // Beyond the end lies what must not count.
+      for (Index i = n; i < padded(n); ++i) x[c * padded(n) + i] = NAN;
+    }
+    std::vector<float> first;
+    for (int threads = 1; threads <= 4; ++threads) {
+      CpuBackend backend(threads);
+      std::vector<float> sums(2 * columns);
+      backend.sum<2>(n, columns, Values{x.data(), padded(n)}, sums.data());
+      for (int c = 0; c < columns; ++c) {
+        double want[2] = {}, size = 0;
+        for (Index i = 0; i < n; ++i) {
+          const double value = static_cast<double>(x[c * padded(n) + i]);
+          want[0] += value;
+          want[1] += value * value;
+          size += std::fabs(value);
+        }
+        EXPECT_LE(std::fabs(static_cast<double>(sums[2 * c]) - want[0]), 1e-6 * size) << n;
+        EXPECT_LE(std::fabs(static_cast<double>(sums[2 * c + 1]) - want[1]), 1e-6 * want[1]) << n;
+      }
+      if (first.empty()) first = sums;
+      EXPECT_TRUE(same_bits(sums, first, 2 * columns)) << threads << " threads, " << n << " values";
+    }
+  }
+}
+
+struct AddOne {
+  float* x;
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    store(x + first, load<Real>(x + first) + to_real<Real>(as_signed(lane_indices<Real>(first))) + Real(1.0f));
+  }
+};
+
+TEST(CpuBackend, LaunchTouchesEveryElementOnce) {
+  for (int threads = 1; threads <= 3; ++threads) {
+    CpuBackend backend(threads);
+    for (const Index n : kLengths) {
+      auto x = backend.make_buffer<float>(n);
+      backend.launch(n, AddOne{x.data()});
+      std::vector<float> host(static_cast<std::size_t>(n));
+      backend.download(x, host.data(), n);
+      Index wrong = 0;
+      for (Index i = 0; i < n; ++i) wrong += host[i] != static_cast<float>(i + 1);
+      EXPECT_EQ(wrong, 0) << n;
+    }
+  }
+}
+
+TEST(CpuBackend, TilesCoverEverythingOnce) {
+  for (int threads = 1; threads <= 4; ++threads) {
+    CpuBackend backend(threads);
+    for (const Index n : {16, 32, 48, 64, 112, 4096, 4112}) {
+      std::vector<int> seen(static_cast<std::size_t>(n), 0);
+      std::atomic<int> bad{0};
+      backend.for_tiles(n, [&](const CpuBackend::Context& context, Range range) {
+        const bool fits = range.begin % kMaxLanes == 0 && range.size() > 0 && range.size() <= CpuBackend::kRolloutTile;
+        if (!fits || context.thread < 0 || context.thread >= threads) ++bad;
+        for (Index i = range.begin; i < range.end; ++i) seen[i] += 1;
+      });
+      EXPECT_EQ(bad.load(), 0);
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), n);
+    }
+  }
+}
+
+TEST(CpuBackend, ScratchIsOnesOwn) {
+  CpuBackend backend(3);
+  CpuBackend::Scratch scratch(backend, 4096, 17);
+  std::vector<float*> at;
+  for (int thread = 0; thread < 3; ++thread) at.push_back(scratch.at({&backend, thread, 0, true}));
+  for (int thread = 0; thread < 2; ++thread) EXPECT_GE(at[thread + 1] - at[thread], kTrainingTile * 17);
+}
+
+TEST(CpuBackend, GradientsAddUpTheSameForAnyThreads) {
+  const Index parameters = 33;
+  for (const Index samples : {1, 95, 96, 97, 4097}) {
+    const auto x = random_floats(samples * parameters, -1, 1, 2);
+    std::vector<float> first;
+    for (int threads = 1; threads <= 4; ++threads) {
+      CpuBackend backend(threads);
+      CpuBackend::Gradient gradient(backend, parameters, samples);
+      std::vector<int> seen(static_cast<std::size_t>(samples), 0);
+      for (int round = 0; round < 2; ++round) {  // the second must not add to the first
+        backend.for_samples(samples, gradient, [&](const CpuBackend::Context& context, Range range) {
+          float* sum = gradient.of(context);
+          if (context.first) std::fill_n(sum, parameters, 0.0f);
+          for (Index i = range.begin; i < range.end; ++i) {
+            seen[i] += 1;
+            for (Index p = 0; p < parameters; ++p) sum[p] += x[i * parameters + p];
+          }
+        });
+        gradient.collect(backend, samples);
+      }
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), 2), samples);
+      const std::vector<float> total = gradient.read(backend);
+      for (Index p = 0; p < parameters; ++p) {
+        double want = 0, size = 0;
+        for (Index i = 0; i < samples; ++i) {
+          want += static_cast<double>(x[i * parameters + p]);
+          size += std::fabs(static_cast<double>(x[i * parameters + p]));
+        }
+        ASSERT_LE(std::fabs(static_cast<double>(total[p]) - want), 2e-6 * size);
+      }
+      if (first.empty()) first = total;
+      EXPECT_TRUE(same_bits(total, first, parameters)) << threads << " threads, " << samples << " samples";
+    }
+  }
+}
+
+TEST(CpuBackend, FewerSamplesThanTheGradientIsMadeFor) {
+  // The last minibatch may be smaller; slabs that it does not fill hold an older gradient.
+  CpuBackend backend(2);
+  CpuBackend::Gradient gradient(backend, 16, 1000);
+  for (const Index samples : {1000, 96, 1}) {
+    backend.for_samples(samples, gradient, [&](const CpuBackend::Context& context, Range range) {
+      float* sum = gradient.of(context);
+      for (int p = 0; p < 16; ++p) sum[p] = (context.first ? 0.0f : sum[p]) + static_cast<float>(range.size());
+    });
+    gradient.collect(backend, samples);
+    EXPECT_EQ(gradient.total()[15], static_cast<float>(samples));
+  }
+}
+
+TEST(CpuBackend, AllThreadsAtTheSameTime) {
+  CpuBackend backend(3);
+  std::vector<int> calls(3, 0);
+  backend.on_all_threads([&](int thread) { calls[thread] += 1; });
+  EXPECT_EQ(calls, (std::vector<int>{1, 1, 1}));
+}
+
+TEST(CpuBackend, FlagsAreFound) {
+  CpuBackend backend(1);
+  const CpuBackend::Context context{&backend, 0, 0, true};
+  auto flags = floats(64);
+  EXPECT_FALSE(context.any_set(flags.data(), {0, 64}));
+  flags[33] = 2.0f;
+  EXPECT_TRUE(context.any_set(flags.data(), {32, 48}));
+  EXPECT_FALSE(context.any_set(flags.data(), {48, 64}));
+}
+
+TEST(HostBuffer, ZeroAlignedMovable) {
+  for (const Index n : {1, 17, 600000}) {  // the last asks for huge pages
+    HostBuffer<float> a(n);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(a.data()) % 64, 0u);
+    for (Index i = 0; i < padded(n); ++i) ASSERT_EQ(a.data()[i], 0.0f);
+    a.data()[n - 1] = 3.0f;
+    HostBuffer<float> b(std::move(a));
+    EXPECT_EQ(b.size(), n);
+    EXPECT_EQ(b.data()[n - 1], 3.0f);
+    HostBuffer<float> c;
+    c = std::move(b);
+    EXPECT_EQ(c.data()[n - 1], 3.0f);
+  }
+}
+
+}  // namespace
+}  // namespace stampede::testing

@@ -1,0 +1,81 @@
+#pragma once
+/// \file Engines for tests of the trainer: the built modules, one for each instruction set that this processor has.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/base/error.hpp"
+#include "host/engine/engine.hpp"
+#include "host/engine/loader.hpp"
+
+namespace stampede::testing {
+
+inline std::unique_ptr<Engine> engine_for(const std::string& instruction_set, int threads) {
+  setenv("STAMPEDE_INSTRUCTION_SET", instruction_set.c_str(), 1);
+  auto engine = make_engine("cpu", threads);
+  unsetenv("STAMPEDE_INSTRUCTION_SET");
+  EXPECT_EQ(engine->instruction_set(), instruction_set);
+  return engine;
+}
+
+/// Calls body(instruction set) for each that can run here.
+template <class Body>
+void for_each_instruction_set(const Body& body) {
+  const std::vector<std::string> usable = usable_instruction_sets();
+  ASSERT_FALSE(usable.empty()) << "no module of the CPU was built";
+  for (const std::string& instruction_set : usable) {
+    SCOPED_TRACE(instruction_set);
+    body(instruction_set);
+  }
+}
+inline std::string best_instruction_set() { return usable_instruction_sets().front(); }
+
+/// Small, and awkward in every size: nothing is a multiple of a pack or of a tile.
+inline Settings awkward_settings(const std::string& task = "pendulum") {
+  Settings settings;
+  settings.task = task;
+  settings.seed = 3;
+  settings.train.num_envs = 101;
+  settings.train.horizon = 9;
+  settings.train.iterations = 8;
+  settings.algorithm.minibatch = 250;
+  settings.algorithm.epochs = 2;
+  settings.network.actor = {33, 17};
+  settings.network.critic = {20};
+  return settings;
+}
+
+inline std::vector<Report> iterate(Trainer& trainer, int iterations) {
+  std::vector<Report> reports;
+  for (int i = 0; i < iterations; ++i) {
+    trainer.enqueue_iteration();
+    Report report;
+    EXPECT_TRUE(trainer.fetch_report(report, true));
+    reports.push_back(report);
+  }
+  return reports;
+}
+
+inline ::testing::AssertionResult same_state(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  if (a.size() != b.size()) return ::testing::AssertionFailure() << a.size() << " and " << b.size() << " tensors";
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i].name != b[i].name || a[i].shape != b[i].shape || a[i].bytes != b[i].bytes) {
+      return ::testing::AssertionFailure() << "tensor " << a[i].name << " differs";
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+inline Tensor& find(std::vector<Tensor>& tensors, const std::string& name) {
+  for (Tensor& tensor : tensors) {
+    if (tensor.name == name) return tensor;
+  }
+  throw Error("no tensor '" + name + "'");
+}
+inline float* floats_in(Tensor& tensor) { return reinterpret_cast<float*>(tensor.bytes.data()); }
+
+}  // namespace stampede::testing

@@ -1,0 +1,134 @@
+/// \file One minibatch's gradient as the trainer computes it, for the comparison with automatic differentiation.
+///
+///     dump_gradient key=value ... < input > output
+///
+/// Keys: observations, actions, samples, chosen, actor, critic (widths, with commas; critic empty: none), activation,
+/// surrogate, clip_value, normalise_advantages, clip_ratio, value_coefficient, entropy_coefficient, threads.
+/// Input, float32: actor and critic (weight [outputs][inputs] and bias of each layer), log_std, observation mean and
+/// variance, the values' mean and variance, then of all samples observation, output, log_prob, value, advantage,
+/// returns; at last, uint32, the chosen samples.
+/// Output, float32: the gradient of actor, critic and log_std.
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "host/cpu/backend.hpp"
+#include "host/trainer/learner.hpp"
+
+namespace stampede {
+namespace {
+
+using Arguments = std::map<std::string, std::string>;
+
+template <class T>
+std::vector<T> read_values(Index count) {
+  std::vector<T> values(static_cast<std::size_t>(count));
+  if (std::fread(values.data(), sizeof(T), values.size(), stdin) != values.size()) {
+    std::fprintf(stderr, "dump_gradient: the input is too short\n");
+    std::exit(2);
+  }
+  return values;
+}
+
+void write_floats(const std::vector<float>& values) {
+  std::fwrite(values.data(), sizeof(float), values.size(), stdout);
+}
+
+std::vector<int> widths(const std::string& text) {
+  std::vector<int> all;
+  std::stringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) all.push_back(std::stoi(word));
+  return all;
+}
+
+void read_into(std::vector<Tensor>& tensors, const std::string& name) {
+  for (Tensor& tensor : tensors) {
+    if (tensor.name != name) continue;
+    const auto values = read_values<float>(static_cast<Index>(tensor.bytes.size() / sizeof(float)));
+    std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
+  }
+}
+
+void dump(const Arguments& given) {
+  const auto number = [&](const char* key) { return std::stoi(given.at(key)); };
+  const int observations = number("observations"), actions = number("actions");
+  const Index samples = number("samples"), chosen = number("chosen"), stride = padded(samples);
+  Settings settings;
+  settings.network.actor = widths(given.at("actor"));
+  settings.network.critic = widths(given.at("critic"));
+  settings.network.activation = given.at("activation");
+  settings.algorithm.advantage = settings.network.critic.empty() ? "return" : "gae";
+  settings.algorithm.surrogate = given.at("surrogate");
+  settings.algorithm.clip_value = number("clip_value") != 0;
+  settings.algorithm.normalise_advantages = number("normalise_advantages") != 0;
+  settings.algorithm.clip_ratio = std::stof(given.at("clip_ratio"));
+  settings.algorithm.value_coefficient = std::stof(given.at("value_coefficient"));
+  settings.algorithm.entropy_coefficient = std::stof(given.at("entropy_coefficient"));
+  settings.algorithm.minibatch = static_cast<int>(samples);
+  CpuBackend backend(number("threads"));
+  Learner<CpuBackend> learner(backend, settings, observations, actions, {samples, stride, 1});
+
+  std::vector<Tensor> tensors;
+  learner.save(tensors);
+  std::vector<std::string> names;
+  for (const Tensor& tensor : tensors) {
+    // In the order of the layers: actor, critic, log_std, none of the optimiser's.
+    if (tensor.name.rfind("actor.", 0) == 0 || tensor.name.rfind("critic.", 0) == 0) names.push_back(tensor.name);
+  }
+  for (const std::string& name : names) read_into(tensors, name);
+  for (const char* name : {"log_std", "observation_mean", "observation_variance"}) read_into(tensors, name);
+  learner.load(tensors);
+  const auto moments = read_values<float>(2);
+  Control control = learner.read_control();
+  control.values.mean = moments[0];
+  control.values.variance = moments[1];
+  learner.set_control(control);
+
+  const auto rows = [&](Index columns) {
+    const auto values = read_values<float>(samples * columns);
+    auto buffer = backend.make_buffer<float>(stride * columns);
+    backend.upload(buffer, values.data(), samples * columns);
+    return buffer;
+  };
+  const auto observation = rows(observations), output = rows(actions), log_prob = rows(1), value = rows(1);
+  const auto advantage = rows(1), returns = rows(1);
+  const auto picked = read_values<std::uint32_t>(chosen);
+  auto order = backend.make_buffer<std::uint32_t>(chosen);
+  backend.upload(order, picked.data(), chosen);
+  learner.compute_gradient(
+      {observation.data(), output.data(), log_prob.data(), value.data(), advantage.data(), returns.data()},
+      order.data(), chosen);
+  std::vector<DenseLayer> actor, critic;
+  std::vector<float> log_std;
+  learner.read_gradient(actor, critic, log_std);
+  for (const auto* layers : {&actor, &critic}) {
+    for (const DenseLayer& layer : *layers) {
+      write_floats(layer.weight);
+      write_floats(layer.bias);
+    }
+  }
+  write_floats(log_std);
+}
+
+}  // namespace
+}  // namespace stampede
+
+int main(int argc, char** argv) {
+  stampede::Arguments given;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const auto equals = argument.find('=');
+    given[argument.substr(0, equals)] = argument.substr(equals + 1);
+  }
+  try {
+    stampede::dump(given);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "dump_gradient: %s\n", error.what());
+    return 2;
+  }
+  return 0;
+}
