@@ -186,10 +186,11 @@ CudaMlp::CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation
     Layer layer;
     layer.inputs = sizes[i];
     layer.outputs = sizes[i + 1];
-    layer.weight_stride = layer.outputs == 1 ? 1 : whole_quads(layer.outputs);
+    layer.by_output = 1;
+    layer.by_input = layer.outputs == 1 ? 1 : whole_quads(layer.outputs);
     layer.stride = whole_quads(layer.outputs);
     layer.weight = offset;
-    layer.bias = offset + padded(layer.inputs * layer.weight_stride);
+    layer.bias = offset + padded(layer.inputs * layer.by_input);
     offset = layer.bias + padded(layer.outputs);
     layer.partial = bias_columns_;
     bias_columns_ += padded(layer.outputs);
@@ -208,17 +209,6 @@ CudaMlp::CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation
   bias_partials_ = DeviceBuffer<float>(kBiasStretches * bias_columns_);
   bias_places_ = DeviceBuffer<std::uint32_t>(bias_columns_);
   backend.upload(bias_places_, places.data(), bias_columns_);
-}
-
-double CudaMlp::forward_flops() const {
-  double sum = 0;
-  for (const Layer& layer : layers_) sum += 2.0 * static_cast<double>(layer.inputs * layer.outputs);
-  return sum;
-}
-
-double CudaMlp::training_flops() const {
-  const Layer& first = layers_.front();
-  return 3 * forward_flops() - 2.0 * static_cast<double>(first.inputs * first.outputs);
 }
 
 // ---------------------------------------------------------------------------------------------- products
@@ -253,16 +243,16 @@ ProductShape CudaMlp::shape_of(const Plan& plan, std::size_t index, Direction di
   ProductShape shape{};
   switch (direction) {
     case kForward:  // Z (outputs x rows) = W (outputs x inputs) X (inputs x rows)
-      shape = {layer.outputs, rows,         layer.inputs,      false, false, layer.weight_stride,
+      shape = {layer.outputs, rows,         layer.inputs,      false, false, layer.by_input,
                input_stride,  layer.stride, epilogue_of(index)};
       break;
     case kWeights:  // dW (outputs x inputs) = dZ (outputs x rows) X' (rows x inputs)
-      shape = {layer.outputs, layer.inputs,        rows,           false, true, layer.stride,
-               input_stride,  layer.weight_stride, Epilogue::kNone};
+      shape = {layer.outputs, layer.inputs, rows,           false,          true,
+               layer.stride,  input_stride, layer.by_input, Epilogue::kNone};
       break;
     case kInputs:  // dX (inputs x rows) = W' (inputs x outputs) dZ (outputs x rows)
-      shape = {layer.inputs,        rows,         layer.outputs, true,           false,
-               layer.weight_stride, layer.stride, input_stride,  Epilogue::kNone};
+      shape = {layer.inputs,   rows,         layer.outputs, true,           false,
+               layer.by_input, layer.stride, input_stride,  Epilogue::kNone};
       break;
     case kDirections:
       break;
@@ -334,44 +324,6 @@ void CudaMlp::backward(const Context& context, const float* parameters, const fl
                                 static_cast<int>(stretches)};
   add_bias_partials<<<cuda::blocks_for(bias_columns_, 32), kThreads, 0, stream>>>(arguments);
   cuda::check_launch(stream, "add_bias_partials");
-}
-
-// ---------------------------------------------------------------------------------------------- on the host
-
-std::vector<DenseLayer> CudaMlp::read(const float* parameters) const {
-  std::vector<DenseLayer> layers;
-  for (const Layer& layer : layers_) {
-    DenseLayer to;
-    to.inputs = static_cast<int>(layer.inputs);
-    to.outputs = static_cast<int>(layer.outputs);
-    for (Index o = 0; o < layer.outputs; ++o) {
-      for (Index i = 0; i < layer.inputs; ++i) to.weight.push_back(parameters[layer.place(o, i)]);
-    }
-    to.bias.assign(parameters + layer.bias, parameters + layer.bias + layer.outputs);
-    layers.push_back(std::move(to));
-  }
-  return layers;
-}
-
-void CudaMlp::write(const std::vector<DenseLayer>& layers, float* parameters) const {
-  if (layers.size() != layers_.size()) {
-    throw Error("network has " + std::to_string(layers.size()) + " layers where " + std::to_string(layers_.size()) +
-                " are expected");
-  }
-  for (std::size_t l = 0; l < layers.size(); ++l) {
-    const Layer& layer = layers_[l];
-    if (layers[l].inputs != layer.inputs || layers[l].outputs != layer.outputs) {
-      throw Error("layer " + std::to_string(l) + " is " + std::to_string(layers[l].outputs) + " x " +
-                  std::to_string(layers[l].inputs) + " where " + std::to_string(layer.outputs) + " x " +
-                  std::to_string(layer.inputs) + " is expected");
-    }
-    for (Index o = 0; o < layer.outputs; ++o) {
-      for (Index i = 0; i < layer.inputs; ++i) {
-        parameters[layer.place(o, i)] = layers[l].weight[static_cast<std::size_t>(o * layer.inputs + i)];
-      }
-      parameters[layer.bias + o] = layers[l].bias[static_cast<std::size_t>(o)];
-    }
-  }
 }
 
 }  // namespace stampede

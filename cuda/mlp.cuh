@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "cuda/backend.cuh"
-#include "host/engine/policy.hpp"
+#include "host/trainer/layers.hpp"
 #include "kernels/activation.hpp"
 
 namespace stampede {
@@ -42,10 +42,9 @@ class CudaMlp {
   Index head_weight() const { return layers_.back().weight; }
   Index head_bias() const { return layers_.back().bias; }
   Index head_inputs() const { return layers_.back().inputs; }
-  /// Floating-point operations a sample of a forward pass.
-  double forward_flops() const;
-  /// … and of forward and backward; the first layer's inputs need no gradient.
-  double training_flops() const;
+  /// Floating-point operations a sample, forward and backward.
+  double training_flops() const { return stampede::training_flops(layers_); }
+  double forward_flops() const { return stampede::forward_flops(layers_); }
 
   /// Outputs, [row][output_stride()], for `rows` rows of inputs `stride` apart. Valid until the next call.
   const float* forward(const Context& context, const float* parameters, const float* input, Index stride, Index rows);
@@ -61,21 +60,18 @@ class CudaMlp {
   /// Nothing is packed here.
   void weights_changed(CudaBackend&, const float*) {}
 
-  /// Copies the weights (or a gradient, or moments) out of an array on the host, without the padding.
-  std::vector<DenseLayer> read(const float* parameters) const;
-  /// The reverse of `read`; throws Error where the shapes differ.
-  void write(const std::vector<DenseLayer>& layers, float* parameters) const;
+  /// Copies the weights (or a gradient, or moments) out of an array on the host and in; see layers.hpp.
+  std::vector<DenseLayer> read(const float* parameters) const { return read_layers(layers_, parameters); }
+  void write(const std::vector<DenseLayer>& layers, float* parameters) const {
+    write_layers(layers_, layers, parameters);
+  }
 
  private:
   enum Direction { kForward, kWeights, kInputs, kDirections };
 
-  struct Layer {
-    Index inputs, outputs;
-    Index weight, bias;   ///< in the parameters
-    Index weight_stride;  ///< between the weights of one input and of the next
-    Index stride;         ///< between the rows of its outputs
-    Index partial;        ///< column of its biases in the partial sums
-    Index place(Index output, Index input) const { return weight + input * weight_stride + output; }
+  struct Layer : LayerLayout {
+    Index stride;   ///< between the rows of its outputs
+    Index partial;  ///< column of its biases in the partial sums
   };
 
   /// A layer's products for one number of rows; made on first use.

@@ -7,13 +7,11 @@
 /// no lanes where it matters. Behind them the bias, [padded output]. Padding stays zero.
 
 #include <algorithm>
-#include <string>
 #include <vector>
 
-#include "host/base/error.hpp"
 #include "host/cpu/buffer.hpp"
 #include "host/cpu/dense.hpp"
-#include "host/engine/policy.hpp"
+#include "host/trainer/layers.hpp"
 #include "kernels/activation.hpp"
 
 namespace stampede {
@@ -32,6 +30,8 @@ class CpuMlp {
       layer.inputs = sizes[i];
       layer.outputs = sizes[i + 1];
       layer.narrow = layer.outputs < kMaxLanes;
+      layer.by_output = layer.narrow ? padded(layer.inputs) : 1;
+      layer.by_input = layer.narrow ? 1 : padded(layer.outputs);
       layer.weight = offset;
       layer.bias =
           offset + (layer.narrow ? layer.outputs * padded(layer.inputs) : layer.inputs * padded(layer.outputs));
@@ -57,28 +57,19 @@ class CpuMlp {
   Index head_bias() const { return layers_.back().bias; }
   Index head_inputs() const { return layers_.back().inputs; }
 
-  /// Floating-point operations a sample of a forward pass.
-  double forward_flops() const {
-    double sum = 0;
-    for (const Layer& layer : layers_) sum += 2.0 * static_cast<double>(layer.inputs * layer.outputs);
-    return sum;
-  }
-  /// … and of forward and backward; the first layer's inputs need no gradient.
-  double training_flops() const {
-    const Layer& first = layers_.front();
-    return 3 * forward_flops() - 2.0 * static_cast<double>(first.inputs * first.outputs);
-  }
+  /// Floating-point operations a sample, forward and backward.
+  double training_flops() const { return stampede::training_flops(layers_); }
+  double forward_flops() const { return stampede::forward_flops(layers_); }
 
   /// To be called whenever the parameters changed: packs the weights. Pieces 0 … pack_pieces()-1 may run side by side.
   int pack_pieces() const { return static_cast<int>(layers_.size()); }
   void pack_piece(const float* parameters, int piece) {
     const Layer& layer = layers_[static_cast<std::size_t>(piece)];
     const float* weights = parameters + layer.weight;
-    const Index by_input = layer.narrow ? 1 : padded(layer.outputs);
-    const Index by_output = layer.narrow ? padded(layer.inputs) : 1;
-    dense::pack(layer.inputs, layer.outputs, weights, by_input, by_output, packed_.data() + layer.forward);
+    dense::pack(layer.inputs, layer.outputs, weights, layer.by_input, layer.by_output, packed_.data() + layer.forward);
     if (piece > 0) {
-      dense::pack(layer.outputs, layer.inputs, weights, by_output, by_input, packed_.data() + layer.backward);
+      dense::pack(layer.outputs, layer.inputs, weights, layer.by_output, layer.by_input,
+                  packed_.data() + layer.backward);
     }
   }
 
@@ -143,54 +134,17 @@ class CpuMlp {
     }
   }
 
-  /// Copies the weights (or a gradient, or moments) out of their arrays, without the padding.
-  std::vector<DenseLayer> read(const float* parameters) const {
-    std::vector<DenseLayer> layers;
-    for (const Layer& layer : layers_) {
-      DenseLayer to;
-      to.inputs = static_cast<int>(layer.inputs);
-      to.outputs = static_cast<int>(layer.outputs);
-      for (Index o = 0; o < layer.outputs; ++o) {
-        for (Index i = 0; i < layer.inputs; ++i) to.weight.push_back(parameters[layer.place(o, i)]);
-      }
-      to.bias.assign(parameters + layer.bias, parameters + layer.bias + layer.outputs);
-      layers.push_back(std::move(to));
-    }
-    return layers;
-  }
-
-  /// The reverse of `read`; throws Error where the shapes differ.
+  /// Copies the weights (or a gradient, or moments) out of their arrays and in; see layers.hpp.
+  std::vector<DenseLayer> read(const float* parameters) const { return read_layers(layers_, parameters); }
   void write(const std::vector<DenseLayer>& layers, float* parameters) const {
-    if (layers.size() != layers_.size()) {
-      throw Error("network has " + std::to_string(layers.size()) + " layers where " + std::to_string(layers_.size()) +
-                  " are expected");
-    }
-    for (std::size_t l = 0; l < layers.size(); ++l) {
-      const Layer& layer = layers_[l];
-      if (layers[l].inputs != layer.inputs || layers[l].outputs != layer.outputs) {
-        throw Error("layer " + std::to_string(l) + " is " + std::to_string(layers[l].outputs) + " x " +
-                    std::to_string(layers[l].inputs) + " where " + std::to_string(layer.outputs) + " x " +
-                    std::to_string(layer.inputs) + " is expected");
-      }
-      for (Index o = 0; o < layer.outputs; ++o) {
-        for (Index i = 0; i < layer.inputs; ++i) {
-          parameters[layer.place(o, i)] = layers[l].weight[static_cast<std::size_t>(o * layer.inputs + i)];
-        }
-        parameters[layer.bias + o] = layers[l].bias[static_cast<std::size_t>(o)];
-      }
-    }
+    write_layers(layers_, layers, parameters);
   }
 
  private:
-  struct Layer {
-    Index inputs, outputs;
+  struct Layer : LayerLayout {
     bool narrow;
-    Index weight, bias;       ///< in the parameters
     Index forward, backward;  ///< in the packed weights
     Index stride;             ///< between the rows of its outputs
-    Index place(Index output, Index input) const {
-      return weight + (narrow ? output * padded(inputs) + input : input * padded(outputs) + output);
-    }
   };
 
   struct Workspace {
