@@ -8,7 +8,7 @@
 /// | Pack<float, W>   | CPU: W = 16, 8, 4            | W     | Mask<W>        |
 ///
 /// Shared operations: + - * / and comparisons; `select any all min max abs sqrt round_nearest`; `load store
-/// load_strided store_strided gather`; integers beside them (`IntOf`, `UintOf`) with `bits_of`, `real_of_bits`,
+/// load_first load_strided store_strided gather`; integers beside them (`IntOf`, `UintOf`) with `bits_of`, `real_of_bits`,
 /// `to_real`, `to_int`, `multiply_wide`; `group_sum<K>` over aligned groups of K lanes. Lane data never steers a branch, except through
 /// `any`, which skips work that no lane needs.
 ///
@@ -135,6 +135,12 @@ STAMPEDE_FN Real load(const Real* p) {
 }
 template <ScalarLane Real>
 STAMPEDE_FN std::uint32_t load_uint(const std::uint32_t* p) {
+  return *p;
+}
+
+/// Reads the first `count` >= 1 of the lanes' adjacent elements and touches none behind them; those lanes are 0.
+template <ScalarLane Real>
+STAMPEDE_FN Real load_first(const Real* p, Index) {
   return *p;
 }
 
@@ -398,6 +404,28 @@ STAMPEDE_FN void store_strided(float* p, Index stride, Pack<float, N> x) {
   STAMPEDE_UNROLL
   for (int lane = 0; lane < N; ++lane) p[lane * stride] = x.v[lane];
 }
+template <PackType Real>
+STAMPEDE_FN Real load_first(const ScalarOf<Real>* p, Index count) {
+  constexpr int kWidth = kLanes<Real>;
+  if (count >= kWidth) return load<Real>(p);
+#if defined(__AVX512F__)
+  if constexpr (kWidth == 16) {
+    const unsigned mask = (1u << count) - 1u;
+    return Real(typename Real::Vector(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), p)));
+  }
+#endif
+#if defined(__AVX__)
+  if constexpr (kWidth == 8) {
+    const auto wanted = lane_indices<Real>(0) < UintOf<Real>(static_cast<std::uint32_t>(count));
+    return Real(typename Real::Vector(_mm256_maskload_ps(p, reinterpret_cast<__m256i>(wanted.v))));
+  }
+#endif
+  ScalarOf<Real> lanes[kWidth] = {};
+  STAMPEDE_NO_UNROLL
+  for (Index lane = 0; lane < count; ++lane) lanes[lane] = p[lane];
+  return load<Real>(lanes);
+}
+
 namespace detail {
 template <int Step, int N, int... Lane>
 STAMPEDE_FN Pack<float, N> exchange(Pack<float, N> x, std::integer_sequence<int, Lane...>) {

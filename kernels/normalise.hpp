@@ -40,7 +40,8 @@ struct NormaliseRows {
       STAMPEDE_PREFETCH(observation + static_cast<Index>(index[row + 12]) * features + feature);
     }
     if (feature >= features) return store(target + first, Real(0.0f));
-    const Real x = load<Real>(observation + source * features + feature);
+    // Behind the row lies the next one, which may be another thread's.
+    const Real x = load_first<Real>(observation + source * features + feature, features - feature);
     const Real normal = (x - load<Real>(mean + feature)) * load<Real>(inverse_deviation + feature);
     store(target + first, clamp(normal, Real(-kObservationClip), Real(kObservationClip)));
   }

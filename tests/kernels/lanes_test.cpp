@@ -103,6 +103,18 @@ TEST(Lanes, UnalignedLoads) {
   });
 }
 
+TEST(Lanes, PartialLoads) {
+  const auto from = random_floats(kMaxLanes, -1, 1, 4);
+  for_each_width([&]<class Real>() {
+    for (int count = 1; count <= kMaxLanes; ++count) {
+      // On the heap and no longer than that, for AddressSanitizer to watch.
+      const std::vector<float> exact(from.begin(), from.begin() + count);
+      const Real x = load_first<Real>(exact.data(), count);
+      for (int i = 0; i < kLanes<Real>; ++i) ASSERT_EQ(lane(x, i), i < count ? from[i] : 0.0f);
+    }
+  });
+}
+
 TEST(Lanes, MultiplyWide) {
   std::mt19937 random(5);
   std::vector<std::uint32_t> a = {0, 1, 0xffffffffu, 0xffffffffu, 0x80000000u}, b = {7, 0xffffffffu, 0xffffffffu, 2, 2};
