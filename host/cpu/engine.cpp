@@ -33,7 +33,7 @@ class CpuEngine final : public Engine {
   int threads() const override { return backend_.threads(); }
 
   std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) override {
-    return std::make_unique<PolicyTrainer<CpuBackend>>(backend_, settings, timing);
+    return std::make_unique<PolicyTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), settings, timing);
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     return evaluate_policy(backend_, request, policy);

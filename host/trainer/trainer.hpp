@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "envs/environments.hpp"
@@ -92,11 +93,13 @@ class PolicyTrainer final : public Trainer {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// Throws Error where the task is unknown.
-  PolicyTrainer(Backend& backend, const Settings& settings, bool timing)
-      : backend_(backend),
+  /// The backend is the trainer's own, as recordings, time stamps and reports belong to one training. Throws Error where
+  /// the task is unknown.
+  PolicyTrainer(std::unique_ptr<Backend> backend, const Settings& settings, bool timing)
+      : owned_(std::move(backend)),
+        backend_(*owned_),
         settings_(settings),
-        environments_(make_environments(backend, settings.task, settings.train.num_envs, settings.environment)) {
+        environments_(make_environments(backend_, settings.task, settings.train.num_envs, settings.environment)) {
     if (!environments_) throw Error("task '" + settings.task + "' is unknown to this engine");
     shape_ = {environments_->count(), environments_->stride(), settings.train.horizon};
     observations_ = environments_->observations();
@@ -289,6 +292,7 @@ class PolicyTrainer final : public Trainer {
     return report;
   }
 
+  std::unique_ptr<Backend> owned_;
   Backend& backend_;
   Settings settings_;
   std::unique_ptr<Environments<Backend>> environments_;

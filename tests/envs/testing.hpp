@@ -231,6 +231,9 @@ void expect_nonfinite_is_caught(const Bounds<Task>& low, const Bounds<Task>& hig
           ASSERT_EQ(e.reward[env], 0.0f);
           ASSERT_EQ(e.view().age[env], 0.0f);
           ASSERT_EQ(e.view().finished[env], 1.0f);
+          // The episode's last observation is of the last good state, where there is one.
+          const float* last = e.final_observation.data() + env * Task::kObservations;
+          for (int i = 0; i < Task::kObservations && std::isnan(poison); ++i) ASSERT_TRUE(std::isfinite(last[i]));
         } else {
           ASSERT_EQ(e.reward[env], healthy.reward[env]);
         }
