@@ -281,7 +281,7 @@ class DnnlUpdate {
     constexpr Index kStride = padded(kObservations);
     static_assert(kStride == kObservations, "oneDNN's rows have no padding");
     backend_.launch(chunk_ * kStride, NormaliseRows{observation, order, mean_.data(), inverse_.data(), actor_.input(),
-                                                    kObservations, kStride});
+                                                    kObservations, kStride, kObservationClip});
     std::copy_n(actor_.input(), chunk_ * kObservations, critic_.input());
   }
   template <class Body>

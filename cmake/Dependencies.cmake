@@ -11,7 +11,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo-png)
 
 # A header each: found by the file, as not every distribution packages a CMake configuration.
-foreach(header IN ITEMS toml++/toml.h Random123/philox.h Eigen/Core boost/crc.hpp onnx/onnx_pb.h)
+foreach(header IN ITEMS toml++/toml.h Eigen/Core boost/crc.hpp onnx/onnx_pb.h)
   string(MAKE_C_IDENTIFIER "STAMPEDE_INCLUDE_${header}" variable)
   find_path(${variable} ${header} PATH_SUFFIXES eigen3 REQUIRED)
   mark_as_advanced(${variable})

@@ -25,8 +25,9 @@ struct Outcome {
   MaskOf<Real> terminated;  ///< a real end; the time limit is counted outside
 };
 
+/// The mask of a condition that never holds.
 template <class Real>
-STAMPEDE_FN MaskOf<Real> nowhere() {
+STAMPEDE_FN MaskOf<Real> no_lanes() {
   return Real(0.0f) != Real(0.0f);
 }
 

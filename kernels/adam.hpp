@@ -28,8 +28,9 @@ struct PrepareStep {
     c.gradient_scale = norm > max_gradient_norm ? max_gradient_norm / norm : 1.0f;
     if (schedule == Schedule::kAdaptive) {
       // As in rsl_rl: half as far again whenever the policy moved less than half, or more than twice, what is wanted.
-      if (kl > 2.0f * target_kl) c.learning_rate = max(c.learning_rate / 1.5f, 1e-5f);
-      if (kl < 0.5f * target_kl) c.learning_rate = min(c.learning_rate * 1.5f, 1e-2f);
+      // It stays within [1e-5, 1e-2], unless it was set outside.
+      if (kl > 2.0f * target_kl) c.learning_rate = min(c.learning_rate, max(c.learning_rate / 1.5f, 1e-5f));
+      if (kl < 0.5f * target_kl) c.learning_rate = max(c.learning_rate, min(c.learning_rate * 1.5f, 1e-2f));
     }
     c.beta1_power *= kAdamBeta1;
     c.beta2_power *= kAdamBeta2;

@@ -16,7 +16,7 @@ struct CopyElements {
   }
 };
 
-/// What a normalised observation is limited to.
+/// What training limits normalised observations to.
 inline constexpr float kObservationClip = 10.0f;
 
 /// Picks rows of observations and normalises them: element i of the target is (row i / stride, feature i % stride).
@@ -28,6 +28,7 @@ struct NormaliseRows {
   const float* inverse_deviation;
   float* target;
   Index features, stride;
+  float clip;  ///< what a normalised observation is limited to
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
@@ -43,7 +44,7 @@ struct NormaliseRows {
     // Behind the row lies the next one, which may be another thread's.
     const Real x = load_first<Real>(observation + source * features + feature, features - feature);
     const Real normal = (x - load<Real>(mean + feature)) * load<Real>(inverse_deviation + feature);
-    store(target + first, clamp(normal, Real(-kObservationClip), Real(kObservationClip)));
+    store(target + first, clamp(normal, Real(-clip), Real(clip)));
   }
 };
 

@@ -6,7 +6,7 @@
 ///     template <class Real> STAMPEDE_FN void operator()(Index first) const;
 ///
 /// that works on the `kLanes<Real>` elements first, first + 1, … side by side. `Real` is `float` under CUDA (a thread a
-/// lane), `Pack<float, W>` on a CPU (lanes.hpp), `double` in oracles. Arrays that a kernel touches are padded to
+/// lane), `Pack<float, W>` on a CPU (lanes.hpp), `double` in oracles of tasks and mathematics. Arrays that a kernel touches are padded to
 /// a multiple of `kMaxLanes`, so that the last pack of an array needs no special case: its surplus lanes compute
 /// something harmless, which nobody reads.
 

@@ -119,7 +119,7 @@ struct CartpoleSwingup {
     const Real centred = (Real(1.0f) + gaussian(s.position * Real(0.5f))) * Real(0.5f);
     const Real quiet = (Real(5.0f) - control * control) * Real(0.2f);
     const Real slow = (Real(1.0f) + gaussian(s.rate * Real(0.2f))) * Real(0.5f);
-    return {upright * centred * quiet * slow, nowhere<Real>()};
+    return {upright * centred * quiet * slow, no_lanes<Real>()};
   }
 
   template <class Real>

@@ -133,7 +133,7 @@ struct DoublePendulum {
     const Real still = exp(Real(-4.0f) * lean + Real(-0.05f) * speed);
     const Real u0 = base * Real(1.0f / p.max_torque_base), u1 = elbow * Real(1.0f / p.max_torque_elbow);
     const Real reward = Real(0.5f) * (height + still) - Real(0.01f) * (u0 * u0 + u1 * u1);
-    return {reward, nowhere<Real>()};
+    return {reward, no_lanes<Real>()};
   }
 
   template <class Real>

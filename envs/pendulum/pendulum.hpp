@@ -119,7 +119,7 @@ struct Pendulum {
         Real(3.0f * p.gravity / (2.0f * p.length)) * sine + Real(3.0f / (p.mass * p.length * p.length)) * torque;
     s.rate = clamp(s.rate + acceleration * Real(p.dt), Real(-p.max_speed), Real(p.max_speed));
     s.angle = wrap_angle(s.angle + s.rate * Real(p.dt));
-    return {-cost, nowhere<Real>()};
+    return {-cost, no_lanes<Real>()};
   }
 
   template <class Real>

@@ -52,6 +52,18 @@ int write_all(int descriptor, std::string_view bytes) {
   return 0;
 }
 
+/// Brings a folder's entries to the disk; returns 0 or the reason it could not. Folders that cannot be opened for
+/// reading and file systems that know no such thing keep what they have: the entry itself is there.
+int sync_entries(const std::filesystem::path& directory) {
+  const char* name = directory.empty() ? "." : directory.c_str();
+  const int descriptor = ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return errno == EACCES ? 0 : errno;
+  int reason = ::fsync(descriptor) != 0 ? errno : 0;
+  if (reason == EINVAL || reason == ENOTSUP) reason = 0;
+  ::close(descriptor);
+  return reason;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -94,6 +106,11 @@ void write_file(const std::filesystem::path& path, std::string_view bytes, Durab
     ::unlink(beside.c_str());
     fail("write", path, reason);
   }
+  if (durability == Durability::kDisk) sync_directory(path.parent_path());
+}
+
+void sync_directory(const std::filesystem::path& path) {
+  if (const int reason = sync_entries(path); reason != 0) fail("bring to the disk the folder", path, reason);
 }
 
 void make_directory(const std::filesystem::path& path) {

@@ -18,9 +18,13 @@ std::string read_file(const std::filesystem::path& path);
 enum class Durability { kDisk, kProcess };
 
 /// Writes `bytes` to a file beside `path` (or at `beside`, on the same file system) and renames it. Afterwards `path`
-/// holds either all of `bytes` or what it held before; nothing half-written stays behind.
+/// holds either all of `bytes` or what it held before; nothing half-written stays behind. With kDisk that is so after a
+/// power failure too: the bytes are on the disk before the renaming, and the renaming before the return.
 void write_file(const std::filesystem::path& path, std::string_view bytes, Durability durability = Durability::kDisk,
                 std::filesystem::path beside = {});
+
+/// Waits until a folder's entries (an empty path: the current folder's) are on the disk. Throws Error where that fails.
+void sync_directory(const std::filesystem::path& path);
 
 /// Makes a directory and those above it. Throws Error where that cannot be done.
 void make_directory(const std::filesystem::path& path);

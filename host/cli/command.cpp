@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <utility>
 
@@ -35,13 +36,13 @@ CLI::App* add_command(CLI::App& parent, Chosen& chosen, const std::string& name,
   command->footer("Example:\n  " + example);
   command->add_flag("--json", common->json, "print one JSON object on stdout, everything else on stderr");
   command->add_option("--device", common->device, "auto, cpu or cuda")->capture_default_str();
-  command->add_option("--threads", common->threads, "host threads (all cores)");
+  const CLI::Option* threads = command->add_option("--threads", common->threads, "host threads (all cores)");
   const std::string full = parent.get_parent() != nullptr ? parent.get_name() + " " + name : name;
-  command->final_callback([&chosen, full, common, run = std::move(run)] {
+  command->final_callback([&chosen, full, common, threads, run = std::move(run)] {
     chosen.name = full;
     chosen.common = common.get();
-    chosen.run = [common, run] {
-      if (common->threads < 0 || common->threads > 4096) {
+    chosen.run = [common, threads, run] {
+      if (threads->count() > 0 && (common->threads < 1 || common->threads > 4096)) {
         throw Error("--threads " + std::to_string(common->threads) + " is out of range; it must be from 1 to 4096");
       }
       return run();
@@ -59,6 +60,24 @@ void add_settings_flags(CLI::App& command, SettingsFlags& flags) {
   command.add_option("--config", flags.config, "TOML file with settings");
   command.add_option("--set", flags.set, "key=value, as in --set algorithm.learning_rate=1e-3; repeatable")
       ->allow_extra_args(false);
+}
+
+void accept_shared_flags(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    accept_shared_flags(*command);
+    if (!command->get_subcommands([](const CLI::App*) { return true; }).empty()) continue;
+    for (const char* flag : {"--seed", "--config", "--set"}) {
+      if (command->get_option_no_throw(flag) != nullptr) continue;
+      command
+          ->add_option_function<std::vector<std::string>>(
+              flag, [](const auto&) {}, "has no effect here")
+          ->allow_extra_args(false);
+    }
+    if (command->get_option_no_throw("--force") == nullptr) {
+      command->add_flag_function(
+          "--force", [](std::int64_t) {}, "has no effect here");
+    }
+  }
 }
 
 DeviceChoice name_device(const CommonFlags& common, Outcome& outcome) {

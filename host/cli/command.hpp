@@ -31,7 +31,7 @@ struct Outcome {
 struct CommonFlags {
   bool json = false;
   std::string device = "auto";
-  int threads = 0;  ///< 0: all cores
+  int threads = 0;  ///< 0: not given, all cores
 };
 
 /// Flags of the commands that take settings. They stay text: settings_io reads and checks them.
@@ -58,6 +58,9 @@ CLI::App* add_command(CLI::App& parent, Chosen& chosen, const std::string& name,
 void add_task_flag(CLI::App& command, SettingsFlags& flags);
 /// --seed, --config, --set.
 void add_settings_flags(CLI::App& command, SettingsFlags& flags);
+/// Lets every command below `app` take --seed, --config, --set and --force, without effect where it has none of its own:
+/// one set of flags fits all commands.
+void accept_shared_flags(CLI::App& app);
 
 /// Chooses the device without loading it; fills the outcome's device, instruction set and threads.
 DeviceChoice name_device(const CommonFlags& common, Outcome& outcome);

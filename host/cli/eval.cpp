@@ -74,7 +74,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     request.episodes = static_cast<int>(flags.episodes);
   }
   // A run's own seed is that of its training; the protocol's starts are the same for every run.
-  const std::uint64_t seed = flags.settings.seed.empty() ? 1 : settings.seed;
+  const std::uint64_t seed = flags.settings.seed.empty() ? kProtocolSeed : settings.seed;
   request.seed = evaluation_seed(seed);
   request.trace = !flags.trace.empty();
 

@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
   cli::add_bench(app, chosen);
   cli::add_list(app, chosen);
   cli::add_info(app, chosen);
+  cli::accept_shared_flags(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

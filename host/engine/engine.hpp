@@ -12,25 +12,15 @@
 #include <vector>
 
 #include "host/engine/policy.hpp"
+#include "host/engine/tensor.hpp"
 #include "host/settings/settings.hpp"
 
 namespace stampede {
 
-/// A named array on the host, as checkpoints and traces hold it.
-struct Tensor {
-  enum class Type { kF32, kU32, kI64 };
-  std::string name;
-  Type type = Type::kF32;
-  std::vector<std::int64_t> shape;
-  std::vector<std::uint8_t> bytes;  ///< little-endian, row-major
-
-  static std::size_t size_of(Type type) { return type == Type::kI64 ? 8 : 4; }
-};
-
 /// What one training iteration reports. Episode figures are of the episodes that ended in it.
 struct Report {
   std::int64_t iteration = 0;  ///< finished iterations, this one included
-  std::int64_t steps = 0;      ///< environment steps so far
+  std::int64_t steps = 0;      ///< environment steps so far, without the rollout that shows how large observations are
   std::int64_t episodes = 0;   ///< episodes that ended
   double return_mean = 0;      ///< their undiscounted return; NaN where none ended
   double episode_length_mean = 0;

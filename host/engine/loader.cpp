@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <thread>
 
 #include "host/base/error.hpp"
@@ -130,6 +131,19 @@ GpuProbe look_for_gpu() {
   return probe;
 }
 
+/// Why the module makes no engine, as one line; empty where it makes one.
+std::string why_no_engine(const DeviceChoice& choice) {
+  std::string reason;
+  try {
+    make_engine(choice, 1);
+  } catch (const std::exception& error) {
+    reason = error.what();
+    if (reason.empty()) reason = "no engine can be made by " + choice.module.string();
+    std::replace(reason.begin(), reason.end(), '\n', ' ');
+  }
+  return reason;
+}
+
 }  // namespace
 
 const GpuProbe& probe_gpu() {
@@ -137,9 +151,12 @@ const GpuProbe& probe_gpu() {
   return probe;
 }
 
-std::string why_no_gpu() {
-  if (find_module("cuda").empty()) return "this build has no CUDA module (libstampede-cuda.so)";
-  return probe_gpu().reason;
+std::string why_no_gpu(AskForGpu ask) {
+  const fs::path module = find_module("cuda");
+  if (module.empty()) return "this build has no CUDA module (libstampede-cuda.so)";
+  const GpuProbe& probe = ask();
+  if (!probe.usable) return probe.reason;
+  return why_no_engine({"cuda", probe.architecture, module, ""});
 }
 
 int available_cores() {
@@ -156,14 +173,14 @@ std::vector<std::string> usable_instruction_sets() {
   return usable;
 }
 
-DeviceChoice choose_device(const std::string& device) {
+DeviceChoice choose_device(const std::string& device, AskForGpu ask) {
   const std::vector<std::string> words = {"auto", "cpu", "cuda"};
   if (std::find(words.begin(), words.end(), device) == words.end()) {
     throw Error("--device: unknown device '" + device + "'; known are " + join(words));
   }
   if (device == "cpu") return choose_cpu();
-  const std::string reason = why_no_gpu();
-  if (reason.empty()) return {"cuda", probe_gpu().architecture, find_module("cuda"), ""};
+  const std::string reason = why_no_gpu(ask);
+  if (reason.empty()) return {"cuda", ask().architecture, find_module("cuda"), ""};
   if (device == "cuda") throw Error("--device cuda: " + reason + "; --device cpu runs on the processor");
   DeviceChoice choice = choose_cpu();
   choice.note = "running on the CPU: " + reason;
@@ -176,7 +193,7 @@ std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads) {
   if (module == nullptr) {
     const char* reason = ::dlerror();
     throw Error("cannot load " + choice.module.string() + ": " + (reason ? reason : "unknown reason") +
-                "; build it again together with libstampede");
+                "; build it again together with libstampede, or install the libraries that it needs");
   }
   const auto make = reinterpret_cast<MakeEngine*>(::dlsym(module, "stampede_engine"));
   if (make == nullptr) {

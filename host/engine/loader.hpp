@@ -25,10 +25,14 @@ struct GpuProbe {
 /// Looks once and remembers.
 const GpuProbe& probe_gpu();
 
-/// Why `--device cuda` cannot be, in a few words; empty where it can.
-std::string why_no_gpu();
+/// What is asked for the machine's GPU; tests ask another.
+using AskForGpu = const GpuProbe& (*)();
 
-/// A device, chosen but not loaded.
+/// Why `--device cuda` cannot be, in a few words; empty where it can. Where the probe finds a GPU, the CUDA module is
+/// loaded and an engine made and dropped: the driver alone does not say whether CUDA's libraries are there and fit it.
+std::string why_no_gpu(AskForGpu ask = probe_gpu);
+
+/// A device that was chosen.
 struct DeviceChoice {
   std::string device;           ///< "cpu" or "cuda"
   std::string instruction_set;  ///< "avx512", "sm_90", ...
@@ -36,8 +40,9 @@ struct DeviceChoice {
   std::string note;  ///< with "auto": why it is not the GPU; else empty
 };
 
-/// Chooses by the word "auto", "cpu" or "cuda". Throws Error (status 2) where what was asked for is not there.
-DeviceChoice choose_device(const std::string& device);
+/// Chooses by the word "auto", "cpu" or "cuda"; "auto" is the CPU wherever no CUDA engine can be made. Throws Error
+/// (status 2) where what was asked for is not there.
+DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu);
 
 /// Loads the module and makes its engine. `threads` 0: all cores.
 std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads);

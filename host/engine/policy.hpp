@@ -1,7 +1,6 @@
 #pragma once
 /// \file A trained policy as plain data: what export writes, evaluation reads and backends load.
 
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -20,12 +19,8 @@ struct MlpWeights {
   std::vector<DenseLayer> layers;
 };
 
-/// One over the standard deviation that an observation is divided by. The trainer, the backends and the exported file
-/// all use this one: a variance of 0 gives a large number, never infinity.
-inline float inv_std(float variance) { return 1.0f / std::sqrt(variance + 1e-8f); }
-
-/// `action = clip(centre + scale * mlp(clip((observation - mean) * inv_std(variance), +-observation_clip)), low, high)`,
-/// in the task's units.
+/// `action = clip(centre + scale * mlp(clip((observation - mean) * inverse_deviation(variance), +-observation_clip)),
+/// low, high)`, in the task's units; `inverse_deviation` is kernels/control.hpp's.
 struct Policy {
   std::string task;
   MlpWeights actor;

@@ -8,6 +8,7 @@
 
 #include "host/base/build_info.hpp"
 #include "host/export/policy_tensors.hpp"
+#include "kernels/control.hpp"
 
 namespace stampede {
 namespace {
@@ -98,7 +99,7 @@ std::string to_onnx(const Policy& policy, const TaskInfo& task, double control_d
   Chain chain(graph, "obs");
   const std::vector<std::int64_t> observation = {policy.observations()}, action = {policy.actions()};
   std::vector<float> factors;
-  for (const float variance : policy.observation_variance) factors.push_back(inv_std(variance));
+  for (const float variance : policy.observation_variance) factors.push_back(inverse_deviation(variance));
   chain.node("Sub", {chain.constant("observation_mean", observation, policy.observation_mean)}, "observation.centred");
   chain.node("Mul", {chain.constant("observation_inv_std", observation, factors)}, "observation.scaled");
   chain.node("Clip",

@@ -157,19 +157,4 @@ bool checksum_holds(std::string_view bytes) {
   return crc == crc_of(bytes.substr(0, bytes.size() - 4));
 }
 
-Tensor make_tensor(std::string name, std::vector<std::int64_t> shape, const std::vector<float>& values) {
-  Tensor tensor;
-  tensor.name = std::move(name);
-  tensor.shape = std::move(shape);
-  tensor.bytes.resize(values.size() * sizeof(float));
-  if (!values.empty()) std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
-  return tensor;
-}
-
-std::vector<float> floats_of(const Tensor& tensor) {
-  std::vector<float> values(tensor.bytes.size() / sizeof(float));
-  if (!values.empty()) std::memcpy(values.data(), tensor.bytes.data(), values.size() * sizeof(float));
-  return values;
-}
-
 }  // namespace stampede

@@ -32,10 +32,4 @@ SafetensorsFile parse_safetensors(std::string_view bytes, const std::string& nam
 /// Whether the last four bytes are the checksum of the bytes before them.
 bool checksum_holds(std::string_view bytes);
 
-/// A float tensor.
-Tensor make_tensor(std::string name, std::vector<std::int64_t> shape, const std::vector<float>& values);
-
-/// The values of a float tensor.
-std::vector<float> floats_of(const Tensor& tensor);
-
 }  // namespace stampede

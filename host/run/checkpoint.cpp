@@ -84,12 +84,15 @@ void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept
   std::vector<Tensor> tensors = checkpoint.state;
   for (Tensor& tensor : policy_tensors(checkpoint.policy, kPolicyPrefix)) tensors.push_back(std::move(tensor));
 
-  make_directory(folder_of(run));
+  std::error_code code;
+  if (!fs::is_directory(folder_of(run), code)) {
+    make_directory(folder_of(run));
+    sync_directory(run);
+  }
   write_file(folder_of(run) / name_of(checkpoint.iteration), to_safetensors(tensors, metadata, true), Durability::kDisk,
              run / ".checkpoint.partial");
   const std::vector<fs::path> files = list(run);
   for (std::size_t i = 0; i + static_cast<std::size_t>(kept) < files.size(); ++i) {
-    std::error_code code;
     fs::remove(files[i], code);  // one too many does no harm
   }
 }

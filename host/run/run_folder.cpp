@@ -1,7 +1,9 @@
 /// \file The folder of a training run.
 #include "host/run/run_folder.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -15,18 +17,40 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLock = ".stampede-lock";
 
-/// The files of a run in `directory`, half-written ones of a killed process included.
+/// What a run's files are called. The configuration comes first: it goes first when an old run is removed, and a folder
+/// without it is not gone on with, so no kill leaves half an old run that looks whole.
+constexpr const char* kNames[] = {"config.toml",        "metrics.jsonl", "checkpoint", "policy.onnx",
+                                  "policy.safetensors", "curve.png",     "system.json"};
+constexpr std::string_view kEvents = "events.out.tfevents.";
+constexpr std::string_view kPartial = ".partial";
+
+/// Whether `name` is that of a run's file.
+bool is_ours(std::string_view name) {
+  return name.starts_with(kEvents) || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+/// The files of a run in `directory`. Nobody else's hidden files are among them.
 std::vector<fs::path> files_of_run(const fs::path& directory) {
   std::vector<fs::path> found;
   std::error_code code;
-  for (const char* name : {"config.toml", "metrics.jsonl", "checkpoint", "policy.onnx", "policy.safetensors",
-                           "curve.png", "system.json"}) {
-    if (fs::exists(directory / name, code)) found.push_back(directory / name);
+  for (const char* name : kNames) {
+    if (fs::exists(fs::symlink_status(directory / name, code))) found.push_back(directory / name);
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, code)) {
     const std::string name = entry.path().filename().string();
-    if (name.rfind("events.out.tfevents.", 0) == 0) found.push_back(entry.path());
-    if (name.front() == '.' && name.size() > 8 && name.ends_with(".partial")) found.push_back(entry.path());
+    if (name.starts_with(kEvents)) found.push_back(entry.path());
+  }
+  return found;
+}
+
+/// The half-written files of a killed process in `directory`: `.NAME.partial` with the NAME of a run's file.
+std::vector<fs::path> partials_of_run(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, code)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with('.') || !name.ends_with(kPartial) || name.size() <= kPartial.size()) continue;
+    if (is_ours(std::string_view(name).substr(1, name.size() - 1 - kPartial.size()))) found.push_back(entry.path());
   }
   return found;
 }
@@ -60,7 +84,7 @@ FileLock RunFolder::lock(const fs::path& directory) {
 
 bool RunFolder::holds_run(const fs::path& directory) {
   std::error_code code;
-  return fs::exists(directory / "config.toml", code) || fs::exists(directory / "checkpoint", code);
+  return fs::exists(directory / "config.toml", code);
 }
 
 RunFolder RunFolder::create(const fs::path& directory, const std::string& task, bool force) {
@@ -70,10 +94,16 @@ RunFolder RunFolder::create(const fs::path& directory, const std::string& task, 
     make_directory(directory);
     RunFolder folder(directory, lock(directory));
     folder.made_ = !existed;
-    if (holds_run(directory) && !force) {
+    const std::vector<fs::path> files = files_of_run(directory);
+    if (!files.empty() && !force) {
       folder.started_ = true;  // nothing to tidy up
-      throw Error(directory.string() + ": holds a run already; --resume " + directory.string() +
-                  " goes on with it, --force replaces it");
+      if (holds_run(directory)) {
+        throw Error(directory.string() + ": holds a run already (" + files.front().filename().string() +
+                    " is there); --resume " + directory.string() + " goes on with it, --force replaces it");
+      }
+      throw Error(files.front().string() +
+                  ": is in the way, for a run has a file of this name; choose another --run, " +
+                  "or replace all of a run's files in this folder with --force");
     }
     return folder;
   }
@@ -100,9 +130,7 @@ RunFolder RunFolder::resume(const fs::path& directory) {
   }
   RunFolder folder(directory, lock(directory));
   folder.started_ = true;
-  for (const fs::path& file : files_of_run(directory)) {
-    if (file.filename().string().ends_with(".partial")) fs::remove(file, code);
-  }
+  for (const fs::path& file : partials_of_run(directory)) fs::remove(file, code);
   return folder;
 }
 
@@ -114,17 +142,21 @@ RunFolder::~RunFolder() {
 }
 
 void RunFolder::start() {
-  for (const fs::path& file : files_of_run(path_)) {
-    std::error_code code;
-    fs::remove_all(file, code);
-    if (code) throw Error("cannot remove the old run's " + file.string() + ": " + code.message());
+  for (const auto& files : {files_of_run(path_), partials_of_run(path_)}) {
+    for (const fs::path& file : files) {
+      std::error_code code;
+      fs::remove_all(file, code);
+      if (code) throw Error("cannot remove the old run's " + file.string() + ": " + code.message());
+    }
   }
   started_ = true;
 }
 
 void RunFolder::abandon() noexcept {
   std::error_code code;
-  for (const fs::path& file : files_of_run(path_)) fs::remove_all(file, code);
+  for (const auto& files : {files_of_run(path_), partials_of_run(path_)}) {
+    for (const fs::path& file : files) fs::remove_all(file, code);
+  }
   started_ = false;  // the destructor removes the folder if it was made for this run
 }
 

@@ -14,11 +14,11 @@ namespace stampede {
 class RunFolder {
  public:
   /// Takes a folder for a new run: `directory`, or a new `runs/<task>-<n>` where that is empty. Throws Error where it
-  /// holds a run and `force` is not given, where another training runs in it, or where it cannot be written. An old
-  /// run's files stay until `start`.
+  /// holds a file with the name of a run's and `force` is not given, where another training runs in it, or where it
+  /// cannot be written. An old run's files stay until `start`.
   static RunFolder create(const std::filesystem::path& directory, const std::string& task, bool force);
 
-  /// Takes the folder of a run that is to go on. Throws Error where there is none.
+  /// Takes the folder of a run that is to go on. Throws Error where there is no config.toml.
   static RunFolder resume(const std::filesystem::path& directory);
 
   RunFolder(RunFolder&&) noexcept = default;
@@ -27,7 +27,7 @@ class RunFolder {
   /// A folder that was made by `create` and never started goes again.
   ~RunFolder();
 
-  /// The new run begins: an old run's files are removed.
+  /// The new run begins: an old run's files are removed, and half-written ones of a killed process.
   void start();
 
   /// The new run could not begin after all: what it wrote is removed.
@@ -42,7 +42,7 @@ class RunFolder {
   /// Writes one of its files, whole or not at all.
   void write(const std::string& name, std::string_view bytes, Durability durability) const;
 
-  /// Whether `directory` holds a run.
+  /// Whether `directory` holds a run: a config.toml, which is the first that a run writes.
   static bool holds_run(const std::filesystem::path& directory);
 
  private:

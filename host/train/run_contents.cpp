@@ -15,11 +15,20 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag) 
   }
   RunContents contents;
   contents.settings = resolve_settings({(run / "config.toml").string(), {}, {}});
+  if (never_saved(run)) {
+    throw Error(flag + " " + run.string() + ": holds no checkpoint yet; `stampede train --resume " + run.string() +
+                "` goes on with the run");
+  }
   Checkpoint checkpoint = load_newest_checkpoint(run, contents.settings.task);
   check_policy_fits(checkpoint.policy, find_task(contents.settings.task), newest_checkpoint(run).string());
   contents.policy = std::move(checkpoint.policy);
   contents.iteration = checkpoint.iteration;
   return contents;
+}
+
+bool never_saved(const std::filesystem::path& run) {
+  std::error_code code;
+  return newest_checkpoint(run).empty() && !std::filesystem::exists(run / "metrics.jsonl", code);
 }
 
 double control_step(const TaskInfo& task, const Settings& settings) {

@@ -24,8 +24,15 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag =
 /// The control step [s] with the settings' own parameters: `environment.dt` where the task has it.
 double control_step(const TaskInfo& task, const Settings& settings);
 
-/// The seed of an evaluation's starts for a run's seed. Another stream than training's, and the same for `train` and
-/// `eval`, so that their figures agree.
+/// Whether the run in `run` was killed before its first checkpoint: there is neither a checkpoint nor a metric. A run
+/// that has lost its checkpoints is none such.
+bool never_saved(const std::filesystem::path& run);
+
+/// The seed of the evaluation protocol: whatever seed a run was trained with, `train` and `eval` evaluate it from the
+/// same starts, so that their figures agree and runs compare. `eval --seed` takes another.
+inline constexpr std::uint64_t kProtocolSeed = 1;
+
+/// The random stream's seed for an evaluation with `seed`: another stream than training's with the same number.
 std::uint64_t evaluation_seed(std::uint64_t seed);
 
 }  // namespace stampede

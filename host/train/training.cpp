@@ -6,6 +6,7 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -42,19 +43,24 @@ class Session {
         folder_(std::move(folder)),
         trainer_(engine.make_trainer(settings, false)) {}
 
-  /// A new run: the folder is emptied, the start saved, and the configuration written. That comes last: a folder with a
-  /// configuration always has a checkpoint, whenever the process is killed.
+  /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
+  /// process that is killed before it leaves a folder for a new run, one that is killed after it a run that goes on.
   void start() {
     folder_.start();
     try {
-      save();
-      settle();
-      write_system();
       folder_.write("config.toml", to_toml(settings_), Durability::kDisk);
+      begin();
     } catch (...) {
       folder_.abandon();
       throw;
     }
+  }
+
+  /// Saves the start. It follows from the configuration alone, so a run that was killed before it loses nothing.
+  void begin() {
+    save();
+    settle();
+    write_system();
   }
 
   /// Goes on from a checkpoint.
@@ -208,7 +214,7 @@ class Session {
     request.task = settings_.task;
     request.environment = settings_.environment;
     request.episodes = settings_.run.eval_episodes;
-    request.seed = evaluation_seed(settings_.seed);
+    request.seed = evaluation_seed(kProtocolSeed);
     result.evaluation = engine_.evaluate(request, policy);
     result.nonfinite += result.evaluation.nonfinite;
     result.contacts_over_slots += result.evaluation.contacts_over_slots;
@@ -271,11 +277,16 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   check(options);
   RunFolder folder = RunFolder::resume(directory);
   const Settings settings = resolve_settings({(directory / "config.toml").string(), {}, {}});
-  const Checkpoint checkpoint = load_newest_checkpoint(directory, settings.task);
+  std::optional<Checkpoint> checkpoint;
+  if (!never_saved(directory)) checkpoint = load_newest_checkpoint(directory, settings.task);
   Session session(get_engine(), settings, options, std::move(folder));
-  session.restore(checkpoint);
+  if (checkpoint) {
+    session.restore(*checkpoint);
+  } else {
+    session.begin();
+  }
   if (options.message) {
-    options.message("going on from iteration " + std::to_string(checkpoint.iteration) + " of " +
+    options.message("going on from iteration " + std::to_string(checkpoint ? checkpoint->iteration : 0) + " of " +
                     std::to_string(settings.train.iterations));
   }
   return session.run();

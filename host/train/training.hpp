@@ -53,8 +53,9 @@ struct TrainResult {
 /// Trains from the start. Throws Error: status 2 for bad input, 1 where the training diverged.
 TrainResult train(const Settings& settings, const TrainOptions& options = {});
 
-/// Goes on with the run in `directory`, with what its config.toml says, from its newest checkpoint, bit for bit. A
-/// finished run is evaluated and exported again. `run` and `force` of the options have no meaning here.
+/// Goes on with the run in `directory`, with what its config.toml says, from its newest checkpoint, bit for bit, or
+/// from the start where it was killed before its first. A finished run is evaluated and exported again. `run` and
+/// `force` of the options have no meaning here.
 TrainResult resume_training(const std::filesystem::path& directory, const TrainOptions& options = {});
 
 /// The same on an engine that is there already; `device` and `threads` have no meaning here.

@@ -55,7 +55,7 @@ Evaluation evaluate_policy(Backend& backend, const EvaluationRequest& request, c
   actor.write(policy.actor.layers, values.data());
   backend.upload(parameters, values.data(), parameter_count);
   actor.weights_changed(backend, parameters.data());
-  ObservationNormaliser<Backend> normaliser(backend, static_cast<int>(observations));
+  ObservationNormaliser<Backend> normaliser(backend, static_cast<int>(observations), policy.observation_clip);
   normaliser.write(backend, std::vector<float>(policy.observation_mean.size(), 0.0f), policy.observation_mean,
                    policy.observation_variance);
   ActionBounds<Backend> bounds(backend, policy.action_centre, policy.action_scale, policy.action_low,

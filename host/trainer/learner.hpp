@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -56,7 +57,8 @@ class Learner {
         actions_(actions),
         minibatches_(minibatches_of(shape.samples(), settings.algorithm.minibatch)),
         minibatch_((shape.samples() + minibatches_ - 1) / minibatches_),
-        normaliser_(backend, observations) {
+        normaliser_(backend, observations,
+                    network_.normalise_observations ? kObservationClip : std::numeric_limits<float>::max()) {
     const Activation activation = activation_of(network_.activation);
     const Index most_rows = std::max(shape.stride, padded(minibatch_));
     const std::vector<int> actor_sizes = layer_sizes(observations, network_.actor, actions);
@@ -245,7 +247,7 @@ class Learner {
     policy.log_std.assign(values.begin(), values.begin() + actions_);
     std::vector<float> counts;
     normaliser_.read(backend_, counts, policy.observation_mean, policy.observation_variance);
-    policy.observation_clip = kObservationClip;
+    policy.observation_clip = normaliser_.clip();
   }
 
   /// The gradient that compute_gradient left, as layers: actor, critic, log standard deviations.

@@ -18,21 +18,24 @@ inline std::vector<int> layer_sizes(int inputs, const std::vector<int>& hidden, 
   return sizes;
 }
 
-/// Running normalisation of observations, on the device. Without `enabled` it passes them on, limited to +-10.
+/// Running normalisation of observations, on the device: to mean 0 and deviation 1, then limited to +-`clip`. Until moments
+/// are written or merged it passes them on.
 template <class Backend>
 class ObservationNormaliser {
  public:
   using Context = typename Backend::Context;
 
-  ObservationNormaliser(Backend& backend, int observations)
+  ObservationNormaliser(Backend& backend, int observations, float clip)
       : observations_(observations),
         stride_(padded(observations)),
+        clip_(clip),
         data_(backend.template make_buffer<float>(4 * stride_)) {
     write(backend, std::vector<float>(observations_, 0.0f), std::vector<float>(observations_, 0.0f),
           std::vector<float>(observations_, 1.0f));
   }
 
   Index stride() const { return stride_; }
+  float clip() const { return clip_; }
   float* counts() { return data_.data(); }
   float* mean() { return data_.data() + stride_; }
   float* variance() { return data_.data() + 2 * stride_; }
@@ -41,7 +44,7 @@ class ObservationNormaliser {
   /// target[row] = normalised observation[index[row]] for `rows` rows; without index the rows as they come.
   void apply(const Context& context, const float* observation, const std::uint32_t* index, Index rows, float* target) {
     context.launch({0, rows * stride_}, NormaliseRows{observation, index, mean(), inverse(), target,
-                                                      static_cast<Index>(observations_), stride_});
+                                                      static_cast<Index>(observations_), stride_, clip_});
   }
 
   void write(Backend& backend, const std::vector<float>& counts, const std::vector<float>& mean,
@@ -67,6 +70,7 @@ class ObservationNormaliser {
  private:
   std::size_t observations_;
   Index stride_;
+  float clip_;
   typename Backend::template Buffer<float> data_;
 };
 

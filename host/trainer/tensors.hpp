@@ -10,22 +10,6 @@
 
 namespace stampede {
 
-inline Tensor make_tensor(std::string name, std::vector<std::int64_t> shape, const void* data, Tensor::Type type) {
-  Tensor tensor;
-  tensor.name = std::move(name);
-  tensor.type = type;
-  std::size_t count = 1;
-  for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
-  tensor.shape = std::move(shape);
-  tensor.bytes.resize(count * Tensor::size_of(type));
-  if (count > 0) std::memcpy(tensor.bytes.data(), data, tensor.bytes.size());
-  return tensor;
-}
-
-inline Tensor make_tensor(std::string name, std::vector<std::int64_t> shape, const std::vector<float>& data) {
-  return make_tensor(std::move(name), std::move(shape), data.data(), Tensor::Type::kF32);
-}
-
 /// The values of the tensor of that name, which must have `count` elements of the type. Throws Error.
 template <class T>
 std::vector<T> tensor_values(const std::vector<Tensor>& tensors, const std::string& name, Tensor::Type type,

@@ -10,6 +10,8 @@
 ///
 /// Rollout storage is time-major: [step][environment][feature], one array a quantity.
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -104,6 +106,7 @@ class PolicyTrainer final : public Trainer {
     shape_ = {environments_->count(), environments_->stride(), settings.train.horizon};
     observations_ = environments_->observations();
     actions_ = environments_->actions();
+    check_sizes();
     backend_.set_timing(timing);
 
     const auto floats = [&](Index count) { return backend_.template make_buffer<float>(count); };
@@ -212,6 +215,14 @@ class PolicyTrainer final : public Trainer {
   double update_flops() const override { return learner_->update_flops(); }
 
  private:
+  /// Kernels index the rollout's values with 31 bits. Throws Error where they would not suffice.
+  void check_sizes() const {
+    const Index widest = std::max(padded(observations_), padded(actions_));
+    if (shape_.rows() <= std::numeric_limits<std::int32_t>::max() / widest) return;
+    throw Error("train.num_envs = " + std::to_string(shape_.envs) + " with train.horizon = " +
+                std::to_string(shape_.horizon) + " make a rollout of more than 2^31 values; choose a smaller product");
+  }
+
   /// The observations that the next rollout begins with: the row behind the last step.
   Index last_row() const { return shape_.rows() * observations_; }
   Index last_row_size() const { return shape_.stride * observations_; }

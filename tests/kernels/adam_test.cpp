@@ -90,6 +90,9 @@ TEST(Adam, LearningRateFollowsTheDivergence) {
   EXPECT_EQ(rate_after(3e-4f, 0.006f), 3e-4f);
   EXPECT_EQ(rate_after(1.2e-5f, 1.0f), 1e-5f);
   EXPECT_EQ(rate_after(9e-3f, 0.0f), 1e-2f);
+  // What was set outside these bounds never moves the wrong way.
+  EXPECT_EQ(rate_after(5e-2f, 0.0f), 5e-2f);
+  EXPECT_EQ(rate_after(1e-6f, 1.0f), 1e-6f);
 }
 
 TEST(Adam, SchedulesAtTheStartOfAnIteration) {

@@ -116,7 +116,7 @@ TEST(Normalise, PickedRows) {
       for (const bool picked : {false, true}) {
         auto target = floats(rows * stride, NAN);
         run<Real>(rows * stride, NormaliseRows{observation.data(), picked ? index.data() : nullptr, mean.data(),
-                                               inverse.data(), target.data(), features, stride});
+                                               inverse.data(), target.data(), features, stride, kObservationClip});
         Worst worst;
         for (Index r = 0; r < rows; ++r) {
           for (Index f = 0; f < features; ++f) {

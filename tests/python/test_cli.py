@@ -249,20 +249,56 @@ def test_killed_at_any_moment_it_can_be_resumed(tmp_path):
     arguments = ["train", *SMALL, "--iterations", 30]
     run_json(*arguments, "--run", tmp_path / "whole")
     whole = (tmp_path / "whole" / "policy.onnx").read_bytes()
-    delay = 0.02
-    for attempt in range(6):
+    for attempt in range(12):
         folder = tmp_path / f"run{attempt}"
         process = start(*arguments, "--run", folder)
-        wait_for(lambda: (folder / "config.toml").exists())
-        time.sleep(delay * attempt)
+        if attempt % 2:  # else from the process's very start
+            wait_for(folder.exists)
+        time.sleep(0.001 * attempt**2)
         process.kill()
         process.communicate()
-        said = run_json("train", "--resume", folder)
+        if (folder / "config.toml").exists():
+            said = run_json("train", "--resume", folder)
+        else:
+            said = run_json(*arguments, "--run", folder)
         assert said["finished"]
         assert (folder / "policy.onnx").read_bytes() == whole
         lines = [json.loads(line)["iteration"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
         assert lines == list(range(1, 31))
         assert not list(folder.rglob("*.partial"))
+
+
+def test_killed_before_the_first_checkpoint_it_can_be_resumed(trained, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(trained[0] / "config.toml", folder)
+    assert "--resume" in refused("train", "--task", "pendulum", "--run", folder)
+    assert "--resume" in refused("eval", "--run", folder)
+    assert run_json("train", "--resume", folder)["finished"]
+    assert (folder / "policy.onnx").read_bytes() == (trained[0] / "policy.onnx").read_bytes()
+
+
+def test_files_with_a_runs_names_are_not_taken(tmp_path):
+    for name in ("policy.onnx", "system.json", "curve.png", "events.out.tfevents.1.mine"):
+        folder = tmp_path / name.split(".")[0]
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        (folder / ".download.partial").write_text("mine")
+        line = refused("train", *SMALL, "--iterations", 1, "--run", folder)
+        assert name in line and "--force" in line
+        assert (folder / name).read_text() == "mine"
+        run_json("train", *SMALL, "--iterations", 1, "--run", folder, "--force")
+        assert (folder / ".download.partial").read_text() == "mine"
+
+
+def test_train_and_eval_report_the_same_return(tmp_path):
+    trained_here = run_json("train", *SMALL, "--iterations", 3, "--seed", 3, "--run", tmp_path / "run")
+    figures = ("return_mean", "return_std", "episodes")
+    said = run_json("eval", "--run", tmp_path / "run")
+    assert [said[key] for key in figures] == [trained_here[key] for key in figures]
+    said = run_json("eval", "--policy", tmp_path / "run" / "policy.onnx", "--task", "pendulum")
+    assert [said[key] for key in figures] == [trained_here[key] for key in figures]
+    assert run_json("eval", "--run", tmp_path / "run", "--seed", 3)["return_mean"] != trained_here["return_mean"]
 
 
 def test_a_full_disk_is_one_line(tmp_path):

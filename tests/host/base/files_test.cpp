@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +12,26 @@
 
 #include "host/base/clock.hpp"
 #include "tests/host/temporary_folder.hpp"
+
+namespace {
+
+/// Told by `fsync` below: the folder that is watched, how often it was synchronised, and whether `awaited` was there.
+ino_t watched_folder = 0;
+std::string awaited;
+int synchronised = 0, synchronised_with_it = 0;
+
+}  // namespace
+
+/// Stands before the system's and looks at what is synchronised.
+extern "C" int fsync(int descriptor) {
+  struct stat status {};
+  if (watched_folder != 0 && ::fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode) &&
+      status.st_ino == watched_folder) {
+    ++synchronised;
+    if (::access(awaited.c_str(), F_OK) == 0) ++synchronised_with_it;
+  }
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 namespace stampede {
 namespace {
@@ -46,6 +68,23 @@ TEST(Files, WritesAndReadsBytes) {
   write_file(folder / "file", "new");
   EXPECT_EQ(read_file(folder / "file"), "new");
   EXPECT_EQ(folder.names().size(), 1u);  // nothing beside it
+}
+
+TEST(Files, OnTheDiskTheRenamingIsToo) {
+  const TemporaryFolder folder;
+  struct stat status {};
+  ASSERT_EQ(::stat(folder.path().c_str(), &status), 0);
+  watched_folder = status.st_ino;
+  synchronised = synchronised_with_it = 0;
+  awaited = (folder / "process").string();
+  write_file(awaited, "bytes", Durability::kProcess);
+  EXPECT_EQ(synchronised, 0);
+  awaited = (folder / "disk").string();
+  write_file(awaited, "bytes", Durability::kDisk);
+  EXPECT_EQ(synchronised, 1);
+  EXPECT_EQ(synchronised_with_it, 1);  // after the renaming, not before
+  watched_folder = 0;
+  expect_parts(error_of([&] { sync_directory(folder / "none"); }), {"none"});
 }
 
 TEST(Files, FullDiskLeavesTheOldFileAndNothingElse) {

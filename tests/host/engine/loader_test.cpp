@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "host/base/files.hpp"
 #include "tests/host/temporary_folder.hpp"
@@ -63,11 +66,63 @@ TEST(Loader, TakesTheBestThatIsThereAndSaysWhyNotTheGpu) {
 }
 
 TEST(Loader, NoGpuIsOneLine) {
-  if (probe_gpu().usable) GTEST_SKIP() << "there is a GPU: " << probe_gpu().name;
+  static const GpuProbe none = {false, "", "", "there is no NVIDIA driver"};
+  const AskForGpu ask = []() -> const GpuProbe& { return none; };
   const TemporaryFolder folder;
   const Variable modules("STAMPEDE_MODULES", folder.path().string());
   write_file(folder / "libstampede-cuda.so", "no library");
-  expect_parts(error_of([] { choose_device("cuda"); }), {"--device cuda: ", probe_gpu().reason, "--device cpu"});
+  expect_parts(error_of([&] { choose_device("cuda", ask); }), {"--device cuda: ", none.reason, "--device cpu"});
+}
+
+/// A machine whose driver has a GPU.
+const GpuProbe& a_gpu() {
+  static const GpuProbe probe = {true, "a GPU", "sm_90", ""};
+  return probe;
+}
+
+/// "auto" is the CPU and says why, "cuda" is refused, and both give the reason that `info` shows.
+void expect_cpu_because(const std::vector<std::string>& reason) {
+  const DeviceChoice choice = choose_device("auto", a_gpu);
+  EXPECT_EQ(choice.device, "cpu");
+  EXPECT_EQ(choice.instruction_set, "baseline");
+  EXPECT_EQ(choice.note, "running on the CPU: " + why_no_gpu(a_gpu));
+  EXPECT_EQ(choice.note.find('\n'), std::string::npos) << choice.note;
+  expect_parts(choice.note, reason);
+  const std::string refusal = error_of([] { choose_device("cuda", a_gpu); });
+  expect_parts(refusal, reason);
+  expect_parts(refusal, {"--device cuda: ", why_no_gpu(a_gpu), "--device cpu"});
+}
+
+TEST(Loader, AModuleThatMakesAnEngineIsTheGpus) {
+  const std::filesystem::path works =
+      choose_device("cpu").module;  // any will do: the loader knows a module by its name
+  const TemporaryFolder folder;
+  const Variable modules("STAMPEDE_MODULES", folder.path().string());
+  std::filesystem::copy_file(works, folder / "libstampede-cuda.so");
+  EXPECT_EQ(why_no_gpu(a_gpu), "");
+  for (const char* device : {"auto", "cuda"}) {
+    const DeviceChoice choice = choose_device(device, a_gpu);
+    EXPECT_EQ(choice.device, "cuda");
+    EXPECT_EQ(choice.instruction_set, "sm_90");
+    EXPECT_EQ(choice.module, folder / "libstampede-cuda.so");
+    EXPECT_EQ(choice.note, "");
+  }
+}
+
+TEST(Loader, AModuleThatDoesNotLoadIsNoGpu) {
+  const TemporaryFolder folder;
+  const Variable modules("STAMPEDE_MODULES", folder.path().string());
+  write_file(folder / "libstampede-cpu-baseline.so", "no library");
+  write_file(folder / "libstampede-cuda.so", "no library");
+  expect_cpu_because({"cannot load", "libstampede-cuda.so"});
+}
+
+TEST(Loader, AnEngineThatIsNotMadeIsNoGpu) {
+  const TemporaryFolder folder;
+  const Variable modules("STAMPEDE_MODULES", folder.path().string());
+  write_file(folder / "libstampede-cpu-baseline.so", "no library");
+  std::filesystem::copy_file(STAMPEDE_FAILING_MODULE, folder / "libstampede-cuda.so");
+  expect_cpu_because({"the driver is older than the runtime"});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "kernels/control.hpp"
 #include "tests/host/fake_engine.hpp"
 #include "tests/host/temporary_folder.hpp"
 
@@ -46,8 +47,9 @@ TEST(Onnx, RoundTrip) {
     EXPECT_EQ(read.action_low, policy.action_low);
     EXPECT_EQ(read.action_high, policy.action_high);
     for (std::size_t i = 0; i < policy.observation_variance.size(); ++i) {
-      const float written_inverse = inv_std(policy.observation_variance[i]);
-      EXPECT_TRUE(std::abs(inv_std(read.observation_variance[i]) - written_inverse) <= 2e-7f * written_inverse);
+      const float written_inverse = inverse_deviation(policy.observation_variance[i]);
+      EXPECT_TRUE(std::abs(inverse_deviation(read.observation_variance[i]) - written_inverse) <=
+                  2e-7f * written_inverse);
     }
   }
 }
@@ -120,7 +122,7 @@ TEST(Onnx, PartsThatChangeNothingMayBeMissing) {
   });
   const Policy read = parse_onnx(bytes, "p");
   EXPECT_EQ(read.observation_mean, std::vector<float>(3, 0.0f));
-  EXPECT_TRUE(std::abs(inv_std(read.observation_variance[0]) - 1.0f) <= 1e-6f);
+  EXPECT_TRUE(std::abs(inverse_deviation(read.observation_variance[0]) - 1.0f) <= 1e-6f);
 }
 
 }  // namespace

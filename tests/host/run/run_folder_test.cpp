@@ -70,6 +70,37 @@ TEST(RunFolder, OtherFilesStay) {
   EXPECT_EQ(read_file(folder / "run" / "notes.txt"), "mine");
 }
 
+TEST(RunFolder, FilesOfARunsNamesAreNotTakenWithoutForce) {
+  for (const char* name : {"config.toml", "metrics.jsonl", "checkpoint", "policy.onnx", "policy.safetensors",
+                           "curve.png", "system.json", "events.out.tfevents.1.mine"}) {
+    const TemporaryFolder folder;
+    write_file(folder / name, "mine");
+    expect_parts(error_of([&] { RunFolder::create(folder.path(), "pendulum", false); }), {name, "--force"});
+    EXPECT_EQ(read_file(folder / name), "mine");
+    RunFolder::create(folder.path(), "pendulum", true).start();
+    EXPECT_FALSE(fs::exists(folder / name)) << name;
+  }
+}
+
+TEST(RunFolder, OnlyOwnHalfWrittenFilesGo) {
+  for (const bool resumed : {false, true}) {
+    const TemporaryFolder folder;
+    const std::vector<const char*> mine = {".download.partial", ".partial", "policy.onnx.partial", ".x.toml.partial"};
+    const std::vector<const char*> own = {".config.toml.partial", ".checkpoint.partial", ".metrics.jsonl.partial",
+                                          ".events.out.tfevents.7.host.partial"};
+    for (const char* name : mine) write_file(folder / name, "mine");
+    for (const char* name : own) write_file(folder / name, "half");
+    if (resumed) {
+      write_file(folder / "config.toml", "old");
+      RunFolder::resume(folder.path());
+    } else {
+      RunFolder::create(folder.path(), "pendulum", false).start();  // as after a kill before config.toml: no --force
+    }
+    for (const char* name : mine) EXPECT_TRUE(fs::exists(folder / name)) << name;
+    for (const char* name : own) EXPECT_FALSE(fs::exists(folder / name)) << name;
+  }
+}
+
 TEST(RunFolder, TwoAtOnceAreRefused) {
   const TemporaryFolder folder;
   make_run(folder / "run");

@@ -109,6 +109,52 @@ TEST(Training, KilledAnywhereItGoesOnFromTheLastCheckpoint) {
   EXPECT_EQ(read_file(folder / "killed" / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
 }
 
+TEST(Training, KilledBeforeTheFirstCheckpointItStarts) {
+  const TemporaryFolder folder;
+  FakeEngine engine;
+  train(engine, settings_of(20), into(folder / "whole"));
+  for (const bool made : {false, true}) {  // before and after checkpoint/ is made
+    const fs::path run = folder / (made ? "with" : "without");
+    fs::create_directories(made ? run / "checkpoint" : run);
+    fs::copy_file(folder / "whole" / "config.toml", run / "config.toml");
+    expect_parts(error_of([&] { load_run(run); }), {"no checkpoint yet", "--resume"});
+    expect_parts(error_of([&] { train(engine, settings_of(20), into(run)); }), {"holds a run already", "--resume"});
+    EXPECT_TRUE(resume_training(engine, run, {}).finished);
+    EXPECT_EQ(iterations_of(run), iterations_of(folder / "whole"));
+    EXPECT_EQ(read_file(run / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
+  }
+}
+
+TEST(Training, TheConfigurationIsThereBeforeTheFirstCheckpoint) {
+  const TemporaryFolder folder;
+  class Looking : public FakeEngine {
+   public:
+    fs::path config;
+    bool seen = false;
+    std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool) override {
+      class LookingTrainer : public test::FakeTrainer {
+       public:
+        LookingTrainer(const Settings& chosen, Looking& looking)
+            : FakeTrainer(chosen, looking.behaviour), looking_(looking) {}
+        std::vector<Tensor> state() override {
+          looking_.seen = fs::exists(looking_.config);
+          return FakeTrainer::state();
+        }
+
+       private:
+        Looking& looking_;
+      };
+      return std::make_unique<LookingTrainer>(settings, *this);
+    }
+  } engine;
+  engine.config = folder / "run" / "config.toml";
+  const std::atomic<bool> stop = true;  // only the start is saved
+  TrainOptions options = into(folder / "run");
+  options.stop = &stop;
+  train(engine, settings_of(4), options);
+  EXPECT_TRUE(engine.seen);
+}
+
 TEST(Training, AFinishedRunIsExportedAgain) {
   const TemporaryFolder folder;
   FakeEngine engine;

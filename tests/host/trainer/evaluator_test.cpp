@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/control.hpp"
 #include "tests/host/trainer/testing.hpp"
 
 namespace stampede::testing {
@@ -35,7 +36,7 @@ std::vector<double> formula(const Policy& policy, const float* observation) {
   for (int i = 0; i < policy.observations(); ++i) {
     const auto k = static_cast<std::size_t>(i);
     const double normal = (static_cast<double>(observation[i]) - static_cast<double>(policy.observation_mean[k])) *
-                          static_cast<double>(inv_std(policy.observation_variance[k]));
+                          static_cast<double>(inverse_deviation(policy.observation_variance[k]));
     const double limit = static_cast<double>(policy.observation_clip);
     x.push_back(std::clamp(normal, -limit, limit));
   }
@@ -63,7 +64,8 @@ TEST(Evaluator, ActionsAreThePolicysFormula) {
   for_each_instruction_set([](const std::string& instruction_set) {
     const auto engine = engine_for(instruction_set, 2);
     for (const char* task : {"pendulum", "cartpole-swingup", "double-pendulum"}) {
-      const Policy policy = some_policy(*engine, task);
+      Policy policy = some_policy(*engine, task);
+      policy.observation_clip = 0.7f;  // the policy's own limit counts, not training's
       Evaluation evaluation = engine->evaluate(request_for(task, 3), policy);
       Tensor& observation = find(evaluation.trace, "observation");
       Tensor& action = find(evaluation.trace, "action");

@@ -170,6 +170,26 @@ TEST(Trainer, UnknownTaskIsRefused) {
   EXPECT_THROW(engine->make_trainer(awkward_settings("pendulums"), false), Error);
 }
 
+TEST(Trainer, RolloutsBeyondTheIndexAreRefused) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  Settings settings = awkward_settings();
+  settings.train.num_envs = 1 << 20;
+  settings.train.horizon = 1 << 10;
+  try {
+    engine->make_trainer(settings, false);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("train.horizon"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Trainer, WithoutNormalisationNothingIsLimited) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  Settings settings = awkward_settings();
+  settings.network.normalise_observations = false;
+  EXPECT_EQ(engine->make_trainer(settings, false)->policy().observation_clip, std::numeric_limits<float>::max());
+}
+
 TEST(Trainer, AllocatesNothingAfterTheFirstIteration) {
 #if STAMPEDE_COUNTS_ALLOCATIONS
   {
