@@ -45,6 +45,16 @@ STAMPEDE_FN void sincos(double x, double& sine, double& cosine) {
   cosine = ::cos(x);
 }
 
+#if !defined(__CUDACC__)
+template <int N>
+STAMPEDE_FN void sincos(Pack<double, N> x, Pack<double, N>& sine, Pack<double, N>& cosine) {
+  for (int lane = 0; lane < N; ++lane) {
+    sine.v[lane] = ::sin(x.v[lane]);
+    cosine.v[lane] = ::cos(x.v[lane]);
+  }
+}
+#endif
+
 /// e^x. Infinity above 88.72, 0 below -87.33 (where floats turn subnormal); NaN stays NaN.
 template <class Real>
 STAMPEDE_FN Real exp(Real x) {
@@ -116,6 +126,19 @@ STAMPEDE_FN Real log(Real x) {
   return select(x >= Real(0.0f), result, Real(NAN));
 }
 STAMPEDE_FN double log(double x) { return ::log(x); }
+
+/// x^y for x >= 0; 0 for x = 0 and y > 0.
+template <class Real>
+STAMPEDE_FN Real pow(Real x, Real y) {
+  return exp(y * log(x));
+}
+#if !defined(__CUDACC__)
+template <int N>
+STAMPEDE_FN Pack<double, N> pow(Pack<double, N> x, Pack<double, N> y) {
+  for (int lane = 0; lane < N; ++lane) x.v[lane] = ::pow(x.v[lane], y.v[lane]);
+  return x;
+}
+#endif
 
 /// 1 / d for 1 <= d <= 2, to 2 ulp: a quadratic guess and two steps of Newton's, cheaper than dividing.
 template <class Real>
