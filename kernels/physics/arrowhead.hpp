@@ -1,0 +1,138 @@
+#pragma once
+/// \file Linear systems with an arrowhead: one 6x6 block of the base, a JxJ block a limb, and what couples each limb
+/// with the base. Factored limb by limb in its lane (L D L'), then by the base's Schur complement, which every lane of a
+/// group factors for itself.
+
+#include "kernels/physics/dynamics.hpp"
+
+namespace stampede {
+
+/// Symmetric N x N, in place: unit lower triangle and, on the diagonal, the reciprocals of D.
+template <int N, class Real>
+STAMPEDE_FN void factor(Real (&a)[N * (N + 1) / 2]) {
+  STAMPEDE_UNROLL
+  for (int j = 0; j < N; ++j) {
+    const Real d = reciprocal(a[lower(j, j)]);
+    Real l[N];
+    STAMPEDE_UNROLL
+    for (int i = j + 1; i < N; ++i) l[i] = a[lower(i, j)] * d;
+    STAMPEDE_UNROLL
+    for (int i = j + 1; i < N; ++i) {
+      STAMPEDE_UNROLL
+      for (int k = j + 1; k <= i; ++k) a[lower(i, k)] -= l[i] * a[lower(k, j)];
+    }
+    STAMPEDE_UNROLL
+    for (int i = j + 1; i < N; ++i) a[lower(i, j)] = l[i];
+    a[lower(j, j)] = d;
+  }
+}
+/// b = L^-1 b.
+template <int N, class Real>
+STAMPEDE_FN void forward(const Real (&a)[N * (N + 1) / 2], Real (&b)[N]) {
+  STAMPEDE_UNROLL
+  for (int i = 1; i < N; ++i) {
+    STAMPEDE_UNROLL
+    for (int j = 0; j < i; ++j) b[i] -= a[lower(i, j)] * b[j];
+  }
+}
+/// b = L'^-1 b.
+template <int N, class Real>
+STAMPEDE_FN void backward(const Real (&a)[N * (N + 1) / 2], Real (&b)[N]) {
+  STAMPEDE_UNROLL
+  for (int i = N - 2; i >= 0; --i) {
+    STAMPEDE_UNROLL
+    for (int j = i + 1; j < N; ++j) b[i] -= a[lower(j, i)] * b[j];
+  }
+}
+
+/// A composite inertia as the 6x6 matrix that takes [omega'; p''] to forces.
+template <class Real>
+STAMPEDE_FN void inertia_block(const RigidInertia<Real>& c, Real (&m)[21]) {
+  const Real o(0);
+  const Sym3<Real>& r = c.rotational;
+  m[lower(0, 0)] = r.xx, m[lower(1, 0)] = r.xy, m[lower(1, 1)] = r.yy;
+  m[lower(2, 0)] = r.xz, m[lower(2, 1)] = r.yz, m[lower(2, 2)] = r.zz;
+  m[lower(3, 0)] = o, m[lower(3, 1)] = c.moment.z, m[lower(3, 2)] = -c.moment.y;
+  m[lower(4, 0)] = -c.moment.z, m[lower(4, 1)] = o, m[lower(4, 2)] = c.moment.x;
+  m[lower(5, 0)] = c.moment.y, m[lower(5, 1)] = -c.moment.x, m[lower(5, 2)] = o;
+  m[lower(3, 3)] = m[lower(4, 4)] = m[lower(5, 5)] = c.mass;
+  m[lower(4, 3)] = m[lower(5, 3)] = m[lower(5, 4)] = o;
+}
+
+/// Solves for (base, limb), in world axes. The base's block and right side come as a lane's share, which is summed over the
+/// group, and a part that all its lanes have. All arguments but `common` are used up. With a fixed base, base = 0.
+template <class Shape, class Real, int J>
+STAMPEDE_FN void solve_arrowhead(bool floating, Real (&share)[21], const Real (&common)[21], LimbBlock<Real, J>& limb,
+                                 const Real (&right_share)[6], const Real (&right_common)[6], Real (&right_limb)[J],
+                                 Real (&base)[6], Real (&joint)[J]) {
+  factor<J>(limb.block);
+  forward<J>(limb.block, right_limb);
+  if (floating) {
+    STAMPEDE_UNROLL
+    for (int i = 1; i < J; ++i) {
+      STAMPEDE_UNROLL
+      for (int j = 0; j < i; ++j) {
+        STAMPEDE_UNROLL
+        for (int c = 0; c < 6; ++c) limb.coupling[i][c] -= limb.block[lower(i, j)] * limb.coupling[j][c];
+      }
+    }
+    STAMPEDE_UNROLL
+    for (int c = 0; c < 6; ++c) {
+      Real scaled[J];
+      STAMPEDE_UNROLL
+      for (int i = 0; i < J; ++i) scaled[i] = limb.coupling[i][c] * limb.block[lower(i, i)];
+      Real right = right_share[c];
+      STAMPEDE_UNROLL
+      for (int i = 0; i < J; ++i) right -= scaled[i] * right_limb[i];
+      base[c] = group_sum<Shape::kGroup>(right) + right_common[c];
+      STAMPEDE_UNROLL
+      for (int d = 0; d <= c; ++d) {
+        Real entry = share[lower(c, d)];
+        STAMPEDE_UNROLL
+        for (int i = 0; i < J; ++i) entry -= scaled[i] * limb.coupling[i][d];
+        share[lower(c, d)] = group_sum<Shape::kGroup>(entry) + common[lower(c, d)];
+      }
+    }
+    factor<6>(share);
+    forward<6>(share, base);
+    STAMPEDE_UNROLL
+    for (int c = 0; c < 6; ++c) base[c] *= share[lower(c, c)];
+    backward<6>(share, base);
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      Real coupled = limb.coupling[i][0] * base[0];
+      STAMPEDE_UNROLL
+      for (int c = 1; c < 6; ++c) coupled += limb.coupling[i][c] * base[c];
+      right_limb[i] -= coupled;
+    }
+  } else {
+    STAMPEDE_UNROLL
+    for (int c = 0; c < 6; ++c) base[c] = Real(0);
+  }
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) joint[i] = right_limb[i] * limb.block[lower(i, i)];
+  backward<J>(limb.block, joint);
+}
+
+/// M x: the base's part as a share and a common part, and the limb's.
+template <class Real, int J>
+STAMPEDE_FN void multiply(const MassMatrix<Real, J>& m, const Real (&base)[6], const Real (&joint)[J], Real (&share)[6],
+                          Real (&common)[6], Real (&limb)[J]) {
+  unpack(m.base * pack_spatial(base), common);
+  STAMPEDE_UNROLL
+  for (int c = 0; c < 6; ++c) {
+    share[c] = m.limb.coupling[0][c] * joint[0];
+    STAMPEDE_UNROLL
+    for (int i = 1; i < J; ++i) share[c] += m.limb.coupling[i][c] * joint[i];
+  }
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    limb[i] = m.limb.coupling[i][0] * base[0];
+    STAMPEDE_UNROLL
+    for (int c = 1; c < 6; ++c) limb[i] += m.limb.coupling[i][c] * base[c];
+    STAMPEDE_UNROLL
+    for (int j = 0; j < J; ++j) limb[i] += m.limb.block[lower(i, j)] * joint[j];
+  }
+}
+
+}  // namespace stampede

@@ -1,0 +1,258 @@
+#pragma once
+/// \file Contacts: which candidates touch the ground, and what their rows of the constraint problem are.
+///
+/// Candidates are tested in a loop over kinds, with all lanes side by side; those that touch are packed, lane by lane, into
+/// slots, so that what follows runs to the largest number of contacts in a pack, not to the number of candidates.
+/// Where a lane has more contacts than slots, the deepest stay and the others are counted.
+/// Geometry, frames, impedance and regulariser are MuJoCo's (docs/physics.md).
+
+#include "kernels/physics/dynamics.hpp"
+#include "kernels/physics/ground.hpp"
+
+namespace stampede {
+
+/// Impedance at a violation: returns 1 - impedance, which is what is small, without cancellation.
+template <class Real>
+STAMPEDE_FN Real impedance_slack(const Softness<Real>& s, Real violation, bool square) {
+  const Real x = min(abs(violation) * s.inverse_width, Real(1));
+  const Real z = Real(1) - x;
+  const Real rest = Real(1) - s.midpoint;
+  Real below, above;  // 1 - y, on either side of the midpoint
+  if (square) {
+    below = Real(1) - x * x * reciprocal(s.midpoint);
+    above = z * z * reciprocal(rest);
+  } else {
+    const Real degree = s.power - Real(1);
+    below = Real(1) - pow(x, s.power) * reciprocal(pow(s.midpoint, degree));
+    above = pow(z, s.power) * reciprocal(pow(rest, degree));
+  }
+  return s.slack + select(x <= s.midpoint, below, above) * s.rise;
+}
+
+/// One contact of each lane. Vectors named `world` are in world axes, the others in the contact's: two tangents, then the
+/// normal as z. Under a flat ground both are the same.
+template <class Real, int J>
+struct Contact {
+  Vec3<Real> point;            ///< from the base's origin, world axes
+  Mat3<Real> axes;             ///< tangents and normal; not used on flat ground
+  Array<Vec3<Real>, J> lever;  ///< the point's velocity for a unit rate of each joint, world axes
+  Real distance;               ///< less the margin
+  Real pull;                   ///< k impedance distance: the reference acceleration's part along the normal
+  Real damping;                ///< b
+  Real friction;               ///< 0 where there is none
+  Real link;                   ///< number of joints that move it
+  Real stiffness;              ///< D of the normal row; 0 in lanes without a contact
+  Real tangent_stiffness;      ///< D of the tangential rows
+  Real cone_stiffness;         ///< elliptic: D / (mu^2 (1 + mu^2)); pyramidal: D of an edge
+  Real mu;                     ///< elliptic: friction / sqrt(impratio)
+  Vec3<Real> residual;         ///< J a - aref
+  Vec3<Real> change;           ///< of the residual for a unit step along the search direction
+  Vec3<Real> force;
+  Sym3<Real> hessian;  ///< of the cost, in the residual
+  Real zone;           ///< which piece of the cost the residual is on
+};
+
+template <class Real, int J>
+struct ContactSet {
+  Contact<Real, J> slot[kMaxContacts];
+  int used;
+  Real count;  ///< contacts of each lane, those without a slot included
+  Real over;   ///< contacts without a slot
+};
+
+/// A lane's row of the candidates' table.
+template <class Shape, class Real, int J>
+STAMPEDE_FN const ContactModel<Real>& candidate(const PhysicsModel<Real, J>& model, int k, Index lane) {
+  if constexpr (ScalarLane<Real>) {
+    return model.contact[k * Shape::kGroup + lane % Shape::kGroup];
+  } else {
+    return model.contact[k];
+  }
+}
+
+/// The axes of a contact: tangents made from a hint (a capsule's axis) or, where that says little, from y or z.
+template <class Real>
+STAMPEDE_FN Mat3<Real> contact_axes(Vec3<Real> normal, Vec3<Real> hint) {
+  const MaskOf<Real> vague = dot(hint, hint) < Real(0.25f);
+  const MaskOf<Real> steep = abs(normal.y) < Real(0.5f);
+  const Vec3<Real> spare{Real(0), select(steep, Real(1), Real(0)), select(steep, Real(0), Real(1))};
+  Vec3<Real> y = select(vague, spare, hint);
+  y = y - normal * dot(normal, y);
+  y = y * reciprocal_sqrt(max(dot(y, y), Real(1e-30f)));
+  return {y, cross(normal, y), normal};
+}
+
+/// Points of a candidate that may touch, and how.
+template <class Real>
+struct TouchPoints {
+  Vec3<Real> point[4];  ///< the surface point's sphere centre, from the base's origin
+  Real radius[4];
+  Real distance[4];
+  int count;
+};
+
+/// MuJoCo's four points of a cylinder on a plane with this normal; `height` is that of the centre above it.
+template <class Real>
+STAMPEDE_FN TouchPoints<Real> cylinder_points(Vec3<Real> centre, Vec3<Real> axis, Vec3<Real> across, Vec3<Real> normal,
+                                              Real radius, Real half_length, Real height) {
+  const Real along = dot(normal, axis);
+  const MaskOf<Real> up = along > Real(0);
+  const Vec3<Real> a = select(up, -axis, axis);
+  const Real down = select(up, -along, along);
+  const Vec3<Real> rim = a * down - normal;
+  const Real length2 = dot(rim, rim);
+  const MaskOf<Real> upright = length2 < Real(1e-30f);
+  const Vec3<Real> v = select(upright, across, rim * reciprocal_sqrt(max(length2, Real(1e-30f)))) * radius;
+  const Real drop = dot(normal, v);
+  const Vec3<Real> half = a * half_length;
+  const Real half_drop = down * half_length;
+  Vec3<Real> side = cross(v, half);
+  side = side * (reciprocal_sqrt(max(dot(side, side), Real(1e-30f))) * radius * Real(0.86602540378443864676));
+  TouchPoints<Real> t;
+  t.count = 4;
+  const Vec3<Real> far = half - v * Real(0.5f);
+  t.point[0] = centre + v + half, t.distance[0] = height + half_drop + drop;
+  t.point[1] = centre + v - half, t.distance[1] = height - half_drop + drop;
+  t.point[2] = centre + side + far, t.distance[2] = height + half_drop - drop * Real(0.5f);
+  t.point[3] = centre - side + far, t.distance[3] = t.distance[2];
+  STAMPEDE_UNROLL
+  for (int i = 0; i < 4; ++i) t.radius[i] = Real(0);
+  return t;
+}
+
+/// Puts a contact into the lanes' next free slots.
+template <class Real, int J>
+STAMPEDE_FN void add_contact(ContactSet<Real, J>& set, int slots, bool flat, MaskOf<Real> hit,
+                             const Contact<Real, J>& c) {
+  const auto put = [&](Contact<Real, J>& slot, MaskOf<Real> here) {
+    slot.point = select(here, c.point, slot.point);
+    slot.distance = select(here, c.distance, slot.distance);
+    slot.pull = select(here, c.pull, slot.pull);
+    slot.damping = select(here, c.damping, slot.damping);
+    slot.friction = select(here, c.friction, slot.friction);
+    slot.link = select(here, c.link, slot.link);
+    slot.stiffness = select(here, c.stiffness, slot.stiffness);
+    if (!flat) {
+      slot.axes.x = select(here, c.axes.x, slot.axes.x);
+      slot.axes.y = select(here, c.axes.y, slot.axes.y);
+      slot.axes.z = select(here, c.axes.z, slot.axes.z);
+    }
+  };
+  STAMPEDE_NO_UNROLL
+  for (int q = 0; q < set.used; ++q) {
+    put(set.slot[q],
+        hit && set.count > Real(static_cast<float>(q) - 0.5f) && set.count < Real(static_cast<float>(q) + 0.5f));
+  }
+  if (set.used < slots) {
+    const MaskOf<Real> fresh = hit && set.count > Real(static_cast<float>(set.used) - 0.5f);
+    if (any_together(fresh)) {
+      Contact<Real, J>& slot = set.slot[set.used++];
+      slot.point = zero3<Real>();
+      slot.distance = slot.pull = slot.damping = slot.friction = slot.link = slot.stiffness = Real(0);
+      if (!flat) slot.axes = {zero3<Real>(), zero3<Real>(), zero3<Real>()};
+      put(slot, fresh);
+    }
+  }
+  const MaskOf<Real> full = hit && set.count > Real(static_cast<float>(slots) - 0.5f);
+  if (any_together(full)) {
+    // The shallowest gives way to a deeper one.
+    Real shallowest = set.slot[0].distance;
+    STAMPEDE_NO_UNROLL
+    for (int q = 1; q < slots; ++q) shallowest = max(shallowest, set.slot[q].distance);
+    MaskOf<Real> waiting = full && c.distance < shallowest;
+    STAMPEDE_NO_UNROLL
+    for (int q = 0; q < slots; ++q) {
+      const MaskOf<Real> here = waiting && set.slot[q].distance == shallowest;
+      put(set.slot[q], here);
+      waiting = waiting && !here;
+    }
+    set.over += select(full, Real(1), Real(0));
+  }
+  set.count += select(hit, Real(1), Real(0));
+}
+
+/// Finds the contacts of each lane. `lane` is the first lane's index.
+template <class Shape, class Ground, class Real, int J>
+STAMPEDE_FN void find_contacts(const PhysicsModel<Real, J>& model, const Ground& ground,
+                               const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
+                               const Kinematics<Real, J>& k, Index lane, ContactSet<Real, J>& set) {
+  set.used = 0;
+  set.count = set.over = Real(0);
+  STAMPEDE_NO_UNROLL
+  for (int at = 0; at < model.options.candidates; ++at) {
+    const ContactKind kind = model.kind[at];
+    const ContactModel<Real>& shape = candidate<Shape>(model, at, lane);
+    const Mat3<Real>& axes = kind.link == 0 ? k.base : k.axes[kind.link - 1];
+    const Vec3<Real> origin = kind.link == 0 ? zero3<Real>() : k.origin[kind.link - 1];
+    int surfaces = 1;
+    if constexpr (!Ground::kFlat) surfaces = ground.surfaces();
+    STAMPEDE_NO_UNROLL
+    for (int surface = 0; surface < surfaces; ++surface) {
+      TouchPoints<Real> touching;
+      Vec3<Real> normal{Real(0), Real(0), Real(1)};
+      if constexpr (Ground::kFlat) {
+        // By height alone first: most candidates of most robots are in the air.
+        const Real up = axes.x.z * shape.point.x + axes.y.z * shape.point.y + axes.z.z * shape.point.z + origin.z;
+        const Real height = s.position.z + up - Real(ground.height);
+        if (kind.shape == ContactShape::kCylinder) {
+          const Real reach = shape.radius + shape.half_length;
+          if (!any_together(height - reach < shape.margin)) continue;
+          touching = cylinder_points(origin + axes * shape.point, axes * shape.axis, axes.x, normal, shape.radius,
+                                     shape.half_length, height);
+        } else {
+          touching.count = 1;
+          touching.distance[0] = height - shape.radius;
+          touching.radius[0] = shape.radius;
+          if (!any_together(touching.distance[0] < shape.margin)) continue;
+          touching.point[0] = origin + axes * shape.point;
+        }
+      } else {
+        const Vec3<Real> centre = origin + axes * shape.point;
+        const Touch<Real> near = ground.touch(surface, s.position + centre, shape.radius);
+        normal = near.normal;
+        if (kind.shape == ContactShape::kCylinder) {
+          const Real height = near.distance + shape.radius;
+          const Real reach = shape.radius + shape.half_length;
+          if (!any_together(height - reach < shape.margin)) continue;
+          touching =
+              cylinder_points(centre, axes * shape.axis, axes.x, normal, shape.radius, shape.half_length, height);
+        } else {
+          touching.count = 1;
+          touching.distance[0] = near.distance;
+          touching.radius[0] = shape.radius;
+          touching.point[0] = centre;
+          if (!any_together(near.distance < shape.margin)) continue;
+        }
+      }
+      MaskOf<Real> allowed = touching.distance[0] < shape.margin;
+      if (kind.shape == ContactShape::kCorner) {
+        // Corners above the box's centre do not count, or a box that sank in would be held by its upper side.
+        allowed = allowed && dot(normal, axes * shape.axis) <= Real(0);
+      }
+      STAMPEDE_NO_UNROLL
+      for (int p = 0; p < touching.count; ++p) {
+        const Real distance = touching.distance[p];
+        const MaskOf<Real> hit = allowed && distance < shape.margin;
+        if (!any_together(hit)) continue;
+        Contact<Real, J> contact;
+        contact.point = touching.point[p] - normal * (touching.radius[p] + distance * Real(0.5f));
+        contact.distance = distance - shape.margin;
+        const Real slack = impedance_slack(shape.softness, contact.distance, kind.square);
+        const Real impedance = Real(1) - slack;
+        contact.stiffness = impedance / max(slack * shape.weight, Real(1e-15f));
+        contact.pull = shape.softness.stiffness * impedance * contact.distance;
+        contact.damping = shape.softness.damping;
+        contact.friction =
+            select(shape.friction > Real(0), max(shape.friction * variation.friction, Real(1e-5f)), Real(0));
+        contact.link = Real(static_cast<float>(kind.link));
+        if constexpr (!Ground::kFlat) {
+          const Vec3<Real> hint = kind.shape == ContactShape::kPoint ? axes * shape.axis : zero3<Real>();
+          contact.axes = contact_axes(normal, hint);
+        }
+        add_contact(set, model.options.slots, Ground::kFlat, hit, contact);
+      }
+    }
+  }
+}
+
+}  // namespace stampede
