@@ -55,4 +55,9 @@ struct RobotModel {
 /// The smallest compiled size that holds so many limbs and joints. Throws Error, naming the sizes, where none does.
 RobotSize fitting_size(int limbs, int joints);
 
+/// What stands where a robot has no joint: no mass, and an armature of 1.
+JointModel<double> absent_joint();
+/// What stands where a lane has no candidate for contact: it never touches.
+ContactModel<double> absent_contact();
+
 }  // namespace stampede

@@ -70,8 +70,38 @@ STAMPEDE_FN const LimbModel<Real, J>& limb_of(const PhysicsModel<Real, J>& model
   }
 }
 
+/// What a look at a step's stages finds for each lane, world axes.
+template <class Real, int J>
+struct PhysicsReport {
+  Array<Real, 21> base_mass;             ///< the base's block of the mass matrix, lower triangle by rows
+  Array<Real, 6 * J> coupling;           ///< [joint][6]
+  Array<Real, J*(J + 1) / 2> limb_mass;  ///< lower triangle by rows
+  Array<Real, 6> bias_base;              ///< of the whole robot
+  Array<Real, J> bias_joint;
+  Array<Real, 6> acceleration_base;  ///< constrained, before implicit damping
+  Array<Real, J> acceleration_joint;
+  Real contacts;
+};
+
+template <class Shape, class Real, int J>
+STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stages) {
+  PhysicsReport<Real, J> r;
+  inertia_block(stages.mass.base, r.base_mass.values);
+  unpack(group_sum<Shape::kGroup>(stages.bias.share) + stages.bias.base, r.bias_base.values);
+  for (int c = 0; c < 6; ++c) r.acceleration_base[c] = stages.acceleration.base[c];
+  for (int i = 0; i < J; ++i) {
+    for (int c = 0; c < 6; ++c) r.coupling[6 * i + c] = stages.mass.limb.coupling[i][c];
+    for (int j = 0; j <= i; ++j) r.limb_mass[lower(i, j)] = stages.mass.limb.block[lower(i, j)];
+    r.bias_joint[i] = stages.bias.joint[i];
+    r.acceleration_joint[i] = stages.acceleration.joint[i];
+  }
+  r.contacts = stages.contacts.count;
+  return r;
+}
+
 /// Takes every environment `steps` steps on with the same controls. An environment whose controls or state are not finite
-/// before or after is left as it was, and counted in `held`.
+/// before or after is left as it was, and counted in `held`. With a place for the report, the stages of the next step are
+/// written there, and nothing moves.
 template <class Shape, class Ground, class LaneReal>
 struct StepPhysics {
   using Real = LaneReal;
@@ -80,9 +110,10 @@ struct StepPhysics {
 
   PhysicsModel<Real, J> model;
   Ground ground;
-  RowsView<Scalar> state, variation, control, counts;
+  RowsView<Scalar> state, variation, control, counts, report;
   int steps;
 
+  /// A kernel of its own number type, whatever the backend's.
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
     const LimbModel<Real, J>& limb = limb_of<Shape>(model, lane);
@@ -90,72 +121,23 @@ struct StepPhysics {
     const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
     const auto u = read_rows<Array<Real, J>, Real>(control, lane);
     auto count = read_rows<PhysicsCounts<Real>, Real>(counts, lane);
-    const PhysicsState<Real, J> before = s;
     STAMPEDE_NO_UNROLL
-    for (int i = 0; i < steps; ++i) step<Shape>(model, limb, ground, varied, u, lane, s, count);
+    for (int i = 0; i < steps; ++i) {
+      PhysicsStages<Real, J> stages;
+      forward_dynamics<Shape>(model, limb, ground, varied, u, lane, s, stages, count);
+      if (report.data != nullptr) return write_rows<Real>(report, lane, report_on<Shape>(stages));
+      integrate<Shape>(model, limb, stages, s);
+    }
     const MaskOf<Real> good = all_finite<Real>(s) && all_finite<Real>(u);
     const Real bad = group_sum<Shape::kGroup>(select(good, Real(0), Real(1)));
     if (any_together(bad > Real(0.5f))) {
       const MaskOf<Real> whole = bad < Real(0.5f);
-      s = select_all<Real>(whole, s, before);
-      const auto counted = read_rows<PhysicsCounts<Real>, Real>(counts, lane);
-      count = select_all<Real>(whole, count, counted);
+      s = select_all<Real>(whole, s, read_rows<PhysicsState<Real, J>, Real>(state, lane));
+      count = select_all<Real>(whole, count, read_rows<PhysicsCounts<Real>, Real>(counts, lane));
       count.held += select(whole, Real(0), Real(static_cast<float>(steps)));
     }
     write_rows<Real>(state, lane, s);
     write_rows<Real>(counts, lane, count);
-  }
-};
-
-/// What `InspectPhysics` writes for each lane: the stages of the step that would come next, world axes.
-template <class Real, int J>
-struct PhysicsReport {
-  Array<Real, 21> base_mass;             ///< the base's block, lower triangle by rows
-  Array<Real, 6 * J> coupling;           ///< [joint][6]
-  Array<Real, J*(J + 1) / 2> limb_mass;  ///< lower triangle by rows
-  Array<Real, 6> bias_base;              ///< of the whole robot
-  Array<Real, J> bias_joint;
-  Array<Real, 6> acceleration_base;  ///< constrained
-  Array<Real, J> acceleration_joint;
-  Real contacts;
-};
-
-/// Runs the stages of one step and leaves the state as it is.
-template <class Shape, class Ground, class LaneReal>
-struct InspectPhysics {
-  using Real = LaneReal;
-  using Scalar = ScalarOf<Real>;
-  static constexpr int J = Shape::kJoints;
-
-  PhysicsModel<Real, J> model;
-  Ground ground;
-  RowsView<Scalar> state, variation, control, report;
-
-  template <class>
-  STAMPEDE_FN void operator()(Index lane) const {
-    const LimbModel<Real, J>& limb = limb_of<Shape>(model, lane);
-    auto s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
-    const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
-    const auto u = read_rows<Array<Real, J>, Real>(control, lane);
-    PhysicsCounts<Real> count{};
-    PhysicsStages<Real, J> stages;
-    forward_dynamics<Shape>(model, limb, ground, varied, u, lane, s, stages, count);
-    PhysicsReport<Real, J> r;
-    inertia_block(stages.mass.base, r.base_mass.values);
-    Real bias[6];
-    unpack(group_sum<Shape::kGroup>(stages.bias.share) + stages.bias.base, bias);
-    for (int c = 0; c < 6; ++c) {
-      r.bias_base[c] = bias[c];
-      r.acceleration_base[c] = stages.acceleration.base[c];
-    }
-    for (int i = 0; i < J; ++i) {
-      for (int c = 0; c < 6; ++c) r.coupling[6 * i + c] = stages.mass.limb.coupling[i][c];
-      for (int j = 0; j <= i; ++j) r.limb_mass[lower(i, j)] = stages.mass.limb.block[lower(i, j)];
-      r.bias_joint[i] = stages.bias.joint[i];
-      r.acceleration_joint[i] = stages.acceleration.joint[i];
-    }
-    r.contacts = stages.contacts.count;
-    write_rows<Real>(report, lane, r);
   }
 };
 

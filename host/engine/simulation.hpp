@@ -1,0 +1,78 @@
+#pragma once
+/// \file Robots being simulated, side by side, on whatever processor: the physics behind a plain interface.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "host/robot/robot_model.hpp"
+
+namespace stampede {
+
+/// What to simulate.
+struct SimulationRequest {
+  const RobotModel* robot = nullptr;  ///< read while the simulation is made
+  std::int64_t num_envs = 1;
+  bool double_precision = false;  ///< on a CPU only
+  /// Solve to rounding instead of to the usual tolerance: for comparisons.
+  bool exact = false;
+};
+
+/// What may differ from one environment to the next. Lists have an element for each joint, in the order of qvel, or are
+/// empty for 1.
+struct Variation {
+  Vec3<double> gravity{0, 0, -9.81};  ///< world axes [m/s^2]
+  Vec3<double> push_force{0, 0, 0};   ///< at the base's centre of mass, world axes [N]
+  Vec3<double> push_torque{0, 0, 0};  ///< [N m]
+  double friction = 1;                ///< factor on the friction of contacts
+  double base_mass = 1;               ///< factor on mass and inertia
+  Vec3<double> base_centre{0, 0, 0};  ///< added to the base's centre of mass, body axes [m]
+  std::vector<double> mass, strength, servo, velocity_gain, armature, friction_loss;  ///< factors
+};
+
+/// Sums over environments and steps since the start.
+struct SimulationCounts {
+  double steps = 0;  ///< of single environments
+  double iterations = 0, capped = 0, contacts = 0, over_slots = 0, held = 0;
+};
+
+/// The stages of the step that would come next, in MuJoCo's coordinates: the base's first three velocities are
+/// linear, in world axes, the next three angular, in its own.
+struct StageReport {
+  std::vector<double> mass_matrix;  ///< [nv][nv]
+  std::vector<double> bias;         ///< [nv]
+  std::vector<double> qacc;         ///< [nv], before implicit damping
+  int contacts = 0;
+};
+
+/// A batch of robots. One thread calls it. Throws Error where an index or a size does not fit.
+class Simulation {
+ public:
+  virtual ~Simulation() = default;
+
+  virtual std::int64_t num_envs() const = 0;
+
+  /// Sets an environment: qpos [nq], qvel [nv] in MuJoCo's coordinates, and the acceleration that the solver starts from
+  /// (null for 0). Quaternions are normalised.
+  virtual void set_state(std::int64_t env, const double* qpos, const double* qvel, const double* qacc = nullptr) = 0;
+  /// Reads one; null pointers are left out.
+  virtual void get_state(std::int64_t env, double* qpos, double* qvel, double* qacc = nullptr) = 0;
+
+  virtual void set_variation(std::int64_t env, const Variation& variation) = 0;
+
+  /// Makes room for so many sets of controls, all of them the robot's at home.
+  virtual void reserve_controls(int sets) = 0;
+  /// ctrl [nu].
+  virtual void set_control(int set, std::int64_t env, const double* ctrl) = 0;
+
+  /// Takes all environments `steps` steps on with one set of controls. An environment whose state or controls are not
+  /// finite is left as it was, and counted.
+  virtual void step(int set, int steps) = 0;
+  /// Waits until all steps are taken.
+  virtual void wait() = 0;
+
+  virtual StageReport inspect(int set, std::int64_t env) = 0;
+  virtual SimulationCounts counts() = 0;
+};
+
+}  // namespace stampede

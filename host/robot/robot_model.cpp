@@ -1,0 +1,42 @@
+#include "host/robot/robot_model.hpp"
+
+#include <fmt/format.h>
+
+#include "host/base/error.hpp"
+
+namespace stampede {
+
+RobotSize fitting_size(int limbs, int joints) {
+  for (const RobotSize size : kRobotSizes) {
+    if (limbs <= size.limbs && joints <= size.joints) return size;
+  }
+  std::string sizes;
+  for (const RobotSize size : kRobotSizes) {
+    sizes += fmt::format("{}{} x {}", sizes.empty() ? "" : ", ", size.limbs, size.joints);
+  }
+  throw Error(fmt::format("a robot of {} limbs of up to {} joints is too large; limbs x joints compiled in are {}",
+                          limbs, joints, sizes));
+}
+
+JointModel<double> absent_joint() {
+  JointModel<double> joint{};
+  joint.frame = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+  joint.armature = 1;
+  joint.low = joint.control_low = joint.force_low = -1e30;
+  joint.high = joint.control_high = joint.force_high = 1e30;
+  joint.limit_weight = 1;
+  joint.limit.slack = joint.limit.midpoint = 0.5;
+  joint.limit.power = 2;
+  return joint;
+}
+
+ContactModel<double> absent_contact() {
+  ContactModel<double> contact{};
+  contact.radius = -1e6;
+  contact.weight = 1;
+  contact.softness.slack = contact.softness.midpoint = 0.5;
+  contact.softness.power = 2;
+  return contact;
+}
+
+}  // namespace stampede
