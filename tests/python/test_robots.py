@@ -31,7 +31,7 @@ OFFSETS = {
     "hexapod": ([0.12, 0.065, 0], [0.05, 0, 0], [0.09, 0, 0]),
 }
 TORQUES = {"solo12": [2.7] * 3, "go2": [23.7, 23.7, 45.43], "anymal_c": [80] * 3, "bolt": [2.7] * 3, "hexapod": [3] * 3}
-# Diagonal of the mass matrix, the base's rotation and all joints [kg m^2], armature 0, with joint i at 0.1 (i + 1) rad: of
+# Diagonal of the mass matrix, the base's rotation and all joints [kg m^2], armature 0, joint i at 0.1 (i + 1) rad: of
 # those URDFs, compiled by MuJoCo 3.17 with a free joint added (ANYmal C's cameras have inertias that it refuses: those
 # made valid by 0.01 and 0.02 kg m^2 more on every link, and extrapolated to none; the matrix is linear in them).
 DIAGONAL = {
@@ -135,7 +135,8 @@ def test_published_figures(robot):
         assert np.abs(model.dof_armature[6:] - 4.5e-6 * 9**2).max() <= 1e-12
     if robot == "go2":  # go2.urdf
         front, rear = [-1.5708, 3.4907], [-0.5236, 4.5379]
-        limits = [row for thigh in (front, front, rear, rear) for row in ([-1.0472, 1.0472], thigh, [-2.7227, -0.83776])]
+        hip, calf = [-1.0472, 1.0472], [-2.7227, -0.83776]
+        limits = [row for thigh in (front, front, rear, rear) for row in (hip, thigh, calf)]
         assert np.array_equal(model.jnt_range[1:], limits)
     if robot == "anymal_c":  # anymal_c.urdf
         left, right, free = [-0.72, 0.49], [-0.49, 0.72], [-9.42478, 9.42478]
@@ -157,7 +158,8 @@ def test_mass_matrix_is_that_of_the_published_links(robot):
 def test_servos_and_contact(robot):
     model, data = at_home(robot)
     joints = [model.joint(int(j)).name for j in model.actuator_trnid[:, 0]]
-    assert joints == [model.joint(j).name for j in range(1, model.njnt)] == [model.actuator(a).name for a in range(model.nu)]
+    assert joints == [model.joint(j).name for j in range(1, model.njnt)]
+    assert joints == [model.actuator(a).name for a in range(model.nu)]
     assert np.all(model.actuator_gainprm[:, 0] > 0)  # kp
     assert np.array_equal(model.actuator_biasprm[:, 1], -model.actuator_gainprm[:, 0])
     assert np.array_equal(data.ctrl, data.qpos[7:])
