@@ -1,4 +1,4 @@
-# The libraries that libstampede is made of. All are packages of the distribution (scripts/setup installs them).
+# The libraries that libstampede is made of. All but MuJoCo are packages of the distribution (scripts/setup installs them).
 # stampede_dependencies is what libstampede, the program and the tests are compiled and linked with.
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
@@ -27,4 +27,5 @@ target_include_directories(stampede_dependencies SYSTEM INTERFACE ${STAMPEDE_INC
 target_compile_definitions(stampede_dependencies INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)
 target_link_libraries(stampede_dependencies INTERFACE
                       ${STAMPEDE_ONNX_PROTO} protobuf::libprotobuf spdlog::spdlog fmt::fmt
-                      nlohmann_json::nlohmann_json PkgConfig::CAIRO ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS})
+                      mujoco::mujoco nlohmann_json::nlohmann_json PkgConfig::CAIRO ZLIB::ZLIB Threads::Threads
+                      ${CMAKE_DL_LIBS})

@@ -6,6 +6,8 @@ include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/stampede)
 
 install(TARGETS stampede EXPORT stampede-targets)
+# MuJoCo's library lies beside ours, where ours looks for it.
+install(FILES ${STAMPEDE_MUJOCO_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET stampede_cli)
   install(TARGETS stampede_cli)
 endif()
