@@ -45,6 +45,11 @@ class CudaEngine final : public Engine {
   EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
     return drive_on_gpu(backend_, settings, seconds);
   }
+  std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
+    if (request.double_precision)
+      throw Error("physics in double precision runs on the CPU; --device cpu would be right");
+    return make_cuda_simulation(request);
+  }
   double fma_peak_gflops() override { return gpu_fma_peak_gflops(backend_); }
 
  private:

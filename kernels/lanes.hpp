@@ -541,4 +541,15 @@ STAMPEDE_FN Pack<T, N> group_min(Pack<T, N> x) {
 
 #endif  // !__CUDACC__
 
+/// What a kernel computes with: its own number type where it names one (`Real`), else the backend's.
+template <class Kernel, class Default>
+struct KernelReal {
+  using type = Default;
+};
+template <class Kernel, class Default>
+requires requires { typename Kernel::Real; }
+struct KernelReal<Kernel, Default> {
+  using type = typename Kernel::Real;
+};
+
 }  // namespace stampede

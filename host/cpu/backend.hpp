@@ -48,7 +48,8 @@ class CpuBackend {
 
     template <class Kernel>
     void launch(Range range, const Kernel& kernel) const {
-      for (Index i = range.begin; i < range.end; i += kLanes<Real>) kernel.template operator()<Real>(i);
+      using Number = typename KernelReal<Kernel, Real>::type;
+      for (Index i = range.begin; i < range.end; i += kLanes<Number>) kernel.template operator()<Number>(i);
     }
 
     /// Whether work that depends on a flag in the range must be done. A GPU answers yes without looking.

@@ -6,6 +6,7 @@
 
 #include "host/cpu/backend.hpp"
 #include "host/cpu/peak.hpp"
+#include "host/cpu/simulation.hpp"
 #include "host/engine/engine.hpp"
 #include "host/trainer/evaluator.hpp"
 #include "host/trainer/trainer.hpp"
@@ -40,6 +41,11 @@ class CpuEngine final : public Engine {
   }
   EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
     return drive_randomly(backend_, settings, seconds);
+  }
+  std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
+    auto backend = std::make_unique<CpuBackend>(threads());
+    return request.double_precision ? make_double_simulation(std::move(backend), request)
+                                    : make_float_simulation(std::move(backend), request);
   }
 
   double fma_peak_gflops() override { return stampede::fma_peak_gflops(backend_); }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/engine/policy.hpp"
+#include "host/engine/simulation.hpp"
 #include "host/engine/tensor.hpp"
 #include "host/settings/settings.hpp"
 
@@ -106,6 +107,8 @@ class Engine {
   virtual Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) = 0;
   /// Steps `num_envs` environments with random actions drawn in the kernel, for about `seconds`.
   virtual EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) = 0;
+  /// Robots of a description, by themselves.
+  virtual std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) = 0;
   /// Fused multiply-adds the threads reach together [GFLOP/s], measured now. 0 where it is not measured.
   virtual double fma_peak_gflops() = 0;
 };
@@ -114,7 +117,7 @@ class Engine {
 /// where the device cannot be used.
 using MakeEngine = Engine*(int threads);
 
-/// Changes whenever anything in this file or settings.hpp does; a module of another build is refused.
-inline constexpr int kEngineInterface = 1;
+/// Changes whenever anything in this file, simulation.hpp or settings.hpp does; a module of another build is refused.
+inline constexpr int kEngineInterface = 2;
 
 }  // namespace stampede

@@ -113,8 +113,7 @@ struct StepPhysics {
   RowsView<Scalar> state, variation, control, counts, report;
   int steps;
 
-  /// A kernel of its own number type, whatever the backend's.
-  template <class>
+  template <class>  // Real, which the kernel is compiled for
   STAMPEDE_FN void operator()(Index lane) const {
     const LimbModel<Real, J>& limb = limb_of<Shape>(model, lane);
     auto s = read_rows<PhysicsState<Real, J>, Real>(state, lane);

@@ -146,6 +146,7 @@ class FakeEngine : public Engine {
   EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
     return {settings.train.num_envs * 10, 1, 0, 0, seconds};
   }
+  std::unique_ptr<Simulation> make_simulation(const SimulationRequest&) override { return nullptr; }
   double fma_peak_gflops() override { return 100; }
 };
 
