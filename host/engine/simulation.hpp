@@ -71,7 +71,8 @@ class Simulation {
   /// Waits until all steps are taken.
   virtual void wait() = 0;
 
-  virtual StageReport inspect(int set, std::int64_t env) = 0;
+  /// The stages of the next step, of each environment.
+  virtual std::vector<StageReport> inspect(int set) = 0;
   virtual SimulationCounts counts() = 0;
 };
 

@@ -167,10 +167,12 @@ class BatchSimulation final : public Simulation {
   }
   void wait() override { backend_->synchronise(); }
 
-  StageReport inspect(int set, std::int64_t env) override {
+  std::vector<StageReport> inspect(int set) override {
     if (report_.size() == 0) report_ = rows<LaneReport>();
     launch(set, 1, report_.view(*backend_, true));
-    return to_report(lane_of(env));
+    std::vector<StageReport> reports;
+    for (Index env = 0; env < envs_; ++env) reports.push_back(to_report(env * kGroup));
+    return reports;
   }
 
   SimulationCounts counts() override {

@@ -1,0 +1,48 @@
+#pragma once
+/// \file MuJoCo beside us: the same model, states and controls.
+
+#include <mujoco/mujoco.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/robot/robot_model.hpp"
+
+namespace stampede {
+
+struct MujocoDeleter {
+  void operator()(mjModel* model) const { mj_deleteModel(model); }
+  void operator()(mjData* data) const { mj_deleteData(data); }
+};
+using ModelHandle = std::unique_ptr<mjModel, MujocoDeleter>;
+using DataHandle = std::unique_ptr<mjData, MujocoDeleter>;
+
+/// A copy of a model that MuJoCo simulates as we do: bodies meet the ground only, condim at most 3, Newton's method.
+ModelHandle comparable_model(const mjModel* model);
+
+/// Its solver run to `tolerance`, with as many iterations as that takes.
+void solve_tightly(mjModel* model, double tolerance);
+
+/// Settings that give the same result sooner: a dense Jacobian, no islands, no broad phase. Throws nothing.
+void settle_for_speed(mjModel* model);
+
+/// The version of the library that is loaded: "3.17.0".
+std::string mujoco_version();
+
+/// What a timed run of MuJoCo found.
+struct PeerRun {
+  double seconds = 0;
+  double steps = 0, contacts = 0, iterations = 0;
+};
+
+/// Starts of single environments, and their controls.
+struct PeerStart {
+  std::vector<double> qpos, qvel, qacc;
+  std::vector<const double*> ctrl;  ///< [control step] -> [nu]
+};
+
+/// Steps each start through its controls, `decimation` steps each, shared out over `threads` threads.
+PeerRun run_mujoco(const mjModel* model, const std::vector<PeerStart>& starts, int decimation, int threads);
+
+}  // namespace stampede
