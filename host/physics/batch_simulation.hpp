@@ -21,10 +21,11 @@ template <class Backend, class Scalar>
 class MirroredRows {
  public:
   MirroredRows() = default;
-  MirroredRows(Backend& backend, int rows, Index stride)
-      : stride_(stride),
-        host_(static_cast<std::size_t>(rows * stride)),
-        device_(backend.template make_buffer<Scalar>(rows * stride)) {}
+  /// Rows are an odd number of cache lines apart: at powers of two, a lane's rows would push each other out of the cache.
+  MirroredRows(Backend& backend, int rows, Index columns)
+      : stride_(((columns + kMaxLanes - 1) / kMaxLanes | 1) * kMaxLanes),
+        host_(static_cast<std::size_t>(rows * stride_)),
+        device_(backend.template make_buffer<Scalar>(rows * stride_)) {}
 
   /// The struct of one lane.
   template <class Struct>

@@ -63,6 +63,7 @@ PhysicsOptions<T> convert(const PhysicsOptions<double>& from) {
   const auto number = [](double x) { return static_cast<T>(x); };
   to.timestep = number(from.timestep);
   to.impratio = number(from.impratio);
+  to.inverse_impratio = number(1 / from.impratio);
   to.tolerance = number(from.tolerance);
   to.line_search_tolerance = number(from.line_search_tolerance);
   to.max_iterations = from.max_iterations;

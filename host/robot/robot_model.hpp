@@ -60,4 +60,8 @@ JointModel<double> absent_joint();
 /// What stands where a lane has no candidate for contact: it never touches.
 ContactModel<double> absent_contact();
 
+/// Puts the candidates of a link behind each other, the feet's first, and notes how far each link's reach: what a kernel
+/// skips them by. To be called once they are all there.
+void arrange_candidates(RobotModel& robot);
+
 }  // namespace stampede

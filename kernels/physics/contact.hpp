@@ -33,20 +33,21 @@ STAMPEDE_FN Real impedance_slack(const Softness<Real>& s, Real violation, bool s
 /// normal as z. Under a flat ground both are the same.
 template <class Real, int J>
 struct Contact {
-  Vec3<Real> point;            ///< from the base's origin, world axes
-  Mat3<Real> axes;             ///< tangents and normal; not used on flat ground
-  Array<Vec3<Real>, J> lever;  ///< the point's velocity for a unit rate of each joint, world axes
-  Real distance;               ///< less the margin
-  Real pull;                   ///< k impedance distance: the reference acceleration's part along the normal
-  Real damping;                ///< b
-  Real friction;               ///< 0 where there is none
-  Real link;                   ///< number of joints that move it
-  Real stiffness;              ///< D of the normal row; 0 in lanes without a contact
-  Real tangent_stiffness;      ///< D of the tangential rows
-  Real cone_stiffness;         ///< elliptic: D / (mu^2 (1 + mu^2)); pyramidal: D of an edge
-  Real mu;                     ///< elliptic: friction / sqrt(impratio)
-  Vec3<Real> residual;         ///< J a - aref
-  Vec3<Real> change;           ///< of the residual for a unit step along the search direction
+  Vec3<Real> point;                     ///< from the base's origin, world axes
+  Mat3<Real> axes;                      ///< tangents and normal; not used on flat ground
+  Array<Vec3<Real>, J> lever;           ///< the point's velocity for a unit rate of each joint, world axes
+  Real distance;                        ///< less the margin
+  Real pull;                            ///< k impedance distance: the reference acceleration's part along the normal
+  Real damping;                         ///< b
+  Real friction;                        ///< 0 where there is none
+  Real link;                            ///< number of joints that move it
+  Real stiffness;                       ///< D of the normal row; 0 in lanes without a contact
+  Real tangent_stiffness;               ///< D of the tangential rows
+  Real cone_stiffness;                  ///< elliptic: D / (1 + mu^2); pyramidal: D of an edge
+  Real drag_stiffness, turn_stiffness;  ///< elliptic: the same times friction, and times its square
+  Real mu2;                             ///< elliptic: friction^2 / impratio
+  Vec3<Real> residual;                  ///< J a - aref
+  Vec3<Real> change;                    ///< of the residual for a unit step along the search direction
   Vec3<Real> force;
   Sym3<Real> hessian;  ///< of the cost, in the residual
   Real zone;           ///< which piece of the cost the residual is on
@@ -184,6 +185,13 @@ STAMPEDE_FN void find_contacts(const PhysicsModel<Real, J>& model, const Ground&
     const ContactModel<Real>& shape = candidate<Shape>(model, at, lane);
     const Mat3<Real>& axes = kind.link == 0 ? k.base : k.axes[kind.link - 1];
     const Vec3<Real> origin = kind.link == 0 ? zero3<Real>() : k.origin[kind.link - 1];
+    if constexpr (Ground::kFlat) {
+      // Most links of most robots are in the air.
+      if (kind.of_link > 1 && !any_together(s.position.z + origin.z - Real(ground.height) < shape.reach)) {
+        at += kind.of_link - 1;
+        continue;
+      }
+    }
     int surfaces = 1;
     if constexpr (!Ground::kFlat) surfaces = ground.surfaces();
     STAMPEDE_NO_UNROLL
@@ -191,7 +199,7 @@ STAMPEDE_FN void find_contacts(const PhysicsModel<Real, J>& model, const Ground&
       TouchPoints<Real> touching;
       Vec3<Real> normal{Real(0), Real(0), Real(1)};
       if constexpr (Ground::kFlat) {
-        // By height alone first: most candidates of most robots are in the air.
+        // By height alone first.
         const Real up = axes.x.z * shape.point.x + axes.y.z * shape.point.y + axes.z.z * shape.point.z + origin.z;
         const Real height = s.position.z + up - Real(ground.height);
         if (kind.shape == ContactShape::kCylinder) {
@@ -239,7 +247,7 @@ STAMPEDE_FN void find_contacts(const PhysicsModel<Real, J>& model, const Ground&
         contact.distance = distance - shape.margin;
         const Real slack = impedance_slack(shape.softness, contact.distance, kind.square);
         const Real impedance = Real(1) - slack;
-        contact.stiffness = impedance / max(slack * shape.weight, Real(1e-15f));
+        contact.stiffness = impedance * reciprocal(max(slack * shape.weight, Real(1e-15f)));
         contact.pull = shape.softness.stiffness * impedance * contact.distance;
         contact.damping = shape.softness.damping;
         contact.friction =

@@ -25,9 +25,9 @@ struct Kinematics {
 };
 
 template <class Real, int J>
-STAMPEDE_FN Kinematics<Real, J> kinematics(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
-                                           const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s) {
-  Kinematics<Real, J> k;
+STAMPEDE_FN void kinematics(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
+                            const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
+                            Kinematics<Real, J>& k) {
   k.base = s.orientation.matrix();
   k.base_velocity = {k.base * s.spin, s.velocity};
   k.base_centre = k.base * (limb.base.centre + variation.base_centre);
@@ -56,7 +56,6 @@ STAMPEDE_FN Kinematics<Real, J> kinematics(const PhysicsModel<Real, J>& model, c
     k.inertia[i] = rigid_inertia(joint.mass * variation.mass[i], origin + axes * joint.centre,
                                  rotate(axes, joint.inertia) * variation.mass[i]);
   }
-  return k;
 }
 
 /// Index of entry (i, j), j <= i, of a symmetric matrix whose lower triangle is stored by rows.
@@ -88,9 +87,8 @@ STAMPEDE_FN Spatial<Real> pack_spatial(const Real (&v)[6]) {
 
 /// The composite-rigid-body algorithm (Featherstone 2008, table 6.2).
 template <class Shape, class Real, int J>
-STAMPEDE_FN MassMatrix<Real, J> mass_matrix(const LimbModel<Real, J>& limb, const PhysicsVariation<Real, J>& variation,
-                                            const Kinematics<Real, J>& k) {
-  MassMatrix<Real, J> m;
+STAMPEDE_FN void mass_matrix(const LimbModel<Real, J>& limb, const PhysicsVariation<Real, J>& variation,
+                             const Kinematics<Real, J>& k, MassMatrix<Real, J>& m) {
   RigidInertia<Real> composite = k.inertia[J - 1];
   STAMPEDE_UNROLL
   for (int i = J - 1; i >= 0; --i) {
@@ -102,7 +100,6 @@ STAMPEDE_FN MassMatrix<Real, J> mass_matrix(const LimbModel<Real, J>& limb, cons
     m.limb.block[lower(i, i)] += limb.joint[i].armature * variation.armature[i];
   }
   m.base = group_sum<Shape::kGroup>(composite) + k.base_inertia;
-  return m;
 }
 
 /// Forces along the unknowns that do not depend on the accelerations; the base's are a lane's share and a part that all
@@ -115,9 +112,8 @@ struct BiasForces {
 
 /// Gravity, centrifugal and Coriolis forces: what would keep the accelerations at zero.
 template <class Real, int J>
-STAMPEDE_FN BiasForces<Real, J> bias_forces(const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
-                                            const Kinematics<Real, J>& k) {
-  BiasForces<Real, J> bias;
+STAMPEDE_FN void bias_forces(const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
+                             const Kinematics<Real, J>& k, BiasForces<Real, J>& bias) {
   Spatial<Real> v = k.base_velocity;
   Spatial<Real> a{zero3<Real>(), -(variation.gravity + cross(v.angular, v.linear))};
   bias.base = k.base_inertia * a + cross_force(v, k.base_inertia * v);
@@ -135,7 +131,6 @@ STAMPEDE_FN BiasForces<Real, J> bias_forces(const PhysicsVariation<Real, J>& var
     bias.joint[i] = dot(k.motion[i], force[i]);
   }
   bias.share = force[0];
-  return bias;
 }
 
 /// What acts besides: actuators, damping, springs, pushes.
@@ -148,11 +143,10 @@ struct AppliedForces {
 };
 
 template <class Real, int J>
-STAMPEDE_FN AppliedForces<Real, J> applied_forces(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
-                                                  const PhysicsVariation<Real, J>& variation,
-                                                  const PhysicsState<Real, J>& s, const Kinematics<Real, J>& k,
-                                                  const Array<Real, J>& control) {
-  AppliedForces<Real, J> applied;
+STAMPEDE_FN void applied_forces(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
+                                const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
+                                const Kinematics<Real, J>& k, const Array<Real, J>& control,
+                                AppliedForces<Real, J>& applied) {
   applied.base = {variation.push_torque + cross(k.base_centre, variation.push_force), variation.push_force};
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
@@ -168,7 +162,6 @@ STAMPEDE_FN AppliedForces<Real, J> applied_forces(const PhysicsModel<Real, J>& m
     applied.joint[i] = applied.actuator[i] - joint.damping * s.v[i];
     if (model.options.springs) applied.joint[i] -= joint.spring * (s.q[i] - joint.spring_rest);
   }
-  return applied;
 }
 
 }  // namespace stampede

@@ -92,6 +92,7 @@ struct ContactKind {
   ContactShape shape;
   int link;     ///< 0: the base, i: the link that joint i - 1 moves
   bool square;  ///< the impedance's power is 2 in all lanes
+  int of_link;  ///< on the first candidate of a link: how many follow each other there; else 0
 };
 
 /// A candidate for contact of one lane.
@@ -102,6 +103,7 @@ struct ContactModel {
   Real radius;       ///< [m]; -1e6 in lanes that have no such candidate
   Real half_length;  ///< of a cylinder [m]
   Real margin;       ///< active below this distance [m]
+  Real reach;        ///< on the first candidate of a link: no part of any is farther from the link's origin [m]
   Real friction;     ///< sliding friction with the ground; 0: without (condim 1)
   Real weight;       ///< translational inverse inertia of the link at the reference pose (body_invweight0) [1/kg]
   Softness<Real> softness;
@@ -112,6 +114,7 @@ template <class T>
 struct PhysicsOptions {
   T timestep;               ///< [s]
   T impratio;               ///< friction's impedance over the normal's
+  T inverse_impratio;       ///< its reciprocal
   T tolerance;              ///< Newton stops where g' H^-1 g falls below it
   T line_search_tolerance;  ///< of the slope at the start
   int max_iterations;       ///< of Newton

@@ -36,10 +36,9 @@ struct JointRows {
 };
 
 template <class Real, int J>
-STAMPEDE_FN JointRows<Real, J> joint_rows(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
-                                          const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
-                                          const Real (&a)[J]) {
-  JointRows<Real, J> rows;
+STAMPEDE_FN void joint_rows(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
+                            const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
+                            const Real (&a)[J], JointRows<Real, J>& rows) {
   MaskOf<Real> any_limit = Real(0) > Real(0);
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
@@ -62,18 +61,17 @@ STAMPEDE_FN JointRows<Real, J> joint_rows(const PhysicsModel<Real, J>& model, co
       const MaskOf<Real> on = violation < Real(0);
       const Real slack = impedance_slack(joint.limit, violation, model.options.limits_square);
       const Real impedance = Real(1) - slack;
-      rows.limit_stiffness[i] = select(on, impedance / max(slack * joint.limit_weight, Real(1e-15f)), Real(0));
+      rows.limit_stiffness[i] =
+          select(on, impedance * reciprocal(max(slack * joint.limit_weight, Real(1e-15f))), Real(0));
       rows.limit[i] = select(
           on, sign * (a[i] + joint.limit.damping * s.v[i]) + joint.limit.stiffness * impedance * violation, Real(0));
     }
   }
-  return rows;
 }
 
-/// Completes the contacts: levers, stiffnesses, residual at the accelerations given, force and zone.
+/// Force, Hessian and zone at a residual; returns 1 / |slip| of an elliptic cone.
 template <bool kFlat, class Real, int J>
-STAMPEDE_FN Cone<Real> evaluate_cone(const PhysicsModel<Real, J>& model, const Contact<Real, J>& c,
-                                     Vec3<Real> residual) {
+STAMPEDE_FN Real evaluate_cone(const PhysicsModel<Real, J>& model, Contact<Real, J>& c, Vec3<Real> residual) {
   if constexpr (!kFlat) {
     if (model.options.pyramidal) return evaluate_pyramid(c, residual);
   }
@@ -100,6 +98,7 @@ STAMPEDE_FN Vec3<Real> point_motion(const Contact<Real, J>& c, Vec3<Real> angula
   return to_contact<kFlat>(c, moved);
 }
 
+/// Completes the contacts: levers, stiffnesses, residual at the accelerations given, force and zone.
 template <bool kFlat, class Real, int J>
 STAMPEDE_FN void contact_rows(const PhysicsModel<Real, J>& model, const PhysicsState<Real, J>& s,
                               const Kinematics<Real, J>& k, const Acceleration<Real, J>& a, ContactSet<Real, J>& set) {
@@ -111,15 +110,14 @@ STAMPEDE_FN void contact_rows(const PhysicsModel<Real, J>& model, const PhysicsS
       Vec3<Real> lever = k.motion[i].linear + cross(k.motion[i].angular, c.point);
       c.lever[i] = select(c.link > Real(static_cast<float>(i) + 0.5f), lever, zero3<Real>());
     }
-    shape_cone(c, !kFlat && model.options.pyramidal, Real(model.options.impratio));
+    shape_cone(c, !kFlat && model.options.pyramidal, model.options);
     const Vec3<Real> velocity = point_motion<kFlat>(c, k.base_velocity.angular, k.base_velocity.linear, s.v.values);
     const Vec3<Real> acceleration = point_motion<kFlat>(c, Vec3<Real>{a.base[0], a.base[1], a.base[2]},
                                                         Vec3<Real>{a.base[3], a.base[4], a.base[5]}, a.joint);
     Vec3<Real> residual = acceleration + velocity * c.damping;
     residual.z += c.pull;
     c.residual = select(c.stiffness > Real(0), residual, zero3<Real>());
-    const Cone<Real> cone = evaluate_cone<kFlat>(model, c, c.residual);
-    c.force = cone.force, c.hessian = cone.hessian, c.zone = cone.zone;
+    evaluate_cone<kFlat>(model, c, c.residual);
   }
 }
 
@@ -205,7 +203,8 @@ STAMPEDE_FN void solve(const PhysicsModel<Real, J>& model, const LimbModel<Real,
     STAMPEDE_UNROLL
     for (int c = 0; c < 6; ++c) a.base[c] = zero;
   }
-  JointRows<Real, J> rows = joint_rows(model, limb, variation, s, a.joint);
+  JointRows<Real, J> rows;
+  joint_rows(model, limb, variation, s, a.joint, rows);
   contact_rows<kFlat>(model, s, k, a, set);
 
   // M a - (applied - bias): the gradient of the first term, kept up to date along the way.
@@ -227,7 +226,7 @@ STAMPEDE_FN void solve(const PhysicsModel<Real, J>& model, const LimbModel<Real,
   for (int iteration = 0;; ++iteration) {
     // ---- Newton's direction
     NewtonSystem<Real, J> system;
-    system.limb = m.limb;
+    copy(m.limb, system.limb);
     STAMPEDE_UNROLL
     for (int c = 0; c < 6; ++c) system.gradient_base[c] = slope_share[c];
     MaskOf<Real> drags_back[J], drags_on[J];
@@ -303,6 +302,12 @@ STAMPEDE_FN void solve(const PhysicsModel<Real, J>& model, const LimbModel<Real,
     Real alpha = select(active, one, zero), slope, curvature;
     MaskOf<Real> changed = zero > one;  // a row is on another piece of its cost after a full step
     Real turned = zero;                 // how far sliding directions turn in a full step, squared
+    Real friction_step[J], limit_step[J];
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      friction_step[i] = rows.friction_slope[i] * step.joint[i];
+      limit_step[i] = rows.limit_sign[i] * step.joint[i];
+    }
     const auto evaluate = [&](auto first) {
       constexpr bool kFirst = decltype(first)::value;
       slope = linear + alpha * quadratic;
@@ -314,35 +319,33 @@ STAMPEDE_FN void solve(const PhysicsModel<Real, J>& model, const LimbModel<Real,
           c.change = point_motion<kFlat>(c, Vec3<Real>{step.base[0], step.base[1], step.base[2]},
                                          Vec3<Real>{step.base[3], step.base[4], step.base[5]}, step.joint);
         }
-        const Cone<Real> cone = evaluate_cone<kFlat>(model, c, c.residual + c.change * alpha);
-        slope -= dot(cone.force, c.change);
-        curvature += dot(c.change, cone.hessian * c.change);
+        const Real zone = c.zone;
+        const Real inverse_slip = evaluate_cone<kFlat>(model, c, c.residual + c.change * alpha);
+        slope -= dot(c.force, c.change);
+        curvature += dot(c.change, c.hessian * c.change);
         if constexpr (kFirst) {
           const MaskOf<Real> on = c.stiffness > zero;
-          changed = changed || (on && cone.zone != c.zone);
+          changed = changed || (on && zone != c.zone);
           const Real sideways = c.change.x * c.change.x + c.change.y * c.change.y +
-                                c.change.z * c.change.z / Real(model.options.impratio);
-          turned += select(on && cone.zone == Real(2), sideways * cone.inverse_slip * cone.inverse_slip, zero);
+                                c.change.z * c.change.z * Real(model.options.inverse_impratio);
+          turned += select(on && c.zone == Real(2), sideways * inverse_slip * inverse_slip, zero);
         }
-        c.force = cone.force, c.hessian = cone.hessian, c.zone = cone.zone;
       }
       STAMPEDE_UNROLL
       for (int i = 0; i < J; ++i) {
-        const Real moved = rows.friction_slope[i] * step.joint[i];
-        const Real e = rows.friction[i] + alpha * moved;
+        const Real e = rows.friction[i] + alpha * friction_step[i];
         const MaskOf<Real> on = e <= -rows.loss[i], back = e >= rows.loss[i];
         slope += step.joint[i] * min(max(e, -rows.loss[i]), rows.loss[i]);
-        curvature += select(on || back, zero, moved * step.joint[i]);
+        curvature += select(on || back, zero, friction_step[i] * step.joint[i]);
         if constexpr (kFirst) changed = changed || on != drags_on[i] || back != drags_back[i];
       }
       if (rows.limits) {
         STAMPEDE_UNROLL
         for (int i = 0; i < J; ++i) {
-          const Real moved = rows.limit_sign[i] * step.joint[i];
-          const Real e = rows.limit[i] + alpha * moved;
+          const Real e = rows.limit[i] + alpha * limit_step[i];
           const Real stiffness = select(e < zero, rows.limit_stiffness[i], zero);
-          slope += moved * stiffness * e;
-          curvature += stiffness * moved * moved;
+          slope += limit_step[i] * stiffness * e;
+          curvature += stiffness * limit_step[i] * limit_step[i];
           if constexpr (kFirst) changed = changed || (e < zero) != (rows.limit[i] < zero);
         }
       }
@@ -406,8 +409,8 @@ STAMPEDE_FN void solve(const PhysicsModel<Real, J>& model, const LimbModel<Real,
     for (int i = 0; i < J; ++i) {
       a.joint[i] += alpha * step.joint[i];
       slope_joint[i] += alpha * curve_joint[i];
-      rows.friction[i] += alpha * (rows.friction_slope[i] * step.joint[i]);
-      rows.limit[i] += alpha * rows.limit_sign[i] * step.joint[i];
+      rows.friction[i] += alpha * friction_step[i];
+      if (rows.limits) rows.limit[i] += alpha * limit_step[i];
     }
     STAMPEDE_NO_UNROLL
     for (int q = 0; q < set.used; ++q) set.slot[q].residual = set.slot[q].residual + set.slot[q].change * alpha;

@@ -25,10 +25,10 @@ STAMPEDE_FN void forward_dynamics(const PhysicsModel<Real, J>& model, const Limb
                                   const Ground& ground, const PhysicsVariation<Real, J>& variation,
                                   const Array<Real, J>& control, Index lane, PhysicsState<Real, J>& s,
                                   PhysicsStages<Real, J>& stages, PhysicsCounts<Real>& counts) {
-  stages.kinematics = kinematics(model, limb, variation, s);
-  stages.mass = mass_matrix<Shape>(limb, variation, stages.kinematics);
-  stages.bias = bias_forces(variation, s, stages.kinematics);
-  stages.applied = applied_forces(model, limb, variation, s, stages.kinematics, control);
+  kinematics(model, limb, variation, s, stages.kinematics);
+  mass_matrix<Shape>(limb, variation, stages.kinematics, stages.mass);
+  bias_forces(variation, s, stages.kinematics, stages.bias);
+  applied_forces(model, limb, variation, s, stages.kinematics, control, stages.applied);
   find_contacts<Shape>(model, ground, variation, s, stages.kinematics, lane, stages.contacts);
   counts.contacts += stages.contacts.count;
   counts.over_slots += stages.contacts.over;
