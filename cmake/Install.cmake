@@ -22,6 +22,9 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/envs ${PRO
 install(FILES ${PROJECT_BINARY_DIR}/generated/host/base/build_info.hpp
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stampede/host/base)
 
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/envs/legged/robots DESTINATION ${CMAKE_INSTALL_DATADIR}/stampede
+        FILES_MATCHING PATTERN "*.xml")
+
 install(EXPORT stampede-targets NAMESPACE stampede:: DESTINATION ${package})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/stampede-config-version.cmake COMPATIBILITY SameMinorVersion)
 file(WRITE ${PROJECT_BINARY_DIR}/stampede-config.cmake

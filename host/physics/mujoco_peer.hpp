@@ -7,16 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "host/robot/mujoco_handles.hpp"
 #include "host/robot/robot_model.hpp"
 
 namespace stampede {
-
-struct MujocoDeleter {
-  void operator()(mjModel* model) const { mj_deleteModel(model); }
-  void operator()(mjData* data) const { mj_deleteData(data); }
-};
-using ModelHandle = std::unique_ptr<mjModel, MujocoDeleter>;
-using DataHandle = std::unique_ptr<mjData, MujocoDeleter>;
 
 /// A copy of a model that MuJoCo simulates as we do: bodies meet the ground only, condim at most 3, Newton's method.
 ModelHandle comparable_model(const mjModel* model);

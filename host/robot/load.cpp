@@ -1,0 +1,40 @@
+#include "host/robot/load.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "host/base/error.hpp"
+#include "host/robot/constants.hpp"
+#include "host/robot/description.hpp"
+#include "host/robot/find_robot.hpp"
+#include "host/robot/shapes.hpp"
+
+namespace stampede {
+
+CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, const LoadOptions& options,
+                            std::vector<std::string> notes) {
+  if (options.timestep) spec->option.timestep = *options.timestep;
+  const double timestep = spec->option.timestep;
+  const std::string where = file.string();
+  if (!(timestep > 0) || !std::isfinite(timestep)) {
+    throw Error(fmt::format("{}: timestep {} is not above 0; 0.002 would be right", where, timestep));
+  }
+  CompiledRobot compiled;
+  compiled.notes = std::move(notes);
+  compiled.model = compile_description(spec, file);
+  const Limbs limbs = find_limbs(compiled.model.get(), where);
+  const ModelSource source{compiled.model.get(), limbs, where, compiled.notes};
+  compiled.robot.name = file.stem().string();
+  read_constants(source, compiled.robot);
+  read_shapes(source, compiled.robot);
+  return compiled;
+}
+
+CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options) {
+  const std::filesystem::path file = find_robot(name_or_file);
+  SpecHandle spec = parse_description(file);
+  return compile_robot(spec.get(), file, options, {});
+}
+
+}  // namespace stampede

@@ -1,0 +1,15 @@
+#pragma once
+/// \file Candidates for contact: which shapes of the robot meet the ground, as points, corners and cylinders.
+
+#include "host/robot/constants.hpp"
+
+namespace stampede {
+
+/// Fills the robot's plane, candidates and their kinds; needs the joints. Throws Error naming the geom at fault.
+void read_shapes(const ModelSource& source, RobotModel& robot);
+
+/// Contacts that a lane has at the same time in a few thousand poses: any orientation, joints anywhere in their ranges, the
+/// deepest point up to 3 cm in the ground. Clamped to 1..kMaxContacts.
+int measured_slots(const RobotModel& robot);
+
+}  // namespace stampede
