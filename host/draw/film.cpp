@@ -88,11 +88,12 @@ class Camera {
       way_.push_back((i == 0 ? 0 : way_.back()) + moved);
       before = balls;
     }
-    // Where the way along an axis is longer than the robot twice over, the camera goes along.
+    // Where the way along an axis is long, measured by the robot, the camera goes along. A fall it watches from further
+    // away, so that one sees how far it is to the ground.
     for (std::size_t k = 0; k < 3; ++k) {
       const auto [low, high] = std::minmax_element(centre_.begin(), centre_.end(),
                                                    [k](const auto& a, const auto& b) { return a[k] < b[k]; });
-      follows_[k] = (*high)[k] - (*low)[k] > 2 * size;
+      follows_[k] = (*high)[k] - (*low)[k] > (k == 2 ? 4 : 2) * size;
     }
     for (int i = 0; i < motion.size(); ++i) {
       for (Ball ball : renderer.balls(motion.at(i))) {

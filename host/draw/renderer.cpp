@@ -19,7 +19,7 @@ constexpr double kPi = 3.14159265358979323846;
 constexpr int kMaxGeoms = 20000;
 /// What the map of shadows covers, in half widths of the picture. MuJoCo leaves out a texel at each edge of the map, so
 /// that a shadow is displaced by up to one there, and even ground gets speckles; in the map's middle it gets none.
-constexpr double kShadowMargin = 2.5;
+constexpr double kShadowMargin = 3.2;
 constexpr double kMargin = 1.1;  ///< about what fits into a picture
 
 /// The stage of a model that brings none: its textures are all that is used of it.
