@@ -2,6 +2,7 @@
 # stampede_dependencies is what libstampede, the program and the tests are compiled and linked with.
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(GIF REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -27,5 +28,5 @@ target_include_directories(stampede_dependencies SYSTEM INTERFACE ${STAMPEDE_INC
 target_compile_definitions(stampede_dependencies INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)
 target_link_libraries(stampede_dependencies INTERFACE
                       ${STAMPEDE_ONNX_PROTO} protobuf::libprotobuf spdlog::spdlog fmt::fmt
-                      mujoco::mujoco nlohmann_json::nlohmann_json PkgConfig::CAIRO ZLIB::ZLIB Threads::Threads
+                      mujoco::mujoco nlohmann_json::nlohmann_json PkgConfig::CAIRO GIF::GIF ZLIB::ZLIB Threads::Threads
                       ${CMAKE_DL_LIBS})

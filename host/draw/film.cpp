@@ -1,0 +1,189 @@
+/// \file A motion as a picture or a film.
+#include "host/draw/film.hpp"
+
+#include <fmt/format.h>
+#include <mujoco/mujoco.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <new>
+
+#include "host/base/error.hpp"
+#include "host/base/files.hpp"
+#include "host/draw/image_io.hpp"
+#include "host/draw/renderer.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr int kPaletteFrames = 12;  ///< that a GIF's colours are chosen from
+
+struct DeleteData {
+  void operator()(mjData* data) const { mj_deleteData(data); }
+};
+
+/// The motion's states, one after the other, in MuJoCo's own structure.
+class Motion {
+ public:
+  Motion(const mjModel* model, const std::vector<std::vector<double>>& qpos)
+      : model_(model), qpos_(qpos), data_(mj_makeData(model)) {
+    if (data_ == nullptr) throw std::bad_alloc();
+    if (qpos.empty()) throw Error("a motion without a frame cannot be drawn", Status::kFailed);
+    for (std::size_t i = 0; i < qpos.size(); ++i) {
+      if (static_cast<int>(qpos[i].size()) != static_cast<int>(model->nq)) {
+        throw Error(fmt::format("frame {} has {} positions; the model has {}", i, qpos[i].size(), model->nq),
+                    Status::kFailed);
+      }
+      for (const double x : qpos[i]) {
+        if (!std::isfinite(x))
+          throw Error(fmt::format("frame {} holds a position that is not finite", i), Status::kFailed);
+      }
+    }
+  }
+
+  int size() const { return static_cast<int>(qpos_.size()); }
+
+  /// State `i` with all that the renderer reads.
+  const mjData* at(int i) {
+    std::copy(qpos_[static_cast<std::size_t>(i)].begin(), qpos_[static_cast<std::size_t>(i)].end(), data_->qpos);
+    mj_kinematics(model_, data_.get());
+    mj_comPos(model_, data_.get());
+    mj_camlight(model_, data_.get());
+    return data_.get();
+  }
+
+ private:
+  const mjModel* model_;
+  const std::vector<std::vector<double>>& qpos_;
+  std::unique_ptr<mjData, DeleteData> data_;
+};
+
+/// The camera's way, and how far the motion has come at each frame.
+class Camera {
+ public:
+  Camera(const Renderer& renderer, Motion& motion, const FilmOptions& options) {
+    std::vector<Ball> all, before;
+    double size = 0;
+    for (int i = 0; i < motion.size(); ++i) {
+      const std::vector<Ball> balls = renderer.balls(motion.at(i));
+      std::array<double, 3> low, high;
+      low.fill(std::numeric_limits<double>::infinity());
+      high.fill(-low[0]);
+      double moved = 0;
+      for (std::size_t b = 0; b < balls.size(); ++b) {
+        for (std::size_t k = 0; k < 3; ++k) {
+          low[k] = std::min(low[k], balls[b].centre[k] - balls[b].radius);
+          high[k] = std::max(high[k], balls[b].centre[k] + balls[b].radius);
+          if (i > 0) moved += std::abs(balls[b].centre[k] - before[b].centre[k]);
+        }
+      }
+      centre_.emplace_back();
+      for (std::size_t k = 0; k < 3; ++k) {
+        centre_.back()[k] = 0.5 * (low[k] + high[k]);
+        size = std::max(size, high[k] - low[k]);
+      }
+      way_.push_back((i == 0 ? 0 : way_.back()) + moved);
+      before = balls;
+    }
+    // Where the way along an axis is long, measured by the robot, the camera goes along. A fall it watches from further
+    // away, so that one sees how far it is to the ground.
+    for (std::size_t k = 0; k < 3; ++k) {
+      const auto [low, high] = std::minmax_element(centre_.begin(), centre_.end(),
+                                                   [k](const auto& a, const auto& b) { return a[k] < b[k]; });
+      follows_[k] = (*high)[k] - (*low)[k] > (k == 2 ? 4 : 2) * size;
+    }
+    for (int i = 0; i < motion.size(); ++i) {
+      for (Ball ball : renderer.balls(motion.at(i))) {
+        for (std::size_t k = 0; k < 3; ++k) ball.centre[k] -= follows_[k] ? centre_[static_cast<std::size_t>(i)][k] : 0;
+        all.push_back(ball);
+      }
+    }
+    view_ = renderer.fit(all, options.azimuth, options.elevation);
+  }
+
+  View at(int frame) const {
+    View view = view_;
+    for (std::size_t k = 0; k < 3; ++k) {
+      if (follows_[k]) view.target[k] += centre_[static_cast<std::size_t>(frame)][k];
+    }
+    return view;
+  }
+
+  /// `count` frames, first and last among them: spread half by time and half by how much moves, for a fall is over long
+  /// before the film is.
+  std::vector<int> moments(int count) const {
+    const auto size = static_cast<int>(way_.size());
+    count = std::min(count, size);
+    const auto come = [&](int i) {
+      const double time = size > 1 ? static_cast<double>(i) / (size - 1) : 0;
+      return way_.back() > 0 ? 0.5 * time + 0.5 * way_[static_cast<std::size_t>(i)] / way_.back() : time;
+    };
+    std::vector<int> chosen;
+    for (int m = 0, i = 0; m < count; ++m, ++i) {
+      // As many frames must be left as there are moments still to choose.
+      while (i < size - (count - m) && count > 1 && come(i) < static_cast<double>(m) / (count - 1) - 1e-9) ++i;
+      chosen.push_back(i);
+    }
+    return chosen;
+  }
+
+ private:
+  View view_;
+  std::array<bool, 3> follows_{};
+  std::vector<std::array<double, 3>> centre_;  ///< of each frame, world [m]
+  std::vector<double> way_;                    ///< what all shapes went since the start [m]
+};
+
+}  // namespace
+
+void check_film(const FilmOptions& options) {
+  const std::string ending = options.out.extension().string();
+  if (ending != ".png" && ending != ".gif" && ending != ".mp4") {
+    throw Error("--out " + options.out.string() + ": its ending says nothing; it must be .png, .gif or .mp4");
+  }
+  for (const auto& [flag, value] : {std::pair{"--width", options.width}, {"--height", options.height}}) {
+    if (value < 16 || value > kMaxFrameSide) {
+      throw Error(fmt::format("{} {} is out of range; it must be from 16 to {}", flag, value, kMaxFrameSide));
+    }
+  }
+  if (!(options.fps >= 1 && options.fps <= 100)) {
+    throw Error(fmt::format("--fps {} is out of range; it must be from 1 to 100", options.fps));
+  }
+}
+
+int draw_film(const mjModel_* model, const std::vector<std::vector<double>>& qpos, const FilmOptions& options) {
+  check_film(options);
+  Motion motion(model, qpos);
+  Renderer renderer(model, options.width, options.height);
+  const Camera camera(renderer, motion, options);
+  const auto draw = [&](int i) {
+    const mjData* data = motion.at(i);
+    return renderer.frame(data, camera.at(i));
+  };
+  const auto draw_some = [&](const std::vector<int>& chosen) {
+    std::vector<Image> images;
+    for (const int i : chosen) images.push_back(draw(i));
+    return images;
+  };
+
+  const std::string ending = options.out.extension().string();
+  if (ending == ".png") {
+    const std::vector<Image> moments = draw_some(camera.moments(kStripMoments));
+    write_file(options.out, to_png(side_by_side(moments)));
+    return static_cast<int>(moments.size());
+  }
+  const std::unique_ptr<FilmWriter> film =
+      ending == ".mp4" ? make_mp4(options.out, options.width, options.height, options.fps)
+                       : make_gif(options.out, draw_some(camera.moments(kPaletteFrames)), options.fps);
+  for (int i = 0; i < motion.size(); ++i) {
+    film->add(draw(i));
+    if (options.progress) options.progress(i + 1, motion.size());
+  }
+  film->finish();
+  return motion.size();
+}
+
+}  // namespace stampede

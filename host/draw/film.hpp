@@ -1,0 +1,35 @@
+#pragma once
+/// \file A motion as a picture or a film: a strip of moments (.png), .gif, .mp4.
+
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+struct mjModel_;
+
+namespace stampede {
+
+/// How a motion is drawn.
+struct FilmOptions {
+  std::filesystem::path out;              ///< its ending says what is made: .png, .gif, .mp4
+  int width = 640, height = 480;          ///< of one frame [pixels]; a strip has kStripMoments of them side by side
+  double fps = 30;                        ///< frames a second of a film
+  double azimuth = 135, elevation = -18;  ///< of the line of sight [degrees]
+  std::function<void(int done, int all)> progress;  ///< called after each frame, where given
+};
+
+/// Moments of a strip.
+constexpr int kStripMoments = 6;
+/// The largest width and height of a frame [pixels].
+constexpr int kMaxFrameSide = 4096;
+
+/// Throws Error, naming the flag, where the options cannot be: an ending that is none of the three, a size or rate out
+/// of range.
+void check_film(const FilmOptions& options);
+
+/// Draws a motion: `qpos` holds a state's positions [nq] for each frame of the film, 1 / fps apart; a strip shows some of
+/// them, from first to last. The camera stays where it is when the motion fits into the picture, and else follows.
+/// Returns the number of frames drawn. Throws Error where there is no frame, or a position is not finite.
+int draw_film(const mjModel_* model, const std::vector<std::vector<double>>& qpos, const FilmOptions& options);
+
+}  // namespace stampede
