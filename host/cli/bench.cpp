@@ -1,8 +1,11 @@
-/// \file `stampede bench env` and `stampede bench train`: the one place that times whole systems.
+/// \file `stampede bench env`, `bench train` and `bench physics`: the one place that times whole systems.
 #include <fmt/format.h>
 
 #include "host/base/clock.hpp"
 #include "host/cli/command.hpp"
+#include "host/physics/measure.hpp"
+#include "host/physics/mujoco_peer.hpp"
+#include "host/robot/load.hpp"
 
 namespace stampede::cli {
 namespace {
@@ -100,6 +103,60 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   return outcome;
 }
 
+struct PhysicsFlags {
+  std::string robot;
+  double dt = 0;  ///< 0: the file's
+  PhysicsBenchmarkRequest request;
+};
+
+Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
+  if (flags.request.num_envs < 1 || flags.request.num_envs > (1 << 24)) {
+    throw Error(fmt::format("--num-envs {} is out of range; it must be 1 to {}", flags.request.num_envs, 1 << 24));
+  }
+  if (flags.request.repetitions < 1 || flags.request.repetitions > 1000) {
+    throw Error(fmt::format("--repetitions {} is out of range; it must be 1 to 1000", flags.request.repetitions));
+  }
+  LoadOptions options;
+  if (flags.dt != 0) options.timestep = flags.dt;
+  const CompiledRobot compiled = load_robot(flags.robot, options);
+  for (const std::string& note : compiled.notes) say(note);
+  Outcome outcome;
+  const std::unique_ptr<Engine> engine = load_engine(common, outcome);
+  const PhysicsBenchmark b = measure_physics(*engine, compiled.robot, compiled.model.get(), flags.request);
+  const double per_core = b.steps_per_second / std::max(1, engine->threads());
+  outcome.json = {{"robot", compiled.robot.name},
+                  {"dt", compiled.robot.options.timestep},
+                  {"scene", b.scene},
+                  {"num_envs", flags.request.num_envs},
+                  {"steps", b.steps},
+                  {"seconds", b.seconds},
+                  {"steps_per_second", b.steps_per_second},
+                  {"steps_per_second_per_core", per_core},
+                  {"contacts_mean", b.contacts_mean},
+                  {"iterations_mean", b.iterations_mean},
+                  {"iteration_cap_share", b.iteration_cap_share},
+                  {"description", engine->description()}};
+  outcome.text =
+      fmt::format("{} x {} {}, dt {} s: {} steps/s, {} a core; {:.2f} contacts, {:.2f} iterations\n",
+                  flags.request.num_envs, compiled.robot.name, b.scene, compiled.robot.options.timestep,
+                  short_number(b.steps_per_second), short_number(per_core), b.contacts_mean, b.iterations_mean);
+  if (flags.request.mujoco) {
+    outcome.json["mujoco_version"] = mujoco_version();
+    outcome.json["mujoco_steps_per_second"] = b.mujoco_steps_per_second;
+    outcome.json["mujoco_default_steps_per_second"] = b.mujoco_default_steps_per_second;
+    outcome.json["mujoco_contacts_mean"] = b.mujoco_contacts_mean;
+    outcome.json["mujoco_iterations_mean"] = b.mujoco_iterations_mean;
+    outcome.json["ratio"] = b.ratio;
+    outcome.text +=
+        fmt::format("MuJoCo {} on as many threads: {} steps/s; {:.2f} contacts, {:.2f} iterations; ratio {:.1f}\n",
+                    mujoco_version(), short_number(b.mujoco_steps_per_second), b.mujoco_contacts_mean,
+                    b.mujoco_iterations_mean, b.ratio);
+  }
+  outcome.json["nonfinite"] = b.nonfinite;
+  outcome.json["contacts_over_slots"] = b.over_slots;
+  return outcome;
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, Chosen& chosen) {
@@ -129,6 +186,21 @@ void add_bench(CLI::App& app, Chosen& chosen) {
     command->add_option("--preset", flags->settings.preset, "size of the networks (default)");
     command->add_option("--num-envs", flags->settings.num_envs, "environments side by side");
     command->add_option("--seconds", flags->seconds, "how long to measure [s]")->capture_default_str();
+  }
+  {
+    auto common = std::make_shared<CommonFlags>();
+    auto flags = std::make_shared<PhysicsFlags>();
+    CLI::App* command = add_command(*bench, chosen, "physics", "Simulate robots alone, and MuJoCo beside them",
+                                    "stampede bench physics --robot go2 --dt 0.005 --mujoco", common,
+                                    [common, flags] { return bench_physics(*common, *flags); });
+    command->add_option("--robot", flags->robot, "a robot's name, or its file (.xml, .urdf)")->required();
+    command->add_option("--dt", flags->dt, "time step [s] (the file's)");
+    command->add_option("--scene", flags->request.scene, "standing, trot, random or falling")->capture_default_str();
+    command->add_option("--num-envs", flags->request.num_envs, "robots side by side")->capture_default_str();
+    command->add_option("--repetitions", flags->request.repetitions, "timed runs; the median counts")
+        ->capture_default_str();
+    command->add_option("--seed", flags->request.seed, "of starts and controls")->capture_default_str();
+    command->add_flag("--mujoco", flags->request.mujoco, "the same with MuJoCo, on as many threads");
   }
 }
 

@@ -87,5 +87,6 @@ void add_train(CLI::App& app, Chosen& chosen);
 void add_eval(CLI::App& app, Chosen& chosen);
 void add_export(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
+void add_parity(CLI::App& app, Chosen& chosen);
 
 }  // namespace stampede::cli

@@ -28,6 +28,7 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   compiled.robot.name = file.stem().string();
   read_constants(source, compiled.robot);
   read_shapes(source, compiled.robot);
+  arrange_candidates(compiled.robot);
   return compiled;
 }
 
