@@ -312,7 +312,7 @@ class Shapes {
       std::size_t most = 0;
       for (const auto& lane : lanes) most = std::max(most, lane.size());
       for (std::size_t k = 0; k < most; ++k) {
-        ContactKind kind{static_cast<ContactShape>(key.second), key.first, true};
+        ContactKind kind{static_cast<ContactShape>(key.second), key.first, true, 0};
         const std::size_t row = robot_.contact.size();
         robot_.contact.resize(row + static_cast<std::size_t>(robot_.size.limbs), absent_contact());
         for (std::size_t l = 0; l < lanes.size(); ++l) {
