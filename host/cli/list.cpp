@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "host/cli/command.hpp"
+#include "host/robot/find_robot.hpp"
+#include "host/robot/robot_model.hpp"
 #include "host/settings/presets.hpp"
 
 namespace stampede::cli {
@@ -35,10 +37,20 @@ Outcome run(const CommonFlags& common) {
       outcome.text += fmt::format("  {:<20} {}\n", fragment.name, fragment.summary);
     }
   };
+  Json sizes = Json::array();
+  std::string robot_line, size_line;
+  for (const std::string& name : robot_names()) robot_line += (robot_line.empty() ? "" : ", ") + name;
+  for (const RobotSize size : kRobotSizes) {
+    sizes.push_back({{"limbs", size.limbs}, {"joints", size.joints}});
+    size_line += fmt::format("{}{} x {}", size_line.empty() ? "" : ", ", size.limbs, size.joints);
+  }
+  outcome.text += fmt::format("Robots\n  {}; or any file, --robot FILE.xml|FILE.urdf\n", robot_line);
+  outcome.text += fmt::format("  limbs x joints compiled in: {}; others run padded in the next larger\n", size_line);
   print("Algorithms", algorithms());
   print("Presets", presets());
   outcome.json = {{"tasks", names},
-                  {"robots", Json::array()},
+                  {"robots", robot_names()},
+                  {"robot_sizes", sizes},
                   {"algorithms", names_of(algorithms())},
                   {"presets", names_of(presets())},
                   {"task_details", details}};
@@ -49,7 +61,7 @@ Outcome run(const CommonFlags& common) {
 
 void add_list(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
-  add_command(app, chosen, "list", "Name the tasks, algorithms and presets", "stampede list", common,
+  add_command(app, chosen, "list", "Name the tasks, robots, algorithms and presets", "stampede list", common,
               [common] { return run(*common); });
 }
 
