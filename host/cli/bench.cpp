@@ -5,6 +5,7 @@
 #include "host/cli/command.hpp"
 #include "host/physics/measure.hpp"
 #include "host/physics/mujoco_peer.hpp"
+#include "host/physics/robustness.hpp"
 #include "host/robot/load.hpp"
 
 namespace stampede::cli {
@@ -157,6 +158,42 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
   return outcome;
 }
 
+struct RobustnessFlags {
+  std::string robot;
+  RobustnessRequest request;
+};
+
+Outcome bench_robustness(const CommonFlags& common, const RobustnessFlags& flags) {
+  if (flags.request.num_envs < 1 || flags.request.num_envs > (1 << 24) || flags.request.steps < 1) {
+    throw Error(
+        fmt::format("--num-envs {} and --steps {} must be at least 1", flags.request.num_envs, flags.request.steps));
+  }
+  const CompiledRobot compiled = load_robot(flags.robot);
+  for (const std::string& note : compiled.notes) say(note);
+  Outcome outcome;
+  const std::unique_ptr<Engine> engine = load_engine(common, outcome);
+  const Robustness r = test_robustness(*engine, compiled.robot, flags.request);
+  outcome.json = {{"robot", compiled.robot.name},
+                  {"num_envs", flags.request.num_envs},
+                  {"steps", r.steps},
+                  {"seconds", r.seconds},
+                  {"contacts_mean", r.contacts / r.steps},
+                  {"iteration_cap_share", r.iteration_cap_share},
+                  {"deepest", r.deepest},
+                  {"fastest", r.fastest},
+                  {"looks", r.looks},
+                  {"nonfinite", r.nonfinite},
+                  {"contacts_over_slots", r.over_slots}};
+  outcome.text = fmt::format(
+      "{} x {}: {} steps, {:.0f} non-finite, cap on iterations in {:.2g} % of steps, {:.0f} contacts over slots, "
+      "{:.1f} cm under "
+      "the ground at most\n",
+      flags.request.num_envs, compiled.robot.name, short_number(r.steps), r.nonfinite, 100 * r.iteration_cap_share,
+      r.over_slots, 100 * r.deepest);
+  if (r.nonfinite > 0) outcome.status = Status::kFailed;
+  return outcome;
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, Chosen& chosen) {
@@ -201,6 +238,18 @@ void add_bench(CLI::App& app, Chosen& chosen) {
         ->capture_default_str();
     command->add_option("--seed", flags->request.seed, "of starts and controls")->capture_default_str();
     command->add_flag("--mujoco", flags->request.mujoco, "the same with MuJoCo, on as many threads");
+  }
+  {
+    auto common = std::make_shared<CommonFlags>();
+    auto flags = std::make_shared<RobustnessFlags>();
+    CLI::App* command =
+        add_command(*bench, chosen, "robustness", "Treat robots roughly, for long, and count what goes wrong",
+                    "stampede bench robustness --robot go2 --steps 100000", common,
+                    [common, flags] { return bench_robustness(*common, *flags); });
+    command->add_option("--robot", flags->robot, "a robot's name, or its file (.xml, .urdf)")->required();
+    command->add_option("--num-envs", flags->request.num_envs, "robots side by side")->capture_default_str();
+    command->add_option("--steps", flags->request.steps, "time steps of each")->capture_default_str();
+    command->add_option("--seed", flags->request.seed, "of controls and pushes")->capture_default_str();
   }
 }
 
