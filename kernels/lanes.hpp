@@ -512,6 +512,43 @@ STAMPEDE_FN Real load_first(const ScalarOf<Real>* p, Index count) {
   return load<Real>(lanes);
 }
 
+/// K numbers that a pack's lanes repeat: K of them in memory, all lanes when read.
+template <class P, int K>
+struct Repeated {
+  using Scalar = ScalarOf<P>;
+  Scalar values[K];
+
+  STAMPEDE_FN operator P() const {
+    constexpr int kWidth = kLanes<P>;
+    static_assert(kWidth % K == 0);
+    if constexpr (K == 1) return P(values[0]);
+    if constexpr (K == kWidth) return load<P>(values);
+#if defined(__AVX512F__)
+    if constexpr (kWidth == 16 && K == 8 && sizeof(Scalar) == 4) {
+      return P(typename P::Vector(
+          _mm512_castpd_ps(_mm512_maskz_broadcast_f64x4(0xff, _mm256_castps_pd(_mm256_loadu_ps(values))))));
+    }
+    if constexpr (kWidth == 16 && K == 4 && sizeof(Scalar) == 4) {
+      return P(typename P::Vector(_mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(values))));
+    }
+    if constexpr (kWidth == 16 && K == 2 && sizeof(Scalar) == 4) {
+      double both;
+      memcpy(&both, values, sizeof both);
+      return P(typename P::Vector(_mm512_castpd_ps(_mm512_set1_pd(both))));
+    }
+#endif
+#if defined(__AVX__)
+    if constexpr (kWidth == 8 && K == 4 && sizeof(Scalar) == 4) {
+      return P(typename P::Vector(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(values))));
+    }
+#endif
+    Scalar lanes[kWidth];
+    STAMPEDE_UNROLL
+    for (int lane = 0; lane < kWidth; ++lane) lanes[lane] = values[lane % K];
+    return load<P>(lanes);
+  }
+};
+
 namespace detail {
 template <int Step, class T, int N, int... Lane>
 STAMPEDE_FN Pack<T, N> exchange(Pack<T, N> x, std::integer_sequence<int, Lane...>) {

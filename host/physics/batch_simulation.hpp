@@ -69,6 +69,8 @@ class BatchSimulation final : public Simulation {
   using Scalar = ScalarOf<Real>;
   static constexpr int J = Shape::kJoints;
   static constexpr int kGroup = Shape::kGroup;
+  using Model = PhysicsModel<Shape, Real>;
+  using Candidate = ContactModel<typename Model::Constant>;
   // A lane's structs, as they are on the host.
   using LaneState = PhysicsState<Scalar, J>;
   using LaneVariation = PhysicsVariation<Scalar, J>;
@@ -83,9 +85,8 @@ class BatchSimulation final : public Simulation {
         lanes_((envs_ * kGroup + kAlignment - 1) / kAlignment * kAlignment) {
     if (envs_ < 1) throw Error("num_envs " + std::to_string(envs_) + " is out of range; it must be at least 1");
     const LaneModel<Shape, Real> model(robot_);
-    limb_ = backend_->template make_buffer<LimbModel<Real, J>>(static_cast<Index>(model.limb.size()));
-    contact_ = backend_->template make_buffer<ContactModel<Real>>(
-        std::max<Index>(1, static_cast<Index>(model.contact.size())));
+    limb_ = backend_->template make_buffer<typename Model::Limb>(static_cast<Index>(model.limb.size()));
+    contact_ = backend_->template make_buffer<Candidate>(std::max<Index>(1, static_cast<Index>(model.contact.size())));
     kind_ = backend_->template make_buffer<ContactKind>(std::max<Index>(1, static_cast<Index>(robot_.kind.size())));
     backend_->upload(limb_, model.limb.data(), static_cast<Index>(model.limb.size()));
     if (!robot_.kind.empty()) {
@@ -371,8 +372,8 @@ class BatchSimulation final : public Simulation {
   const RobotModel robot_;
   const Index envs_, lanes_;
   Kernel kernel_{};
-  typename Backend::template Buffer<LimbModel<Real, J>> limb_;
-  typename Backend::template Buffer<ContactModel<Real>> contact_;
+  typename Backend::template Buffer<typename Model::Limb> limb_;
+  typename Backend::template Buffer<Candidate> contact_;
   typename Backend::template Buffer<ContactKind> kind_;
   MirroredRows<Backend, Scalar> state_, variation_, counts_, report_;
   std::vector<MirroredRows<Backend, Scalar>> controls_;

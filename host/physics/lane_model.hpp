@@ -9,48 +9,45 @@
 
 namespace stampede {
 
-/// Writes a limb's struct of doubles into its lanes of a struct of Reals.
-template <class Real, class From, class To>
-void widen_into(To& to, const From& from, int limb, int group) {
-  using Scalar = ScalarOf<Real>;
+/// Writes a limb's struct of doubles into its lane of a struct of constants (`Repeated`, or a number each).
+template <class Scalar, class From, class To>
+void widen_into(To& to, const From& from, int lane) {
   constexpr int kCount = static_cast<int>(sizeof(From) / sizeof(double));
-  static_assert(sizeof(To) == kCount * sizeof(Real));
+  constexpr int kWidth = static_cast<int>(sizeof(To) / sizeof(Scalar)) / kCount;
+  static_assert(sizeof(To) == kCount * kWidth * sizeof(Scalar));
   double values[kCount];
   std::memcpy(values, &from, sizeof values);
-  Scalar lanes[kCount][kLanes<Real>];
+  Scalar lanes[kCount][kWidth];
   std::memcpy(lanes, static_cast<const void*>(&to), sizeof lanes);
-  for (int row = 0; row < kCount; ++row) {
-    for (int lane = limb; lane < kLanes<Real>; lane += group) lanes[row][lane] = static_cast<Scalar>(values[row]);
-  }
+  for (int row = 0; row < kCount; ++row) lanes[row][lane] = static_cast<Scalar>(values[row]);
   std::memcpy(static_cast<void*>(&to), lanes, sizeof lanes);
 }
 
 /// The robot's constants for kernels of this shape and number type.
 template <class Shape, class Real>
 struct LaneModel {
-  static constexpr int J = Shape::kJoints;
-  /// Structs for the lanes of a group: one of packs, or one a lane.
+  using Model = PhysicsModel<Shape, Real>;
+  using Contact = ContactModel<typename Model::Constant>;
+  /// Structs for the lanes of a group: one for all, or one a lane.
   static constexpr int kCopies = kLanes<Real> > 1 ? 1 : Shape::kGroup;
-  std::vector<LimbModel<Real, J>> limb;
-  std::vector<ContactModel<Real>> contact;  ///< [candidates][kCopies]
+  std::vector<typename Model::Limb> limb;
+  std::vector<Contact> contact;  ///< [candidates][kCopies]
 
   explicit LaneModel(const RobotModel& robot) : limb(kCopies), contact(robot.kind.size() * kCopies) {
+    using Scalar = ScalarOf<Real>;
+    const auto limbs = static_cast<std::size_t>(robot.size.limbs);
     for (int l = 0; l < Shape::kGroup; ++l) {
+      const bool there = l < robot.size.limbs;
       const std::size_t copy = kCopies > 1 ? static_cast<std::size_t>(l) : 0;
       const int lane = kCopies > 1 ? 0 : l;
-      widen_into<Real>(limb[copy].base, robot.base, lane, Shape::kGroup);
-      for (int i = 0; i < J; ++i) {
-        const bool there = l < robot.size.limbs;
-        const JointModel<double> joint =
-            there ? robot.joint[static_cast<std::size_t>(l * robot.size.joints + i)] : absent_joint();
-        widen_into<Real>(limb[copy].joint[i], joint, lane, Shape::kGroup);
+      widen_into<Scalar>(limb[copy].base, robot.base, lane);
+      for (int i = 0; i < Shape::kJoints; ++i) {
+        const auto at = static_cast<std::size_t>(l * robot.size.joints + i);
+        widen_into<Scalar>(limb[copy].joint[i], there ? robot.joint[at] : absent_joint(), lane);
       }
       for (std::size_t k = 0; k < robot.kind.size(); ++k) {
-        const bool there = l < robot.size.limbs;
-        const auto limbs = static_cast<std::size_t>(robot.size.limbs);
-        const ContactModel<double> shape =
-            there ? robot.contact[k * limbs + static_cast<std::size_t>(l)] : absent_contact();
-        widen_into<Real>(contact[k * kCopies + copy], shape, lane, Shape::kGroup);
+        const std::size_t at = k * limbs + static_cast<std::size_t>(l);
+        widen_into<Scalar>(contact[k * kCopies + copy], there ? robot.contact[at] : absent_contact(), lane);
       }
     }
   }

@@ -60,11 +60,11 @@ STAMPEDE_FN Struct select_all(MaskOf<Real> mask, const Struct& yes, const Struct
   return s;
 }
 
-/// A lane's robot: one struct of packs on a CPU, an element a lane on a GPU.
-template <class Shape, class Real, int J>
-STAMPEDE_FN const LimbModel<Real, J>& limb_of(const PhysicsModel<Real, J>& model, Index lane) {
+/// A lane's robot: the one there is on a CPU, an element a lane on a GPU.
+template <class Real, class Model>
+STAMPEDE_FN const auto& limb_of(const Model& model, Index lane) {
   if constexpr (ScalarLane<Real>) {
-    return model.limb[lane % Shape::kGroup];
+    return model.limb[lane % Model::Shape::kGroup];
   } else {
     return *model.limb;
   }
@@ -108,14 +108,14 @@ struct StepPhysics {
   using Scalar = ScalarOf<Real>;
   static constexpr int J = Shape::kJoints;
 
-  PhysicsModel<Real, J> model;
+  PhysicsModel<Shape, Real> model;
   Ground ground;
   RowsView<Scalar> state, variation, control, counts, report;
   int steps;
 
   template <class>  // Real, which the kernel is compiled for
   STAMPEDE_FN void operator()(Index lane) const {
-    const LimbModel<Real, J>& limb = limb_of<Shape>(model, lane);
+    const auto& limb = limb_of<Real>(model, lane);
     auto s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
     const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
     const auto u = read_rows<Array<Real, J>, Real>(control, lane);

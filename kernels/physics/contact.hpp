@@ -12,21 +12,22 @@
 namespace stampede {
 
 /// Impedance at a violation: returns 1 - impedance, which is what is small, without cancellation.
-template <class Real>
-STAMPEDE_FN Real impedance_slack(const Softness<Real>& s, Real violation, bool square) {
-  const Real x = min(abs(violation) * s.inverse_width, Real(1));
+template <class Constant, class Real>
+STAMPEDE_FN Real impedance_slack(const Softness<Constant>& softness, Real violation, bool square) {
+  const Real midpoint = softness.midpoint;
+  const Real x = min(abs(violation) * softness.inverse_width, Real(1));
   const Real z = Real(1) - x;
-  const Real rest = Real(1) - s.midpoint;
+  const Real rest = Real(1) - midpoint;
   Real below, above;  // 1 - y, on either side of the midpoint
   if (square) {
-    below = Real(1) - x * x * reciprocal(s.midpoint);
+    below = Real(1) - x * x * reciprocal(midpoint);
     above = z * z * reciprocal(rest);
   } else {
-    const Real degree = s.power - Real(1);
-    below = Real(1) - pow(x, s.power) * reciprocal(pow(s.midpoint, degree));
-    above = pow(z, s.power) * reciprocal(pow(rest, degree));
+    const Real power = softness.power, degree = power - Real(1);
+    below = Real(1) - pow(x, power) * reciprocal(pow(midpoint, degree));
+    above = pow(z, power) * reciprocal(pow(rest, degree));
   }
-  return s.slack + select(x <= s.midpoint, below, above) * s.rise;
+  return softness.slack + select(x <= midpoint, below, above) * softness.rise;
 }
 
 /// One contact of each lane. Vectors named `world` are in world axes, the others in the contact's: two tangents, then the
@@ -62,10 +63,10 @@ struct ContactSet {
 };
 
 /// A lane's row of the candidates' table.
-template <class Shape, class Real, int J>
-STAMPEDE_FN const ContactModel<Real>& candidate(const PhysicsModel<Real, J>& model, int k, Index lane) {
+template <class Real, class Model>
+STAMPEDE_FN const auto& candidate(const Model& model, int k, Index lane) {
   if constexpr (ScalarLane<Real>) {
-    return model.contact[k * Shape::kGroup + lane % Shape::kGroup];
+    return model.contact[k * Model::Shape::kGroup + lane % Model::Shape::kGroup];
   } else {
     return model.contact[k];
   }
@@ -173,16 +174,17 @@ STAMPEDE_FN void add_contact(ContactSet<Real, J>& set, int slots, bool flat, Mas
 }
 
 /// Finds the contacts of each lane. `lane` is the first lane's index.
-template <class Shape, class Ground, class Real, int J>
-STAMPEDE_FN void find_contacts(const PhysicsModel<Real, J>& model, const Ground& ground,
-                               const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
-                               const Kinematics<Real, J>& k, Index lane, ContactSet<Real, J>& set) {
+template <class Shape, class Model, class Ground, class Real, int J>
+STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const PhysicsVariation<Real, J>& variation,
+                               const PhysicsState<Real, J>& s, const Kinematics<Real, J>& k, Index lane,
+                               ContactSet<Real, J>& set) {
   set.used = 0;
   set.count = set.over = Real(0);
   STAMPEDE_NO_UNROLL
   for (int at = 0; at < model.options.candidates; ++at) {
     const ContactKind kind = model.kind[at];
-    const ContactModel<Real>& shape = candidate<Shape>(model, at, lane);
+    const auto& shape = candidate<Real>(model, at, lane);
+    const Real radius = shape.radius, margin = shape.margin;
     const Mat3<Real>& axes = kind.link == 0 ? k.base : k.axes[kind.link - 1];
     const Vec3<Real> origin = kind.link == 0 ? zero3<Real>() : k.origin[kind.link - 1];
     if constexpr (Ground::kFlat) {
@@ -203,36 +205,35 @@ STAMPEDE_FN void find_contacts(const PhysicsModel<Real, J>& model, const Ground&
         const Real up = axes.x.z * shape.point.x + axes.y.z * shape.point.y + axes.z.z * shape.point.z + origin.z;
         const Real height = s.position.z + up - Real(ground.height);
         if (kind.shape == ContactShape::kCylinder) {
-          const Real reach = shape.radius + shape.half_length;
-          if (!any_together(height - reach < shape.margin)) continue;
-          touching = cylinder_points(origin + axes * shape.point, axes * shape.axis, axes.x, normal, shape.radius,
-                                     shape.half_length, height);
+          const Real half_length = shape.half_length;
+          if (!any_together(height - (radius + half_length) < margin)) continue;
+          touching = cylinder_points(origin + axes * shape.point, axes * shape.axis, axes.x, normal, radius,
+                                     half_length, height);
         } else {
           touching.count = 1;
-          touching.distance[0] = height - shape.radius;
-          touching.radius[0] = shape.radius;
-          if (!any_together(touching.distance[0] < shape.margin)) continue;
+          touching.distance[0] = height - radius;
+          touching.radius[0] = radius;
+          if (!any_together(touching.distance[0] < margin)) continue;
           touching.point[0] = origin + axes * shape.point;
         }
       } else {
         const Vec3<Real> centre = origin + axes * shape.point;
-        const Touch<Real> near = ground.touch(surface, s.position + centre, shape.radius);
+        const Touch<Real> near = ground.touch(surface, s.position + centre, radius);
         normal = near.normal;
         if (kind.shape == ContactShape::kCylinder) {
-          const Real height = near.distance + shape.radius;
-          const Real reach = shape.radius + shape.half_length;
-          if (!any_together(height - reach < shape.margin)) continue;
-          touching =
-              cylinder_points(centre, axes * shape.axis, axes.x, normal, shape.radius, shape.half_length, height);
+          const Real height = near.distance + radius;
+          const Real half_length = shape.half_length;
+          if (!any_together(height - (radius + half_length) < margin)) continue;
+          touching = cylinder_points(centre, axes * shape.axis, axes.x, normal, radius, half_length, height);
         } else {
           touching.count = 1;
           touching.distance[0] = near.distance;
-          touching.radius[0] = shape.radius;
+          touching.radius[0] = radius;
           touching.point[0] = centre;
-          if (!any_together(near.distance < shape.margin)) continue;
+          if (!any_together(near.distance < margin)) continue;
         }
       }
-      MaskOf<Real> allowed = touching.distance[0] < shape.margin;
+      MaskOf<Real> allowed = touching.distance[0] < margin;
       if (kind.shape == ContactShape::kCorner) {
         // Corners above the box's centre do not count, or a box that sank in would be held by its upper side.
         allowed = allowed && dot(normal, axes * shape.axis) <= Real(0);
@@ -240,18 +241,18 @@ STAMPEDE_FN void find_contacts(const PhysicsModel<Real, J>& model, const Ground&
       STAMPEDE_NO_UNROLL
       for (int p = 0; p < touching.count; ++p) {
         const Real distance = touching.distance[p];
-        const MaskOf<Real> hit = allowed && distance < shape.margin;
+        const MaskOf<Real> hit = allowed && distance < margin;
         if (!any_together(hit)) continue;
         Contact<Real, J> contact;
         contact.point = touching.point[p] - normal * (touching.radius[p] + distance * Real(0.5f));
-        contact.distance = distance - shape.margin;
+        contact.distance = distance - margin;
         const Real slack = impedance_slack(shape.softness, contact.distance, kind.square);
         const Real impedance = Real(1) - slack;
         contact.stiffness = impedance * reciprocal(max(slack * shape.weight, Real(1e-15f)));
         contact.pull = shape.softness.stiffness * impedance * contact.distance;
         contact.damping = shape.softness.damping;
-        contact.friction =
-            select(shape.friction > Real(0), max(shape.friction * variation.friction, Real(1e-5f)), Real(0));
+        const Real friction = shape.friction;
+        contact.friction = select(friction > Real(0), max(friction * variation.friction, Real(1e-5f)), Real(0));
         contact.link = Real(static_cast<float>(kind.link));
         if constexpr (!Ground::kFlat) {
           const Vec3<Real> hint = kind.shape == ContactShape::kPoint ? axes * shape.axis : zero3<Real>();

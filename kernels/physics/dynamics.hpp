@@ -24,20 +24,20 @@ struct Kinematics {
   Array<RigidInertia<Real>, J> inertia;  ///< of the links
 };
 
-template <class Real, int J>
-STAMPEDE_FN void kinematics(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
+template <class Model, class Real, int J>
+STAMPEDE_FN void kinematics(const Model& model, const typename Model::Limb& limb,
                             const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
                             Kinematics<Real, J>& k) {
   k.base = s.orientation.matrix();
   k.base_velocity = {k.base * s.spin, s.velocity};
   k.base_centre = k.base * (limb.base.centre + variation.base_centre);
   k.base_inertia = rigid_inertia(limb.base.mass * variation.base_mass, k.base_centre,
-                                 rotate(k.base, limb.base.inertia) * variation.base_mass);
+                                 rotate<Real>(k.base, limb.base.inertia) * variation.base_mass);
   Mat3<Real> axes = k.base;
   Vec3<Real> origin = zero3<Real>();
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
-    const JointModel<Real>& joint = limb.joint[i];
+    const auto& joint = limb.joint[i];
     origin = origin + axes * joint.offset;
     const Mat3<Real> at_rest = axes * joint.frame;
     const Real moved = s.q[i] - joint.reference;
@@ -54,7 +54,7 @@ STAMPEDE_FN void kinematics(const PhysicsModel<Real, J>& model, const LimbModel<
     k.axes[i] = axes;
     k.origin[i] = origin;
     k.inertia[i] = rigid_inertia(joint.mass * variation.mass[i], origin + axes * joint.centre,
-                                 rotate(axes, joint.inertia) * variation.mass[i]);
+                                 rotate<Real>(axes, joint.inertia) * variation.mass[i]);
   }
 }
 
@@ -86,9 +86,9 @@ STAMPEDE_FN Spatial<Real> pack_spatial(const Real (&v)[6]) {
 }
 
 /// The composite-rigid-body algorithm (Featherstone 2008, table 6.2).
-template <class Shape, class Real, int J>
-STAMPEDE_FN void mass_matrix(const LimbModel<Real, J>& limb, const PhysicsVariation<Real, J>& variation,
-                             const Kinematics<Real, J>& k, MassMatrix<Real, J>& m) {
+template <class Shape, class Limb, class Real, int J>
+STAMPEDE_FN void mass_matrix(const Limb& limb, const PhysicsVariation<Real, J>& variation, const Kinematics<Real, J>& k,
+                             MassMatrix<Real, J>& m) {
   RigidInertia<Real> composite = k.inertia[J - 1];
   STAMPEDE_UNROLL
   for (int i = J - 1; i >= 0; --i) {
@@ -142,15 +142,15 @@ struct AppliedForces {
   Real velocity_gain[J];  ///< d force / d velocity of the actuators, 0 where they are at their limits
 };
 
-template <class Real, int J>
-STAMPEDE_FN void applied_forces(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
+template <class Model, class Real, int J>
+STAMPEDE_FN void applied_forces(const Model& model, const typename Model::Limb& limb,
                                 const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
                                 const Kinematics<Real, J>& k, const Array<Real, J>& control,
                                 AppliedForces<Real, J>& applied) {
   applied.base = {variation.push_torque + cross(k.base_centre, variation.push_force), variation.push_force};
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
-    const JointModel<Real>& joint = limb.joint[i];
+    const auto& joint = limb.joint[i];
     const Real u = min(max(control[i], joint.control_low), joint.control_high);
     const Real slope = joint.velocity_gain * variation.velocity_gain[i];
     const Real wanted = (joint.servo * (u - s.q[i]) + joint.stiffness * s.q[i]) * variation.servo[i] + joint.gain * u +

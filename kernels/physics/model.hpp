@@ -24,7 +24,7 @@ struct RobotShape {
 };
 
 /// Contacts of a limb (and of its share of the base) that are simulated at the same time.
-inline constexpr int kMaxContacts = 8;
+inline constexpr int kMaxContacts = 12;
 
 /// How stiff and how soft a constraint is, from solref and solimp: reference acceleration -damping v - stiffness
 /// impedance(r) r for a violation r, and the impedance, which rises from its least to its greatest value over the width.
@@ -134,14 +134,29 @@ struct PhysicsOptions {
   Quat<T> fixed_orientation;
 };
 
-/// A robot, for a kernel whose numbers are Real: constants in lanes. `limb` and the rows of `contact` are one struct of
-/// packs on a CPU; on a GPU an array with one element a lane of the group.
-template <class Real, int J>
+/// What constants are stored as: on a CPU the numbers of a group's lanes, which packs repeat; on a GPU a thread's own.
+template <class Shape, class Real>
+struct ConstantOf {
+  using type = Real;
+};
+#if !defined(__CUDACC__)
+template <class Shape, PackType Real>
+struct ConstantOf<Shape, Real> {
+  using type = Repeated<Real, Shape::kGroup>;
+};
+#endif
+
+/// A robot, for a kernel whose numbers are Real. `limb` and the rows of `contact` are one struct for all lanes on a CPU; on a
+/// GPU an array with one element a lane of the group.
+template <class RobotShape, class Real>
 struct PhysicsModel {
+  using Shape = RobotShape;
+  using Constant = typename ConstantOf<Shape, Real>::type;
+  using Limb = LimbModel<Constant, Shape::kJoints>;
   PhysicsOptions<ScalarOf<Real>> options;
-  const LimbModel<Real, J>* limb;
-  const ContactKind* kind;            ///< [candidates]
-  const ContactModel<Real>* contact;  ///< [candidates][1, or lanes of the group]
+  const Limb* limb;
+  const ContactKind* kind;                ///< [candidates]
+  const ContactModel<Constant>* contact;  ///< [candidates][1, or lanes of the group]
 };
 
 /// State. Positions and the base's velocity are in world axes, its angular velocity in its own, as in MuJoCo.

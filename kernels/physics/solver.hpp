@@ -35,14 +35,14 @@ struct JointRows {
   bool limits;  ///< whether any lane has an active one
 };
 
-template <class Real, int J>
-STAMPEDE_FN void joint_rows(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
+template <class Model, class Real, int J>
+STAMPEDE_FN void joint_rows(const Model& model, const typename Model::Limb& limb,
                             const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
                             const Real (&a)[J], JointRows<Real, J>& rows) {
   MaskOf<Real> any_limit = Real(0) > Real(0);
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
-    const JointModel<Real>& joint = limb.joint[i];
+    const auto& joint = limb.joint[i];
     rows.friction_slope[i] = joint.friction_stiffness;
     rows.friction[i] = joint.friction_stiffness * (a[i] + joint.friction_damping * s.v[i]);
     rows.loss[i] = joint.friction_loss * variation.friction_loss[i];
@@ -56,7 +56,7 @@ STAMPEDE_FN void joint_rows(const PhysicsModel<Real, J>& model, const LimbModel<
   if (rows.limits) {
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
-      const JointModel<Real>& joint = limb.joint[i];
+      const auto& joint = limb.joint[i];
       const Real violation = rows.limit[i], sign = rows.limit_sign[i];
       const MaskOf<Real> on = violation < Real(0);
       const Real slack = impedance_slack(joint.limit, violation, model.options.limits_square);
@@ -70,8 +70,8 @@ STAMPEDE_FN void joint_rows(const PhysicsModel<Real, J>& model, const LimbModel<
 }
 
 /// Force, Hessian and zone at a residual; returns 1 / |slip| of an elliptic cone.
-template <bool kFlat, class Real, int J>
-STAMPEDE_FN Real evaluate_cone(const PhysicsModel<Real, J>& model, Contact<Real, J>& c, Vec3<Real> residual) {
+template <bool kFlat, class Model, class Real, int J>
+STAMPEDE_FN Real evaluate_cone(const Model& model, Contact<Real, J>& c, Vec3<Real> residual) {
   if constexpr (!kFlat) {
     if (model.options.pyramidal) return evaluate_pyramid(c, residual);
   }
@@ -99,9 +99,9 @@ STAMPEDE_FN Vec3<Real> point_motion(const Contact<Real, J>& c, Vec3<Real> angula
 }
 
 /// Completes the contacts: levers, stiffnesses, residual at the accelerations given, force and zone.
-template <bool kFlat, class Real, int J>
-STAMPEDE_FN void contact_rows(const PhysicsModel<Real, J>& model, const PhysicsState<Real, J>& s,
-                              const Kinematics<Real, J>& k, const Acceleration<Real, J>& a, ContactSet<Real, J>& set) {
+template <bool kFlat, class Model, class Real, int J>
+STAMPEDE_FN void contact_rows(const Model& model, const PhysicsState<Real, J>& s, const Kinematics<Real, J>& k,
+                              const Acceleration<Real, J>& a, ContactSet<Real, J>& set) {
   STAMPEDE_NO_UNROLL
   for (int q = 0; q < set.used; ++q) {
     Contact<Real, J>& c = set.slot[q];
@@ -190,12 +190,11 @@ STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, bool floatin
 }
 
 /// Solves for the acceleration. `a` comes with the start and leaves with the result.
-template <class Shape, bool kFlat, class Real, int J>
-STAMPEDE_FN void solve(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
-                       const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
-                       const Kinematics<Real, J>& k, const MassMatrix<Real, J>& m, const BiasForces<Real, J>& bias,
-                       const AppliedForces<Real, J>& applied, ContactSet<Real, J>& set, Acceleration<Real, J>& a,
-                       PhysicsCounts<Real>& counts) {
+template <class Shape, bool kFlat, class Model, class Real, int J>
+STAMPEDE_FN void solve(const Model& model, const typename Model::Limb& limb, const PhysicsVariation<Real, J>& variation,
+                       const PhysicsState<Real, J>& s, const Kinematics<Real, J>& k, const MassMatrix<Real, J>& m,
+                       const BiasForces<Real, J>& bias, const AppliedForces<Real, J>& applied, ContactSet<Real, J>& set,
+                       Acceleration<Real, J>& a, PhysicsCounts<Real>& counts) {
   constexpr int kGroup = Shape::kGroup;
   const bool floating = model.options.floating;
   const Real zero(0), one(1), infinite(1e30f);

@@ -12,6 +12,11 @@ namespace stampede {
 template <class Real>
 struct Vec3 {
   Real x, y, z;
+  /// The same in numbers that these turn into by themselves.
+  template <class To>
+  requires(!std::is_same_v<To, Real> && std::is_convertible_v<Real, To>) STAMPEDE_FN operator Vec3<To>() const {
+    return {To(x), To(y), To(z)};
+  }
   STAMPEDE_FN friend Vec3 operator+(Vec3 a, Vec3 b) { return {a.x + b.x, a.y + b.y, a.z + b.z}; }
   STAMPEDE_FN friend Vec3 operator-(Vec3 a, Vec3 b) { return {a.x - b.x, a.y - b.y, a.z - b.z}; }
   STAMPEDE_FN friend Vec3 operator-(Vec3 a) { return {-a.x, -a.y, -a.z}; }
@@ -39,6 +44,10 @@ STAMPEDE_FN Vec3<Real> select(Mask mask, Vec3<Real> yes, Vec3<Real> no) {
 template <class Real>
 struct Mat3 {
   Vec3<Real> x, y, z;
+  template <class To>
+  requires(!std::is_same_v<To, Real> && std::is_convertible_v<Real, To>) STAMPEDE_FN operator Mat3<To>() const {
+    return {Vec3<To>(x), Vec3<To>(y), Vec3<To>(z)};
+  }
   STAMPEDE_FN friend Vec3<Real> operator*(const Mat3& m, Vec3<Real> v) { return m.x * v.x + m.y * v.y + m.z * v.z; }
   STAMPEDE_FN friend Mat3 operator*(const Mat3& a, const Mat3& b) { return {a * b.x, a * b.y, a * b.z}; }
 };
@@ -52,6 +61,10 @@ STAMPEDE_FN Vec3<Real> multiply_transposed(const Mat3<Real>& m, Vec3<Real> v) {
 template <class Real>
 struct Sym3 {
   Real xx, xy, xz, yy, yz, zz;
+  template <class To>
+  requires(!std::is_same_v<To, Real> && std::is_convertible_v<Real, To>) STAMPEDE_FN operator Sym3<To>() const {
+    return {To(xx), To(xy), To(xz), To(yy), To(yz), To(zz)};
+  }
   STAMPEDE_FN friend Sym3 operator+(Sym3 a, Sym3 b) {
     return {a.xx + b.xx, a.xy + b.xy, a.xz + b.xz, a.yy + b.yy, a.yz + b.yz, a.zz + b.zz};
   }

@@ -20,11 +20,11 @@ struct PhysicsStages {
 };
 
 /// The stages up to the constrained acceleration. The state's last accelerations are moved on.
-template <class Shape, class Ground, class Real, int J>
-STAMPEDE_FN void forward_dynamics(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
-                                  const Ground& ground, const PhysicsVariation<Real, J>& variation,
-                                  const Array<Real, J>& control, Index lane, PhysicsState<Real, J>& s,
-                                  PhysicsStages<Real, J>& stages, PhysicsCounts<Real>& counts) {
+template <class Shape, class Model, class Ground, class Real, int J>
+STAMPEDE_FN void forward_dynamics(const Model& model, const typename Model::Limb& limb, const Ground& ground,
+                                  const PhysicsVariation<Real, J>& variation, const Array<Real, J>& control, Index lane,
+                                  PhysicsState<Real, J>& s, PhysicsStages<Real, J>& stages,
+                                  PhysicsCounts<Real>& counts) {
   kinematics(model, limb, variation, s, stages.kinematics);
   mass_matrix<Shape>(limb, variation, stages.kinematics, stages.mass);
   bias_forces(variation, s, stages.kinematics, stages.bias);
@@ -75,9 +75,9 @@ STAMPEDE_FN Quat<Real> turn_by_twice(Vec3<Real> half) {
 }
 
 /// Velocities and positions a time step on.
-template <class Shape, class Real, int J>
-STAMPEDE_FN void integrate(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb,
-                           PhysicsStages<Real, J>& stages, PhysicsState<Real, J>& s) {
+template <class Shape, class Model, class Real, int J>
+STAMPEDE_FN void integrate(const Model& model, const typename Model::Limb& limb, PhysicsStages<Real, J>& stages,
+                           PhysicsState<Real, J>& s) {
   const Real h(model.options.timestep);
   Acceleration<Real, J> a = stages.acceleration;
   if (model.options.implicit_damping || model.options.implicit_actuators) {
@@ -119,8 +119,8 @@ STAMPEDE_FN void integrate(const PhysicsModel<Real, J>& model, const LimbModel<R
 }
 
 /// One step.
-template <class Shape, class Ground, class Real, int J>
-STAMPEDE_FN void step(const PhysicsModel<Real, J>& model, const LimbModel<Real, J>& limb, const Ground& ground,
+template <class Shape, class Model, class Ground, class Real, int J>
+STAMPEDE_FN void step(const Model& model, const typename Model::Limb& limb, const Ground& ground,
                       const PhysicsVariation<Real, J>& variation, const Array<Real, J>& control, Index lane,
                       PhysicsState<Real, J>& s, PhysicsCounts<Real>& counts) {
   PhysicsStages<Real, J> stages;
