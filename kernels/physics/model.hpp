@@ -24,7 +24,7 @@ struct RobotShape {
 };
 
 /// Contacts of a limb (and of its share of the base) that are simulated at the same time.
-inline constexpr int kMaxContacts = 12;
+inline constexpr int kMaxContacts = 16;
 
 /// How stiff and how soft a constraint is, from solref and solimp: reference acceleration -damping v - stiffness
 /// impedance(r) r for a violation r, and the impedance, which rises from its least to its greatest value over the width.
