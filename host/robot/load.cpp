@@ -8,6 +8,7 @@
 #include "host/robot/constants.hpp"
 #include "host/robot/description.hpp"
 #include "host/robot/find_robot.hpp"
+#include "host/robot/refusals.hpp"
 #include "host/robot/shapes.hpp"
 
 namespace stampede {
@@ -23,6 +24,8 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   CompiledRobot compiled;
   compiled.notes = std::move(notes);
   compiled.model = compile_description(spec, file);
+  // What ties bodies together comes first: with it, where joints branch matters less.
+  refuse_what_is_not_simulated(compiled.model.get(), where, compiled.notes);
   const Limbs limbs = find_limbs(compiled.model.get(), where);
   const ModelSource source{compiled.model.get(), limbs, where, compiled.notes};
   compiled.robot.name = file.stem().string();

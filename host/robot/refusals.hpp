@@ -1,0 +1,13 @@
+#pragma once
+/// \file What cannot be simulated as a description says.
+
+#include "host/robot/constants.hpp"
+
+namespace stampede {
+
+/// Throws Error, with a line that names the element and says what would be right, where the model holds something that is
+/// not simulated. Joints that are no serial limbs are find_limbs's to refuse, actuators read_actuators's, geoms
+/// read_shapes's.
+void refuse_what_is_not_simulated(const mjModel* model, const std::string& file, std::vector<std::string>& notes);
+
+}  // namespace stampede
