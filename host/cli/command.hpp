@@ -88,5 +88,6 @@ void add_eval(CLI::App& app, Chosen& chosen);
 void add_export(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_parity(CLI::App& app, Chosen& chosen);
+void add_play(CLI::App& app, Chosen& chosen);
 
 }  // namespace stampede::cli

@@ -113,6 +113,7 @@ int main(int argc, char** argv) {
   cli::add_export(app, chosen);
   cli::add_bench(app, chosen);
   cli::add_parity(app, chosen);
+  cli::add_play(app, chosen);
   cli::add_list(app, chosen);
   cli::add_info(app, chosen);
   cli::accept_shared_flags(app);
