@@ -15,4 +15,5 @@ run(COMMAND ${CMAKE_COMMAND} -G Ninja -S ${EXAMPLE} -B ${work}/build -DCMAKE_PRE
             -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Release)
 run(COMMAND ${CMAKE_COMMAND} --build ${work}/build)
 run(COMMAND ${work}/build/example WORKING_DIRECTORY ${work}/run)
+run(COMMAND ${work}/build/fall WORKING_DIRECTORY ${work}/run)
 run(COMMAND ${work}/prefix/bin/stampede list --json)

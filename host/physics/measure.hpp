@@ -1,9 +1,8 @@
 #pragma once
 /// \file How fast robots are simulated, and MuJoCo beside us: same model, states, controls, time step, number of threads.
 
-#include <mujoco/mujoco.h>
-
 #include "host/engine/engine.hpp"
+#include "host/robot/mujoco_handles.hpp"
 
 namespace stampede {
 
@@ -32,7 +31,7 @@ struct PhysicsBenchmarkRequest {
 };
 
 /// Lets the scene settle, then times half a second of it, again and again from the same states.
-PhysicsBenchmark measure_physics(Engine& engine, const RobotModel& robot, const mjModel* model,
+PhysicsBenchmark measure_physics(Engine& engine, const RobotModel& robot, const mjModel_* model,
                                  const PhysicsBenchmarkRequest& request);
 
 }  // namespace stampede

@@ -1,5 +1,7 @@
 #include "host/physics/mujoco_peer.hpp"
 
+#include <mujoco/mujoco.h>
+
 #include <algorithm>
 #include <thread>
 

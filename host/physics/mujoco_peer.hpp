@@ -1,8 +1,6 @@
 #pragma once
 /// \file MuJoCo beside us: the same model, states and controls.
 
-#include <mujoco/mujoco.h>
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,13 +11,13 @@
 namespace stampede {
 
 /// A copy of a model that MuJoCo simulates as we do: bodies meet the ground only, condim at most 3, Newton's method.
-ModelHandle comparable_model(const mjModel* model);
+ModelHandle comparable_model(const mjModel_* model);
 
 /// Its solver run to `tolerance`, with as many iterations as that takes.
-void solve_tightly(mjModel* model, double tolerance);
+void solve_tightly(mjModel_* model, double tolerance);
 
 /// Settings that give the same result sooner: a dense Jacobian, no islands, no broad phase. Throws nothing.
-void settle_for_speed(mjModel* model);
+void settle_for_speed(mjModel_* model);
 
 /// The version of the library that is loaded: "3.17.0".
 std::string mujoco_version();
@@ -37,6 +35,6 @@ struct PeerStart {
 };
 
 /// Steps each start through its controls, `decimation` steps each, shared out over `threads` threads.
-PeerRun run_mujoco(const mjModel* model, const std::vector<PeerStart>& starts, int decimation, int threads);
+PeerRun run_mujoco(const mjModel_* model, const std::vector<PeerStart>& starts, int decimation, int threads);
 
 }  // namespace stampede

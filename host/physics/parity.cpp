@@ -1,5 +1,7 @@
 #include "host/physics/parity.hpp"
 
+#include <mujoco/mujoco.h>
+
 #include <algorithm>
 #include <cmath>
 

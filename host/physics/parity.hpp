@@ -1,9 +1,8 @@
 #pragma once
 /// \file The engine beside MuJoCo on one model: how far apart they are, stage by stage and after a second.
 
-#include <mujoco/mujoco.h>
-
 #include "host/engine/engine.hpp"
+#include "host/robot/mujoco_handles.hpp"
 
 namespace stampede {
 
@@ -31,7 +30,7 @@ struct Parity {
 };
 
 /// Compares on `states` states taken from dropped, driven and tumbling robots.
-Parity compare_with_mujoco(Engine& engine, const RobotModel& robot, const mjModel* model, int states,
+Parity compare_with_mujoco(Engine& engine, const RobotModel& robot, const mjModel_* model, int states,
                            std::uint64_t seed);
 
 }  // namespace stampede

@@ -1,5 +1,7 @@
 #include "host/robot/description.hpp"
 
+#include <mujoco/mujoco.h>
+
 #include <fmt/format.h>
 
 #include <mutex>

@@ -16,6 +16,6 @@ std::string one_line(const std::string& message);
 SpecHandle parse_description(const std::filesystem::path& file);
 
 /// Compiles a description. Throws Error that begins with `file`.
-ModelHandle compile_description(mjSpec* spec, const std::filesystem::path& file);
+ModelHandle compile_description(mjSpec_* spec, const std::filesystem::path& file);
 
 }  // namespace stampede

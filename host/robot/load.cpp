@@ -1,5 +1,7 @@
 #include "host/robot/load.hpp"
 
+#include <mujoco/mujoco.h>
+
 #include <fmt/format.h>
 
 #include <cmath>

@@ -33,7 +33,7 @@ struct CompiledRobot {
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options = {});
 
 /// Compiles a description and makes the robot from it. `file` is its path, for messages and the robot's name.
-CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, const LoadOptions& options,
+CompiledRobot compile_robot(mjSpec_* spec, const std::filesystem::path& file, const LoadOptions& options,
                             std::vector<std::string> notes);
 
 }  // namespace stampede

@@ -1,6 +1,8 @@
 #pragma once
 /// \file Descriptions that the tests load, and how.
 
+#include <mujoco/mujoco.h>
+
 #include <fstream>
 #include <string>
 
