@@ -52,6 +52,9 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   for (const std::string& note : compiled.notes) say(note);
   const RobotModel& robot = compiled.robot;
   flags.film.out = flags.out.empty() ? robot.name + ".gif" : flags.out;
+  const bool strip = flags.film.out.extension() == ".png";  // six frames wide
+  if (flags.film.width == 0) flags.film.width = strip ? 320 : 640;
+  if (flags.film.height == 0) flags.film.height = strip ? 320 : 480;
   check_film(flags.film);
   refuse_to_overwrite("--out", flags.film.out.string(), flags.force);
 
@@ -75,8 +78,8 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   outcome.json = {{"robot", robot.name},
                   {"out", flags.film.out.string()},
                   {"frames", drawn},
-                  {"nonfinite", counts.held},
-                  {"contacts_over_slots", counts.over_slots}};
+                  {"nonfinite", static_cast<std::int64_t>(counts.held)},
+                  {"contacts_over_slots", static_cast<std::int64_t>(counts.over_slots)}};
   outcome.text = fmt::format("{}: {} frames of {}\n", flags.film.out.string(), drawn, robot.name);
   return outcome;
 }
@@ -86,6 +89,7 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
 void add_play(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
   auto flags = std::make_shared<PlayFlags>();
+  flags->film.width = flags->film.height = 0;  // not given
   CLI::App* command = add_command(app, chosen, "play", "Draw a robot that is let fall: a strip of moments, or a film",
                                   "stampede play --robot go2 --out fall.gif", common,
                                   [common, flags] { return play(*common, *flags); });
@@ -93,8 +97,8 @@ void add_play(CLI::App& app, Chosen& chosen) {
   command->add_option("--out", flags->out, "FILE.png (a strip), .gif or .mp4 (<robot>.gif)");
   command->add_option("--seconds", flags->seconds, "how long [s]")->capture_default_str();
   command->add_option("--seed", flags->seed, "of the pose it falls from")->capture_default_str();
-  command->add_option("--width", flags->film.width, "of a frame [pixels]")->capture_default_str();
-  command->add_option("--height", flags->film.height, "of a frame [pixels]")->capture_default_str();
+  command->add_option("--width", flags->film.width, "of a frame [pixels] (640; 320 in a .png)");
+  command->add_option("--height", flags->film.height, "of a frame [pixels] (480; 320 in a .png)");
   command->add_option("--fps", flags->film.fps, "frames a second")->capture_default_str();
   command->add_flag("--force", flags->force, "overwrite");
 }

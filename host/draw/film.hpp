@@ -13,7 +13,8 @@ namespace stampede {
 struct FilmOptions {
   std::filesystem::path out;              ///< its ending says what is made: .png, .gif, .mp4
   int width = 640, height = 480;          ///< of one frame [pixels]; a strip has kStripMoments of them side by side
-  double fps = 30;                        ///< frames a second of a film
+  double fps = 25;                        ///< frames a second: whole steps of 2 and 5 ms, and whole
+                                          ///< hundredths of a second, which a GIF counts in
   double azimuth = 135, elevation = -18;  ///< of the line of sight [degrees]
   std::function<void(int done, int all)> progress;  ///< called after each frame, where given
 };
