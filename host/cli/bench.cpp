@@ -153,8 +153,8 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
                     mujoco_version(), short_number(b.mujoco_steps_per_second), b.mujoco_contacts_mean,
                     b.mujoco_iterations_mean, b.ratio);
   }
-  outcome.json["nonfinite"] = b.nonfinite;
-  outcome.json["contacts_over_slots"] = b.over_slots;
+  outcome.json["nonfinite"] = static_cast<std::int64_t>(b.nonfinite);
+  outcome.json["contacts_over_slots"] = static_cast<std::int64_t>(b.over_slots);
   return outcome;
 }
 
@@ -175,15 +175,15 @@ Outcome bench_robustness(const CommonFlags& common, const RobustnessFlags& flags
   const Robustness r = test_robustness(*engine, compiled.robot, flags.request);
   outcome.json = {{"robot", compiled.robot.name},
                   {"num_envs", flags.request.num_envs},
-                  {"steps", r.steps},
+                  {"steps", static_cast<std::int64_t>(r.steps)},
                   {"seconds", r.seconds},
                   {"contacts_mean", r.contacts / r.steps},
                   {"iteration_cap_share", r.iteration_cap_share},
                   {"deepest", r.deepest},
                   {"fastest", r.fastest},
-                  {"looks", r.looks},
-                  {"nonfinite", r.nonfinite},
-                  {"contacts_over_slots", r.over_slots}};
+                  {"looks", static_cast<std::int64_t>(r.looks)},
+                  {"nonfinite", static_cast<std::int64_t>(r.nonfinite)},
+                  {"contacts_over_slots", static_cast<std::int64_t>(r.over_slots)}};
   outcome.text = fmt::format(
       "{} x {}: {} steps, {:.0f} non-finite, cap on iterations in {:.2g} % of steps, {:.0f} contacts over slots, "
       "{:.1f} cm under "

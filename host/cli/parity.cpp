@@ -53,8 +53,8 @@ Outcome parity(const CommonFlags& common, const ParityFlags& flags) {
                                           {"drift_drive_1s", p.peer.drift_drive},
                                           {"drift_drive_1s_max", p.peer.drift_drive_largest}}},
                   {"sensitivity_p99", p.sensitivity_p99},
-                  {"nonfinite", p.nonfinite},
-                  {"contacts_over_slots", p.over_slots}};
+                  {"nonfinite", static_cast<std::int64_t>(p.nonfinite)},
+                  {"contacts_over_slots", static_cast<std::int64_t>(p.over_slots)}};
   outcome.text = fmt::format("{} beside MuJoCo {}: {} states, {:.2f} contacts in the mean\n", compiled.robot.name,
                              mujoco_version(), p.states, p.contacts_mean) +
                  line("double", p.in_double) + line("float", p.in_float);
