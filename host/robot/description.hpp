@@ -2,6 +2,8 @@
 /// \file Reading descriptions: MuJoCo's parser and compiler with messages of one line, meshes and textures that are not
 /// there, and the choice of the base.
 
+#include <mujoco/mujoco.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>

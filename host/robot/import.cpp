@@ -1,5 +1,6 @@
 #include "host/robot/import.hpp"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -232,6 +233,13 @@ class Import {
   bool added_ground_ = false;
 };
 
+/// MuJoCo writes six digits unless told otherwise, by a function that its headers do not show: masses would change.
+void write_all_digits() {
+  if (void* set = ::dlsym(RTLD_DEFAULT, "_mjPRIVATE__set_xml_precision"); set != nullptr) {
+    reinterpret_cast<void (*)(int)>(set)(17);
+  }
+}
+
 }  // namespace
 
 Imported import_description(Description description, const LoadOptions& options) {
@@ -250,9 +258,10 @@ std::vector<std::string> import_robot(const std::filesystem::path& file, const s
   for (mjString* directory : {spec->compiler.meshdir, spec->compiler.texturedir}) {
     mjs_setString(directory, (folder / mjs_getString(directory)).c_str());
   }
-  spec->compiler.saveinertial = 1;
+  spec->compiler.saveinertial = spec->compiler.savecompiled = spec->compiler.savecanonical = 1;
   spec->compiler.fusestatic = 0;
   const ModelHandle model = compile_description(spec, file);
+  write_all_digits();
   std::string xml(1 << 20, '\0');
   char message[1000] = "";
   int length = mj_saveXMLString(spec, xml.data(), static_cast<int>(xml.size()), message, sizeof message);
