@@ -26,6 +26,7 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   }
   CompiledRobot compiled;
   compiled.notes = std::move(notes);
+  refuse_negative_masses(spec, where);
   compiled.model = compile_description(spec, file);
   // What ties bodies together comes first: with it, where joints branch matters less.
   refuse_what_is_not_simulated(compiled.model.get(), where, compiled.notes);

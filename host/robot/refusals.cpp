@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "host/base/error.hpp"
+#include "host/robot/description.hpp"
 
 namespace stampede {
 namespace {
@@ -114,12 +115,6 @@ class Refusals {
     finite(mjOBJ_BODY, "pose", m_->body_quat, m_->nbody, 4);
     finite(mjOBJ_BODY, "inertial pose", m_->body_ipos, m_->nbody, 3);
     finite(mjOBJ_BODY, "inertial pose", m_->body_iquat, m_->nbody, 4);
-    for (int b = 1; b < m_->nbody; ++b) {
-      // MuJoCo looks at a body alone only where nothing with a mass is fixed to it.
-      if (m_->body_mass[b] < 0) {
-        refuse(fmt::format("{} has the mass {}; 0 or above would be right", name(mjOBJ_BODY, b), m_->body_mass[b]));
-      }
-    }
     finite(mjOBJ_JOINT, "axis", m_->jnt_axis, m_->njnt, 3);
     finite(mjOBJ_JOINT, "pos", m_->jnt_pos, m_->njnt, 3);
     finite(mjOBJ_JOINT, "range", m_->jnt_range, m_->njnt, 2);
@@ -172,6 +167,15 @@ class Refusals {
 };
 
 }  // namespace
+
+void refuse_negative_masses(mjSpec* spec, const std::string& file) {
+  for (mjsElement* e : elements_of(spec, mjOBJ_BODY)) {
+    const mjsBody* body = mjs_asBody(e);
+    if (body->explicitinertial && body->mass < 0) {
+      throw Error(fmt::format("{}: {} has the mass {}; 0 or above would be right", file, label_of(e), body->mass));
+    }
+  }
+}
 
 void refuse_what_is_not_simulated(const mjModel* model, const std::string& file, std::vector<std::string>& notes) {
   const Refusals refusals(model, file);
