@@ -10,6 +10,7 @@
 #include "host/robot/constants.hpp"
 #include "host/robot/description.hpp"
 #include "host/robot/find_robot.hpp"
+#include "host/robot/import.hpp"
 #include "host/robot/refusals.hpp"
 #include "host/robot/shapes.hpp"
 
@@ -25,6 +26,7 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   }
   CompiledRobot compiled;
   compiled.notes = std::move(notes);
+  refuse_negative_masses(spec, where);
   compiled.model = compile_description(spec, file);
   // What ties bodies together comes first: with it, where joints branch matters less.
   refuse_what_is_not_simulated(compiled.model.get(), where, compiled.notes);
@@ -39,8 +41,17 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
 
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options) {
   const std::filesystem::path file = find_robot(name_or_file);
-  SpecHandle spec = parse_description(file);
-  return compile_robot(spec.get(), file, options, {});
+  Description description = parse_description(file);
+  std::vector<std::string> notes;
+  if (description.urdf) {
+    Imported imported = import_description(std::move(description), options);
+    return compile_robot(imported.spec.get(), file, options, std::move(imported.changes));
+  }
+  settle_assets(description, false, notes);
+  if (options.base != BaseChoice::kAuto && set_base(description.spec.get(), options.base == BaseChoice::kFree)) {
+    notes.push_back(options.base == BaseChoice::kFree ? "the base moves freely" : "the base is fixed in the world");
+  }
+  return compile_robot(description.spec.get(), file, options, std::move(notes));
 }
 
 }  // namespace stampede

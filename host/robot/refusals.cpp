@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "host/base/error.hpp"
+#include "host/robot/description.hpp"
 
 namespace stampede {
 namespace {
@@ -166,6 +167,15 @@ class Refusals {
 };
 
 }  // namespace
+
+void refuse_negative_masses(mjSpec* spec, const std::string& file) {
+  for (mjsElement* e : elements_of(spec, mjOBJ_BODY)) {
+    const mjsBody* body = mjs_asBody(e);
+    if (body->explicitinertial && body->mass < 0) {
+      throw Error(fmt::format("{}: {} has the mass {}; 0 or above would be right", file, label_of(e), body->mass));
+    }
+  }
+}
 
 void refuse_what_is_not_simulated(const mjModel* model, const std::string& file, std::vector<std::string>& notes) {
   const Refusals refusals(model, file);

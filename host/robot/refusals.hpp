@@ -10,4 +10,8 @@ namespace stampede {
 /// read_shapes's.
 void refuse_what_is_not_simulated(const mjModel* model, const std::string& file, std::vector<std::string>& notes);
 
+/// Throws Error naming the body that the description gives a negative mass: MuJoCo makes it 0 where something heavier is
+/// fixed to it.
+void refuse_negative_masses(mjSpec* spec, const std::string& file);
+
 }  // namespace stampede

@@ -12,4 +12,7 @@ void read_shapes(const ModelSource& source, RobotModel& robot);
 /// deepest point up to 3 cm in the ground. Clamped to 1..kMaxContacts.
 int measured_slots(const RobotModel& robot);
 
+/// How high the lowest point that can touch is over the origin of a floating base, in world axes (1e30: there is none) [m].
+double lowest_point(const RobotModel& robot, const double* qpos);
+
 }  // namespace stampede

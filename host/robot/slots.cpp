@@ -49,6 +49,20 @@ class Poses {
     return most;
   }
 
+  /// The lowest point of all candidates over the base's origin.
+  double lowest(const double* qpos) {
+    place(quaternion_at(qpos + 3).matrix(), [&](std::size_t l, int place, const JointModel<double>& joint) {
+      for (const RobotJoint& info : robot_.joint_info) {
+        if (info.limb == static_cast<int>(l) && info.place == place) return qpos[info.position];
+      }
+      return joint.reference;
+    });
+    double lowest = 1e30;
+    visit({0, 0, 1},
+          [&](std::size_t, const ContactModel<double>&, double height) { lowest = std::min(lowest, height); });
+    return lowest;
+  }
+
  private:
   double uniform(double low, double high) {
     return low + (high - low) * (static_cast<double>(generator_() >> 11) * 0x1.0p-53);
@@ -65,21 +79,28 @@ class Poses {
 
   /// Puts joints anywhere in their ranges. Half of the poses bring all limbs alike, as a robot that lies or sits has them.
   void place(const Mat3<double>& base) {
-    frames_.assign(limbs_, {});
     const bool alike = uniform(0, 1) < 0.5;
     std::array<double, kMaxJoints> shares;
     for (double& share : shares) share = uniform(0, 1);
+    place(base, [&](std::size_t, int place, const JointModel<double>& joint) {
+      const double reach = joint.slide > 0.5 ? 1 : kPi;
+      const double low = joint.low > -1e29 ? joint.low : joint.reference - reach;
+      const double high = joint.high < 1e29 ? joint.high : joint.reference + reach;
+      return low + (high - low) * (alike ? shares[static_cast<std::size_t>(place)] : uniform(0, 1));
+    });
+  }
+
+  /// Puts joints where `position(limb, place, joint)` says.
+  template <class Position>
+  void place(const Mat3<double>& base, Position&& position) {
+    frames_.assign(limbs_, {});
     for (std::size_t l = 0; l < limbs_; ++l) {
       Pose pose{{0, 0, 0}, base};
       frames_[l][0] = pose;
       for (int i = 0; i < robot_.size.joints; ++i) {
         const JointModel<double>& joint =
             robot_.joint[l * static_cast<std::size_t>(robot_.size.joints) + static_cast<std::size_t>(i)];
-        const double reach = joint.slide > 0.5 ? 1 : kPi;
-        const double low = joint.low > -1e29 ? joint.low : joint.reference - reach;
-        const double high = joint.high < 1e29 ? joint.high : joint.reference + reach;
-        const double share = alike ? shares[static_cast<std::size_t>(i)] : uniform(0, 1);
-        const double moved = low + (high - low) * share - joint.reference;
+        const double moved = position(l, i, joint) - joint.reference;
         pose = pose * Pose{joint.offset, joint.frame};
         if (joint.slide > 0.5) {
           pose.origin = pose.origin + pose.axes.z * moved;
@@ -132,5 +153,7 @@ int measured_slots(const RobotModel& robot) {
   if (robot.kind.empty()) return 1;
   return std::clamp(Poses(robot).most_contacts(), 1, kMaxContacts);
 }
+
+double lowest_point(const RobotModel& robot, const double* qpos) { return Poses(robot).lowest(qpos); }
 
 }  // namespace stampede
