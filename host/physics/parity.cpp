@@ -56,7 +56,8 @@ class Comparison {
         model_(comparable_model(model)),
         data_(mj_makeData(model_.get())),
         usual_(model_->opt) {
-    solve_tightly(model_.get(), 0);
+    // To rounding. At 0 every step would take all of its iterations: the cost cannot fall by less.
+    solve_tightly(model_.get(), 1e-20);
     decimation_ = std::max(1, static_cast<int>(std::lround(0.02 / model_->opt.timestep)));
   }
 
