@@ -35,6 +35,10 @@ template <class Real>
 STAMPEDE_FN Vec3<Real> cross(Vec3<Real> a, Vec3<Real> b) {
   return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
 }
+template <class Real>
+STAMPEDE_FN Vec3<Real> select(bool mask, Vec3<Real> yes, Vec3<Real> no) {
+  return {select(mask, yes.x, no.x), select(mask, yes.y, no.y), select(mask, yes.z, no.z)};
+}
 template <class Mask, class Real>
 STAMPEDE_FN Vec3<Real> select(Mask mask, Vec3<Real> yes, Vec3<Real> no) {
   return {select(mask, yes.x, no.x), select(mask, yes.y, no.y), select(mask, yes.z, no.z)};
