@@ -1,0 +1,273 @@
+#pragma once
+/// \file Ground of heights and boxes: what lies under a point, and what is nearest to a sphere, on lanes.
+///
+/// Heights are MuJoCo's heightfield: rows along y, columns along x, and each cell's quad is split by the diagonal from
+/// its lower left to its upper right corner, (c, r) to (c + 1, r + 1), as mj_ray and the heightfield's contacts of
+/// MuJoCo 3.17 do (compared in tests/host/terrain). Beyond its border the ground goes on at the border's height.
+///
+/// A sphere is compared with the 2 x 2 cells around its nearest grid point. That holds everything within half a spacing
+/// of its centre, sideways, so touching spheres of radius + margin up to `largest_exact_radius` get the exact nearest
+/// point; of larger ones only the part within that distance of the axis is certain to be seen.
+/// Cost: `touch_heightfield` 1 gather, and 9 more where a lane is near the ground; `touch_box` 7.
+///
+/// Boxes are axis-aligned, and listed for each cell of a coarse grid that a centre may be in. Distances and normals are those of MuJoCo's sphere on a box.
+
+#include "kernels/physics/ground.hpp"
+
+namespace stampede {
+
+/// Slots of a cell's list of boxes: at most so many.
+inline constexpr int kMaxBoxesPerCell = 8;
+/// A block of so many by so many cells shares one ceiling.
+inline constexpr int kCeilingCells = 4;
+
+/// Sizes and places of the parts of one buffer of floats.
+struct TerrainView {
+  const float* heights;  ///< [rows][columns], world z [m]
+  const float*
+      ceilings;        ///< [ceiling rows][ceiling_columns]: no ground of the block or one spacing around it is higher
+  const float* boxes;  ///< [count + 1][6]: centre and half sizes [m]; the last is far away and means "none"
+  const float* cells;  ///< [cell_rows][cell_columns][boxes_per_cell]: rows of `boxes`; floats hold them exactly
+  int columns, rows;   ///< at least 2
+  int ceiling_columns;
+  int cell_columns, cell_rows;
+  int boxes_per_cell;  ///< slots in use, 0 where there are no boxes
+  float origin_x;      ///< of the first column [m]
+  float origin_y;      ///< of the first row [m]
+  float spacing;       ///< of rows and columns [m]
+  float inverse_spacing;
+  float inverse_cell;  ///< 1 / side of the boxes' cells [1/m]
+
+  /// Radius plus margin of the largest sphere that is compared with all that it can touch [m].
+  STAMPEDE_FN float largest_exact_radius() const { return 0.5f * spacing; }
+};
+
+/// Height [m] and unit normal of the ground.
+template <class Real>
+struct GroundPoint {
+  Real height;
+  Vec3<Real> normal;
+};
+
+namespace detail {
+STAMPEDE_FN float gather_real(const float* p, std::int32_t i, float) { return p[i]; }
+STAMPEDE_FN double gather_real(const float* p, std::int32_t i, double) { return static_cast<double>(p[i]); }
+#if !defined(__CUDACC__)
+template <int N>
+STAMPEDE_FN Pack<float, N> gather_real(const float* p, Pack<std::int32_t, N> i, Pack<float, N>) {
+  return gather(p, Pack<std::uint32_t, N>(reinterpret_cast<typename Pack<std::uint32_t, N>::Vector>(i.v)));
+}
+template <int N>
+STAMPEDE_FN Pack<double, N> gather_real(const float* p, Pack<std::int32_t, N> i, Pack<double, N>) {
+  Pack<double, N> x;
+  STAMPEDE_UNROLL
+  for (int lane = 0; lane < N; ++lane) x.v[lane] = static_cast<double>(p[i.v[lane]]);
+  return x;
+}
+#endif
+
+template <class Real>
+STAMPEDE_FN Real number(int i) {
+  return Real(static_cast<ScalarOf<Real>>(i));
+}
+/// x in [low, high]; low where x is NaN, so that no index made of it leaves the array.
+template <class Real>
+STAMPEDE_FN Real within(Real low, Real x, Real high) {
+  return min(high, max(low, x));
+}
+/// The largest integer that is not above x, or x - 1 at some integers.
+template <class Real>
+STAMPEDE_FN Real whole_below(Real x) {
+  return round_nearest(x - Real(0.5f));
+}
+
+/// The nearest of what has been looked at: from there to the point.
+template <class Real>
+struct Nearest {
+  Real square;
+  Vec3<Real> offset;
+  STAMPEDE_FN void take(MaskOf<Real> here, Real other, Vec3<Real> from) {
+    const MaskOf<Real> nearer = here && other < square;
+    square = select(nearer, other, square);
+    offset = select(nearer, from, offset);
+  }
+  /// The edge from a to a + e.
+  STAMPEDE_FN void take_edge(Vec3<Real> a, Vec3<Real> e, Vec3<Real> p) {
+    const Vec3<Real> to = p - a;
+    const Real along = within(Real(0), dot(to, e) * reciprocal(dot(e, e)), Real(1));
+    const Vec3<Real> from = to - e * along;
+    const Real other = dot(from, from);
+    take(other < square, other, from);
+  }
+};
+}  // namespace detail
+
+/// What is under (or over) the point.
+template <class Real>
+STAMPEDE_FN GroundPoint<Real> height_at(const TerrainView& view, Real x, Real y) {
+  const Real last_column = detail::number<Real>(view.columns - 1), last_row = detail::number<Real>(view.rows - 1);
+  const Real inverse(view.inverse_spacing);
+  const Real u = (x - Real(view.origin_x)) * inverse, v = (y - Real(view.origin_y)) * inverse;
+  const Real inside_u = detail::within(Real(0), u, last_column), inside_v = detail::within(Real(0), v, last_row);
+  const Real column = detail::within(Real(0), detail::whole_below(inside_u), last_column - Real(1));
+  const Real row = detail::within(Real(0), detail::whole_below(inside_v), last_row - Real(1));
+  const auto first = to_int(row) * IntOf<Real>(view.columns) + to_int(column);
+  const Real a = detail::gather_real(view.heights, first, x);
+  const Real b = detail::gather_real(view.heights + 1, first, x);
+  const Real c = detail::gather_real(view.heights + view.columns, first, x);
+  const Real d = detail::gather_real(view.heights + view.columns + 1, first, x);
+  const Real along_x = inside_u - column, along_y = inside_v - row;
+  const MaskOf<Real> lower = along_x >= along_y;
+  const Real dx = select(lower, b - a, d - c), dy = select(lower, d - b, c - a);
+  const Real height = a + dx * along_x + dy * along_y;
+  const Real slope_x = select(u == inside_u, dx * inverse, Real(0));
+  const Real slope_y = select(v == inside_v, dy * inverse, Real(0));
+  const Real scale = reciprocal_sqrt(Real(1) + slope_x * slope_x + slope_y * slope_y);
+  return {height, {-slope_x * scale, -slope_y * scale, scale}};
+}
+
+/// The heights and a sphere. `margin` is how near it has to come to matter [m]: for a lane that is certainly farther away
+/// the distance is a lower bound, above the margin.
+/// From above, the nearest point of the triangles; a centre below the ground is pushed out through the triangle over it.
+template <class Real>
+STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> centre, Real radius,
+                                          Real margin = Real(0)) {
+  // Everything in units of the spacing, about the nearest grid point.
+  const Real inverse(view.inverse_spacing), spacing(view.spacing);
+  const Real u =
+      detail::within(Real(-1), (centre.x - Real(view.origin_x)) * inverse, detail::number<Real>(view.columns));
+  const Real v = detail::within(Real(-1), (centre.y - Real(view.origin_y)) * inverse, detail::number<Real>(view.rows));
+  const Real column = round_nearest(u), row = round_nearest(v);
+  const Real last_column = detail::number<Real>(view.columns - 1), last_row = detail::number<Real>(view.rows - 1);
+  const auto middle_column = to_int(detail::within(Real(0), column, last_column));
+  const auto middle_row = to_int(detail::within(Real(0), row, last_row));
+  static_assert(kCeilingCells == 4);
+  const Real ceiling = detail::gather_real(
+      view.ceilings, (middle_row >> 2) * IntOf<Real>(view.ceiling_columns) + (middle_column >> 2), radius);
+  const Real clearance = centre.z - ceiling - radius;
+  const MaskOf<Real> high = clearance > margin;
+  Touch<Real> touch{clearance, {Real(0), Real(0), Real(1)}};
+  if (!any_together(!high)) return touch;
+
+  const auto left = to_int(detail::within(Real(0), column - Real(1), last_column));
+  const auto right = to_int(detail::within(Real(0), column + Real(1), last_column));
+  const IntOf<Real> stride(view.columns);
+  const decltype(left) row_start[3] = {to_int(detail::within(Real(0), row - Real(1), last_row)) * stride,
+                                       middle_row * stride,
+                                       to_int(detail::within(Real(0), row + Real(1), last_row)) * stride};
+  const Real base = detail::gather_real(view.heights, row_start[1] + middle_column, radius);
+  Real h[3][3];
+  STAMPEDE_UNROLL
+  for (int r = 0; r < 3; ++r) {
+    h[r][0] = (detail::gather_real(view.heights, row_start[r] + left, radius) - base) * inverse;
+    h[r][2] = (detail::gather_real(view.heights, row_start[r] + right, radius) - base) * inverse;
+    if (r == 1) {
+      h[r][1] = Real(0);
+    } else {
+      h[r][1] = (detail::gather_real(view.heights, row_start[r] + middle_column, radius) - base) * inverse;
+    }
+  }
+  const Vec3<Real> p{u - column, v - row, (centre.z - base) * inverse};
+
+  // The faces, two a cell: slopes, and how high p is above the plane.
+  detail::Nearest<Real> nearest{Real(1e30f), {Real(0), Real(0), Real(1)}};
+  Real above(0), slope_x(0), slope_y(0);  // of the triangle under p
+  STAMPEDE_UNROLL
+  for (int cell = 0; cell < 4; ++cell) {
+    const int c = cell % 2, r = cell / 2;
+    const Real x = p.x + detail::number<Real>(1 - c), y = p.y + detail::number<Real>(1 - r);
+    const Real rise = p.z - h[r][c];
+    const MaskOf<Real> mine = (c == 0 ? p.x < Real(0) : p.x >= Real(0)) && (r == 0 ? p.y < Real(0) : p.y >= Real(0));
+    STAMPEDE_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const bool lower = half == 0;
+      const Real dx = lower ? h[r][c + 1] - h[r][c] : h[r + 1][c + 1] - h[r + 1][c];
+      const Real dy = lower ? h[r + 1][c + 1] - h[r][c + 1] : h[r + 1][c] - h[r][c];
+      const Real over = rise - dx * x - dy * y;
+      const Real step = over * reciprocal(Real(1) + dx * dx + dy * dy);
+      const Real foot_x = x + dx * step, foot_y = y + dy * step;
+      const MaskOf<Real> on = lower ? foot_y >= Real(0) && foot_x <= Real(1) && foot_y <= foot_x
+                                    : foot_x >= Real(0) && foot_y <= Real(1) && foot_y >= foot_x;
+      nearest.take(on, over * step, {-dx * step, -dy * step, step});
+      const MaskOf<Real> under = mine && (lower ? x >= y : x < y);
+      above = select(under, over, above);
+      slope_x = select(under, dx, slope_x);
+      slope_y = select(under, dy, slope_y);
+    }
+  }
+  // Edges: those on the rim of the four cells are half a spacing away at least. Six meet in the middle.
+  const Vec3<Real> origin = zero3<Real>();
+  const Real one(1), none(0);
+  nearest.take_edge(origin, {one, none, h[1][2]}, p);
+  nearest.take_edge(origin, {-one, none, h[1][0]}, p);
+  nearest.take_edge(origin, {none, one, h[2][1]}, p);
+  nearest.take_edge(origin, {none, -one, h[0][1]}, p);
+  nearest.take_edge(origin, {one, one, h[2][2]}, p);
+  nearest.take_edge(origin, {-one, -one, h[0][0]}, p);
+  nearest.take_edge({-one, none, h[1][0]}, {one, one, h[2][1] - h[1][0]}, p);
+  nearest.take_edge({none, -one, h[0][1]}, {one, one, h[1][2] - h[0][1]}, p);
+
+  // So near, the direction to an edge would be rounding, and the triangle's normal is as right.
+  const MaskOf<Real> by_face = above < Real(0) || nearest.square < Real(1e-10f);
+  const Real scale = reciprocal_sqrt(Real(1) + slope_x * slope_x + slope_y * slope_y);
+  const Real inverse_distance = reciprocal_sqrt(max(nearest.square, Real(1e-30f)));
+  const Real distance = select(by_face, above * scale, nearest.square * inverse_distance);
+  const Vec3<Real> normal =
+      select(by_face, Vec3<Real>{-slope_x * scale, -slope_y * scale, scale}, nearest.offset * inverse_distance);
+  touch.distance = select(high, clearance, distance * spacing - radius);
+  touch.normal = select(high, touch.normal, normal);
+  return touch;
+}
+
+/// The box in a slot of the list of the cell that the centre is in, and a sphere; far away where the slot is empty.
+/// A centre inside leaves through the nearest side: of equally near ones the first of x, y, z, and -x where it is in the
+/// very middle.
+template <class Real>
+STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, int slot, Vec3<Real> centre, Real radius) {
+  const Real inverse(view.inverse_cell);
+  const Real column = detail::within(Real(0), detail::whole_below((centre.x - Real(view.origin_x)) * inverse),
+                                     detail::number<Real>(view.cell_columns - 1));
+  const Real row = detail::within(Real(0), detail::whole_below((centre.y - Real(view.origin_y)) * inverse),
+                                  detail::number<Real>(view.cell_rows - 1));
+  const auto cell = to_int(row) * IntOf<Real>(view.cell_columns) + to_int(column);
+  const Real index = detail::gather_real(view.cells + slot, cell * IntOf<Real>(view.boxes_per_cell), radius);
+  const auto at = to_int(index) * IntOf<Real>(6);
+  const Vec3<Real> middle{detail::gather_real(view.boxes, at, radius), detail::gather_real(view.boxes + 1, at, radius),
+                          detail::gather_real(view.boxes + 2, at, radius)};
+  const Vec3<Real> half{detail::gather_real(view.boxes + 3, at, radius),
+                        detail::gather_real(view.boxes + 4, at, radius),
+                        detail::gather_real(view.boxes + 5, at, radius)};
+  const Vec3<Real> d = centre - middle;
+  const Vec3<Real> depth{half.x - abs(d.x), half.y - abs(d.y), half.z - abs(d.z)};
+  const Real one(1), none(0);
+  const Vec3<Real> side{select(d.x > none, one, -one), select(d.y > none, one, -one), select(d.z > none, one, -one)};
+  // Outside: to the nearest point of the surface.
+  const Vec3<Real> off{max(none, -depth.x) * side.x, max(none, -depth.y) * side.y, max(none, -depth.z) * side.z};
+  const Real square = dot(off, off);
+  const Real inverse_distance = reciprocal_sqrt(max(square, Real(1e-30f)));
+  // Inside: through the nearest side.
+  const MaskOf<Real> by_x = depth.x <= depth.y && depth.x <= depth.z;
+  const MaskOf<Real> by_y = !by_x && depth.y <= depth.z;
+  const Real least = min(depth.x, min(depth.y, depth.z));
+  const Vec3<Real> out{select(by_x, side.x, none), select(by_y, side.y, none), select(by_x || by_y, none, side.z)};
+  const MaskOf<Real> inside = least >= none;
+  return {select(inside, -least, square * inverse_distance) - radius, select(inside, out, off * inverse_distance)};
+}
+
+/// Terrain as the contacts want it (ground.hpp): first the heights, then the boxes' slots.
+struct TerrainGround {
+  static constexpr bool kFlat = false;
+  TerrainView view;
+  float margin;  ///< what a candidate reaches beyond its radius, at most: contact margin, half a cylinder's length [m]
+
+  STAMPEDE_FN int surfaces() const { return 1 + view.boxes_per_cell; }
+
+  /// `centre` in the world.
+  template <class Real>
+  STAMPEDE_FN Touch<Real> touch(int surface, Vec3<Real> centre, Real radius) const {
+    if (surface == 0) return touch_heightfield(view, centre, radius, Real(margin));
+    return touch_box(view, surface - 1, centre, radius);
+  }
+};
+
+}  // namespace stampede
