@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <random>
 
+#include "host/base/uniform.hpp"
 #include "host/cli/command.hpp"
 #include "host/draw/film.hpp"
 #include "host/robot/load.hpp"
@@ -22,18 +22,10 @@ struct PlayFlags {
 
 /// Above its home, turned anywhere; a robot with a fixed base is let go from a pose somewhere in its joints' ranges.
 std::vector<double> starting_pose(const RobotModel& robot, std::uint64_t seed) {
-  std::mt19937_64 generator(seed);
-  const auto uniform = [&generator](double low, double high) {
-    return low + (high - low) * (static_cast<double>(generator() >> 11) * 0x1.0p-53);
-  };
+  Uniform uniform(seed);
   std::vector<double> qpos = robot.home_qpos;
   if (robot.options.floating) {
-    double norm = 0;
-    while (norm < 0.1 || norm > 1) {
-      norm = 0;
-      for (std::size_t i = 3; i < 7; ++i) qpos[i] = uniform(-1, 1), norm += qpos[i] * qpos[i];
-    }
-    for (std::size_t i = 3; i < 7; ++i) qpos[i] /= std::sqrt(norm);
+    turn_anywhere(uniform, qpos.data() + 3);
     qpos[2] += 0.5;
     return qpos;
   }

@@ -70,7 +70,6 @@ PhysicsOptions<T> convert(const PhysicsOptions<double>& from) {
   to.springs = from.springs;
   to.limits = from.limits;
   to.limits_square = from.limits_square;
-  to.friction_losses = from.friction_losses;
   to.implicit_damping = from.implicit_damping;
   to.implicit_actuators = from.implicit_actuators;
   to.pyramidal = from.pyramidal;

@@ -2,25 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 
 #include "host/base/clock.hpp"
+#include "host/base/uniform.hpp"
 #include "kernels/physics/dynamics.hpp"
 
 namespace stampede {
 namespace {
-
-/// Uniform numbers, the same on every platform.
-class Uniform {
- public:
-  explicit Uniform(std::uint64_t seed) : generator_(seed) {}
-  double operator()(double low, double high) {
-    return low + (high - low) * (static_cast<double>(generator_() >> 11) * 0x1.0p-53);
-  }
-
- private:
-  std::mt19937_64 generator_;
-};
 
 /// Range that a joint's control is drawn from.
 void control_range(const JointModel<double>& joint, double& low, double& high) {

@@ -2,27 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
+#include "host/base/uniform.hpp"
 
 namespace stampede {
 namespace {
 
 constexpr double kPi = 3.14159265358979323846;
-
-/// Uniform numbers, the same on every platform.
-class Uniform {
- public:
-  explicit Uniform(std::uint64_t seed) : generator_(seed) {}
-  double operator()(double low, double high) {
-    return low + (high - low) * (static_cast<double>(generator_() >> 11) * 0x1.0p-53);
-  }
-
- private:
-  std::mt19937_64 generator_;
-};
 
 /// Where a limb begins, seen from above: its first joint in the base's frame.
 Vec3<double> root_of(const RobotModel& robot, int limb) {
@@ -72,12 +60,7 @@ Scene make_scene(const std::string& name, const RobotModel& robot, int num_envs,
     double* qvel = &scene.qvel[env * nv];
     std::copy(robot.home_qpos.begin(), robot.home_qpos.end(), qpos);
     if (tumbles && robot.options.floating) {
-      double norm = 0;
-      while (norm < 0.1 || norm > 1) {
-        norm = 0;
-        for (int i = 3; i < 7; ++i) qpos[i] = uniform(-1, 1), norm += qpos[i] * qpos[i];
-      }
-      for (int i = 3; i < 7; ++i) qpos[i] /= std::sqrt(norm);
+      turn_anywhere(uniform, qpos + 3);
       qpos[2] += name == "random" ? 0.15 : uniform(0.2, 0.7);
       for (int i = 0; i < 3; ++i) qvel[i] = uniform(-0.5, 0.5), qvel[3 + i] = uniform(-2, 2);
     }

@@ -93,7 +93,6 @@ void read_options(const ModelSource& source, RobotModel& robot) {
   for (const JointModel<double>& joint : robot.joint) {
     options.slides |= joint.slide > 0.5;
     options.springs |= joint.spring != 0;
-    options.friction_losses |= joint.friction_loss > 0;
     damped |= joint.damping != 0;
     velocity_gains |= joint.velocity_gain != 0;
     if (joint.low > -kUnlimited || joint.high < kUnlimited) {

@@ -124,7 +124,6 @@ struct PhysicsOptions {
   bool springs;             ///< there is a joint with a spring
   bool limits;              ///< there is a joint with limits
   bool limits_square;       ///< the power of all their impedances is 2
-  bool friction_losses;     ///< there is a joint with dry friction
   bool implicit_damping;    ///< joint damping is integrated implicitly, and something is damped
   bool implicit_actuators;  ///< so are the actuators' velocity gains (implicitfast)
   bool pyramidal;           ///< friction cones are pyramids

@@ -41,7 +41,7 @@ inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
 /// The robot and MuJoCo's model without contacts, limits and dry friction.
 inline void remove_constraints(CompiledRobot& compiled) {
   compiled.robot.plane.present = false;
-  compiled.robot.options.limits = compiled.robot.options.friction_losses = false;
+  compiled.robot.options.limits = false;
   for (JointModel<double>& joint : compiled.robot.joint) {
     joint.low = -1e30, joint.high = 1e30;
     joint.friction_loss = joint.friction_stiffness = joint.friction_damping = 0;

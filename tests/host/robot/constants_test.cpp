@@ -138,7 +138,7 @@ TEST(Constants, JointsOptionsAndHome) {
   EXPECT_EQ(kfe.spring, 2);
   EXPECT_EQ(kfe.spring_rest, -1);
   const PhysicsOptions<double>& options = robot.options;
-  EXPECT_TRUE(options.floating && options.springs && options.limits && options.friction_losses);
+  EXPECT_TRUE(options.floating && options.springs && options.limits);
   EXPECT_TRUE(options.implicit_damping && options.limits_square);
   EXPECT_FALSE(options.slides || options.pyramidal || options.implicit_actuators);
   EXPECT_EQ(robot.home_qpos[2], 0.4);
