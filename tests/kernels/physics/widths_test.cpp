@@ -83,7 +83,6 @@ Description describe(int limbs, bool pyramidal, double impratio) {
   d.options.max_iterations = 20;
   d.options.max_line_search = 12;
   d.options.floating = d.options.springs = d.options.limits = d.options.limits_square = true;
-  d.options.friction_losses = d.options.implicit_damping = true;
   d.options.pyramidal = pyramidal;
   d.options.slots = 8;
   d.options.fixed_orientation = {1, 0, 0, 0};
