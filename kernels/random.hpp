@@ -18,6 +18,7 @@ enum class Purpose : std::uint32_t {
   kPhase = 4,
   kRandomAction = 5,
   kInitialise = 6,
+  kTerrain = 7,
 };
 
 /// Philox4x32-10: encrypts `counter` with the key, in place.

@@ -1,0 +1,52 @@
+#pragma once
+/// \file The kinds of ground, and how hard each is at difficulty 0 and 1; between them everything is linear.
+///
+/// Ranges marked (1) are those of N. Rudin et al., "Learning to Walk in Minutes Using Massively Parallel Deep
+/// Reinforcement Learning", CoRL 2021, and its published terrain: slopes to 25 degrees, steps of 0.05 to 0.23 m with
+/// treads of 0.31 m, obstacles of 0.05 to 0.25 m. (2) is X. Cheng et al., "Extreme Parkour with Legged Robots", ICRA
+/// 2024: gaps of 0.1 to 0.8 m. The others are ours, and end about where published quadrupeds do.
+
+#include <array>
+
+namespace stampede {
+
+enum class TerrainKind {
+  kFlat,
+  kSlopeUp,
+  kSlopeDown,
+  kRough,
+  kStairsUp,
+  kStairsDown,
+  kStones,
+  kGap,
+  kObstacles,
+  kBoxes
+};
+
+struct TerrainKindInfo {
+  const char* name;
+  const char* what;
+  double easiest, hardest;  ///< of what makes it hard: [rad] of slopes, else [m]
+  bool fine;                ///< its edges are steep walls of the heightfield, which wants a spacing of 0.05 m
+};
+
+/// In the order of TerrainKind.
+inline constexpr std::array<TerrainKindInfo, 10> kTerrainKinds = {{
+    {"flat", "level ground", 0.0, 0.0, false},
+    {"slope-up", "a pyramid of 0 to 25 degrees, stood on its top (1)", 0.0, 0.43633231299858238, false},
+    {"slope-down", "a funnel of 0 to 25 degrees, stood on its floor (1)", 0.0, 0.43633231299858238, false},
+    {"rough", "heights at random every 0.2 m, within +-0.01 to +-0.08 m", 0.01, 0.08, false},
+    {"stairs-up", "a pyramid of steps 0.05 to 0.23 m high, treads 0.31 m (1); boxes", 0.05, 0.23, false},
+    {"stairs-down", "the same steps down into a pit (1); boxes", 0.05, 0.23, false},
+    {"stones", "stones 0.8 to 0.25 m wide, 0.05 to 0.25 m apart, over a pit of 1 m", 0.05, 0.25, true},
+    {"gap", "a moat 0.1 to 0.8 m wide and 1 m deep around the start (2)", 0.1, 0.8, true},
+    {"obstacles", "blocks 0.05 to 0.25 m high, 0.3 to 1 m wide (1); boxes", 0.05, 0.25, false},
+    {"boxes", "four boxes to climb, 0.1 to 0.6 m high", 0.1, 0.6, false},
+}};
+
+inline constexpr double kTreadWidth = 0.31;                     ///< of stairs [m]
+inline constexpr double kWidestStone = 0.8, kNarrowest = 0.25;  ///< stones at difficulty 0 and 1 [m]
+inline constexpr double kPitDepth = 1.0;                        ///< under stones and gaps [m]
+inline constexpr double kSmallestTile = 4.0;                    ///< of all kinds but flat [m]
+
+}  // namespace stampede
