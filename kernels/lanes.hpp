@@ -6,7 +6,7 @@
 /// | float            | CUDA (a thread a lane), tests | 1     | bool           |
 /// | double           | oracles                      | 1     | bool           |
 /// | Pack<float, W>   | CPU: W = 16, 8, 4            | W     | Mask<W>        |
-/// | Pack<double, 8>  | physics in double precision  | 8     | Mask<8, 8>     |
+/// | Pack<double, W>  | physics in double precision  | W     | Mask<W, 8>     |
 ///
 /// Shared operations: + - * / and comparisons; `select any all min max abs sqrt round_nearest`; `load store
 /// load_first load_strided store_strided gather`; integers beside them (`IntOf`, `UintOf`) with `bits_of`, `real_of_bits`,
