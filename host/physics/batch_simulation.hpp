@@ -392,15 +392,23 @@ struct GroupPack<Shape, Pack<T, N>> {
 };
 #endif
 
-/// Calls body.operator()<Shape>() with the compiled shape of that size.
+/// Calls body.operator()<Shape>() with the compiled shape of that size. Throws Error where it was left out of the build.
 template <class Body>
 auto with_shape(RobotSize size, const Body& body) {
+#if defined(STAMPEDE_ONLY_QUADRUPEDS)
+  if (size.limbs != 4 || size.joints != 3) {
+    throw Error("robots of size " + std::to_string(size.limbs) + "x" + std::to_string(size.joints) +
+                " are not in this build, which was configured with STAMPEDE_ONLY_QUADRUPEDS; size 4x3 is");
+  }
+  return body.template operator()<RobotShape<4, 3>>();
+#else
   if (size.limbs == 1 && size.joints == 1) return body.template operator()<RobotShape<1, 1>>();
   if (size.limbs == 1) return body.template operator()<RobotShape<1, 2>>();
   if (size.limbs == 2 && size.joints == 3) return body.template operator()<RobotShape<2, 3>>();
   if (size.limbs == 2) return body.template operator()<RobotShape<2, 6>>();
   if (size.limbs == 4) return body.template operator()<RobotShape<4, 3>>();
   return body.template operator()<RobotShape<6, 3>>();
+#endif
 }
 
 /// A simulation in numbers of type `Real`. Level ground and elliptic cones have a kernel of their own, for speed; with

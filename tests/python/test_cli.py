@@ -35,7 +35,8 @@ def test_list_names_everything():
     assert set(said["tasks"]) >= {"pendulum", "cartpole-swingup", "double-pendulum"}
     assert said["algorithms"] == ["reinforce", "reinforce-baseline", "actor-critic", "ppo"]
     assert "default" in said["presets"]
-    assert said["robots"] == []
+    assert set(said["robots"]) >= {"solo12", "go2", "anymal_c", "bolt", "hexapod", "cartpole", "double_pendulum"}
+    assert {"limbs": 4, "joints": 3} in said["robot_sizes"]
     assert said["command"] == "list"
 
 
