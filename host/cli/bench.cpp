@@ -104,9 +104,19 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   return outcome;
 }
 
+/// Four levels of each kind.
+TerrainSettings bench_terrain(const std::string& kinds, std::uint64_t seed) {
+  TerrainSettings settings;
+  settings.levels = 4;
+  settings.border = 2;
+  settings.seed = seed;
+  return with_kinds(settings, kinds);
+}
+
 struct PhysicsFlags {
   std::string robot;
   double dt = 0;  ///< 0: the file's
+  std::string terrain = "all";
   PhysicsBenchmarkRequest request;
 };
 
@@ -119,6 +129,7 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
   }
   LoadOptions options;
   if (flags.dt != 0) options.timestep = flags.dt;
+  if (flags.request.scene == "terrain") options.terrain = bench_terrain(flags.terrain, flags.request.seed);
   const CompiledRobot compiled = load_robot(flags.robot, options);
   for (const std::string& note : compiled.notes) say(note);
   Outcome outcome;
@@ -159,7 +170,7 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
 }
 
 struct RobustnessFlags {
-  std::string robot;
+  std::string robot, terrain;
   RobustnessRequest request;
 };
 
@@ -168,12 +179,15 @@ Outcome bench_robustness(const CommonFlags& common, const RobustnessFlags& flags
     throw Error(
         fmt::format("--num-envs {} and --steps {} must be at least 1", flags.request.num_envs, flags.request.steps));
   }
-  const CompiledRobot compiled = load_robot(flags.robot);
+  LoadOptions options;
+  if (!flags.terrain.empty()) options.terrain = bench_terrain(flags.terrain, flags.request.seed);
+  const CompiledRobot compiled = load_robot(flags.robot, options);
   for (const std::string& note : compiled.notes) say(note);
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
   const Robustness r = test_robustness(*engine, compiled.robot, flags.request);
   outcome.json = {{"robot", compiled.robot.name},
+                  {"terrain", flags.terrain},
                   {"num_envs", flags.request.num_envs},
                   {"steps", static_cast<std::int64_t>(r.steps)},
                   {"seconds", r.seconds},
@@ -232,7 +246,10 @@ void add_bench(CLI::App& app, Chosen& chosen) {
                                     [common, flags] { return bench_physics(*common, *flags); });
     command->add_option("--robot", flags->robot, "a robot's name, or its file (.xml, .urdf)")->required();
     command->add_option("--dt", flags->dt, "time step [s] (the file's)");
-    command->add_option("--scene", flags->request.scene, "standing, trot, random or falling")->capture_default_str();
+    command->add_option("--scene", flags->request.scene, "standing, trot, random, falling or terrain")
+        ->capture_default_str();
+    command->add_option("--terrain", flags->terrain, "kinds of ground of scene terrain (`stampede list`), or all")
+        ->capture_default_str();
     command->add_option("--num-envs", flags->request.num_envs, "robots side by side")->capture_default_str();
     command->add_option("--repetitions", flags->request.repetitions, "timed runs; the median counts")
         ->capture_default_str();
@@ -248,6 +265,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
                     [common, flags] { return bench_robustness(*common, *flags); });
     command->add_option("--robot", flags->robot, "a robot's name, or its file (.xml, .urdf)")->required();
     command->add_option("--num-envs", flags->request.num_envs, "robots side by side")->capture_default_str();
+    command->add_option("--terrain", flags->terrain, "kinds of ground (`stampede list`), or all (the robot's own)");
     command->add_option("--steps", flags->request.steps, "time steps of each")->capture_default_str();
     command->add_option("--seed", flags->request.seed, "of controls and pushes")->capture_default_str();
   }

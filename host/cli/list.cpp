@@ -1,6 +1,7 @@
-/// \file `stampede list`: tasks, robots, algorithms, presets.
+/// \file `stampede list`: tasks, robots, kinds of terrain, algorithms, presets.
 #include <fmt/format.h>
 
+#include "envs/legged/terrain/kinds.hpp"
 #include "host/cli/command.hpp"
 #include "host/robot/find_robot.hpp"
 #include "host/robot/robot_model.hpp"
@@ -46,11 +47,18 @@ Outcome run(const CommonFlags& common) {
   }
   outcome.text += fmt::format("Robots\n  {}; or any file, --robot FILE.xml|FILE.urdf\n", robot_line);
   outcome.text += fmt::format("  limbs x joints compiled in: {}; others run padded in the next larger\n", size_line);
+  Json kinds = Json::array();
+  outcome.text += "Terrain (--terrain)\n";
+  for (const TerrainKindInfo& kind : kTerrainKinds) {
+    kinds.push_back(kind.name);
+    outcome.text += fmt::format("  {:<20} {}\n", kind.name, kind.what);
+  }
   print("Algorithms", algorithms());
   print("Presets", presets());
   outcome.json = {{"tasks", names},
                   {"robots", robot_names()},
                   {"robot_sizes", sizes},
+                  {"terrain", kinds},
                   {"algorithms", names_of(algorithms())},
                   {"presets", names_of(presets())},
                   {"task_details", details}};
@@ -61,7 +69,7 @@ Outcome run(const CommonFlags& common) {
 
 void add_list(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
-  add_command(app, chosen, "list", "Name the tasks, robots, algorithms and presets", "stampede list", common,
+  add_command(app, chosen, "list", "Name the tasks, robots, kinds of terrain, algorithms and presets", "stampede list", common,
               [common] { return run(*common); });
 }
 

@@ -3,16 +3,16 @@
 
 #include <cmath>
 
-#include "host/base/uniform.hpp"
 #include "host/cli/command.hpp"
 #include "host/draw/film.hpp"
+#include "host/physics/scenes.hpp"
 #include "host/robot/load.hpp"
 
 namespace stampede::cli {
 namespace {
 
 struct PlayFlags {
-  std::string robot;
+  std::string robot, terrain;
   FilmOptions film;
   std::string out;
   double seconds = 3;
@@ -25,6 +25,7 @@ std::vector<double> starting_pose(const RobotModel& robot, std::uint64_t seed) {
   Uniform uniform(seed);
   std::vector<double> qpos = robot.home_qpos;
   if (robot.options.floating) {
+    if (robot.map != nullptr) place_on_map(robot, uniform, qpos.data());
     turn_anywhere(uniform, qpos.data() + 3);
     qpos[2] += 0.5;
     return qpos;
@@ -40,7 +41,16 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   if (!(flags.seconds > 0 && flags.seconds <= 600)) {
     throw Error(fmt::format("--seconds {} is out of range; it must be above 0, up to 600", flags.seconds));
   }
-  const CompiledRobot compiled = load_robot(flags.robot);
+  LoadOptions options;
+  if (!flags.terrain.empty()) {
+    TerrainSettings settings;
+    settings.levels = 1;
+    settings.border = 2;
+    settings.hardest = 0.5;
+    settings.seed = flags.seed;
+    options.terrain = with_kinds(settings, flags.terrain);
+  }
+  const CompiledRobot compiled = load_robot(flags.robot, options);
   for (const std::string& note : compiled.notes) say(note);
   const RobotModel& robot = compiled.robot;
   flags.film.out = flags.out.empty() ? robot.name + ".gif" : flags.out;
@@ -87,6 +97,8 @@ void add_play(CLI::App& app, Chosen& chosen) {
                                   [common, flags] { return play(*common, *flags); });
   command->add_option("--robot", flags->robot, "a robot's name, or its file (.xml, .urdf)")->required();
   command->add_option("--out", flags->out, "FILE.png (a strip), .gif or .mp4 (<robot>.gif)");
+  command->add_option("--terrain", flags->terrain,
+                      "a kind of ground (`stampede list`), several, or all (the robot's own)");
   command->add_option("--seconds", flags->seconds, "how long [s]")->capture_default_str();
   command->add_option("--seed", flags->seed, "of the pose it falls from")->capture_default_str();
   command->add_option("--width", flags->film.width, "of a frame [pixels] (640; 320 in a .png)");

@@ -118,6 +118,6 @@ class Engine {
 using MakeEngine = Engine*(int threads);
 
 /// Changes whenever anything in this file, simulation.hpp or settings.hpp does; a module of another build is refused.
-inline constexpr int kEngineInterface = 2;
+inline constexpr int kEngineInterface = 3;
 
 }  // namespace stampede

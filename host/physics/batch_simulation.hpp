@@ -101,6 +101,14 @@ class BatchSimulation final : public Simulation {
       kernel_.model.options.max_line_search = 60;
     }
     kernel_.ground = ground;
+    if constexpr (!Ground::kFlat) {
+      if (robot_.map != nullptr) {
+        const std::vector<float>& map = robot_.map->buffer;
+        map_ = backend_->template make_buffer<float>(static_cast<Index>(map.size()));
+        backend_->upload(map_, map.data(), static_cast<Index>(map.size()));
+        kernel_.ground.map = robot_.map->view(map_.data());
+      }
+    }
     state_ = rows<LaneState>();
     variation_ = rows<LaneVariation>();
     counts_ = rows<LaneCounts>();
@@ -375,6 +383,7 @@ class BatchSimulation final : public Simulation {
   typename Backend::template Buffer<typename Model::Limb> limb_;
   typename Backend::template Buffer<Candidate> contact_;
   typename Backend::template Buffer<ContactKind> kind_;
+  typename Backend::template Buffer<float> map_;
   MirroredRows<Backend, Scalar> state_, variation_, counts_, report_;
   std::vector<MirroredRows<Backend, Scalar>> controls_;
   double taken_ = 0;
@@ -422,7 +431,7 @@ std::unique_ptr<Simulation> make_batch_simulation(std::unique_ptr<Backend> backe
     const PlaneGround& plane = robot.plane;
     // Without ground, the ground is far below.
     const double height = plane.present ? plane.point.z : -1e6;
-    const bool level = !plane.present || plane.normal.z > 1 - 1e-12;
+    const bool level = robot.map == nullptr && (!plane.present || plane.normal.z > 1 - 1e-12);
 #if defined(__SANITIZE_ADDRESS__)
     constexpr bool kLevelKernel = !kAlwaysRough && Shape::kLimbs == 4;  // instrumented, each takes a minute to compile
 #else
@@ -439,7 +448,8 @@ std::unique_ptr<Simulation> make_batch_simulation(std::unique_ptr<Backend> backe
       return Vec3<Scalar>{static_cast<Scalar>(v.x), static_cast<Scalar>(v.y), static_cast<Scalar>(v.z)};
     };
     using Ground = RoughGround<Scalar>;
-    const Ground ground{plane.present ? vec(plane.point) : vec({0, 0, height}), vec(plane.normal)};
+    const bool heights = robot.map != nullptr && robot.map->rows > 0;
+    const Ground ground{plane.present, heights, vec(plane.point), vec(plane.normal), {}};
     return std::make_unique<BatchSimulation<Backend, Shape, Ground, Lanes>>(std::move(backend), request, ground);
   });
 }

@@ -16,7 +16,7 @@ ModelHandle comparable_model(const mjModel_* model);
 /// Its solver run to `tolerance`, with as many iterations as that takes.
 void solve_tightly(mjModel_* model, double tolerance);
 
-/// Settings that give the same result sooner: a dense Jacobian, no islands, no broad phase. Throws nothing.
+/// Settings that give the same result sooner: a dense Jacobian, no islands, and on simple ground no midphase.
 void settle_for_speed(mjModel_* model);
 
 /// The version of the library that is loaded: "3.17.0".

@@ -165,7 +165,7 @@ class Comparison {
   ParityErrors stages(const std::vector<Sample>& samples, bool in_double, Parity& parity) {
     const int nv = robot_.nv, count = static_cast<int>(samples.size());
     RobotModel lifted = robot_;
-    lifted.plane.present = false;
+    lifted.remove_ground();
     const std::unique_ptr<Simulation> grounded = simulate(robot_, count, in_double),
                                       floating = simulate(lifted, count, in_double);
     for (int i = 0; i < count; ++i) {

@@ -5,7 +5,8 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/uniform.hpp"
-#include "kernels/physics/dynamics.hpp"
+#include "host/physics/scenes.hpp"
+#include "kernels/physics/contact.hpp"
 
 namespace stampede {
 namespace {
@@ -21,8 +22,15 @@ void control_range(const JointModel<double>& joint, double& low, double& high) {
   }
 }
 
-/// How far the lowest point of any shape is under the plane; negative above it.
-double depth(const RobotModel& robot, const double* qpos) {
+/// All of the robot's ground, for looking how deep it is in.
+RoughGround<double> ground_of(const RobotModel& robot) {
+  const bool mapped = robot.map != nullptr;
+  return {robot.plane.present, mapped && robot.map->rows > 0, robot.plane.point, robot.plane.normal,
+          mapped ? robot.map->view() : TerrainView{}};
+}
+
+/// How far any point of a shape is under the ground at most; negative above it.
+double depth(const RobotModel& robot, const RoughGround<double>& ground, const double* qpos) {
   const Quat<double> turn =
       robot.options.floating ? Quat<double>{qpos[3], qpos[4], qpos[5], qpos[6]} : robot.options.fixed_orientation;
   const Vec3<double> at =
@@ -50,13 +58,21 @@ double depth(const RobotModel& robot, const double* qpos) {
       const ContactModel<double>& shape = robot.contact[k * limbs + l];
       if (shape.radius < 0) continue;
       const auto link = static_cast<std::size_t>(robot.kind[k].link);
-      const Vec3<double> point = origin[link] + axes[link] * shape.point;
-      double below = shape.radius;
-      if (robot.kind[k].shape == ContactShape::kCylinder) {
-        const double along = dot(robot.plane.normal, axes[link] * shape.axis);
-        below = std::fabs(along) * shape.half_length + shape.radius * std::sqrt(std::max(0.0, 1 - along * along));
+      const Vec3<double> centre = origin[link] + axes[link] * shape.point;
+      for (int surface = 0; surface < ground.surfaces(); ++surface) {
+        TouchPoints<double> points{};
+        points.count = 1, points.point[0] = centre, points.radius[0] = shape.radius;
+        if (robot.kind[k].shape == ContactShape::kCylinder) {
+          points = cylinder_points(centre, axes[link] * shape.axis, axes[link].x, ground.facing(surface, centre),
+                                   shape.radius, shape.half_length, 0.0);
+        }
+        for (int p = 0; p < points.count; ++p) {
+          Touch<double> near{};
+          if (ground.touch(surface, points.point[p], points.radius[p], 0.0, near)) {
+            deepest = std::max(deepest, -near.distance);
+          }
+        }
       }
-      deepest = std::max(deepest, below - dot(robot.plane.normal, point - robot.plane.point));
     }
   }
   return deepest;
@@ -76,6 +92,8 @@ Robustness test_robustness(Engine& engine, const RobotModel& robot, const Robust
   Uniform uniform(request.seed);
 
   const auto nu = static_cast<std::size_t>(robot.nu);
+  std::vector<double> qpos(static_cast<std::size_t>(robot.nq)), qvel(static_cast<std::size_t>(robot.nv));
+  const std::vector<double> still(qvel.size(), 0.0);
   std::vector<double> ctrl(static_cast<std::size_t>(request.num_envs) * nu);
   std::vector<Variation> variation(static_cast<std::size_t>(request.num_envs));
   for (std::size_t env = 0; env < variation.size(); ++env) {
@@ -86,9 +104,14 @@ Robustness test_robustness(Engine& engine, const RobotModel& robot, const Robust
     v.base_mass = uniform(0.8, 1.3);
     v.base_centre = {uniform(-0.02, 0.02), uniform(-0.02, 0.02), uniform(-0.02, 0.02)};
     simulation->set_variation(static_cast<std::int64_t>(env), v);
+    if (robot.map != nullptr && robot.options.floating) {
+      std::vector<double> start = robot.home_qpos;
+      place_on_map(robot, uniform, start.data());
+      simulation->set_state(static_cast<std::int64_t>(env), start.data(), still.data());
+    }
   }
   Robustness result;
-  std::vector<double> qpos(static_cast<std::size_t>(robot.nq)), qvel(static_cast<std::size_t>(robot.nv));
+  const RoughGround<double> ground = ground_of(robot);
   const double started = seconds_now();
   for (std::int64_t t = 0; t < intervals; ++t) {
     for (std::int64_t env = t % 10; env < request.num_envs; env += 10) {
@@ -119,8 +142,9 @@ Robustness test_robustness(Engine& engine, const RobotModel& robot, const Robust
     for (std::int64_t env = 0; env < request.num_envs; ++env) {
       simulation->get_state(env, qpos.data(), qvel.data());
       for (const double v : qvel) result.fastest = std::max(result.fastest, std::isfinite(v) ? std::fabs(v) : HUGE_VAL);
-      if (robot.plane.present && !robot.kind.empty())
-        result.deepest = std::max(result.deepest, depth(robot, qpos.data()));
+      if (robot.has_ground() && !robot.kind.empty()) {
+        result.deepest = std::max(result.deepest, depth(robot, ground, qpos.data()));
+      }
       result.looks += 1;
     }
   }

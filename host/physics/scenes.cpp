@@ -5,7 +5,6 @@
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
-#include "host/base/uniform.hpp"
 
 namespace stampede {
 namespace {
@@ -35,14 +34,41 @@ double swing_of(const JointModel<double>& joint, double angle) {
 }  // namespace
 
 const std::vector<std::string>& scene_names() {
-  static const std::vector<std::string> names = {"standing", "trot", "random", "falling"};
+  static const std::vector<std::string> names = {"standing", "trot", "random", "falling", "terrain"};
   return names;
+}
+
+void place_on_map(const RobotModel& robot, Uniform& uniform, double* qpos) {
+  const GroundMap& map = *robot.map;
+  double wide = 0;  // of the robot, about
+  for (int l = 0; l < robot.limbs; ++l) wide = std::max(wide, std::hypot(root_of(robot, l).x, root_of(robot, l).y));
+  wide += 0.15;
+  const auto somewhere = [&](double low, double high) {
+    return 2 * wide < high - low ? uniform(low + wide, high - wide) : 0.5 * (low + high);
+  };
+  qpos[0] = somewhere(map.low_x(), map.high_x());
+  qpos[1] = somewhere(map.low_y(), map.high_y());
+  double top = map.top_at(qpos[0], qpos[1]);
+  for (int i = -3; i <= 3; ++i) {
+    for (int j = -3; j <= 3; ++j) {
+      top = std::max(top, map.top_at(qpos[0] + i * wide / 3, qpos[1] + j * wide / 3));
+    }
+  }
+  if (top > -1e5) qpos[2] += top;
+  const double half = uniform(0, kPi);
+  const Quat<double> turned =
+      Quat<double>{std::cos(half), 0, 0, std::sin(half)} * Quat<double>{qpos[3], qpos[4], qpos[5], qpos[6]};
+  qpos[3] = turned.w, qpos[4] = turned.x, qpos[5] = turned.y, qpos[6] = turned.z;
 }
 
 Scene make_scene(const std::string& name, const RobotModel& robot, int num_envs, int control_steps, double control_dt,
                  std::uint64_t seed) {
   if (std::find(scene_names().begin(), scene_names().end(), name) == scene_names().end()) {
     throw Error("scene '" + name + "' does not exist; " + suggestion(name, scene_names()));
+  }
+  const bool on_map = name == "terrain";
+  if (on_map && (robot.map == nullptr || !robot.options.floating)) {
+    throw Error("scene 'terrain' wants a robot whose base moves freely, on ground with heights or boxes");
   }
   const auto nq = static_cast<std::size_t>(robot.nq), nv = static_cast<std::size_t>(robot.nv),
              nu = static_cast<std::size_t>(robot.nu), envs = static_cast<std::size_t>(num_envs);
@@ -64,6 +90,7 @@ Scene make_scene(const std::string& name, const RobotModel& robot, int num_envs,
       qpos[2] += name == "random" ? 0.15 : uniform(0.2, 0.7);
       for (int i = 0; i < 3; ++i) qvel[i] = uniform(-0.5, 0.5), qvel[3 + i] = uniform(-2, 2);
     }
+    if (on_map) place_on_map(robot, uniform, qpos);
     const double phase = uniform(0, 2 * kPi), frequency = uniform(1.5, 3);
     for (const RobotJoint& info : robot.joint_info) {
       const JointModel<double>& joint =
@@ -82,7 +109,7 @@ Scene make_scene(const std::string& name, const RobotModel& robot, int num_envs,
         if (name == "standing") {
           if (anew) held = home + uniform(-1, 1) * swing_of(joint, 0.1);
           u = held;
-        } else if (name == "trot" && info.place > 0) {
+        } else if ((name == "trot" || on_map) && info.place > 0) {
           const double angle = 2 * kPi * frequency * t * control_dt + phase + phase_of(robot, info.limb);
           u = home +
               (info.place == 1 ? swing_of(joint, 0.3) * std::sin(angle) : swing_of(joint, 0.4) * std::cos(angle));

@@ -41,17 +41,21 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
 
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options) {
   const std::filesystem::path file = find_robot(name_or_file);
+  const auto compile = [&](mjSpec* spec, std::vector<std::string> notes) {
+    if (options.terrain) put_into(spec, make_terrain(*options.terrain));
+    return compile_robot(spec, file, options, std::move(notes));
+  };
   Description description = parse_description(file);
   std::vector<std::string> notes;
   if (description.urdf) {
     Imported imported = import_description(std::move(description), options);
-    return compile_robot(imported.spec.get(), file, options, std::move(imported.changes));
+    return compile(imported.spec.get(), std::move(imported.changes));
   }
   settle_assets(description, false, notes);
   if (options.base != BaseChoice::kAuto && set_base(description.spec.get(), options.base == BaseChoice::kFree)) {
     notes.push_back(options.base == BaseChoice::kFree ? "the base moves freely" : "the base is fixed in the world");
   }
-  return compile_robot(description.spec.get(), file, options, std::move(notes));
+  return compile(description.spec.get(), std::move(notes));
 }
 
 }  // namespace stampede

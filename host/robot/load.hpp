@@ -11,6 +11,7 @@
 
 #include "host/robot/mujoco_handles.hpp"
 #include "host/robot/robot_model.hpp"
+#include "host/terrain/terrain.hpp"
 
 namespace stampede {
 
@@ -19,7 +20,8 @@ enum class BaseChoice { kAuto, kFree, kFixed };
 
 struct LoadOptions {
   BaseChoice base = BaseChoice::kAuto;
-  std::optional<double> timestep;  ///< instead of the file's [s]
+  std::optional<double> timestep;          ///< instead of the file's [s]
+  std::optional<TerrainSettings> terrain;  ///< ground to be made, instead of the file's
 };
 
 /// A robot, and MuJoCo's model of it: the same numbers, for comparisons and pictures.

@@ -1,9 +1,11 @@
 #pragma once
 /// \file A robot as the engine simulates it: plain data in doubles, which crosses to the modules.
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "host/terrain/ground_map.hpp"
 #include "kernels/physics/model.hpp"
 
 namespace stampede {
@@ -24,7 +26,7 @@ struct RobotJoint {
   int actuator = -1;        ///< index into ctrl; -1 where nothing drives it
 };
 
-/// The ground of the file it came from.
+/// The plane of the file it came from.
 struct PlaneGround {
   bool present = false;
   Vec3<double> point{0, 0, 0};   ///< on the plane, in the world [m]
@@ -42,6 +44,7 @@ struct RobotModel {
   PhysicsOptions<double> options{};
   Vec3<double> gravity{0, 0, -9.81};
   PlaneGround plane;
+  std::shared_ptr<const GroundMap> map;  ///< heights and boxes; null where there are none
   BaseModel<double> base{};
   std::vector<JointModel<double>> joint;      ///< [size.limbs][size.joints], padded as model.hpp says
   std::vector<ContactKind> kind;              ///< [candidates]
@@ -50,6 +53,12 @@ struct RobotModel {
   std::vector<RobotJoint> joint_info;  ///< in the order of qvel
   std::vector<double> home_qpos;       ///< the first keyframe, else the reference pose
   std::vector<double> home_ctrl;       ///< its controls, else those that hold it
+
+  bool has_ground() const { return plane.present || map != nullptr; }
+  void remove_ground() {
+    plane.present = false;
+    map = nullptr;
+  }
 };
 
 /// The smallest compiled size that holds so many limbs and joints. Throws Error, naming the sizes, where none does.

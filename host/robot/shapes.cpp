@@ -8,8 +8,10 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <memory>
 
 #include "host/base/error.hpp"
+#include "host/terrain/ground_map.hpp"
 
 namespace stampede {
 namespace {
@@ -100,9 +102,10 @@ class Shapes {
           add_plane(g);
           break;
         case mjGEOM_HFIELD:
+          add_heights(g);
+          break;
         case mjGEOM_BOX:
-          source_.notes.push_back(fmt::format("{} is a {} of the world; it is no part of the robot and left out",
-                                              name_of(m_, mjOBJ_GEOM, g), type_name(m_->geom_type[g])));
+          add_box(g);
           break;
         default:
           refuse(g,
@@ -121,12 +124,96 @@ class Shapes {
     if (robot_.plane.present) {
       refuse(g, fmt::format("is a second plane, beside {}; the ground is one plane", name_of(m_, mjOBJ_GEOM, plane_)));
     }
+    const Pose pose = world_pose(g);
+    plane_ = g;
+    robot_.plane = {true, pose.origin, pose.axes.z};
+  }
+
+  Pose world_pose(int g) const {
     Pose pose = pose_at(m_->geom_pos + 3 * g, m_->geom_quat + 4 * g);
     for (int body = m_->geom_bodyid[g]; body != 0; body = m_->body_parentid[body]) {
       pose = pose_at(m_->body_pos + 3 * body, m_->body_quat + 4 * body) * pose;
     }
-    plane_ = g;
-    robot_.plane = {true, pose.origin, pose.axes.z};
+    return pose;
+  }
+
+  GroundMap& map() {
+    if (map_ == nullptr) map_ = std::make_shared<GroundMap>();
+    return *map_;
+  }
+
+  void add_heights(int g) {
+    if (heights_ >= 0) {
+      refuse(g,
+             fmt::format("is a second heightfield, beside {}; the ground has one", name_of(m_, mjOBJ_GEOM, heights_)));
+    }
+    heights_ = g;
+    const Pose pose = world_pose(g);
+    const int field = m_->geom_dataid[g];
+    const double* size = m_->hfield_size + 4 * field;
+    GroundMap& map = this->map();
+    map.rows = m_->hfield_nrow[field], map.columns = m_->hfield_ncol[field];
+    if (!(pose.axes.z.z > 1 - 1e-9 && pose.axes.x.x > 1 - 1e-9)) {
+      refuse(g, "is a heightfield that is turned; one along the world's axes would be right");
+    }
+    const double along_x = 2 * size[0] / (map.columns - 1), along_y = 2 * size[1] / (map.rows - 1);
+    if (!(std::abs(along_x - along_y) <= 1e-6 * along_x)) {
+      refuse(g, fmt::format("is a heightfield with cells of {:.4g} x {:.4g} m; square cells would be right", along_x,
+                            along_y));
+    }
+    map.spacing = along_x;
+    map.origin_x = pose.origin.x - size[0], map.origin_y = pose.origin.y - size[1];
+    const float* data = m_->hfield_data + m_->hfield_adr[field];
+    for (int i = 0; i < map.rows * map.columns; ++i) {
+      map.heights.push_back(static_cast<float>(pose.origin.z + size[2] * static_cast<double>(data[i])));
+    }
+  }
+
+  /// A box along the world's axes; turned by quarters it is so, too.
+  void add_box(int g) {
+    const Pose pose = world_pose(g);
+    const double* size = m_->geom_size + 3 * g;
+    const double x[3] = {pose.axes.x.x, pose.axes.x.y, pose.axes.x.z},
+                 y[3] = {pose.axes.y.x, pose.axes.y.y, pose.axes.y.z},
+                 z[3] = {pose.axes.z.x, pose.axes.z.y, pose.axes.z.z},
+                 at[3] = {pose.origin.x, pose.origin.y, pose.origin.z};
+    TerrainBox box{};
+    for (int k = 0; k < 3; ++k) {
+      // Of each row of the rotation, one entry is 1 or -1.
+      if (!(std::max({std::abs(x[k]), std::abs(y[k]), std::abs(z[k])}) > 1 - 1e-9)) {
+        refuse(g, "is a box of the world that is turned; boxes along the world's axes are simulated");
+      }
+      box.centre[k] = static_cast<float>(at[k]);
+      box.half[k] = static_cast<float>(std::round(std::abs(x[k])) * size[0] + std::round(std::abs(y[k])) * size[1] +
+                                       std::round(std::abs(z[k])) * size[2]);
+    }
+    map().boxes.push_back(box);
+  }
+
+  /// Lists what is on the map, for shapes and links as far as they reach.
+  void index_map() {
+    if (map_ == nullptr) return;
+    double reach = 0, link_reach = 0;
+    for (const Candidate& c : candidates_) {
+      const ContactModel<double>& shape = c.contact;
+      const double point = c.shape == ContactShape::kPoint ? shape.radius : 0;
+      reach = std::max(reach, point + std::max(shape.margin, 0.0));
+      link_reach =
+          std::max(link_reach, length(shape.point) + shape.radius + shape.half_length + std::max(shape.margin, 0.0));
+    }
+    if (map_->rows > 0 && reach > 0.5 * map_->spacing) {
+      source_.notes.push_back(
+          fmt::format("a shape with a radius and margin of {:.3g} m is above half the spacing of {}, {:.3g} m: of the "
+                      "heights it meets "
+                      "those within that distance sideways of its centre",
+                      reach, name_of(m_, mjOBJ_GEOM, heights_), 0.5 * map_->spacing));
+    }
+    try {
+      index_ground(*map_, reach, link_reach * (1 + 1e-5), [](double, double) { return std::string("world"); });
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", source_.file, error.what()));
+    }
+    robot_.map = map_;
   }
 
   /// What a geom and a ground geom make of their parameters.
@@ -297,6 +384,7 @@ class Shapes {
 
   /// The k-th candidate of a link and shape is that of all limbs, the largest and outermost first.
   void finish() {
+    index_map();
     share_out();
     std::stable_sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
       if (a.contact.radius != b.contact.radius) return a.contact.radius > b.contact.radius;
@@ -342,7 +430,8 @@ class Shapes {
   RobotModel& robot_;
   std::vector<int> ground_;
   std::vector<Candidate> candidates_;
-  int plane_ = -1, condim_ = 0, stiffest_ = -1;
+  std::shared_ptr<GroundMap> map_;
+  int plane_ = -1, heights_ = -1, condim_ = 0, stiffest_ = -1;
   double longest_step_ = 1e30;
   bool own_base_ = false, softened_ = false;
 };

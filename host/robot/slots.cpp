@@ -25,7 +25,8 @@ class Poses {
 
   /// Contacts of the lane that has most.
   int most_contacts() {
-    const bool floating = robot_.options.floating;
+    // A map may be anywhere, as a floating base may.
+    const bool floating = robot_.options.floating || robot_.map != nullptr;
     const Vec3<double> up = robot_.plane.present ? robot_.plane.normal : Vec3<double>{0, 0, 1};
     int most = 0;
     for (int pose = 0; pose < kPoses; ++pose) {
@@ -151,7 +152,9 @@ class Poses {
 
 int measured_slots(const RobotModel& robot) {
   if (robot.kind.empty()) return 1;
-  return std::clamp(Poses(robot).most_contacts(), 1, kMaxContacts);
+  // On a map a shape may touch the heights and boxes at the same time.
+  const int more = robot.map != nullptr ? 2 : 0;
+  return std::clamp(Poses(robot).most_contacts() + more, 1, kMaxContacts);
 }
 
 double lowest_point(const RobotModel& robot, const double* qpos) { return Poses(robot).lowest(qpos); }

@@ -1,10 +1,11 @@
 #include "host/terrain/terrain.hpp"
 
 #include <fmt/format.h>
+#include <mujoco/mujoco.h>
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <sstream>
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
@@ -14,11 +15,10 @@ namespace stampede {
 
 namespace {
 
-/// Side of the cells that boxes are listed for [m].
-constexpr double kCellSide = 0.25;
-/// Indices are 32 bits and, where they are kept in floats, 24.
+/// Indices are 32 bits.
 constexpr double kMostHeights = 1e9;
-constexpr std::size_t kMostBoxes = (1u << 24) - 1;
+/// Links that reach farther are never skipped [m].
+constexpr double kLinkReach = 0.5;
 
 TerrainKind kind_of(const std::string& name) {
   std::vector<std::string> names;
@@ -75,9 +75,6 @@ TerrainSettings settled(TerrainSettings s, std::vector<TerrainKind>& kinds) {
   return s;
 }
 
-double origin_x(const Terrain& t) { return -0.5 * (t.columns - 1) * t.settings.spacing; }
-double origin_y(const Terrain& t) { return -0.5 * (t.rows - 1) * t.settings.spacing; }
-
 /// The tile around a point, for messages.
 std::string tile_at(const Terrain& t, double x, double y) {
   for (const TerrainTile& tile : t.tiles) {
@@ -90,81 +87,7 @@ std::string tile_at(const Terrain& t, double x, double y) {
   return "border";
 }
 
-/// Lists of the boxes that a sphere with its centre in a cell can touch; sets the terrain's sizes of them.
-std::vector<std::vector<int>> list_boxes(Terrain& t) {
-  t.cell_columns = std::max(1, static_cast<int>(std::ceil((t.columns - 1) * t.settings.spacing / kCellSide)));
-  t.cell_rows = std::max(1, static_cast<int>(std::ceil((t.rows - 1) * t.settings.spacing / kCellSide)));
-  std::vector<std::vector<int>> lists(static_cast<std::size_t>(t.cell_columns) * static_cast<std::size_t>(t.cell_rows));
-  // A little more than the reach: the kernel finds the cell in floats.
-  const double reach = t.settings.reach + 1e-3;
-  std::size_t longest = 0;
-  for (std::size_t b = 0; b < t.boxes.size(); ++b) {
-    const TerrainBox& box = t.boxes[b];
-    const double low[2] = {static_cast<double>(box.centre[0]) - static_cast<double>(box.half[0]) - reach - origin_x(t),
-                           static_cast<double>(box.centre[1]) - static_cast<double>(box.half[1]) - reach - origin_y(t)};
-    const double wide[2] = {2 * (static_cast<double>(box.half[0]) + reach),
-                            2 * (static_cast<double>(box.half[1]) + reach)};
-    const auto cell = [](double x, int cells) {
-      return std::clamp(static_cast<int>(std::floor(x / kCellSide)), 0, cells - 1);
-    };
-    for (int r = cell(low[1], t.cell_rows); r <= cell(low[1] + wide[1], t.cell_rows); ++r) {
-      for (int c = cell(low[0], t.cell_columns); c <= cell(low[0] + wide[0], t.cell_columns); ++c) {
-        auto& list =
-            lists[static_cast<std::size_t>(r) * static_cast<std::size_t>(t.cell_columns) + static_cast<std::size_t>(c)];
-        list.push_back(static_cast<int>(b));
-        longest = std::max(longest, list.size());
-        const double x = origin_x(t) + (c + 0.5) * kCellSide, y = origin_y(t) + (r + 0.5) * kCellSide;
-        require(
-            list.size() <= kMaxBoxesPerCell,
-            fmt::format("more than {} boxes within {} m of the cell at ({:.3g}, {:.3g}) m in the {}; a shorter reach "
-                        "or a larger tile would do",
-                        kMaxBoxesPerCell, t.settings.reach, x, y, tile_at(t, x, y)));
-      }
-    }
-  }
-  t.boxes_per_cell = static_cast<int>(longest);
-  return lists;
-}
-
-/// The highest of each block of heights and one around it.
-std::vector<float> ceilings_of(const Terrain& t) {
-  const int across = (t.columns - 1) / kCeilingCells + 1, along = (t.rows - 1) / kCeilingCells + 1;
-  std::vector<float> ceilings;
-  for (int r = 0; r < along; ++r) {
-    for (int c = 0; c < across; ++c) {
-      float highest = -HUGE_VALF;
-      for (int i = std::max(0, r * kCeilingCells - 1); i <= std::min(t.rows - 1, (r + 1) * kCeilingCells); ++i) {
-        for (int j = std::max(0, c * kCeilingCells - 1); j <= std::min(t.columns - 1, (c + 1) * kCeilingCells); ++j) {
-          highest = std::max(highest, t.heights[static_cast<std::size_t>(i) * static_cast<std::size_t>(t.columns) +
-                                                static_cast<std::size_t>(j)]);
-        }
-      }
-      ceilings.push_back(highest);
-    }
-  }
-  return ceilings;
-}
-
 }  // namespace
-
-TerrainView Terrain::view(const float* copy) const {
-  const double spacing = settings.spacing;
-  return {copy,
-          copy + ceilings_at_,
-          copy + boxes_at_,
-          copy + cells_at_,
-          columns,
-          rows,
-          (columns - 1) / kCeilingCells + 1,
-          cell_columns,
-          cell_rows,
-          boxes_per_cell,
-          static_cast<float>(origin_x(*this)),
-          static_cast<float>(origin_y(*this)),
-          static_cast<float>(spacing),
-          static_cast<float>(1 / spacing),
-          static_cast<float>(1 / kCellSide)};
-}
 
 Terrain make_terrain(const TerrainSettings& settings) {
   Terrain t;
@@ -175,6 +98,9 @@ Terrain make_terrain(const TerrainSettings& settings) {
   const int border = static_cast<int>(std::ceil(s.border / s.spacing - 1e-9));
   t.columns = s.levels * cells + 2 * border + 1;
   t.rows = s.columns * cells + 2 * border + 1;
+  t.spacing = s.spacing;
+  t.origin_x = -0.5 * (t.columns - 1) * s.spacing;
+  t.origin_y = -0.5 * (t.rows - 1) * s.spacing;
   t.heights.assign(static_cast<std::size_t>(t.rows) * static_cast<std::size_t>(t.columns), 0.0f);
   for (int level = 0; level < s.levels; ++level) {
     const double difficulty = s.levels == 1 ? s.hardest : s.easiest + (s.hardest - s.easiest) * level / (s.levels - 1);
@@ -182,89 +108,82 @@ Terrain make_terrain(const TerrainSettings& settings) {
       const std::size_t share = static_cast<std::size_t>(column) * kinds.size() / static_cast<std::size_t>(s.columns);
       TileCanvas canvas{t, border + column * cells, border + level * cells, cells, 0, 0};
       TerrainTile tile{kinds[share], level, column, difficulty, {}, {}};
-      tile.corner[0] = origin_x(t) + canvas.first_column * s.spacing;
-      tile.corner[1] = origin_y(t) + canvas.first_row * s.spacing;
+      tile.corner[0] = t.origin_x + canvas.first_column * s.spacing;
+      tile.corner[1] = t.origin_y + canvas.first_row * s.spacing;
       canvas.middle_x = tile.corner[0] + 0.5 * s.tile, canvas.middle_y = tile.corner[1] + 0.5 * s.tile;
-      const std::size_t first_box = t.boxes.size();
       draw_tile(canvas, tile.kind, difficulty, static_cast<std::uint32_t>(level * s.columns + column));
-      double top = -HUGE_VAL;  // of the boxes; the heights follow below
-      for (std::size_t b = first_box; b < t.boxes.size(); ++b) {
-        const TerrainBox& box = t.boxes[b];
-        const double x = canvas.middle_x - static_cast<double>(box.centre[0]);
-        const double y = canvas.middle_y - static_cast<double>(box.centre[1]);
-        if (std::fabs(x) <= static_cast<double>(box.half[0]) && std::fabs(y) <= static_cast<double>(box.half[1])) {
-          top = std::max(top, static_cast<double>(box.centre[2]) + static_cast<double>(box.half[2]));
-        }
-      }
-      tile.spawn[0] = canvas.middle_x, tile.spawn[1] = canvas.middle_y, tile.spawn[2] = top;
+      tile.spawn[0] = canvas.middle_x, tile.spawn[1] = canvas.middle_y;
       t.tiles.push_back(tile);
     }
   }
-  require(t.boxes.size() <= kMostBoxes,
-          fmt::format("{} boxes, {} at most: fewer tiles would do", t.boxes.size(), kMostBoxes));
-
-  const auto lists = list_boxes(t);
-  const auto ceilings = ceilings_of(t);
-  t.buffer = t.heights;
-  t.ceilings_at_ = t.buffer.size();
-  t.buffer.insert(t.buffer.end(), ceilings.begin(), ceilings.end());
-  t.boxes_at_ = t.buffer.size();
-  for (const TerrainBox& box : t.boxes) {
-    t.buffer.insert(t.buffer.end(), std::begin(box.centre), std::end(box.centre));
-    t.buffer.insert(t.buffer.end(), std::begin(box.half), std::end(box.half));
-  }
-  t.buffer.insert(t.buffer.end(), {0.0f, 0.0f, -1e6f, 0.0f, 0.0f, 0.0f});
-  t.cells_at_ = t.buffer.size();
-  for (const auto& list : lists) {
-    for (std::size_t slot = 0; slot < static_cast<std::size_t>(t.boxes_per_cell); ++slot) {
-      t.buffer.push_back(
-          static_cast<float>(slot < list.size() ? static_cast<std::size_t>(list[slot]) : t.boxes.size()));
-    }
-  }
-  for (TerrainTile& tile : t.tiles) {
-    tile.spawn[2] = std::max(tile.spawn[2], height_at(t.view(), tile.spawn[0], tile.spawn[1]).height);
-  }
+  index_ground(t, s.reach, kLinkReach, [&](double x, double y) { return tile_at(t, x, y); });
+  for (TerrainTile& tile : t.tiles) tile.spawn[2] = t.top_at(tile.spawn[0], tile.spawn[1]);
   return t;
 }
 
-void check_reach(const Terrain& t, double radius, const std::string& name) {
-  require(
-      radius <= 0.5 * t.settings.spacing,
-      fmt::format("the radius and margin of {}, {:.4g} m, are above half the heights' spacing of {} m; a spacing of "
-                  "{:.4g} m would do",
-                  name, radius, t.settings.spacing, 2 * radius));
-  require(radius <= t.settings.reach,
-          fmt::format("the radius and margin of {}, {:.4g} m, are above the boxes' reach of {} m", name, radius,
-                      t.settings.reach));
+TerrainSettings with_kinds(TerrainSettings settings, const std::string& kinds) {
+  settings.kinds.clear();
+  std::istringstream list(kinds);
+  for (std::string name; std::getline(list, name, ',');) {
+    if (name == "all") {
+      for (const TerrainKindInfo& info : kTerrainKinds) settings.kinds.emplace_back(info.name);
+    } else {
+      settings.kinds.push_back(name);
+    }
+  }
+  if (settings.kinds.empty()) throw Error("terrain: no kind is named; \"all\" or \"rough,stairs-up\" would be right");
+  settings.columns = static_cast<int>(settings.kinds.size());
+  return settings;
 }
 
-std::string to_mjcf(const Terrain& t) {
+void put_into(mjSpec* spec, const Terrain& t) {
+  // Contact parameters stay those of the plane that goes.
+  mjsGeom like{};
+  mjs_defaultGeom(&like);
+  bool found = false;
+  std::vector<mjsElement*> planes;
+  for (mjsElement* e = mjs_firstElement(spec, mjOBJ_GEOM); e != nullptr; e = mjs_nextElement(spec, e)) {
+    const mjsGeom* geom = mjs_asGeom(e);
+    if (mjs_getId(mjs_getParent(e)->element) != 0) continue;
+    const bool collides = geom->contype != 0 || geom->conaffinity != 0;
+    if (!found && collides) like = *geom, found = true;
+    if (collides || geom->type == mjGEOM_PLANE) planes.push_back(e);
+  }
+  mjsBody* world = mjs_findBody(spec, "world");
+  const auto add = [&](mjtGeom type) {
+    mjsGeom* geom = mjs_addGeom(world, nullptr);
+    geom->type = type;
+    geom->contype = like.contype, geom->conaffinity = like.conaffinity;
+    geom->condim = like.condim, geom->priority = like.priority;
+    std::copy(like.friction, like.friction + 3, geom->friction);
+    geom->solmix = like.solmix;
+    std::copy(like.solref, like.solref + mjNREF, geom->solref);
+    std::copy(like.solimp, like.solimp + mjNIMP, geom->solimp);
+    geom->margin = like.margin, geom->gap = like.gap;
+    const float colour[4] = {type == mjGEOM_BOX ? 0.6f : 0.5f, type == mjGEOM_BOX ? 0.55f : 0.58f, 0.5f, 1};
+    std::copy(colour, colour + 4, geom->rgba);
+    return geom;
+  };
   const auto [low, high] = std::minmax_element(t.heights.begin(), t.heights.end());
   const double lowest = static_cast<double>(*low), range = static_cast<double>(*high) - lowest;
-  // MuJoCo shifts and scales the elevations to 0 … 1 and multiplies by the size. The first row of a file is the last in y.
-  std::string text = fmt::format(
-      "<mujoco model=\"terrain\">\n  <asset>\n    <hfield name=\"terrain\" nrow=\"{}\" ncol=\"{}\" "
-      "size=\"{:.17g} {:.17g} {:.17g} 0.5\" elevation=\"",
-      t.rows, t.columns, -origin_x(t), -origin_y(t), range > 0 ? range : 1.0);
-  auto out = std::back_inserter(text);
-  for (int r = t.rows - 1; r >= 0; --r) {
-    const auto row = t.heights.begin() + static_cast<std::ptrdiff_t>(r) * t.columns;
-    for (int c = 0; c < t.columns; ++c) fmt::format_to(out, "{:.9g} ", static_cast<double>(row[c]));
-  }
-  fmt::format_to(out,
-                 "\"/>\n  </asset>\n  <worldbody>\n    <geom name=\"terrain\" type=\"hfield\" hfield=\"terrain\" "
-                 "pos=\"0 0 {:.17g}\" rgba=\"0.55 0.6 0.5 1\"/>\n",
-                 lowest);
+  // MuJoCo shifts and scales the elevations to 0 … 1 and multiplies by the size.
+  mjsHField* field = mjs_addHField(spec);
+  mjs_setName(field->element, "terrain");
+  field->nrow = t.rows, field->ncol = t.columns;
+  const double size[4] = {-t.origin_x, -t.origin_y, range > 0 ? range : 1.0, 0.5};
+  std::copy(size, size + 4, field->size);
+  mjs_setFloat(field->userdata, t.heights.data(), static_cast<int>(t.heights.size()));
+  mjsGeom* heights = add(mjGEOM_HFIELD);
+  mjs_setName(heights->element, "terrain");
+  mjs_setString(heights->hfieldname, "terrain");
+  heights->pos[2] = lowest;
   for (const TerrainBox& b : t.boxes) {
-    double numbers[6];
+    mjsGeom* box = add(mjGEOM_BOX);
     for (int k = 0; k < 3; ++k) {
-      numbers[k] = static_cast<double>(b.centre[k]), numbers[3 + k] = static_cast<double>(b.half[k]);
+      box->pos[k] = static_cast<double>(b.centre[k]), box->size[k] = static_cast<double>(b.half[k]);
     }
-    fmt::format_to(out, "    <geom type=\"box\" pos=\"{} {} {}\" size=\"{} {} {}\" rgba=\"0.6 0.55 0.5 1\"/>\n",
-                   numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]);
   }
-  text += "  </worldbody>\n</mujoco>\n";
-  return text;
+  for (mjsElement* plane : planes) mjs_delete(spec, plane);
 }
 
 }  // namespace stampede

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "envs/legged/terrain/kinds.hpp"
-#include "kernels/physics/terrain.hpp"
+#include "host/terrain/ground_map.hpp"
+
+struct mjSpec_;
 
 namespace stampede {
 
@@ -26,11 +28,6 @@ struct TerrainSettings {
   std::uint64_t seed = 1;
 };
 
-/// An axis-aligned box [m].
-struct TerrainBox {
-  float centre[3], half[3];
-};
-
 struct TerrainTile {
   TerrainKind kind;
   int level, column;
@@ -39,33 +36,20 @@ struct TerrainTile {
   double spawn[3];   ///< on the ground, in the tile's middle [m]
 };
 
-struct Terrain {
-  TerrainSettings settings;  ///< with what was left open filled in
-  int rows = 0, columns = 0;
-  std::vector<float> heights;  ///< [rows][columns], along y and x [m]
-  std::vector<TerrainBox> boxes;
+/// A map of tiles.
+struct Terrain : GroundMap {
+  TerrainSettings settings;        ///< with what was left open filled in
   std::vector<TerrainTile> tiles;  ///< [levels][columns]
-
-  int cell_rows = 0, cell_columns = 0, boxes_per_cell = 0;
-  std::vector<float> buffer;  ///< all that kernels read
-  /// The parts of a copy of `buffer`, which may lie on the device.
-  TerrainView view(const float* copy) const;
-  TerrainView view() const { return view(buffer.data()); }
-
- private:
-  friend Terrain make_terrain(const TerrainSettings&);
-  std::size_t ceilings_at_ = 0, boxes_at_ = 0, cells_at_ = 0;
 };
 
 /// The same bits for the same settings. Throws Error where a setting is wrong.
 Terrain make_terrain(const TerrainSettings& settings);
 
-/// Throws Error where a sphere with this radius plus margin [m] could touch what is not looked at: heights farther than
-/// half a spacing to its side, boxes beyond `settings.reach`. `name` is the shape's.
-void check_reach(const Terrain& terrain, double radius, const std::string& name);
+/// Settings with the kinds of a list such as "stairs-up,rough", or "all", and as many columns; the rest as in `settings`.
+TerrainSettings with_kinds(TerrainSettings settings, const std::string& kinds);
 
-/// The terrain as a MuJoCo model without bodies, for comparing, drawing and including: triangles are the same to float
-/// rounding. Outside the map MuJoCo has no ground.
-std::string to_mjcf(const Terrain& terrain);
+/// Puts the terrain into a description, instead of what stood in the world for robots to touch, whose contact parameters it
+/// takes over. Triangles are the same to float rounding; outside the map MuJoCo has no ground.
+void put_into(mjSpec_* spec, const Terrain& terrain);
 
 }  // namespace stampede

@@ -7,7 +7,7 @@
 /// Geometry, frames, impedance and regulariser are MuJoCo's (docs/physics.md).
 
 #include "kernels/physics/dynamics.hpp"
-#include "kernels/physics/ground.hpp"
+#include "kernels/physics/terrain.hpp"
 
 namespace stampede {
 
@@ -187,12 +187,11 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
     const Real radius = shape.radius, margin = shape.margin;
     const Mat3<Real>& axes = kind.link == 0 ? k.base : k.axes[kind.link - 1];
     const Vec3<Real> origin = kind.link == 0 ? zero3<Real>() : k.origin[kind.link - 1];
-    if constexpr (Ground::kFlat) {
-      // Most links of most robots are in the air.
-      if (kind.of_link > 1 && !any_together(s.position.z + origin.z - Real(ground.height) < shape.reach)) {
-        at += kind.of_link - 1;
-        continue;
-      }
+    // Most links of most robots are in the air.
+    if (kind.of_link > (Ground::kFlat ? 1 : 0) && !any_together(ground.clearance(s.position + origin) < shape.reach ||
+                                                                shape.reach > Real(ground.largest_link()))) {
+      at += kind.of_link - 1;
+      continue;
     }
     int surfaces = 1;
     if constexpr (!Ground::kFlat) surfaces = ground.surfaces();
@@ -218,29 +217,39 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
         }
       } else {
         const Vec3<Real> centre = origin + axes * shape.point;
-        const Touch<Real> near = ground.touch(surface, s.position + centre, radius);
-        normal = near.normal;
+        const Real half_length = shape.half_length;
         if (kind.shape == ContactShape::kCylinder) {
-          const Real height = near.distance + radius;
-          const Real half_length = shape.half_length;
-          if (!any_together(height - (radius + half_length) < margin)) continue;
-          touching = cylinder_points(centre, axes * shape.axis, axes.x, normal, radius, half_length, height);
+          // Which points of the rims may touch; what each touches is asked for below.
+          touching = cylinder_points(centre, axes * shape.axis, axes.x, ground.facing(surface, s.position + centre),
+                                     radius, half_length, Real(0));
         } else {
+          Touch<Real> near;
+          if (!ground.touch(surface, s.position + centre, radius, margin, near)) break;
+          if (!any_together(near.distance < margin)) continue;
+          normal = near.normal;
           touching.count = 1;
           touching.distance[0] = near.distance;
           touching.radius[0] = radius;
           touching.point[0] = centre;
-          if (!any_together(near.distance < margin)) continue;
         }
       }
-      MaskOf<Real> allowed = touching.distance[0] < margin;
+      const bool by_points = !Ground::kFlat && kind.shape == ContactShape::kCylinder;
+      MaskOf<Real> allowed = by_points ? radius >= Real(0) : touching.distance[0] < margin;
       if (kind.shape == ContactShape::kCorner) {
         // Corners above the box's centre do not count, or a box that sank in would be held by its upper side.
         allowed = allowed && dot(normal, axes * shape.axis) <= Real(0);
       }
       STAMPEDE_NO_UNROLL
       for (int p = 0; p < touching.count; ++p) {
-        const Real distance = touching.distance[p];
+        Real distance = touching.distance[p];
+        if constexpr (!Ground::kFlat) {
+          if (by_points) {
+            Touch<Real> near;
+            if (!ground.touch(surface, s.position + touching.point[p], Real(0), margin, near)) continue;
+            distance = near.distance;
+            normal = near.normal;
+          }
+        }
         const MaskOf<Real> hit = allowed && distance < margin;
         if (!any_together(hit)) continue;
         Contact<Real, J> contact;

@@ -1,8 +1,8 @@
 #pragma once
 /// \file The ground under the robots.
 ///
-/// `FlatGround` is a level plane: a contact's axes are the world's, which saves a third of the work. `RoughGround` is
-/// anything else: surfaces that are asked, one after the other, for what is nearest to a sphere.
+/// `FlatGround` is a level plane: a contact's axes are the world's, which saves a third of the work. `RoughGround`
+/// (terrain.hpp) is anything else: surfaces that are asked, one after the other, for what is nearest to a sphere.
 
 #include "kernels/physics/spatial.hpp"
 
@@ -13,6 +13,14 @@ template <class T>
 struct FlatGround {
   static constexpr bool kFlat = true;
   T height;  ///< [m]
+
+  /// How far the point is from all ground.
+  template <class Real>
+  STAMPEDE_FN Real clearance(Vec3<Real> point) const {
+    return point.z - Real(height);
+  }
+  /// Links that reach farther may not be judged by `clearance` [m].
+  STAMPEDE_FN float largest_link() const { return 1e30f; }
 };
 
 /// What is nearest to a sphere on one surface.
@@ -20,23 +28,6 @@ template <class Real>
 struct Touch {
   Real distance;      ///< from the sphere's surface, negative inside [m]
   Vec3<Real> normal;  ///< of the ground, unit
-};
-
-/// A plane of any tilt.
-template <class T>
-struct RoughGround {
-  static constexpr bool kFlat = false;
-  Vec3<T> point, normal;
-
-  STAMPEDE_FN int surfaces() const { return 1; }
-
-  /// `centre` in the world.
-  template <class Real>
-  STAMPEDE_FN Touch<Real> touch(int, Vec3<Real> centre, Real radius) const {
-    const Vec3<Real> n{Real(normal.x), Real(normal.y), Real(normal.z)};
-    const Vec3<Real> p{Real(point.x), Real(point.y), Real(point.z)};
-    return {dot(n, centre - p) - radius, n};
-  }
 };
 
 }  // namespace stampede

@@ -36,7 +36,10 @@ struct TerrainView {
   float origin_y;      ///< of the first row [m]
   float spacing;       ///< of rows and columns [m]
   float inverse_spacing;
-  float inverse_cell;  ///< 1 / side of the boxes' cells [1/m]
+  float inverse_cell;           ///< 1 / side of the boxes' cells [1/m]
+  const float* tops = nullptr;  ///< [cell_rows][cell_columns]: no ground within `link_reach` of the cell is higher [m]
+  float link_reach = 0;         ///< [m]
+  float box_count = 0;
 
   /// Radius plus margin of the largest sphere that is compared with all that it can touch [m].
   STAMPEDE_FN float largest_exact_radius() const { return 0.5f * spacing; }
@@ -219,18 +222,29 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
   return touch;
 }
 
-/// The box in a slot of the list of the cell that the centre is in, and a sphere; far away where the slot is empty.
+/// The boxes' cell that a point is in, or the nearest.
+template <class Real>
+STAMPEDE_FN IntOf<Real> cell_at(const TerrainView& view, Vec3<Real> point) {
+  const Real inverse(view.inverse_cell);
+  const Real column = detail::within(Real(0), detail::whole_below((point.x - Real(view.origin_x)) * inverse),
+                                     detail::number<Real>(view.cell_columns - 1));
+  const Real row = detail::within(Real(0), detail::whole_below((point.y - Real(view.origin_y)) * inverse),
+                                  detail::number<Real>(view.cell_rows - 1));
+  return to_int(row) * IntOf<Real>(view.cell_columns) + to_int(column);
+}
+
+/// The row of the box in a slot of the list of the cell that the point is in; `view.box_count` where the slot is empty, as
+/// all slots after it are.
+template <class Real>
+STAMPEDE_FN Real box_in(const TerrainView& view, int slot, Vec3<Real> point) {
+  return detail::gather_real(view.cells + slot, cell_at(view, point) * IntOf<Real>(view.boxes_per_cell), point.x);
+}
+
+/// A box and a sphere; far away where there is none.
 /// A centre inside leaves through the nearest side: of equally near ones the first of x, y, z, and -x where it is in the
 /// very middle.
 template <class Real>
-STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, int slot, Vec3<Real> centre, Real radius) {
-  const Real inverse(view.inverse_cell);
-  const Real column = detail::within(Real(0), detail::whole_below((centre.x - Real(view.origin_x)) * inverse),
-                                     detail::number<Real>(view.cell_columns - 1));
-  const Real row = detail::within(Real(0), detail::whole_below((centre.y - Real(view.origin_y)) * inverse),
-                                  detail::number<Real>(view.cell_rows - 1));
-  const auto cell = to_int(row) * IntOf<Real>(view.cell_columns) + to_int(column);
-  const Real index = detail::gather_real(view.cells + slot, cell * IntOf<Real>(view.boxes_per_cell), radius);
+STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, Real index, Vec3<Real> centre, Real radius) {
   const auto at = to_int(index) * IntOf<Real>(6);
   const Vec3<Real> middle{detail::gather_real(view.boxes, at, radius), detail::gather_real(view.boxes + 1, at, radius),
                           detail::gather_real(view.boxes + 2, at, radius)};
@@ -253,20 +267,71 @@ STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, int slot, Vec3<Real> 
   const MaskOf<Real> inside = least >= none;
   return {select(inside, -least, square * inverse_distance) - radius, select(inside, out, off * inverse_distance)};
 }
+/// The box in a slot of the list of the cell that the centre is in.
+template <class Real>
+STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, int slot, Vec3<Real> centre, Real radius) {
+  return touch_box(view, box_in(view, slot, centre), centre, radius);
+}
 
-/// Terrain as the contacts want it (ground.hpp): first the heights, then the boxes' slots.
-struct TerrainGround {
+/// Any ground: a plane of any tilt, a map of heights and boxes, or both.
+template <class T>
+struct RoughGround {
   static constexpr bool kFlat = false;
-  TerrainView view;
-  float margin;  ///< what a candidate reaches beyond its radius, at most: contact margin, half a cylinder's length [m]
+  bool plane;             ///< there is one
+  bool heights;           ///< the map has heights
+  Vec3<T> point, normal;  ///< of the plane; the normal is of unit length
+  TerrainView map;        ///< all zeros without
 
-  STAMPEDE_FN int surfaces() const { return 1 + view.boxes_per_cell; }
+  /// The plane, the heights, and the slots of a cell's list of boxes.
+  STAMPEDE_FN int surfaces() const { return (plane ? 1 : 0) + (heights ? 1 : 0) + map.boxes_per_cell; }
 
-  /// `centre` in the world.
+  /// What a surface has nearest to a sphere, in `near`; the centre is in the world. `margin` is how near it has to come to
+  /// matter [m]. Returns whether there is anything: no later surface has, where one has not.
   template <class Real>
-  STAMPEDE_FN Touch<Real> touch(int surface, Vec3<Real> centre, Real radius) const {
-    if (surface == 0) return touch_heightfield(view, centre, radius, Real(margin));
-    return touch_box(view, surface - 1, centre, radius);
+  STAMPEDE_FN bool touch(int surface, Vec3<Real> centre, Real radius, Real margin, Touch<Real>& near) const {
+    if (plane && surface == 0) {
+      near = touch_plane(centre, radius);
+      return true;
+    }
+    const int of_map = surface - (plane ? 1 : 0);
+    if (heights && of_map == 0) {
+      near = touch_heightfield(map, centre, radius, margin);
+      return true;
+    }
+    const Real index = box_in(map, of_map - (heights ? 1 : 0), centre);
+    if (!any_together(index < Real(map.box_count - 0.5f))) return false;
+    near = touch_box(map, index, centre, radius);
+    return true;
+  }
+
+  /// Where a surface faces near a point: what a cylinder's lowest points are chosen by.
+  template <class Real>
+  STAMPEDE_FN Vec3<Real> facing(int surface, Vec3<Real> point_over) const {
+    if (plane && surface == 0) return plane_normal<Real>();
+    if (heights && surface == (plane ? 1 : 0)) return height_at(map, point_over.x, point_over.y).normal;
+    return {Real(0), Real(0), Real(1)};
+  }
+
+  /// How far the point is from all ground, at least; below the ground it says little but is not above 0.
+  template <class Real>
+  STAMPEDE_FN Real clearance(Vec3<Real> from) const {
+    Real nearest(1e30f);
+    if (plane) nearest = touch_plane(from, Real(0)).distance;
+    if (map.tops != nullptr) nearest = min(nearest, from.z - detail::gather_real(map.tops, cell_at(map, from), from.z));
+    return nearest;
+  }
+  /// Links that reach farther may not be judged by `clearance` [m].
+  STAMPEDE_FN float largest_link() const { return map.tops != nullptr ? map.link_reach : 1e30f; }
+
+ private:
+  template <class Real>
+  STAMPEDE_FN Vec3<Real> plane_normal() const {
+    return {Real(normal.x), Real(normal.y), Real(normal.z)};
+  }
+  template <class Real>
+  STAMPEDE_FN Touch<Real> touch_plane(Vec3<Real> centre, Real radius) const {
+    const Vec3<Real> p{Real(point.x), Real(point.y), Real(point.z)};
+    return {dot(plane_normal<Real>(), centre - p) - radius, plane_normal<Real>()};
   }
 };
 

@@ -40,7 +40,7 @@ inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 /// The robot and MuJoCo's model without contacts, limits and dry friction.
 inline void remove_constraints(CompiledRobot& compiled) {
-  compiled.robot.plane.present = false;
+  compiled.robot.remove_ground();
   compiled.robot.options.limits = false;
   for (JointModel<double>& joint : compiled.robot.joint) {
     joint.low = -1e30, joint.high = 1e30;

@@ -1,0 +1,219 @@
+#include "host/terrain/ground_map.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "host/base/error.hpp"
+
+namespace stampede {
+namespace {
+
+/// Side of the cells that boxes are listed for [m].
+constexpr double kCellSide = 0.25;
+/// Indices in floats are exact up to here.
+constexpr std::size_t kMostBoxes = (1u << 24) - 1;
+
+/// Cells along x and y, from the first to the last that something spans.
+struct CellRange {
+  int first_row, last_row, first_column, last_column;
+};
+
+CellRange cells_of(const GroundMap& map, const TerrainBox& box, double reach) {
+  const auto cell = [](double x, int cells) {
+    return static_cast<int>(std::clamp(std::floor(x / kCellSide), 0.0, static_cast<double>(cells - 1)));
+  };
+  const auto from = [&](int k, double sign, double origin) {
+    return static_cast<double>(box.centre[k]) + sign * (static_cast<double>(box.half[k]) + reach) - origin;
+  };
+  return {cell(from(1, -1, map.origin_y), map.cell_rows), cell(from(1, 1, map.origin_y), map.cell_rows),
+          cell(from(0, -1, map.origin_x), map.cell_columns), cell(from(0, 1, map.origin_x), map.cell_columns)};
+}
+
+std::size_t cell_index(const GroundMap& map, int row, int column) {
+  return static_cast<std::size_t>(row) * static_cast<std::size_t>(map.cell_columns) + static_cast<std::size_t>(column);
+}
+
+/// Lists of the boxes that a sphere with its centre in a cell can touch; sets how long they are.
+std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std::string(double, double)>& where) {
+  std::vector<std::vector<int>> lists(static_cast<std::size_t>(map.cell_columns) *
+                                      static_cast<std::size_t>(map.cell_rows));
+  std::size_t longest = 0;
+  for (std::size_t b = 0; b < map.boxes.size(); ++b) {
+    // A little more than the reach: the kernel finds the cell in floats.
+    const CellRange range = cells_of(map, map.boxes[b], map.reach + 1e-3);
+    for (int r = range.first_row; r <= range.last_row; ++r) {
+      for (int c = range.first_column; c <= range.last_column; ++c) {
+        auto& list = lists[cell_index(map, r, c)];
+        list.push_back(static_cast<int>(b));
+        longest = std::max(longest, list.size());
+        if (list.size() <= kMaxBoxesPerCell) continue;
+        const double x = map.origin_x + (c + 0.5) * kCellSide, y = map.origin_y + (r + 0.5) * kCellSide;
+        throw Error(fmt::format(
+            "terrain: more than {} boxes within {:.4g} m of the cell at ({:.3g}, {:.3g}) m in the {}; a shorter "
+            "reach or a larger tile would do",
+            kMaxBoxesPerCell, map.reach, x, y, where(x, y)));
+      }
+    }
+  }
+  map.boxes_per_cell = static_cast<int>(longest);
+  return lists;
+}
+
+/// The highest of each block of heights and one around it.
+std::vector<float> ceilings_of(const GroundMap& map) {
+  std::vector<float> ceilings;
+  if (map.rows == 0) return ceilings;
+  const int across = (map.columns - 1) / kCeilingCells + 1, along = (map.rows - 1) / kCeilingCells + 1;
+  for (int r = 0; r < along; ++r) {
+    for (int c = 0; c < across; ++c) {
+      float highest = -HUGE_VALF;
+      for (int i = std::max(0, r * kCeilingCells - 1); i <= std::min(map.rows - 1, (r + 1) * kCeilingCells); ++i) {
+        for (int j = std::max(0, c * kCeilingCells - 1); j <= std::min(map.columns - 1, (c + 1) * kCeilingCells); ++j) {
+          highest = std::max(highest, map.heights[static_cast<std::size_t>(i) * static_cast<std::size_t>(map.columns) +
+                                                  static_cast<std::size_t>(j)]);
+        }
+      }
+      ceilings.push_back(highest);
+    }
+  }
+  return ceilings;
+}
+
+/// The highest ground within the links' reach of each cell.
+std::vector<float> tops_of(const GroundMap& map) {
+  std::vector<float> tops(static_cast<std::size_t>(map.cell_columns) * static_cast<std::size_t>(map.cell_rows), -1e6f);
+  const double reach = map.link_reach + 1e-3;
+  for (int r = 0; map.rows > 0 && r < map.cell_rows; ++r) {
+    const auto between = [&](double low, double high, int count, int& first, int& last) {
+      first = static_cast<int>(std::clamp(std::floor(low / map.spacing), 0.0, static_cast<double>(count - 1)));
+      last = static_cast<int>(std::clamp(std::ceil(high / map.spacing), 0.0, static_cast<double>(count - 1)));
+    };
+    int first_row = 0, last_row = 0;
+    between(r * kCellSide - reach, (r + 1) * kCellSide + reach, map.rows, first_row, last_row);
+    // The highest of the rows, column by column, then of the columns.
+    std::vector<float> highest(static_cast<std::size_t>(map.columns), -HUGE_VALF);
+    for (int i = first_row; i <= last_row; ++i) {
+      const float* row = &map.heights[static_cast<std::size_t>(i) * static_cast<std::size_t>(map.columns)];
+      for (std::size_t j = 0; j < highest.size(); ++j) highest[j] = std::max(highest[j], row[j]);
+    }
+    for (int c = 0; c < map.cell_columns; ++c) {
+      int first = 0, last = 0;
+      between(c * kCellSide - reach, (c + 1) * kCellSide + reach, map.columns, first, last);
+      tops[cell_index(map, r, c)] = *std::max_element(highest.begin() + first, highest.begin() + last + 1);
+    }
+  }
+  for (const TerrainBox& box : map.boxes) {
+    const CellRange range = cells_of(map, box, reach);
+    for (int r = range.first_row; r <= range.last_row; ++r) {
+      for (int c = range.first_column; c <= range.last_column; ++c) {
+        float& top = tops[cell_index(map, r, c)];
+        top = std::max(top, box.centre[2] + box.half[2]);
+      }
+    }
+  }
+  return tops;
+}
+
+}  // namespace
+
+double GroundMap::high_x() const {
+  return rows > 0 ? origin_x + (columns - 1) * spacing : origin_x + cell_columns * kCellSide;
+}
+double GroundMap::high_y() const {
+  return rows > 0 ? origin_y + (rows - 1) * spacing : origin_y + cell_rows * kCellSide;
+}
+
+TerrainView GroundMap::view(const float* copy) const {
+  TerrainView view{};
+  view.heights = copy;
+  view.ceilings = copy + ceilings_at;
+  view.boxes = copy + boxes_at;
+  view.cells = copy + cells_at;
+  view.tops = copy + tops_at;
+  view.columns = columns;
+  view.rows = rows;
+  view.ceiling_columns = columns > 0 ? (columns - 1) / kCeilingCells + 1 : 0;
+  view.cell_columns = cell_columns;
+  view.cell_rows = cell_rows;
+  view.boxes_per_cell = boxes_per_cell;
+  view.box_count = static_cast<float>(boxes.size());
+  view.origin_x = static_cast<float>(origin_x);
+  view.origin_y = static_cast<float>(origin_y);
+  view.spacing = static_cast<float>(spacing);
+  view.inverse_spacing = rows > 0 ? static_cast<float>(1 / spacing) : 0.0f;
+  view.inverse_cell = static_cast<float>(1 / kCellSide);
+  view.link_reach = static_cast<float>(link_reach);
+  return view;
+}
+
+double GroundMap::top_at(double x, double y) const {
+  double top = rows > 0 ? height_at(view(), x, y).height : -HUGE_VAL;
+  for (const TerrainBox& box : boxes) {
+    if (std::fabs(x - static_cast<double>(box.centre[0])) <= static_cast<double>(box.half[0]) &&
+        std::fabs(y - static_cast<double>(box.centre[1])) <= static_cast<double>(box.half[1])) {
+      top = std::max(top, static_cast<double>(box.centre[2]) + static_cast<double>(box.half[2]));
+    }
+  }
+  return top;
+}
+
+void index_ground(GroundMap& map, double reach, double link_reach,
+                  const std::function<std::string(double, double)>& where) {
+  if (map.boxes.size() > kMostBoxes) {
+    throw Error(fmt::format("terrain: {} boxes, {} at most: fewer tiles would do", map.boxes.size(), kMostBoxes));
+  }
+  map.reach = reach;
+  map.link_reach = link_reach;
+  double wide = (map.columns - 1) * map.spacing, deep = (map.rows - 1) * map.spacing;
+  if (map.rows == 0) {
+    double low[2] = {HUGE_VAL, HUGE_VAL}, high[2] = {-HUGE_VAL, -HUGE_VAL};
+    for (const TerrainBox& box : map.boxes) {
+      for (int k = 0; k < 2; ++k) {
+        low[k] = std::min(low[k], static_cast<double>(box.centre[k]) - static_cast<double>(box.half[k]));
+        high[k] = std::max(high[k], static_cast<double>(box.centre[k]) + static_cast<double>(box.half[k]));
+      }
+    }
+    // As far around as a link reaches: what stands beside a box should not ask for what is about it.
+    const double around = std::max(reach, link_reach) + kCellSide;
+    map.origin_x = low[0] - around, map.origin_y = low[1] - around;
+    wide = high[0] - low[0] + 2 * around, deep = high[1] - low[1] + 2 * around;
+  }
+  const auto cells = [&](double side) {
+    const double count = std::max(1.0, std::ceil(side / kCellSide));
+    if (!(count <= 1 << 15)) {
+      throw Error(fmt::format("terrain: {:.3g} m are too wide for boxes and heights, {:.3g} m at most", side,
+                              kCellSide * (1 << 15)));
+    }
+    return static_cast<int>(count);
+  };
+  map.cell_columns = cells(wide);
+  map.cell_rows = cells(deep);
+  const auto lists = list_boxes(map, where);
+  std::vector<float>& buffer = map.buffer;
+  buffer = map.heights;
+  const auto append = [&](const std::vector<float>& part) {
+    const std::size_t at = buffer.size();
+    buffer.insert(buffer.end(), part.begin(), part.end());
+    return at;
+  };
+  map.ceilings_at = append(ceilings_of(map));
+  map.boxes_at = buffer.size();
+  for (const TerrainBox& box : map.boxes) {
+    buffer.insert(buffer.end(), std::begin(box.centre), std::end(box.centre));
+    buffer.insert(buffer.end(), std::begin(box.half), std::end(box.half));
+  }
+  buffer.insert(buffer.end(), {0.0f, 0.0f, -1e6f, 0.0f, 0.0f, 0.0f});
+  map.cells_at = buffer.size();
+  for (const auto& list : lists) {
+    for (std::size_t slot = 0; slot < static_cast<std::size_t>(map.boxes_per_cell); ++slot) {
+      buffer.push_back(
+          static_cast<float>(slot < list.size() ? static_cast<std::size_t>(list[slot]) : map.boxes.size()));
+    }
+  }
+  map.tops_at = append(tops_of(map));
+}
+
+}  // namespace stampede
