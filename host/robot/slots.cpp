@@ -152,8 +152,8 @@ class Poses {
 
 int measured_slots(const RobotModel& robot) {
   if (robot.kind.empty()) return 1;
-  // On a map a shape may touch the heights and boxes at the same time.
-  const int more = robot.map != nullptr ? 2 : 0;
+  // On a map a shape may touch heights and boxes at the same time, and feet stand against walls.
+  const int more = robot.map != nullptr ? 4 : 0;
   return std::clamp(Poses(robot).most_contacts() + more, 1, kMaxContacts);
 }
 

@@ -62,30 +62,10 @@ std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std
   return lists;
 }
 
-/// The highest of each block of heights and one around it.
-std::vector<float> ceilings_of(const GroundMap& map) {
-  std::vector<float> ceilings;
-  if (map.rows == 0) return ceilings;
-  const int across = (map.columns - 1) / kCeilingCells + 1, along = (map.rows - 1) / kCeilingCells + 1;
-  for (int r = 0; r < along; ++r) {
-    for (int c = 0; c < across; ++c) {
-      float highest = -HUGE_VALF;
-      for (int i = std::max(0, r * kCeilingCells - 1); i <= std::min(map.rows - 1, (r + 1) * kCeilingCells); ++i) {
-        for (int j = std::max(0, c * kCeilingCells - 1); j <= std::min(map.columns - 1, (c + 1) * kCeilingCells); ++j) {
-          highest = std::max(highest, map.heights[static_cast<std::size_t>(i) * static_cast<std::size_t>(map.columns) +
-                                                  static_cast<std::size_t>(j)]);
-        }
-      }
-      ceilings.push_back(highest);
-    }
-  }
-  return ceilings;
-}
-
-/// The highest ground within the links' reach of each cell.
-std::vector<float> tops_of(const GroundMap& map) {
+/// The highest ground within reach of each cell.
+std::vector<float> tops_of(const GroundMap& map, double reach) {
   std::vector<float> tops(static_cast<std::size_t>(map.cell_columns) * static_cast<std::size_t>(map.cell_rows), -1e6f);
-  const double reach = map.link_reach + 1e-3;
+  reach += 1e-3;
   for (int r = 0; map.rows > 0 && r < map.cell_rows; ++r) {
     const auto between = [&](double low, double high, int count, int& first, int& last) {
       first = static_cast<int>(std::clamp(std::floor(low / map.spacing), 0.0, static_cast<double>(count - 1)));
@@ -129,13 +109,12 @@ double GroundMap::high_y() const {
 TerrainView GroundMap::view(const float* copy) const {
   TerrainView view{};
   view.heights = copy;
-  view.ceilings = copy + ceilings_at;
   view.boxes = copy + boxes_at;
   view.cells = copy + cells_at;
   view.tops = copy + tops_at;
+  view.link_tops = copy + link_tops_at;
   view.columns = columns;
   view.rows = rows;
-  view.ceiling_columns = columns > 0 ? (columns - 1) / kCeilingCells + 1 : 0;
   view.cell_columns = cell_columns;
   view.cell_rows = cell_rows;
   view.boxes_per_cell = boxes_per_cell;
@@ -145,6 +124,7 @@ TerrainView GroundMap::view(const float* copy) const {
   view.spacing = static_cast<float>(spacing);
   view.inverse_spacing = rows > 0 ? static_cast<float>(1 / spacing) : 0.0f;
   view.inverse_cell = static_cast<float>(1 / kCellSide);
+  view.reach = static_cast<float>(reach);
   view.link_reach = static_cast<float>(link_reach);
   return view;
 }
@@ -199,7 +179,6 @@ void index_ground(GroundMap& map, double reach, double link_reach,
     buffer.insert(buffer.end(), part.begin(), part.end());
     return at;
   };
-  map.ceilings_at = append(ceilings_of(map));
   map.boxes_at = buffer.size();
   for (const TerrainBox& box : map.boxes) {
     buffer.insert(buffer.end(), std::begin(box.centre), std::end(box.centre));
@@ -213,7 +192,8 @@ void index_ground(GroundMap& map, double reach, double link_reach,
           static_cast<float>(slot < list.size() ? static_cast<std::size_t>(list[slot]) : map.boxes.size()));
     }
   }
-  map.tops_at = append(tops_of(map));
+  map.tops_at = append(tops_of(map, map.reach));
+  map.link_tops_at = append(tops_of(map, map.link_reach));
 }
 
 }  // namespace stampede

@@ -25,7 +25,7 @@ struct GroundMap {
 
   // Filled in by index_ground.
   double reach = 0;       ///< largest radius plus margin that boxes are listed for [m]
-  double link_reach = 0;  ///< largest reach of a link that `tops` hold for [m]
+  double link_reach = 0;  ///< largest reach of a link that `link_tops` hold for [m]
   int cell_rows = 0, cell_columns = 0, boxes_per_cell = 0;
   std::vector<float> buffer;  ///< all that kernels read
 
@@ -41,10 +41,10 @@ struct GroundMap {
   double high_x() const;
   double high_y() const;
 
-  std::size_t ceilings_at = 0, boxes_at = 0, cells_at = 0, tops_at = 0;  ///< in `buffer`
+  std::size_t boxes_at = 0, cells_at = 0, tops_at = 0, link_tops_at = 0;  ///< in `buffer`
 };
 
-/// Makes the lists of boxes, the ceilings and the buffer. Spheres with radius plus margin up to `reach` find all boxes that
+/// Makes the lists of boxes, the tops and the buffer. Spheres with radius plus margin up to `reach` find all boxes that
 /// they can touch; links of up to `link_reach` are told when all ground is below them. Throws Error where too many
 /// boxes lie about one place; `where` names that, for the message.
 void index_ground(GroundMap& map, double reach, double link_reach,

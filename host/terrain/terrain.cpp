@@ -39,11 +39,6 @@ TerrainSettings settled(TerrainSettings s, std::vector<TerrainKind>& kinds) {
     for (const TerrainKindInfo& info : kTerrainKinds) s.kinds.emplace_back(info.name);
   }
   for (const std::string& name : s.kinds) kinds.push_back(kind_of(name));
-  const auto any_kind = [&](const auto& test) { return std::any_of(kinds.begin(), kinds.end(), test); };
-  if (s.spacing == 0) {
-    const bool fine = any_kind([](TerrainKind kind) { return kTerrainKinds[static_cast<std::size_t>(kind)].fine; });
-    s.spacing = fine ? 0.05 : 0.1;
-  }
   require(s.levels > 0, fmt::format("levels {}, at least 1 is needed", s.levels));
   require(s.columns >= static_cast<int>(kinds.size()),
           fmt::format("columns {} are too few for {} kinds, which need one each", s.columns, kinds.size()));
@@ -62,11 +57,11 @@ TerrainSettings settled(TerrainSettings s, std::vector<TerrainKind>& kinds) {
   for (const TerrainKind kind : kinds) {
     if (kind == TerrainKind::kFlat) continue;
     const TerrainKindInfo& info = kTerrainKinds[static_cast<std::size_t>(kind)];
-    const double coarsest = info.fine ? 0.05 : 0.2;
+    constexpr double kCoarsest = 0.2;
     require(s.tile >= kSmallestTile,
             fmt::format("tile {} m is too small for {}, which needs {} m", s.tile, info.name, kSmallestTile));
-    require(s.spacing <= coarsest,
-            fmt::format("spacing {} m is too coarse for {}, {} m at most", s.spacing, info.name, coarsest));
+    require(s.spacing <= kCoarsest,
+            fmt::format("spacing {} m is too coarse for {}, {} m at most", s.spacing, info.name, kCoarsest));
   }
   const double x = (s.levels * s.tile + 2 * s.border) / s.spacing, y = (s.columns * s.tile + 2 * s.border) / s.spacing;
   require((x + 3) * (y + 3) <= kMostHeights,

@@ -21,7 +21,7 @@ struct TerrainSettings {
   int levels = 10;                  ///< tiles along x, from the easiest to the hardest
   int columns = 20;                 ///< tiles along y
   double tile = 8;                  ///< side of a tile [m], a whole number of spacings
-  double spacing = 0;               ///< of the heights [m]; 0: 0.05 where a kind wants it, else 0.1
+  double spacing = 0.1;             ///< of the heights [m]
   double border = 5;                ///< [m]
   double easiest = 0, hardest = 1;  ///< difficulty of the first and the last level, in [0, 1]
   double reach = 0.1;               ///< largest radius plus margin that boxes are listed for [m]

@@ -42,22 +42,30 @@ void draw_rough(TileCanvas& canvas, double amplitude, Random<float>& random) {
 }
 
 /// Frames of one tread each, from the outside in; the middle is what is left.
-void draw_stairs(TileCanvas& canvas, double step, bool up) {
+/// Lets the heights fall off to `floor`, hidden under a level frame along the rim; returns where that begins.
+double draw_pit(TileCanvas& canvas, double floor) {
   const double spacing = canvas.terrain.settings.spacing;
-  // Going down, a level frame hides where the heights fall off.
-  const double curb = std::max(kRim, 3 * spacing);
-  const double foot = 0.5 * canvas.side() - spacing - (up ? kRim : curb);
-  const int steps = static_cast<int>((foot - kStart) / kTreadWidth);
+  const double curb = std::max(kRim, 3 * spacing), edge = 0.5 * canvas.side() - spacing - curb;
+  canvas.heights([&](double x, double y) { return out_of_middle(x, y) < edge + 1.5 * spacing ? floor : 0.0; });
+  canvas.frame(edge + curb, edge, floor - kFoundation, 0.0);
+  return edge;
+}
+
+/// Frames of one tread each, from the outside in; the middle is what is left.
+void draw_stairs(TileCanvas& canvas, double step, bool up) {
+  const auto steps_within = [](double foot) { return static_cast<int>((foot - kStart) / kTreadWidth); };
   if (up) {
+    const double foot = 0.5 * canvas.side() - canvas.terrain.settings.spacing - kRim;
+    const int steps = steps_within(foot);
     for (int k = 0; k < steps; ++k) {
       const double outer = foot - k * kTreadWidth;
       canvas.frame(outer, k + 1 < steps ? outer - kTreadWidth - kOverlap : 0.0, -kFoundation, (k + 1) * step);
     }
     return;
   }
-  const double floor = -steps * step;
-  canvas.heights([&](double x, double y) { return out_of_middle(x, y) < foot + 1.5 * spacing ? floor : 0.0; });
-  canvas.frame(foot + curb, foot, floor - kFoundation, 0.0);
+  const double curb = std::max(kRim, 3 * canvas.terrain.settings.spacing);
+  const int steps = steps_within(0.5 * canvas.side() - canvas.terrain.settings.spacing - curb);
+  const double floor = -steps * step, foot = draw_pit(canvas, floor);
   for (int k = 0; k + 1 < steps; ++k) {
     const double outer = foot - k * kTreadWidth;
     canvas.frame(outer + kOverlap, outer - kTreadWidth, floor - kFoundation, -(k + 1) * step);
@@ -66,29 +74,24 @@ void draw_stairs(TileCanvas& canvas, double step, bool up) {
 
 void draw_stones(TileCanvas& canvas, double apart, double difficulty, Random<float>& random) {
   const double width = kWidestStone + difficulty * (kNarrowest - kWidestStone), pitch = width + apart;
-  const double edge = 0.5 * canvas.side() - kRim;
-  // Each row of stones is shifted against the last.
-  const int rows = static_cast<int>(std::ceil(canvas.side() / pitch)) + 1;
-  std::vector<double> shift(static_cast<std::size_t>(rows));
-  for (double& s : shift) s = pitch * static_cast<double>(random.uniform());
-  canvas.heights([&](double x, double y) {
-    const double from_middle = out_of_middle(x, y);
-    if (from_middle >= edge || from_middle <= kStart) return 0.0;
-    const double v = (y + 0.5 * canvas.side()) / pitch;
-    const int row = static_cast<int>(v);
-    const double u = (x + 0.5 * canvas.side() + shift[static_cast<std::size_t>(row)]) / pitch;
-    const bool on = (u - std::floor(u)) * pitch < width && (v - row) * pitch < width;
-    return on ? 0.0 : -kPitDepth;
-  });
+  const double edge = draw_pit(canvas, -kPitDepth), bottom = -kPitDepth - kFoundation;
+  canvas.box(-kStart, kStart, -kStart, kStart, bottom, 0.0);
+  for (double y = -edge; y < edge; y += pitch) {
+    // Each row of stones is shifted against the last.
+    const double shift = pitch * static_cast<double>(random.uniform());
+    for (double x = -edge - shift; x < edge; x += pitch) {
+      const double x0 = std::max(x, -edge), x1 = std::min(x + width, edge), y1 = std::min(y + width, edge);
+      const bool hidden = std::max({-x0, x1, -y, y1}) <= kStart;
+      // Slivers are no stones.
+      if (x1 - x0 > 0.05 && y1 - y > 0.05 && !hidden) canvas.box(x0, x1, y, y1, bottom, 0.0);
+    }
+  }
 }
 
 void draw_gap(TileCanvas& canvas, double width) {
-  // Heights on either edge stay up: the mouth is as wide as the gap, rounded up to spacings.
-  const double inner = 0.25 * canvas.side() + 1e-6, outer = inner + width - 2e-6;
-  canvas.heights([&](double x, double y) {
-    const double from_middle = out_of_middle(x, y);
-    return from_middle > inner && from_middle < outer ? -kPitDepth : 0.0;
-  });
+  const double edge = draw_pit(canvas, -kPitDepth), inner = 0.25 * canvas.side(), bottom = -kPitDepth - kFoundation;
+  canvas.box(-inner, inner, -inner, inner, bottom, 0.0);
+  if (inner + width < edge) canvas.frame(edge + kOverlap, inner + width, bottom, 0.0);
 }
 
 void draw_obstacles(TileCanvas& canvas, double height, Random<float>& random) {

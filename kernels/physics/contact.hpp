@@ -188,13 +188,20 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
     const Mat3<Real>& axes = kind.link == 0 ? k.base : k.axes[kind.link - 1];
     const Vec3<Real> origin = kind.link == 0 ? zero3<Real>() : k.origin[kind.link - 1];
     // Most links of most robots are in the air.
-    if (kind.of_link > (Ground::kFlat ? 1 : 0) && !any_together(ground.clearance(s.position + origin) < shape.reach ||
-                                                                shape.reach > Real(ground.largest_link()))) {
+    if (kind.of_link > (Ground::kFlat ? 1 : 0) &&
+        !any_together(ground.link_clearance(s.position + origin) < shape.reach ||
+                      shape.reach > Real(ground.largest_link()))) {
       at += kind.of_link - 1;
       continue;
     }
     int surfaces = 1;
-    if constexpr (!Ground::kFlat) surfaces = ground.surfaces();
+    if constexpr (!Ground::kFlat) {
+      if (kind.shape != ContactShape::kCylinder &&
+          !any_together(ground.sphere_clearance(s.position + (origin + axes * shape.point)) - radius < margin)) {
+        continue;
+      }
+      surfaces = ground.surfaces();
+    }
     STAMPEDE_NO_UNROLL
     for (int surface = 0; surface < surfaces; ++surface) {
       TouchPoints<Real> touching;

@@ -16,10 +16,10 @@ struct FlatGround {
 
   /// How far the point is from all ground.
   template <class Real>
-  STAMPEDE_FN Real clearance(Vec3<Real> point) const {
+  STAMPEDE_FN Real link_clearance(Vec3<Real> point) const {
     return point.z - Real(height);
   }
-  /// Links that reach farther may not be judged by `clearance` [m].
+  /// Links that reach farther may not be judged by it [m].
   STAMPEDE_FN float largest_link() const { return 1e30f; }
 };
 

@@ -8,7 +8,7 @@
 /// A sphere is compared with the 2 x 2 cells around its nearest grid point. That holds everything within half a spacing
 /// of its centre, sideways, so touching spheres of radius + margin up to `largest_exact_radius` get the exact nearest
 /// point; of larger ones only the part within that distance of the axis is certain to be seen.
-/// Cost: `touch_heightfield` 1 gather, and 9 more where a lane is near the ground; `touch_box` 7.
+/// Cost: `touch_heightfield` 9 gathers, `touch_box` 7.
 ///
 /// Boxes are axis-aligned, and listed for each cell of a coarse grid that a centre may be in. Distances and normals are those of MuJoCo's sphere on a box.
 
@@ -18,28 +18,25 @@ namespace stampede {
 
 /// Slots of a cell's list of boxes: at most so many.
 inline constexpr int kMaxBoxesPerCell = 8;
-/// A block of so many by so many cells shares one ceiling.
-inline constexpr int kCeilingCells = 4;
 
 /// Sizes and places of the parts of one buffer of floats.
 struct TerrainView {
-  const float* heights;  ///< [rows][columns], world z [m]
-  const float*
-      ceilings;        ///< [ceiling rows][ceiling_columns]: no ground of the block or one spacing around it is higher
-  const float* boxes;  ///< [count + 1][6]: centre and half sizes [m]; the last is far away and means "none"
-  const float* cells;  ///< [cell_rows][cell_columns][boxes_per_cell]: rows of `boxes`; floats hold them exactly
-  int columns, rows;   ///< at least 2
-  int ceiling_columns;
+  const float* heights;    ///< [rows][columns], world z [m]
+  const float* boxes;      ///< [count + 1][6]: centre and half sizes [m]; the last is far away and means "none"
+  const float* cells;      ///< [cell_rows][cell_columns][boxes_per_cell]: rows of `boxes`; floats hold them exactly
+  const float* tops;       ///< [cell_rows][cell_columns]: no ground within `reach` of the cell is higher [m]
+  const float* link_tops;  ///< the same within `link_reach`
+  int columns, rows;       ///< at least 2; 0 where there are boxes only
   int cell_columns, cell_rows;
   int boxes_per_cell;  ///< slots in use, 0 where there are no boxes
-  float origin_x;      ///< of the first column [m]
-  float origin_y;      ///< of the first row [m]
-  float spacing;       ///< of rows and columns [m]
+  float box_count;
+  float origin_x;  ///< of the first column [m]
+  float origin_y;  ///< of the first row [m]
+  float spacing;   ///< of rows and columns [m]
   float inverse_spacing;
-  float inverse_cell;           ///< 1 / side of the boxes' cells [1/m]
-  const float* tops = nullptr;  ///< [cell_rows][cell_columns]: no ground within `link_reach` of the cell is higher [m]
-  float link_reach = 0;         ///< [m]
-  float box_count = 0;
+  float inverse_cell;  ///< 1 / side of the boxes' cells [1/m]
+  float reach;         ///< largest radius plus margin of a sphere that is to be compared with the boxes [m]
+  float link_reach;    ///< [m]
 
   /// Radius plus margin of the largest sphere that is compared with all that it can touch [m].
   STAMPEDE_FN float largest_exact_radius() const { return 0.5f * spacing; }
@@ -144,14 +141,6 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
   const Real last_column = detail::number<Real>(view.columns - 1), last_row = detail::number<Real>(view.rows - 1);
   const auto middle_column = to_int(detail::within(Real(0), column, last_column));
   const auto middle_row = to_int(detail::within(Real(0), row, last_row));
-  static_assert(kCeilingCells == 4);
-  const Real ceiling = detail::gather_real(
-      view.ceilings, (middle_row >> 2) * IntOf<Real>(view.ceiling_columns) + (middle_column >> 2), radius);
-  const Real clearance = centre.z - ceiling - radius;
-  const MaskOf<Real> high = clearance > margin;
-  Touch<Real> touch{clearance, {Real(0), Real(0), Real(1)}};
-  if (!any_together(!high)) return touch;
-
   const auto left = to_int(detail::within(Real(0), column - Real(1), last_column));
   const auto right = to_int(detail::within(Real(0), column + Real(1), last_column));
   const IntOf<Real> stride(view.columns);
@@ -171,6 +160,13 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
     }
   }
   const Vec3<Real> p{u - column, v - row, (centre.z - base) * inverse};
+  Real highest(0);
+  STAMPEDE_UNROLL
+  for (int i = 0; i < 9; ++i) highest = max(highest, h[i / 3][i % 3]);
+  const Real clearance = (p.z - highest) * spacing - radius;
+  const MaskOf<Real> high = clearance > margin;
+  Touch<Real> touch{clearance, {Real(0), Real(0), Real(1)}};
+  if (!any_together(!high)) return touch;
 
   // The faces, two a cell: slopes, and how high p is above the plane.
   detail::Nearest<Real> nearest{Real(1e30f), {Real(0), Real(0), Real(1)}};
@@ -312,18 +308,27 @@ struct RoughGround {
     return {Real(0), Real(0), Real(1)};
   }
 
-  /// How far the point is from all ground, at least; below the ground it says little but is not above 0.
+  /// How far a link's origin is from all ground within its reach, at least; not above 0 below the ground.
   template <class Real>
-  STAMPEDE_FN Real clearance(Vec3<Real> from) const {
-    Real nearest(1e30f);
-    if (plane) nearest = touch_plane(from, Real(0)).distance;
-    if (map.tops != nullptr) nearest = min(nearest, from.z - detail::gather_real(map.tops, cell_at(map, from), from.z));
-    return nearest;
+  STAMPEDE_FN Real link_clearance(Vec3<Real> from) const {
+    return clearance(from, map.link_tops);
   }
-  /// Links that reach farther may not be judged by `clearance` [m].
-  STAMPEDE_FN float largest_link() const { return map.tops != nullptr ? map.link_reach : 1e30f; }
+  /// Links that reach farther may not be judged by it [m].
+  STAMPEDE_FN float largest_link() const { return map.link_tops != nullptr ? map.link_reach : 1e30f; }
+  /// The same of the centre of a sphere that reaches no farther than `map.reach`.
+  template <class Real>
+  STAMPEDE_FN Real sphere_clearance(Vec3<Real> from) const {
+    return clearance(from, map.tops);
+  }
 
  private:
+  template <class Real>
+  STAMPEDE_FN Real clearance(Vec3<Real> from, const float* tops) const {
+    Real nearest(1e30f);
+    if (plane) nearest = touch_plane(from, Real(0)).distance;
+    if (tops != nullptr) nearest = min(nearest, from.z - detail::gather_real(tops, cell_at(map, from), from.z));
+    return nearest;
+  }
   template <class Real>
   STAMPEDE_FN Vec3<Real> plane_normal() const {
     return {Real(normal.x), Real(normal.y), Real(normal.z)};

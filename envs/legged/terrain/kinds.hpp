@@ -27,21 +27,20 @@ struct TerrainKindInfo {
   const char* name;
   const char* what;
   double easiest, hardest;  ///< of what makes it hard: [rad] of slopes, else [m]
-  bool fine;                ///< its edges are steep walls of the heightfield, which wants a spacing of 0.05 m
 };
 
 /// In the order of TerrainKind.
 inline constexpr std::array<TerrainKindInfo, 10> kTerrainKinds = {{
-    {"flat", "level ground", 0.0, 0.0, false},
-    {"slope-up", "a pyramid of 0 to 25 degrees, stood on its top (1)", 0.0, 0.43633231299858238, false},
-    {"slope-down", "a funnel of 0 to 25 degrees, stood on its floor (1)", 0.0, 0.43633231299858238, false},
-    {"rough", "heights at random every 0.2 m, within +-0.01 to +-0.08 m", 0.01, 0.08, false},
-    {"stairs-up", "a pyramid of steps 0.05 to 0.23 m high, treads 0.31 m (1); boxes", 0.05, 0.23, false},
-    {"stairs-down", "the same steps down into a pit (1); boxes", 0.05, 0.23, false},
-    {"stones", "stones 0.8 to 0.25 m wide, 0.05 to 0.25 m apart, over a pit of 1 m", 0.05, 0.25, true},
-    {"gap", "a moat 0.1 to 0.8 m wide and 1 m deep around the start (2)", 0.1, 0.8, true},
-    {"obstacles", "blocks 0.05 to 0.25 m high, 0.3 to 1 m wide (1); boxes", 0.05, 0.25, false},
-    {"boxes", "four boxes to climb, 0.1 to 0.6 m high", 0.1, 0.6, false},
+    {"flat", "level ground", 0.0, 0.0},
+    {"slope-up", "a pyramid of 0 to 25 degrees, stood on its top (1)", 0.0, 0.43633231299858238},
+    {"slope-down", "a funnel of 0 to 25 degrees, stood on its floor (1)", 0.0, 0.43633231299858238},
+    {"rough", "heights at random every 0.2 m, within +-0.01 to +-0.08 m", 0.01, 0.08},
+    {"stairs-up", "a pyramid of steps 0.05 to 0.23 m high, treads 0.31 m (1); boxes", 0.05, 0.23},
+    {"stairs-down", "the same steps down into a pit (1); boxes", 0.05, 0.23},
+    {"stones", "stones 0.8 to 0.25 m wide, 0.05 to 0.25 m apart, over a pit of 1 m; boxes", 0.05, 0.25},
+    {"gap", "a moat 0.1 to 0.8 m wide and 1 m deep around the start (2); boxes", 0.1, 0.8},
+    {"obstacles", "blocks 0.05 to 0.25 m high, 0.3 to 1 m wide (1); boxes", 0.05, 0.25},
+    {"boxes", "four boxes to climb, 0.1 to 0.6 m high", 0.1, 0.6},
 }};
 
 inline constexpr double kTreadWidth = 0.31;                     ///< of stairs [m]

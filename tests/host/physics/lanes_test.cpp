@@ -71,7 +71,7 @@ void expect_permutable(const RobotModel& robot, const std::string& name) {
   SimulationCounts counts;
   const Ends straight = run(cpu_engine(), robot, scene, in_order(kEnvs), &counts);
   EXPECT_GT(counts.iterations, 0);
-  const bool touches = !robot.kind.empty() && robot.plane.present;
+  const bool touches = !robot.kind.empty() && robot.has_ground();
   EXPECT_EQ(counts.contacts > 0, touches);
   EXPECT_EQ(counts.held, 0);
   std::mt19937 generator(4);
@@ -115,6 +115,15 @@ TEST(Lanes, PermutedOnATiltedPlane) {
   expect_permutable(robot, "random");
   robot.options.pyramidal = true;
   expect_permutable(robot, "random");
+}
+
+TEST(Lanes, PermutedOnTerrain) {
+  LoadOptions options;
+  TerrainSettings settings;
+  settings.levels = 2, settings.border = 1;
+  options.terrain = with_kinds(settings, "all");
+  const RobotModel robot = load_robot("go2", options).robot;
+  expect_permutable(robot, "terrain");
 }
 
 TEST(Lanes, ThreadsDoNotMatter) {

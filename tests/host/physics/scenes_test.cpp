@@ -6,9 +6,15 @@ namespace stampede::test {
 namespace {
 
 TEST(Scenes, ASeedMakesAScene) {
-  const RobotModel robot = load_robot("go2").robot;
+  LoadOptions on_terrain;
+  on_terrain.terrain = with_kinds({}, "rough");
+  on_terrain.terrain->levels = 1;
+  const RobotModel flat = load_robot("go2").robot, rough = load_robot("go2", on_terrain).robot;
+  EXPECT_NE(error_of([&] { make_scene("terrain", flat, 8, 25, 0.02, 7); }).find("ground with heights or boxes"),
+            std::string::npos);
   for (const std::string& name : scene_names()) {
     SCOPED_TRACE(name);
+    const RobotModel& robot = name == "terrain" ? rough : flat;
     const Scene a = make_scene(name, robot, 8, 25, 0.02, 7), b = make_scene(name, robot, 8, 25, 0.02, 7),
                 other = make_scene(name, robot, 8, 25, 0.02, 8);
     EXPECT_EQ(a.name, name);

@@ -117,7 +117,7 @@ TEST(Terrain, LevelsGetHarderWithinTheKindsRange) {
       if (name.rfind("slope", 0) == 0) {
         hard = std::atan(largest_rise(t, tile, 0.5) / 0.5);
       } else if (name == "gap") {
-        hard = longest_gap(t, tile), tolerance = 0.06;
+        hard = longest_gap(t, tile), tolerance = 0.02;
       } else if (name == "stones") {
         // The share of the ground that is missing.
         int missing = 0, all = 0;
@@ -199,8 +199,8 @@ TEST(Terrain, OneLineSaysWhatIsWrong) {
   EXPECT_EQ(refusal([](S s) { s.columns = 1; }), "terrain: columns 1 are too few for 2 kinds, which need one each");
   EXPECT_EQ(refusal([](S s) { s.border = -1; }), "terrain: border -1 m, it must be 0 or more");
   EXPECT_EQ(refusal([](S s) { s.tile = 3; }), "terrain: tile 3 m is too small for rough, which needs 4 m");
-  EXPECT_EQ(refusal([](S s) { s.kinds = {"gap"}, s.spacing = 0.1; }),
-            "terrain: spacing 0.1 m is too coarse for gap, 0.05 m at most");
+  EXPECT_EQ(refusal([](S s) { s.kinds = {"gap"}, s.spacing = 0.4; }),
+            "terrain: spacing 0.4 m is too coarse for gap, 0.2 m at most");
   EXPECT_NE(refusal([](S s) { s.spacing = 1e-4; }).find("heights are too many, 1e+09 at most"), std::string::npos);
   const std::string crowded = refusal([](S s) { s.reach = 1; });
   EXPECT_NE(crowded.find("more than 8 boxes within 1 m of the cell at ("), std::string::npos) << crowded;

@@ -17,7 +17,7 @@ constexpr float kSpacing = 0.125f, kOriginX = -0.5f, kOriginY = 0.25f;
 
 /// A small map: steep, so that edges, corners and faces are all the nearest somewhere.
 struct Map {
-  std::vector<float> heights, ceilings, boxes, cells;
+  std::vector<float> heights, boxes, cells;
   TerrainView view{};
 
   Map() {
@@ -25,17 +25,6 @@ struct Map {
     std::uniform_real_distribution<float> uniform(0, 1);
     heights.resize(kColumns * kRows);
     for (float& h : heights) h = 0.15f * uniform(generator);
-    const int across = (kColumns - 1) / kCeilingCells + 1, along = (kRows - 1) / kCeilingCells + 1;
-    ceilings.assign(static_cast<std::size_t>(across * along), -1e30f);
-    for (int r = 0; r < kRows; ++r) {
-      for (int c = 0; c < kColumns; ++c) {
-        for (int i = 0; i < 9; ++i) {
-          const int at_r = std::clamp(r + i / 3 - 1, 0, kRows - 1), at_c = std::clamp(c + i % 3 - 1, 0, kColumns - 1);
-          float& ceiling = ceilings[static_cast<std::size_t>(r / kCeilingCells * across + c / kCeilingCells)];
-          ceiling = std::max(ceiling, heights[static_cast<std::size_t>(at_r * kColumns + at_c)]);
-        }
-      }
-    }
     const int count = 12;
     for (int i = 0; i < count; ++i) {
       for (int k = 0; k < 3; ++k) boxes.push_back(uniform(generator));
@@ -43,8 +32,11 @@ struct Map {
     }
     boxes.insert(boxes.end(), {0, 0, -1e6f, 0, 0, 0});
     for (int i = 0; i < kCellColumns * kCellRows * kSlots; ++i) cells.push_back(static_cast<float>(i % (count + 1)));
-    view = {heights.data(), ceilings.data(), boxes.data(), cells.data(), kColumns, kRows,        across, kCellColumns,
-            kCellRows,      kSlots,          kOriginX,     kOriginY,     kSpacing, 1 / kSpacing, 4.0f};
+    view.heights = heights.data(), view.boxes = boxes.data(), view.cells = cells.data();
+    view.columns = kColumns, view.rows = kRows, view.cell_columns = kCellColumns, view.cell_rows = kCellRows;
+    view.boxes_per_cell = kSlots, view.box_count = static_cast<float>(count);
+    view.origin_x = kOriginX, view.origin_y = kOriginY;
+    view.spacing = kSpacing, view.inverse_spacing = 1 / kSpacing, view.inverse_cell = 4.0f;
   }
 };
 

@@ -296,7 +296,7 @@ TEST(PhysicsWidths, FourLimbsOnLevelGround) {
 }
 
 TEST(PhysicsWidths, FourLimbsOnASlopeWithPyramids) {
-  const RoughGround<float> ground{{0, 0, 0.01f}, {0.0998334f, 0, 0.9950042f}};
+  const RoughGround<float> ground{true, false, {0, 0, 0.01f}, {0.0998334f, 0, 0.9950042f}, {}};
   expect_same_in_all_widths<RobotShape<4, 3>>(describe(4, true, 10), ground, 0xa7496892c513d6b7u);
 }
 
