@@ -9,7 +9,7 @@ namespace stampede {
 void read_shapes(const ModelSource& source, RobotModel& robot);
 
 /// Contacts that a lane has at the same time in a few thousand poses: any orientation, joints anywhere in their ranges, the
-/// deepest point up to 3 cm in the ground. Clamped to 1..kMaxContacts.
+/// deepest point up to 10 cm in the ground; a few more on a map. Clamped to 1..kMaxContacts.
 int measured_slots(const RobotModel& robot);
 
 /// How high the lowest point that can touch is over the origin of a floating base, in world axes (1e30: there is none) [m].

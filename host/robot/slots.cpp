@@ -35,7 +35,7 @@ class Poses {
       if (floating) {
         lowest = 1e30;
         visit(up, [&](std::size_t, const ContactModel<double>&, double height) { lowest = std::min(lowest, height); });
-        lowest += uniform(0, 0.03);
+        lowest += uniform(0, 0.1);
       } else if (robot_.plane.present) {
         lowest = dot(up, robot_.plane.point - robot_.options.fixed_position);
       } else {

@@ -37,6 +37,7 @@ def test_list_names_everything():
     assert "default" in said["presets"]
     assert set(said["robots"]) >= {"solo12", "go2", "anymal_c", "bolt", "hexapod", "cartpole", "double_pendulum"}
     assert {"limbs": 4, "joints": 3} in said["robot_sizes"]
+    assert {"rough", "stairs-up", "gap"} <= set(said["terrain"])
     assert said["command"] == "list"
 
 

@@ -39,6 +39,20 @@ def test_other_robots(tmp_path, robot):
     assert frames_of(out).std() > 5
 
 
+@pytest.mark.parametrize("kind", ["stairs-up", "rough,gap"])
+def test_on_terrain(tmp_path, kind):
+    out = tmp_path / "strip.png"
+    run_json("play", "--robot", "go2", "--terrain", kind, "--out", out, "--seconds", 1, *SMALL)
+    run_json("play", "--robot", "go2", "--out", tmp_path / "flat.png", "--seconds", 1, *SMALL)
+    assert np.abs(frames_of(out) - frames_of(tmp_path / "flat.png")).mean() > 5  # there is other ground
+
+
+def test_terrain_of_no_kind(tmp_path):
+    line = refused("play", "--robot", "go2", "--terrain", "stair-up", "--out", tmp_path / "a.png")
+    assert "no kind 'stair-up'; did you mean 'stairs-up'?" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_gif_and_its_seed(tmp_path):
     films = []
     for name, seed in [("a", 3), ("b", 3), ("c", 4)]:

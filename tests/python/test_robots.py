@@ -246,3 +246,18 @@ def test_double_pendulum_accelerates_as_the_task():
         expected = np.linalg.solve(matrix, force)
         got = [data.qacc[0], data.qacc[0] + data.qacc[1]]
         assert np.abs(got - expected).max() <= 1e-8 * max(1.0, np.abs(expected).max())
+
+
+def test_terrain_is_measured_beside_mujoco():
+    said = run_json("bench", "physics", "--robot", "go2", "--dt", 0.005, "--scene", "terrain", "--terrain", "stairs-up,rough",
+                    "--num-envs", 64, "--repetitions", 1, "--mujoco", "--device", "cpu")
+    assert said["scene"] == "terrain" and said["contacts_mean"] > 0.5 and said["mujoco_contacts_mean"] > 0.5
+    assert said["nonfinite"] == 0 and said["ratio"] > 0
+
+
+def test_rough_treatment_on_terrain():
+    said = run_json("bench", "robustness", "--robot", "solo12", "--terrain", "all", "--num-envs", 64, "--steps", 400, "--device", "cpu")
+    assert said["nonfinite"] == 0 and said["contacts_mean"] > 0.1
+    assert said["iteration_cap_share"] < 1e-3
+    # A point that went through a box or the heights would be decimetres deep.
+    assert said["deepest"] < 0.3
