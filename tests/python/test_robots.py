@@ -1,10 +1,11 @@
-"""The robots that come with stampede: figures, structure, and that their home pose stands, all by MuJoCo."""
+"""The robots that come with stampede: figures, structure, that their home pose stands, and how they fare on terrain."""
 
 import pathlib
 
 import mujoco
 import numpy as np
 import pytest
+from program import run_json
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "envs" / "legged" / "robots"
 
