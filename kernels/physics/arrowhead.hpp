@@ -46,14 +46,18 @@ STAMPEDE_FN void backward(const Real (&a)[N * (N + 1) / 2], Real (&b)[N]) {
 }
 
 template <class Real, int J>
-STAMPEDE_FN void copy(const LimbBlock<Real, J>& from, LimbBlock<Real, J>& to) {
+STAMPEDE_FN void copy_coupling(const LimbBlock<Real, J>& from, LimbBlock<Real, J>& to) {
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
     STAMPEDE_UNROLL
-    for (int j = 0; j <= i; ++j) to.block[lower(i, j)] = from.block[lower(i, j)];
-    STAMPEDE_UNROLL
     for (int c = 0; c < 6; ++c) to.coupling[i][c] = from.coupling[i][c];
   }
+}
+template <class Real, int J>
+STAMPEDE_FN void copy(const LimbBlock<Real, J>& from, LimbBlock<Real, J>& to) {
+  STAMPEDE_UNROLL
+  for (int r = 0; r < J * (J + 1) / 2; ++r) to.block[r] = from.block[r];
+  copy_coupling(from, to);
 }
 
 /// A composite inertia as the 6x6 matrix that takes [omega'; p''] to forces.

@@ -15,48 +15,55 @@ struct RowsView {
   Index stride;
 };
 
+/// Member r of a struct of Reals. Copied one by one: as a whole they would pass through memory twice.
+template <class Real, class Struct>
+STAMPEDE_FN Real get_row(const Struct& s, int r) {
+  Real member;
+  memcpy(&member, reinterpret_cast<const char*>(&s) + static_cast<std::size_t>(r) * sizeof member, sizeof member);
+  return member;
+}
+template <class Real, class Struct>
+STAMPEDE_FN void set_row(Struct& s, int r, const Real& member) {
+  memcpy(reinterpret_cast<char*>(&s) + static_cast<std::size_t>(r) * sizeof member, &member, sizeof member);
+}
+
 /// Reads a struct of Reals, one row a member, for the lanes from `lane` on.
 template <class Struct, class Real>
 STAMPEDE_FN Struct read_rows(const RowsView<ScalarOf<Real>>& rows, Index lane) {
-  constexpr int kCount = kRows<Struct, Real>;
-  Array<Real, kCount> members;
-  STAMPEDE_UNROLL
-  for (int r = 0; r < kCount; ++r) members[r] = load<Real>(rows.data + r * rows.stride + lane);
   Struct s;
-  memcpy(static_cast<void*>(&s), &members, sizeof s);
+  STAMPEDE_UNROLL
+  for (int r = 0; r < kRows<Struct, Real>; ++r) set_row(s, r, load<Real>(rows.data + r * rows.stride + lane));
   return s;
 }
 template <class Real, class Struct>
 STAMPEDE_FN void write_rows(const RowsView<ScalarOf<Real>>& rows, Index lane, const Struct& s) {
-  constexpr int kCount = kRows<Struct, Real>;
-  Array<Real, kCount> members;
-  memcpy(&members, static_cast<const void*>(&s), sizeof members);
   STAMPEDE_UNROLL
-  for (int r = 0; r < kCount; ++r) store(rows.data + r * rows.stride + lane, members[r]);
+  for (int r = 0; r < kRows<Struct, Real>; ++r) store(rows.data + r * rows.stride + lane, get_row<Real>(s, r));
+}
+/// Asks for the rows of the lanes from `lane` on: so many streams are more than a processor follows by itself.
+template <class Struct, class Real>
+STAMPEDE_FN void prefetch_rows([[maybe_unused]] const RowsView<ScalarOf<Real>>& rows, [[maybe_unused]] Index lane) {
+#if !defined(__CUDACC__)
+  STAMPEDE_UNROLL
+  for (int r = 0; r < kRows<Struct, Real>; ++r) STAMPEDE_PREFETCH(rows.data + r * rows.stride + lane);
+#endif
 }
 
 /// Where the numbers of a struct are all finite.
 template <class Real, class Struct>
 STAMPEDE_FN MaskOf<Real> all_finite(const Struct& s) {
-  constexpr int kCount = kRows<Struct, Real>;
-  Array<Real, kCount> members;
-  memcpy(&members, static_cast<const void*>(&s), sizeof members);
-  Real sum = members[0] - members[0];
+  Real sum(0);
   STAMPEDE_UNROLL
-  for (int r = 1; r < kCount; ++r) sum += members[r] - members[r];
+  for (int r = 0; r < kRows<Struct, Real>; ++r) sum += get_row<Real>(s, r) - get_row<Real>(s, r);
   return sum == Real(0);
 }
 
 template <class Real, class Struct>
 STAMPEDE_FN Struct select_all(MaskOf<Real> mask, const Struct& yes, const Struct& no) {
-  constexpr int kCount = kRows<Struct, Real>;
-  Array<Real, kCount> a, b;
-  memcpy(&a, static_cast<const void*>(&yes), sizeof a);
-  memcpy(&b, static_cast<const void*>(&no), sizeof b);
-  STAMPEDE_UNROLL
-  for (int r = 0; r < kCount; ++r) a[r] = select(mask, a[r], b[r]);
   Struct s;
-  memcpy(static_cast<void*>(&s), &a, sizeof s);
+  STAMPEDE_UNROLL
+  for (int r = 0; r < kRows<Struct, Real>; ++r)
+    set_row(s, r, select(mask, get_row<Real>(yes, r), get_row<Real>(no, r)));
   return s;
 }
 
@@ -120,6 +127,8 @@ struct StepPhysics {
     const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
     const auto u = read_rows<Array<Real, J>, Real>(control, lane);
     auto count = read_rows<PhysicsCounts<Real>, Real>(counts, lane);
+    prefetch_rows<PhysicsState<Real, J>, Real>(state, lane + kLanes<Real>);
+    prefetch_rows<PhysicsVariation<Real, J>, Real>(variation, lane + kLanes<Real>);
     STAMPEDE_NO_UNROLL
     for (int i = 0; i < steps; ++i) {
       PhysicsStages<Real, J> stages;

@@ -138,9 +138,11 @@ STAMPEDE_FN void clear(Real (&block)[21]) {
   }
 }
 
-/// Adds J' H J and -J' f of a contact; `kFirst` writes the base's block instead of adding to it.
+/// Adds J' H J and -J' f of a contact to `before`, which is `system.limb` itself unless it is the `kFirst` one, which also
+/// writes the base's block instead of adding to it: every number that goes to memory once less counts.
 template <bool kFlat, bool kFirst, class Real, int J>
-STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, bool floating, NewtonSystem<Real, J>& system) {
+STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, bool floating, const LimbBlock<Real, J>& before,
+                                   const Real (&diagonal)[J], NewtonSystem<Real, J>& system) {
   Vec3<Real> f = contact.force;
   Sym3<Real> g = contact.hessian;
   if constexpr (!kFlat) {
@@ -154,10 +156,17 @@ STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, bool floatin
     pulled[i] = g * contact.lever[i];
     system.gradient_joint[i] -= dot(contact.lever[i], f);
     STAMPEDE_UNROLL
-    for (int j = 0; j <= i; ++j) system.limb.block[lower(i, j)] += dot(contact.lever[i], pulled[j]);
+    for (int j = 0; j <= i; ++j) {
+      Real entry = before.block[lower(i, j)] + dot(contact.lever[i], pulled[j]);
+      if (kFirst && i == j) entry += diagonal[i];
+      system.limb.block[lower(i, j)] = entry;
+    }
   }
   if (!floating) {
-    if constexpr (kFirst) clear(system.base);
+    if constexpr (kFirst) {
+      clear(system.base);
+      copy_coupling(before, system.limb);
+    }
     return;
   }
   const Vec3<Real> torque = cross(c, f);
@@ -166,9 +175,10 @@ STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, bool floatin
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
     const Vec3<Real> turn = cross(c, pulled[i]);
+    const Real(&old)[6] = before.coupling[i];
     Real(&coupling)[6] = system.limb.coupling[i];
-    coupling[0] += turn.x, coupling[1] += turn.y, coupling[2] += turn.z;
-    coupling[3] += pulled[i].x, coupling[4] += pulled[i].y, coupling[5] += pulled[i].z;
+    coupling[0] = old[0] + turn.x, coupling[1] = old[1] + turn.y, coupling[2] = old[2] + turn.z;
+    coupling[3] = old[3] + pulled[i].x, coupling[4] = old[4] + pulled[i].y, coupling[5] = old[5] + pulled[i].z;
   }
   const auto put = [&](int row, int column, Real x) {
     Real& entry = system.base[lower(row, column)];
@@ -225,7 +235,7 @@ STAMPEDE_FN void solve(const Model& model, const typename Model::Limb& limb, con
   for (int iteration = 0;; ++iteration) {
     // ---- Newton's direction
     NewtonSystem<Real, J> system;
-    copy(m.limb, system.limb);
+    Real diagonal[J];  // what joint rows add
     STAMPEDE_UNROLL
     for (int c = 0; c < 6; ++c) system.gradient_base[c] = slope_share[c];
     MaskOf<Real> drags_back[J], drags_on[J];
@@ -234,23 +244,28 @@ STAMPEDE_FN void solve(const Model& model, const typename Model::Limb& limb, con
       system.gradient_joint[i] = slope_joint[i] + min(max(rows.friction[i], -rows.loss[i]), rows.loss[i]);
       drags_on[i] = rows.friction[i] <= -rows.loss[i];
       drags_back[i] = rows.friction[i] >= rows.loss[i];
-      system.limb.block[lower(i, i)] += select(drags_on[i] || drags_back[i], zero, rows.friction_slope[i]);
+      diagonal[i] = select(drags_on[i] || drags_back[i], zero, rows.friction_slope[i]);
     }
     if (rows.limits) {
       STAMPEDE_UNROLL
       for (int i = 0; i < J; ++i) {
         const Real stiffness = select(rows.limit[i] < zero, rows.limit_stiffness[i], zero);
         system.gradient_joint[i] += rows.limit_sign[i] * stiffness * rows.limit[i];
-        system.limb.block[lower(i, i)] += stiffness;
+        diagonal[i] += stiffness;
       }
     }
     if (set.used == 0) {
       clear(system.base);
+      copy(m.limb, system.limb);
+      STAMPEDE_UNROLL
+      for (int i = 0; i < J; ++i) system.limb.block[lower(i, i)] += diagonal[i];
     } else {
-      add_contact_terms<kFlat, true>(set.slot[0], floating, system);
+      add_contact_terms<kFlat, true>(set.slot[0], floating, m.limb, diagonal, system);
     }
     STAMPEDE_NO_UNROLL
-    for (int q = 1; q < set.used; ++q) add_contact_terms<kFlat, false>(set.slot[q], floating, system);
+    for (int q = 1; q < set.used; ++q) {
+      add_contact_terms<kFlat, false>(set.slot[q], floating, system.limb, diagonal, system);
+    }
     Acceleration<Real, J> step;
     {
       Real right[J];
