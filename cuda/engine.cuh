@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cuda/mlp.cuh"
+#include "cuda/simulation.hpp"
 #include "envs/environments.hpp"
 #include "host/engine/engine.hpp"
 
@@ -19,9 +20,6 @@ std::unique_ptr<Trainer> make_cuda_trainer(const Settings& settings, bool timing
 /// evaluate_policy and drive_randomly of host/trainer/evaluator.hpp (evaluation.cu).
 Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& request, const Policy& policy);
 EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const Settings& settings, double seconds);
-
-/// Robots in floats, with a backend of their own (simulation.cu).
-std::unique_ptr<Simulation> make_cuda_simulation(const SimulationRequest& request);
 
 /// Multiply-adds that the GPU's single-precision units reach [GFLOP/s], measured now (peak.cu).
 double gpu_fma_peak_gflops(CudaBackend& backend);

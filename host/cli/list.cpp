@@ -69,8 +69,8 @@ Outcome run(const CommonFlags& common) {
 
 void add_list(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
-  add_command(app, chosen, "list", "Name the tasks, robots, kinds of terrain, algorithms and presets", "stampede list", common,
-              [common] { return run(*common); });
+  add_command(app, chosen, "list", "Name the tasks, robots, kinds of terrain, algorithms and presets", "stampede list",
+              common, [common] { return run(*common); });
 }
 
 }  // namespace stampede::cli
