@@ -272,23 +272,16 @@ struct Pack {
   STAMPEDE_FN friend Lanes operator!=(Pack a, Pack b) { return mask_of(a.v != b.v); }
 
   STAMPEDE_FN friend Pack select(Lanes mask, Pack yes, Pack no) { return Pack(mask.v ? yes.v : no.v); }
-  // The instructions are told: GCC takes a comparison and a selection for what they do in one, a NaN in either included.
-  STAMPEDE_FN friend Pack min(Pack a, Pack b) {
-#if defined(__AVX512F__)
-    if constexpr (sizeof(Vector) == 64 && std::is_same_v<T, float>) {
-      return Pack(Vector(_mm512_maskz_min_ps(0xffff, __m512(b.v), __m512(a.v))));
-    }
-#endif
-    return Pack(b.v < a.v ? b.v : a.v);
+#if defined(__AVX512F__)  // GCC does not find these instructions, which treat a NaN as below
+  STAMPEDE_FN friend Pack min(Pack a, Pack b) requires(N == 16 && std::is_same_v<T, float>) {
+    return Pack(Vector(_mm512_maskz_min_ps(0xffff, __m512(b.v), __m512(a.v))));
   }
-  STAMPEDE_FN friend Pack max(Pack a, Pack b) {
-#if defined(__AVX512F__)
-    if constexpr (sizeof(Vector) == 64 && std::is_same_v<T, float>) {
-      return Pack(Vector(_mm512_maskz_max_ps(0xffff, __m512(b.v), __m512(a.v))));
-    }
-#endif
-    return Pack(a.v < b.v ? b.v : a.v);
+  STAMPEDE_FN friend Pack max(Pack a, Pack b) requires(N == 16 && std::is_same_v<T, float>) {
+    return Pack(Vector(_mm512_maskz_max_ps(0xffff, __m512(b.v), __m512(a.v))));
   }
+#endif
+  STAMPEDE_FN friend Pack min(Pack a, Pack b) { return Pack(b.v < a.v ? b.v : a.v); }
+  STAMPEDE_FN friend Pack max(Pack a, Pack b) { return Pack(a.v < b.v ? b.v : a.v); }
 
  private:
   template <class V>

@@ -116,7 +116,7 @@ TerrainSettings bench_terrain(const std::string& kinds, std::uint64_t seed) {
 struct PhysicsFlags {
   std::string robot;
   double dt = 0;  ///< 0: the file's
-  std::string terrain = "all";
+  std::string terrain;
   PhysicsBenchmarkRequest request;
 };
 
@@ -129,7 +129,11 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
   }
   LoadOptions options;
   if (flags.dt != 0) options.timestep = flags.dt;
-  if (flags.request.scene == "terrain") options.terrain = bench_terrain(flags.terrain, flags.request.seed);
+  const bool on_terrain = flags.request.scene == "terrain";
+  if (!on_terrain && !flags.terrain.empty()) {
+    throw Error(fmt::format("--terrain {} belongs to --scene terrain, not {}", flags.terrain, flags.request.scene));
+  }
+  if (on_terrain) options.terrain = bench_terrain(flags.terrain.empty() ? "all" : flags.terrain, flags.request.seed);
   const CompiledRobot compiled = load_robot(flags.robot, options);
   for (const std::string& note : compiled.notes) say(note);
   Outcome outcome;
@@ -248,8 +252,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
     command->add_option("--dt", flags->dt, "time step [s] (the file's)");
     command->add_option("--scene", flags->request.scene, "standing, trot, random, falling or terrain")
         ->capture_default_str();
-    command->add_option("--terrain", flags->terrain, "kinds of ground of scene terrain (`stampede list`), or all")
-        ->capture_default_str();
+    command->add_option("--terrain", flags->terrain, "kinds of ground of scene terrain (`stampede list`; all)");
     command->add_option("--num-envs", flags->request.num_envs, "robots side by side")->capture_default_str();
     command->add_option("--repetitions", flags->request.repetitions, "timed runs; the median counts")
         ->capture_default_str();

@@ -124,7 +124,6 @@ TerrainView GroundMap::view(const float* copy) const {
   view.spacing = static_cast<float>(spacing);
   view.inverse_spacing = rows > 0 ? static_cast<float>(1 / spacing) : 0.0f;
   view.inverse_cell = static_cast<float>(1 / kCellSide);
-  view.reach = static_cast<float>(reach);
   view.link_reach = static_cast<float>(link_reach);
   return view;
 }

@@ -6,7 +6,7 @@
 /// MuJoCo 3.17 do (compared in tests/host/terrain). Beyond its border the ground goes on at the border's height.
 ///
 /// A sphere is compared with the 2 x 2 cells around its nearest grid point. That holds everything within half a spacing
-/// of its centre, sideways, so touching spheres of radius + margin up to `largest_exact_radius` get the exact nearest
+/// of its centre, sideways, so touching spheres of radius + margin up to that get the exact nearest
 /// point; of larger ones only the part within that distance of the axis is certain to be seen.
 /// Cost: `touch_heightfield` 9 gathers, `touch_box` 7.
 ///
@@ -24,7 +24,7 @@ struct TerrainView {
   const float* heights;    ///< [rows][columns], world z [m]
   const float* boxes;      ///< [count + 1][6]: centre and half sizes [m]; the last is far away and means "none"
   const float* cells;      ///< [cell_rows][cell_columns][boxes_per_cell]: rows of `boxes`; floats hold them exactly
-  const float* tops;       ///< [cell_rows][cell_columns]: no ground within `reach` of the cell is higher [m]
+  const float* tops;       ///< [cell_rows][cell_columns]: no ground within a shape's reach of the cell is higher [m]
   const float* link_tops;  ///< the same within `link_reach`
   int columns, rows;       ///< at least 2; 0 where there are boxes only
   int cell_columns, cell_rows;
@@ -35,11 +35,7 @@ struct TerrainView {
   float spacing;   ///< of rows and columns [m]
   float inverse_spacing;
   float inverse_cell;  ///< 1 / side of the boxes' cells [1/m]
-  float reach;         ///< largest radius plus margin of a sphere that is to be compared with the boxes [m]
   float link_reach;    ///< [m]
-
-  /// Radius plus margin of the largest sphere that is compared with all that it can touch [m].
-  STAMPEDE_FN float largest_exact_radius() const { return 0.5f * spacing; }
 };
 
 /// Height [m] and unit normal of the ground.
@@ -315,7 +311,7 @@ struct RoughGround {
   }
   /// Links that reach farther may not be judged by it [m].
   STAMPEDE_FN float largest_link() const { return map.link_tops != nullptr ? map.link_reach : 1e30f; }
-  /// The same of the centre of a sphere that reaches no farther than `map.reach`.
+  /// The same of the centre of a sphere that reaches no farther than `tops` hold for.
   template <class Real>
   STAMPEDE_FN Real sphere_clearance(Vec3<Real> from) const {
     return clearance(from, map.tops);
