@@ -89,8 +89,8 @@ void advantages(benchmark::State& state) {
   HostBuffer<float> advantage(kRows), returns(kRows);
   CpuBackend backend(1);
   for (auto _ : state) {
-    backend.launch(kEnvs, Advantages{reward.data(), ended.data(), value.data(), final_value.data(), advantage.data(),
-                                     returns.data(), kHorizon, kEnvs, 0.99f, 0.95f, true});
+    backend.launch(kEnvs, Advantages{reward.data(), ended.data(), value.data(), final_value.data(), nullptr,
+                                     advantage.data(), returns.data(), kHorizon, kEnvs, 0.99f, 0.95f, true});
     benchmark::ClobberMemory();
   }
   report(state, kRows);

@@ -56,7 +56,8 @@ struct RandomRollout {
     std::fill_n(log_prob.data(), kSamples, -17.0f);
   }
   RolloutView view() const {
-    return {observation.data(), output.data(), log_prob.data(), value.data(), advantage.data(), returns.data()};
+    return {observation.data(), nullptr,          output.data(), log_prob.data(),
+            value.data(),       advantage.data(), returns.data()};
   }
 };
 
@@ -335,7 +336,7 @@ double flops_of(const std::vector<int>& hidden) {
 void own_update(benchmark::State& state) {
   const std::vector<int>& hidden = kNetworks[static_cast<std::size_t>(state.range(0))];
   CpuBackend backend(static_cast<int>(state.range(1)));
-  Learner<CpuBackend> learner(backend, settings_for(hidden), kObservations, kActions, {kSamples, kSamples, 1});
+  Learner<CpuBackend> learner(backend, settings_for(hidden), {kObservations, 0, kActions}, {kSamples, kSamples, 1});
   const RandomRollout rollout;
   measure(state, backend, flops_of(hidden), [&] { learner.update(rollout.view()); });
 }

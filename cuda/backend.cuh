@@ -124,7 +124,15 @@ class CudaBackend {
     cuda::enqueue_sum<K>(stream_, n, columns, functor, partial_sums_.data(), out);
   }
   /// Room for sums of so many columns, so that none is made later.
-  void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 2)); }
+  void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 3)); }
+
+  /// out[block * out_stride + row] = largest of the first n elements of the row; rows of a block are `stride` apart, and blocks
+  /// follow each other.
+  void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride) {
+    const dim3 grid(static_cast<unsigned>(rows), static_cast<unsigned>(blocks));
+    cuda::find_row_maxima<<<grid, cuda::kSumBlock, 0, stream_>>>(from, rows, stride, n, out, out_stride);
+    cuda::check_launch(stream_, "find_row_maxima");
+  }
 
   // ------------------------------------------------------------------------------------------ order and time
 

@@ -5,14 +5,17 @@
 
 #include "cuda/mlp.cuh"
 #include "cuda/simulation.hpp"
-#include "envs/environments.hpp"
 #include "host/engine/engine.hpp"
+#include "host/physics/robots.hpp"
+#include "host/trainer/environments.hpp"
 
 namespace stampede {
 
 /// The tasks' kernels are in environments.cu.
-extern template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const std::string&, Index,
-                                                                             const std::vector<float>&);
+extern template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const EnvironmentsRequest&);
+
+/// Robots for tasks (simulation.cu).
+std::unique_ptr<Robots<CudaBackend, float>> make_robots(CudaBackend& backend, const SimulationRequest& request);
 
 /// A trainer with a backend of its own (trainer.cu).
 std::unique_ptr<Trainer> make_cuda_trainer(const Settings& settings, bool timing);

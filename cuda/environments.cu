@@ -3,7 +3,6 @@
 
 namespace stampede {
 
-template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const std::string&, Index,
-                                                                      const std::vector<float>&);
+template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const EnvironmentsRequest&);
 
 }  // namespace stampede

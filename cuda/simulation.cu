@@ -5,7 +5,11 @@
 namespace stampede {
 
 std::unique_ptr<Simulation> make_cuda_simulation(const SimulationRequest& request) {
-  return make_batch_simulation<float, false>(std::make_unique<CudaBackend>(), request);
+  return make_batch<Simulation, float, false, CudaBackend>(std::make_unique<CudaBackend>(), nullptr, request);
+}
+
+std::unique_ptr<Robots<CudaBackend, float>> make_robots(CudaBackend& backend, const SimulationRequest& request) {
+  return make_batch<Robots<CudaBackend, float>, float, false, CudaBackend>(nullptr, &backend, request);
 }
 
 }  // namespace stampede

@@ -22,11 +22,12 @@ struct EnvironmentView {
   float* finished_length;  ///< sum of their lengths
   float* finished_metric;  ///< sum of the task's metric at their ends
   float* nonfinite;        ///< states caught since the start
+  float* over_slots;       ///< contacts that found no slot since the start; 0 where there are no contacts
   float* last_good;        ///< [states][stride]: the state before the last non-finite one
   Index stride;
 
   /// Arrays of `stride` floats that a batch of so many states needs.
-  static constexpr int arrays(int states) { return 2 * states + 8; }
+  static constexpr int arrays(int states) { return 2 * states + 9; }
 
   /// The view of a buffer of arrays(states) * stride floats.
   STAMPEDE_FN static EnvironmentView over(float* buffer, int states, Index stride) {
@@ -41,7 +42,8 @@ struct EnvironmentView {
     view.finished_length = bookkeeping + 5 * stride;
     view.finished_metric = bookkeeping + 6 * stride;
     view.nonfinite = bookkeeping + 7 * stride;
-    view.last_good = bookkeeping + 8 * stride;
+    view.over_slots = bookkeeping + 8 * stride;
+    view.last_good = bookkeeping + 9 * stride;
     view.stride = stride;
     return view;
   }
@@ -55,7 +57,12 @@ struct StepOutput {
   float* reward;
   float* ended;
   float* observation;        ///< [env][observations]: what the next action is chosen from
-  float* final_observation;  ///< [env][observations]: before the reset; written only where an episode ended
+  float* final_observation;  ///< the critic's, before the reset; written only where an episode ended
+  // What only tasks have that are asked for it; else null.
+  float* critic_observation = nullptr;  ///< [env][critic observations]: where the critic has its own
+  float* violation = nullptr;           ///< [columns][violation_stride] of the constraints
+  Index violation_stride = 0;
+  float* figures = nullptr;  ///< [figures][stride]: what evaluations look at
 };
 
 /// One pack of environments in registers.

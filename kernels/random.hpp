@@ -19,6 +19,10 @@ enum class Purpose : std::uint32_t {
   kRandomAction = 5,
   kInitialise = 6,
   kTerrain = 7,
+  kRandomise = 8,
+  kCommand = 9,
+  kPush = 10,
+  kNoise = 11,
 };
 
 /// Philox4x32-10: encrypts `counter` with the key, in place.

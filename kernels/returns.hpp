@@ -2,10 +2,11 @@
 /// \file Advantages and returns of a rollout.
 ///
 /// With T_t = 1 where the episode really ended at step t, R_t = 1 where the environment was reset after it (real end or time-out),
-/// and s'_t the state that followed before any reset:
+/// s'_t the state that followed before any reset, and delta_t the soft termination (kernels/constraints.hpp), 0 without
+/// constraints:
 ///
-///     TD_t = r_t + gamma (1 - T_t) V(s'_t) - V(s_t)
-///     A_t  = TD_t + gamma lambda (1 - R_t) A_{t+1}            (Schulman et al., "GAE", 2016)
+///     TD_t = (1 - delta_t) (r_t + gamma (1 - T_t) V(s'_t)) - V(s_t)
+///     A_t  = TD_t + gamma lambda (1 - delta_t) (1 - R_t) A_{t+1}            (Schulman et al., "GAE", 2016)
 ///
 /// A time-out bootstraps and cuts the trace. lambda = 0 is the one-step TD of an actor-critic, lambda = 1 the return with
 /// a baseline; without values (V = 0, lambda = 1) A is the plain discounted return of REINFORCE, to the end of the episode or the rollout.
@@ -21,6 +22,7 @@ struct Advantages {
   const float* ended;        ///< 0 running, 1 terminated, 2 timed out
   const float* value;        ///< [horizon + 1]: V(s_t), of the observation after resets
   const float* final_value;  ///< V(s'_t); read only where the episode ended at t
+  const float* delta;        ///< soft terminations; null for none
   float* advantage;
   float* returns;  ///< advantage + value: what the critic learns
   int horizon;
@@ -44,8 +46,14 @@ struct Advantages {
         v_next = select(reset, load<Real>(final_value + at), load<Real>(value + at + stride));
         v_next = select(terminated, zero, v_next);
       }
-      const Real difference = load<Real>(reward + at) + discount * v_next - v;
-      next = difference + trace * select(reset, zero, next);
+      Real onward = load<Real>(reward + at) + discount * v_next;
+      Real passed_on = trace * select(reset, zero, next);
+      if (delta != nullptr) {
+        const Real goes_on = Real(1.0f) - load<Real>(delta + at);
+        onward = goes_on * onward;
+        passed_on = goes_on * passed_on;
+      }
+      next = onward - v + passed_on;
       store(advantage + at, next);
       store(returns + at, next + v);
     }

@@ -51,6 +51,10 @@ inline constexpr int kMaxLanes = 16;
 /// n rounded up to whole packs of the widest kind.
 STAMPEDE_FN constexpr Index padded(Index n) { return (n + kMaxLanes - 1) / kMaxLanes * kMaxLanes; }
 
+/// n rounded up to an odd number of cache lines: rows of numbers of four bytes that far apart do not push each other out of
+/// the cache, as those at powers of two do.
+STAMPEDE_FN constexpr Index odd_lines(Index n) { return ((n + kMaxLanes - 1) / kMaxLanes | 1) * kMaxLanes; }
+
 /// A half-open range of elements.
 struct Range {
   Index begin = 0, end = 0;

@@ -1,6 +1,8 @@
 /// \file What the commands share.
 #include "host/cli/command.hpp"
 
+#include "host/legged/plan.hpp"
+
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -111,6 +113,25 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
   std::error_code code;
   if (!force && std::filesystem::exists(path, code)) {
     throw Error(flag + " " + path + ": exists already; --force overwrites it");
+  }
+}
+
+void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
+  outcome.json["tracking_error_linear"] = evaluation.tracking_error_linear;
+  outcome.json["tracking_error_angular"] = evaluation.tracking_error_angular;
+  outcome.json["fall_rate"] = evaluation.fall_rate;
+  outcome.json["cost_of_transport"] = evaluation.cost_of_transport;
+  outcome.text += fmt::format("tracking {:.3f} m/s, {:.3f} rad/s; falls {:.2f} %; cost of transport {:.2f}\n",
+                              evaluation.tracking_error_linear, evaluation.tracking_error_angular,
+                              100 * evaluation.fall_rate, evaluation.cost_of_transport);
+  Json& constraints = outcome.json["constraints"] = Json::object();
+  for (std::size_t i = 0; i < evaluation.constraints.size(); ++i) {
+    const ConstraintInfo& info = plan.constraints[i];
+    const LeggedEvaluation::Constraint& c = evaluation.constraints[i];
+    constraints[info.name] = {
+        {"kind", info.kind}, {"limit", info.limit}, {"violated", c.violated}, {"mean", c.mean}, {"p99", c.p99}};
+    outcome.text += fmt::format("  {:<5} {:<20} limit {:<8.4g} violated {:7.3f} %, p99 {:.4g}\n", info.kind, info.name,
+                                info.limit, 100 * c.violated, c.p99);
   }
 }
 

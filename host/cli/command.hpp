@@ -74,6 +74,9 @@ void say(const std::string& line);
 /// Throws Error where `path` exists and `force` is not given.
 void refuse_to_overwrite(const std::string& flag, const std::string& path, bool force);
 
+/// Adds what an evaluation of a walking task found, with its constraints by name.
+void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome);
+
 /// "12.3 M".
 std::string short_number(double value);
 

@@ -6,6 +6,7 @@
 #include "host/cli/command.hpp"
 #include "host/export/onnx.hpp"
 #include "host/export/policy_tensors.hpp"
+#include "host/legged/protocol.hpp"
 #include "host/train/run_contents.hpp"
 
 namespace stampede::cli {
@@ -20,16 +21,17 @@ struct EvalFlags {
 };
 
 /// Refuses what no task of this version can do.
-void check(const EvalFlags& flags, const std::string& task) {
+void check(const EvalFlags& flags, const Settings& settings) {
   if (flags.simulator != "stampede") {
-    throw Error("--simulator " + flags.simulator + ": the task '" + task + "' runs in stampede's own simulator only; " +
-                "leave the flag out or write --simulator stampede");
+    throw Error("--simulator " + flags.simulator + ": the task '" + settings.task +
+                "' runs in stampede's own simulator only; " + "leave the flag out or write --simulator stampede");
   }
   if (!flags.randomise.empty() && flags.randomise != "off" && flags.randomise != "on") {
     throw Error("--randomise " + flags.randomise + ": must be on or off");
   }
-  if (flags.randomise == "on") {
-    throw Error("--randomise on: the task '" + task + "' randomises nothing but its starts; write --randomise off");
+  if (flags.randomise == "on" && !randomises(settings)) {
+    throw Error("--randomise on: the task '" + settings.task +
+                "' randomises nothing but its starts; write --randomise off");
   }
 }
 
@@ -58,23 +60,22 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     }
   }
   const Settings settings = resolve_settings(sources);
-  const TaskInfo& task = find_task(settings.task);
+  const TaskInfo& task = task_of(settings);
   if (!flags.policy.empty()) check_policy_fits(policy, task, flags.policy);
-  check(flags, task.name);
+  check(flags, settings);
   if (!flags.trace.empty()) refuse_to_overwrite("--trace", flags.trace, flags.force);
 
-  EvaluationRequest request;
-  request.task = task.name;
-  request.environment = settings.environment;
-  request.episodes = settings.run.eval_episodes;
+  const bool randomise = flags.randomise.empty() ? randomises(settings) : flags.randomise == "on";
+  int episodes = settings.run.eval_episodes;
   if (flags.episodes_given) {
     if (flags.episodes < 1 || flags.episodes > (1 << 20)) {
       throw Error("--episodes " + std::to_string(flags.episodes) + " is out of range; it must be from 1 to 1048576");
     }
-    request.episodes = static_cast<int>(flags.episodes);
+    episodes = static_cast<int>(flags.episodes);
   }
   // A run's own seed is that of its training; the protocol's starts are the same for every run.
   const std::uint64_t seed = flags.settings.seed.empty() ? kProtocolSeed : settings.seed;
+  EvaluationRequest request = evaluation_request(settings, episodes, randomise);
   request.seed = evaluation_seed(seed);
   request.trace = !flags.trace.empty();
 
@@ -86,7 +87,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
   }
   outcome.json = {{"task", task.name},
                   {"simulator", "stampede"},
-                  {"randomise", false},
+                  {"randomise", randomise},
                   {"seed", seed},
                   {"episodes", evaluation.episodes},
                   {"return_mean", number_or_null(evaluation.return_mean)},
@@ -100,6 +101,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     outcome.json[task.metric] = number_or_null(evaluation.metric);
     outcome.text += fmt::format("{}  {:.3f}\n", task.metric, evaluation.metric);
   }
+  if (settings.plan != nullptr) show_legged(*settings.plan, evaluation.legged, outcome);
   if (!flags.trace.empty()) {
     outcome.json["trace"] = flags.trace;
     outcome.text += fmt::format("trace    {}\n", flags.trace);

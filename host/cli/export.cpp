@@ -26,7 +26,7 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   name_device(common, outcome);
   const RunContents contents = load_run(flags.run);
   refuse_to_overwrite("--out", flags.out, flags.force);
-  const TaskInfo& task = find_task(contents.settings.task);
+  const TaskInfo& task = task_of(contents.settings);
   const double dt = control_step(task, contents.settings);
   write_file(flags.out,
              ending == ".onnx" ? to_onnx(contents.policy, task, dt) : to_policy_safetensors(contents.policy, task, dt));

@@ -41,8 +41,13 @@ Json json_of(const TrainResult& result) {
                {"return_std", number_or_null(evaluated ? result.evaluation.return_std : none)},
                {"episode_length_mean", number_or_null(evaluated ? result.evaluation.episode_length_mean : none)},
                {"episodes", result.evaluation.episodes}};
-  const TaskInfo& task = find_task(result.settings.task);
+  const TaskInfo& task = task_of(result.settings);
   if (!task.metric.empty()) json[task.metric] = number_or_null(evaluated ? result.evaluation.metric : none);
+  if (result.settings.plan != nullptr && evaluated) {
+    Outcome legged;
+    show_legged(*result.settings.plan, result.evaluation.legged, legged);
+    json.update(legged.json);
+  }
   json["run"] = result.run.string();
   json["policy_onnx"] = path(result.policy_onnx);
   json["policy_safetensors"] = path(result.policy_safetensors);
@@ -62,6 +67,11 @@ std::string text_of(const TrainResult& result) {
   if (result.evaluation.episodes > 0) {
     text += fmt::format("return   {:.1f} +- {:.1f} over {} episodes (deterministic policy)\n",
                         result.evaluation.return_mean, result.evaluation.return_std, result.evaluation.episodes);
+    if (result.settings.plan != nullptr) {
+      Outcome legged;
+      show_legged(*result.settings.plan, result.evaluation.legged, legged);
+      text += legged.text;
+    }
     text += fmt::format("policy   {}\n", result.policy_onnx.string());
     text += fmt::format("curve    {}\n", result.curve.string());
   }

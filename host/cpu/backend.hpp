@@ -220,7 +220,31 @@ class CpuBackend {
     }
   }
   /// Room for sums of so many columns, so that none is made later.
-  void reserve_sums(int columns) { partial_sums_.resize(static_cast<std::size_t>(columns) * kStretches * 2); }
+  void reserve_sums(int columns) {
+    partial_sums_.resize(std::max(partial_sums_.size(), static_cast<std::size_t>(columns) * kStretches * kMostSums));
+  }
+
+  /// out[block * out_stride + row] = largest of the first n elements of the row; rows of a block are `stride` apart, and blocks
+  /// follow each other.
+  void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride) {
+    pool_.run(static_cast<int>(blocks), [&](int, int block) {
+      for (int row = 0; row < rows; ++row) {
+        const float* at = from + (block * rows + row) * stride;
+        Real largest[2] = {Real(at[0]), Real(at[0])};
+        Index i = 0;
+        for (; i + 2 * kLanes<Real> <= n; i += 2 * kLanes<Real>) {
+          largest[0] = max(largest[0], load<Real>(at + i));
+          largest[1] = max(largest[1], load<Real>(at + i + kLanes<Real>));
+        }
+        float lanes[kLanes<Real>];
+        store(lanes, max(largest[0], largest[1]));
+        float most = lanes[0];
+        for (const float lane : lanes) most = max(most, lane);
+        for (; i < n; ++i) most = max(most, at[i]);
+        out[block * out_stride + row] = most;
+      }
+    });
+  }
 
   // ------------------------------------------------------------------------------------------ networks
 
@@ -277,6 +301,7 @@ class CpuBackend {
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr int kStretches = 64;
+  static constexpr std::size_t kMostSums = 3;  ///< of a column
 
   struct alignas(64) ThreadClock {
     Clock::time_point last{};

@@ -4,12 +4,14 @@
 #include <memory>
 
 #include "host/cpu/backend.hpp"
-#include "host/engine/simulation.hpp"
+#include "host/physics/robots.hpp"
 
 namespace stampede {
 
 std::unique_ptr<Simulation> make_float_simulation(std::unique_ptr<CpuBackend> backend,
                                                   const SimulationRequest& request);
+/// For tasks, on the trainer's backend.
+std::unique_ptr<Robots<CpuBackend, float>> make_robots(CpuBackend& backend, const SimulationRequest& request);
 std::unique_ptr<Simulation> make_double_simulation(std::unique_ptr<CpuBackend> backend,
                                                    const SimulationRequest& request);
 

@@ -32,6 +32,13 @@ struct Report {
   double explained_variance = 0;
   std::int64_t nonfinite = 0;  ///< states caught since the start
   std::int64_t contacts_over_slots = 0;
+  /// Walking tasks, of this iteration: mean of each weighted reward term, a control step and second …
+  std::vector<double> rewards;
+  struct Constraint {
+    double violated = 0, mean = 0,
+           delta = 0;  ///< share of steps; largest column, floored at 0; soft termination by it alone
+  };
+  std::vector<Constraint> constraints;                ///< … and of each constraint, in the plan's order
   double seconds_rollout = 0, seconds_update = 0;     ///< of this iteration
   double seconds_physics = 0, seconds_inference = 0;  ///< shares of the rollout; only where timing was asked for
 };
@@ -67,7 +74,21 @@ struct EvaluationRequest {
   std::vector<float> environment;  ///< the task's parameters
   int episodes = 100;
   std::uint64_t seed = 1;
-  bool trace = false;  ///< keep every observation, action, reward and state
+  bool trace = false;                        ///< keep every observation, action, reward and state
+  std::shared_ptr<const LeggedPlan> legged;  ///< of walking tasks
+  std::vector<float> commands;               ///< walking: [episodes][3], kept through each episode
+};
+
+/// What an evaluation of a walking task found besides; definitions in docs of `stampede eval`.
+struct LeggedEvaluation {
+  double tracking_error_linear = 0;   ///< [m/s]
+  double tracking_error_angular = 0;  ///< [rad/s]
+  double fall_rate = 0;
+  double cost_of_transport = 0;
+  struct Constraint {
+    double violated = 0, mean = 0, p99 = 0;
+  };
+  std::vector<Constraint> constraints;  ///< in the plan's order
 };
 
 /// What the deterministic policy did, from `episodes` starts until each episode's first end.
@@ -77,6 +98,7 @@ struct Evaluation {
   double metric = 0;  ///< mean over episodes of the task's own metric, where it has one
   std::int64_t steps = 0, nonfinite = 0, contacts_over_slots = 0;
   std::vector<double> returns;  ///< of each episode
+  LeggedEvaluation legged;      ///< of walking tasks
   /// With a trace: `observation` [steps, episodes, observations], `action` [steps, episodes, actions],
   /// `reward` [steps, episodes], `state` [steps, episodes, states] (before the step), `active` [steps, episodes].
   std::vector<Tensor> trace;
@@ -118,6 +140,6 @@ class Engine {
 using MakeEngine = Engine*(int threads);
 
 /// Changes whenever anything in this file, simulation.hpp or settings.hpp does; a module of another build is refused.
-inline constexpr int kEngineInterface = 3;
+inline constexpr int kEngineInterface = 4;
 
 }  // namespace stampede

@@ -2,7 +2,10 @@
 
 #include "host/engine/task_info.hpp"
 
+#include <utility>
+
 #include "envs/tasks.hpp"
+#include "host/legged/task_files.hpp"
 
 namespace stampede {
 namespace {
@@ -35,6 +38,7 @@ const std::vector<TaskInfo>& tasks() {
   static const std::vector<TaskInfo> all = [] {
     std::vector<TaskInfo> list;
     Tasks::for_each([&]<class Task>(Task) { list.push_back(describe_task<Task>()); });
+    for (TaskInfo& task : legged_tasks()) list.push_back(std::move(task));
     return list;
   }();
   return all;

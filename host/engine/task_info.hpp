@@ -21,6 +21,10 @@ struct TaskInfo {
   std::vector<std::string> observation_names, action_names;
   std::vector<TaskParameter> parameters;
   std::string defaults;  ///< TOML: what the task sets differently from the built-in defaults
+  // Walking tasks are files; their sizes and names depend on the robot, and are 0 and empty until it is loaded.
+  bool legged = false;
+  std::vector<std::string> files;  ///< the task's own last, before it those that it extends
+  std::string extends;             ///< of a task that is defined in a configuration: what it extends
 };
 
 /// All tasks, in the order in which they are listed.

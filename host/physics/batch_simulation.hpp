@@ -5,12 +5,14 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "host/base/error.hpp"
 #include "host/engine/simulation.hpp"
 #include "host/physics/lane_model.hpp"
+#include "host/physics/robots.hpp"
 #include "kernels/physics/batch.hpp"
 
 namespace stampede {
@@ -21,9 +23,8 @@ template <class Backend, class Scalar>
 class MirroredRows {
  public:
   MirroredRows() = default;
-  /// Rows are an odd number of cache lines apart: at powers of two, a lane's rows would push each other out of the cache.
   MirroredRows(Backend& backend, int rows, Index columns)
-      : stride_(((columns + kMaxLanes - 1) / kMaxLanes | 1) * kMaxLanes),
+      : stride_(odd_lines(columns)),
         host_(static_cast<std::size_t>(rows * stride_)),
         device_(backend.template make_buffer<Scalar>(rows * stride_)) {}
 
@@ -56,6 +57,17 @@ class MirroredRows {
   }
   Index size() const { return static_cast<Index>(host_.size()); }
 
+  /// All numbers, as they lie.
+  const std::vector<Scalar>& read_all(Backend& backend) {
+    if (std::exchange(device_newer_, false)) backend.download(device_, host_.data(), size());
+    return host_;
+  }
+  void write_all(const Scalar* from) {
+    host_.assign(from, from + size());
+    host_newer_ = true;
+    device_newer_ = false;
+  }
+
  private:
   Index stride_ = 0;
   std::vector<Scalar> host_;
@@ -64,7 +76,7 @@ class MirroredRows {
 };
 
 template <class Backend, class Shape, class Ground, class Real>
-class BatchSimulation final : public Simulation {
+class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf<Real>> {
  public:
   using Scalar = ScalarOf<Real>;
   static constexpr int J = Shape::kJoints;
@@ -78,8 +90,11 @@ class BatchSimulation final : public Simulation {
   using LaneCounts = PhysicsCounts<Scalar>;
   using LaneReport = PhysicsReport<Scalar, J>;
 
-  BatchSimulation(std::unique_ptr<Backend> backend, const SimulationRequest& request, const Ground& ground)
-      : backend_(std::move(backend)),
+  /// The backend is the simulation's own, or one that outlives it.
+  BatchSimulation(std::unique_ptr<Backend> own, Backend* backend, const SimulationRequest& request,
+                  const Ground& ground)
+      : owned_(std::move(own)),
+        backend_(owned_ ? owned_.get() : backend),
         robot_(*request.robot),
         envs_(request.num_envs),
         lanes_((envs_ * kGroup + kAlignment - 1) / kAlignment * kAlignment) {
@@ -109,9 +124,9 @@ class BatchSimulation final : public Simulation {
         kernel_.ground.map = robot_.map->view(map_.data());
       }
     }
-    state_ = rows<LaneState>();
-    variation_ = rows<LaneVariation>();
-    counts_ = rows<LaneCounts>();
+    state_ = make_rows<LaneState>();
+    variation_ = make_rows<LaneVariation>();
+    counts_ = make_rows<LaneCounts>();
     reserve_controls(1);
     const Variation none = [&] {
       Variation v;
@@ -163,7 +178,7 @@ class BatchSimulation final : public Simulation {
     const std::size_t had = controls_.size();
     controls_.resize(static_cast<std::size_t>(sets));
     for (std::size_t set = had; set < controls_.size(); ++set) {
-      controls_[set] = rows<LaneControl>();
+      controls_[set] = make_rows<LaneControl>();
       for (Index lane = 0; lane < lanes_; lane += kGroup) put_control(set, lane, robot_.home_ctrl.data());
     }
   }
@@ -178,7 +193,7 @@ class BatchSimulation final : public Simulation {
   void wait() override { backend_->synchronise(); }
 
   std::vector<StageReport> inspect(int set) override {
-    if (report_.size() == 0) report_ = rows<LaneReport>();
+    if (report_.size() == 0) report_ = make_rows<LaneReport>();
     launch(set, 1, report_.view(*backend_, true));
     std::vector<StageReport> reports;
     for (Index env = 0; env < envs_; ++env) reports.push_back(to_report(env * kGroup));
@@ -200,14 +215,72 @@ class BatchSimulation final : public Simulation {
     return sum;
   }
 
+  // ---- as Robots
+  RobotRows<Scalar> rows() override {
+    if (record_.size() == 0) {
+      record_ = make_rows<PhysicsRecord<Scalar, J>>();
+      late_ = make_rows<LateControl<Scalar, J>>();
+    }
+    return {state_.view(*backend_, true),  variation_.view(*backend_, true), controls_[0].view(*backend_, true),
+            counts_.view(*backend_, true), late_.view(*backend_, true),      record_.view(*backend_, true)};
+  }
+  void step(const typename Backend::Context& context, Range lanes, int steps) override {
+    const RobotRows<Scalar> all = rows();
+    Kernel kernel = kernel_;
+    kernel.state = all.state;
+    kernel.variation = all.variation;
+    kernel.control = all.control;
+    kernel.counts = all.counts;
+    kernel.late = all.late;
+    kernel.record = all.record;
+    kernel.report = {nullptr, 0};
+    kernel.steps = steps;
+    context.launch(lanes, kernel);
+  }
+  std::vector<Scalar> save() override {
+    rows();
+    std::vector<Scalar> numbers;
+    for (MirroredRows<Backend, Scalar>* part : saved_parts()) {
+      const std::vector<Scalar>& more = part->read_all(*backend_);
+      numbers.insert(numbers.end(), more.begin(), more.end());
+    }
+    return numbers;
+  }
+  void restore(const std::vector<Scalar>& numbers) override {
+    rows();
+    Index size = 0;
+    for (const MirroredRows<Backend, Scalar>* part : saved_parts()) size += part->size();
+    if (size != static_cast<Index>(numbers.size())) {
+      throw Error("the robots' state has " + std::to_string(numbers.size()) + " numbers where " + std::to_string(size) +
+                  " are expected");
+    }
+    const Scalar* at = numbers.data();
+    for (MirroredRows<Backend, Scalar>* part : saved_parts()) {
+      part->write_all(at);
+      at += part->size();
+    }
+  }
+  Simulation& host() override { return *this; }
+  TerrainView ground() override {
+    if constexpr (Ground::kFlat) {
+      return {};
+    } else {
+      return kernel_.ground.map;
+    }
+  }
+
  private:
+  std::vector<MirroredRows<Backend, Scalar>*> saved_parts() {
+    return {&state_, &variation_, &counts_, &controls_[0], &late_};
+  }
+
   /// Lanes are padded to whole warps: all threads of one take part in the exchanges between lanes.
   static constexpr Index kAlignment = 32;
 
   using Kernel = StepPhysics<Shape, Ground, Real>;
 
   template <class Struct>
-  MirroredRows<Backend, Scalar> rows() {
+  MirroredRows<Backend, Scalar> make_rows() {
     return {*backend_, static_cast<int>(sizeof(Struct) / sizeof(Scalar)), lanes_};
   }
 
@@ -376,7 +449,8 @@ class BatchSimulation final : public Simulation {
     return report;
   }
 
-  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Backend> owned_;
+  Backend* backend_;
   const RobotModel robot_;
   const Index envs_, lanes_;
   Kernel kernel_{};
@@ -384,22 +458,10 @@ class BatchSimulation final : public Simulation {
   typename Backend::template Buffer<Candidate> contact_;
   typename Backend::template Buffer<ContactKind> kind_;
   typename Backend::template Buffer<float> map_;
-  MirroredRows<Backend, Scalar> state_, variation_, counts_, report_;
+  MirroredRows<Backend, Scalar> state_, variation_, counts_, report_, late_, record_;
   std::vector<MirroredRows<Backend, Scalar>> controls_;
   double taken_ = 0;
 };
-
-/// Lanes a robot's packs need at least: a group is never cut.
-template <class Shape, class Real>
-struct GroupPack {
-  using type = Real;
-};
-#if !defined(__CUDACC__)
-template <class Shape, class T, int N>
-struct GroupPack<Shape, Pack<T, N>> {
-  using type = Pack<T, (N >= Shape::kGroup ? N : Shape::kGroup)>;
-};
-#endif
 
 /// Calls body.operator()<Shape>() with the compiled shape of that size. Throws Error where it was left out of the build.
 template <class Body>
@@ -420,13 +482,14 @@ auto with_shape(RobotSize size, const Body& body) {
 #endif
 }
 
-/// A simulation in numbers of type `Real`. Level ground and elliptic cones have a kernel of their own, for speed; with
-/// `always_rough` it is not used.
-template <class Real, bool kAlwaysRough, class Backend>
-std::unique_ptr<Simulation> make_batch_simulation(std::unique_ptr<Backend> backend, const SimulationRequest& request) {
+/// A simulation in numbers of type `Real`, on a backend of its own or another's. Level ground and elliptic cones have a
+/// kernel of their own, for speed; with `kAlwaysRough` it is not used. `Interface` is Simulation or Robots.
+template <class Interface, class Real, bool kAlwaysRough, class Backend>
+std::unique_ptr<Interface> make_batch(std::unique_ptr<Backend> own, std::type_identity_t<Backend>* other,
+                                      const SimulationRequest& request) {
   using Scalar = ScalarOf<Real>;
   const RobotModel& robot = *request.robot;
-  return with_shape(robot.size, [&]<class Shape>() -> std::unique_ptr<Simulation> {
+  return with_shape(robot.size, [&]<class Shape>() -> std::unique_ptr<Interface> {
     using Lanes = typename GroupPack<Shape, Real>::type;
     const PlaneGround& plane = robot.plane;
     // Without ground, the ground is far below.
@@ -440,7 +503,7 @@ std::unique_ptr<Simulation> make_batch_simulation(std::unique_ptr<Backend> backe
     if constexpr (kLevelKernel) {
       if (level && !robot.options.pyramidal) {
         using Ground = FlatGround<Scalar>;
-        return std::make_unique<BatchSimulation<Backend, Shape, Ground, Lanes>>(std::move(backend), request,
+        return std::make_unique<BatchSimulation<Backend, Shape, Ground, Lanes>>(std::move(own), other, request,
                                                                                 Ground{static_cast<Scalar>(height)});
       }
     }
@@ -450,7 +513,7 @@ std::unique_ptr<Simulation> make_batch_simulation(std::unique_ptr<Backend> backe
     using Ground = RoughGround<Scalar>;
     const bool heights = robot.map != nullptr && robot.map->rows > 0;
     const Ground ground{plane.present, heights, vec(plane.point), vec(plane.normal), {}};
-    return std::make_unique<BatchSimulation<Backend, Shape, Ground, Lanes>>(std::move(backend), request, ground);
+    return std::make_unique<BatchSimulation<Backend, Shape, Ground, Lanes>>(std::move(own), other, request, ground);
   });
 }
 

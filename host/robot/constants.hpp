@@ -15,8 +15,9 @@ namespace stampede {
 struct ModelSource {
   const mjModel* model;
   const Limbs& limbs;
-  const std::string& file;          ///< begins every message
-  std::vector<std::string>& notes;  ///< one line each
+  const std::string& file;               ///< begins every message
+  std::vector<std::string>& notes;       ///< one line each
+  const std::vector<std::string>& feet;  ///< geoms that are feet; none: all of each limb's last link
 };
 
 /// Frame of a joint's link in the base's frame at the reference position: origin in the anchor, the axis as z.

@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "host/base/error.hpp"
+#include "host/base/suggest.hpp"
 #include "host/robot/constants.hpp"
 #include "host/robot/description.hpp"
 #include "host/robot/find_robot.hpp"
@@ -15,6 +17,43 @@
 #include "host/robot/shapes.hpp"
 
 namespace stampede {
+namespace {
+
+/// Makes every actuator a position servo with these gains.
+void set_servos(mjSpec* spec, const ServoGains& gains, const std::string& file) {
+  for (mjsElement* element : elements_of(spec, mjOBJ_ACTUATOR)) {
+    mjsActuator* actuator = mjs_asActuator(element);
+    const bool servo = actuator->biastype == mjBIAS_AFFINE && actuator->gainprm[0] > 0 && actuator->biasprm[1] < 0;
+    if (!servo) {
+      throw Error(fmt::format("{}: {} is no position servo; <position joint=\"...\"/> would be right", file,
+                              label_of(element)));
+    }
+    actuator->gainprm[0] = gains.stiffness;
+    actuator->biasprm[0] = 0;
+    actuator->biasprm[1] = -gains.stiffness;
+    actuator->biasprm[2] = -gains.damping;
+    if (gains.torque_limit <= 0) continue;
+    actuator->forcelimited = mjLIMITED_TRUE;
+    actuator->forcerange[0] = -gains.torque_limit;
+    actuator->forcerange[1] = gains.torque_limit;
+  }
+}
+
+/// Throws where a foot is no geom of the robot.
+void check_feet(const mjModel* m, const std::vector<std::string>& feet, const std::string& file) {
+  std::vector<std::string> names;
+  for (int g = 0; g < m->ngeom; ++g) {
+    const char* name = mj_id2name(m, mjOBJ_GEOM, g);
+    if (name != nullptr && m->geom_bodyid[g] != 0) names.emplace_back(name);
+  }
+  for (const std::string& foot : feet) {
+    if (std::find(names.begin(), names.end(), foot) != names.end()) continue;
+    throw Error(fmt::format("{}: the robot has no geom '{}' to be a foot; {}", file, foot,
+                            names.empty() ? "none of its geoms has a name" : suggestion(foot, names)));
+  }
+}
+
+}  // namespace
 
 CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, const LoadOptions& options,
                             std::vector<std::string> notes) {
@@ -31,7 +70,8 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   // What ties bodies together comes first: with it, where joints branch matters less.
   refuse_what_is_not_simulated(compiled.model.get(), where, compiled.notes);
   const Limbs limbs = find_limbs(compiled.model.get(), where);
-  const ModelSource source{compiled.model.get(), limbs, where, compiled.notes};
+  check_feet(compiled.model.get(), options.feet, where);
+  const ModelSource source{compiled.model.get(), limbs, where, compiled.notes, options.feet};
   compiled.robot.name = file.stem().string();
   read_constants(source, compiled.robot);
   read_shapes(source, compiled.robot);
@@ -43,6 +83,7 @@ CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& opt
   const std::filesystem::path file = find_robot(name_or_file);
   const auto compile = [&](mjSpec* spec, std::vector<std::string> notes) {
     if (options.terrain) put_into(spec, make_terrain(*options.terrain));
+    if (options.servo) set_servos(spec, *options.servo, file.string());
     return compile_robot(spec, file, options, std::move(notes));
   };
   Description description = parse_description(file);

@@ -18,10 +18,19 @@ namespace stampede {
 /// Whether the base moves freely: as the file says (a URDF does not: free where it has two limbs or more), or as chosen.
 enum class BaseChoice { kAuto, kFree, kFixed };
 
+/// Position servos: torque = clip(stiffness (target - q) - damping v, +-torque_limit).
+struct ServoGains {
+  double stiffness = 0;     ///< [N m/rad]
+  double damping = 0;       ///< [N m s/rad]
+  double torque_limit = 0;  ///< [N m]; 0: the file's
+};
+
 struct LoadOptions {
   BaseChoice base = BaseChoice::kAuto;
   std::optional<double> timestep;          ///< instead of the file's [s]
   std::optional<TerrainSettings> terrain;  ///< ground to be made, instead of the file's
+  std::vector<std::string> feet;           ///< geoms that the limbs stand on; none: all of each limb's last link
+  std::optional<ServoGains> servo;         ///< of all joints, instead of the file's
 };
 
 /// A robot, and MuJoCo's model of it: the same numbers, for comparisons and pictures.

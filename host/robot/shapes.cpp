@@ -9,6 +9,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <tuple>
 
 #include "host/base/error.hpp"
 #include "host/terrain/ground_map.hpp"
@@ -19,6 +20,7 @@ namespace {
 /// A candidate, with where it belongs.
 struct Candidate {
   int limb, link;  ///< limb -1: the base
+  bool foot;
   ContactShape shape;
   ContactModel<double> contact;
 };
@@ -267,6 +269,17 @@ class Shapes {
     }
   }
 
+  /// Whether a geom is of what the limb stands on.
+  bool is_foot(int g, const Part& part) const {
+    if (part.link == 0) return false;
+    const std::vector<std::string>& feet = source_.feet;
+    if (feet.empty()) {
+      return part.link == static_cast<int>(source_.limbs.chain[static_cast<std::size_t>(part.limb)].size());
+    }
+    const char* name = mj_id2name(m_, mjOBJ_GEOM, g);
+    return name != nullptr && std::find(feet.begin(), feet.end(), name) != feet.end();
+  }
+
   void add_geom(int g) {
     std::vector<int> grounds;
     for (const int ground : ground_) {
@@ -300,9 +313,10 @@ class Shapes {
       link = link_frame(source_, chain[static_cast<std::size_t>(part.link) - 1]);
     }
     const Pose pose = seen_from(link, geom);
+    const bool foot = is_foot(g, part);
     const double* size = m_->geom_size + 3 * g;
     const auto add = [&](ContactShape shape, Vec3<double> point, Vec3<double> axis, double radius, double half_length) {
-      Candidate candidate{part.limb, part.link, shape, contact};
+      Candidate candidate{part.limb, part.link, foot, shape, contact};
       candidate.contact.point = point;
       candidate.contact.axis = axis;
       candidate.contact.radius = radius;
@@ -390,9 +404,9 @@ class Shapes {
       if (a.contact.radius != b.contact.radius) return a.contact.radius > b.contact.radius;
       return length(a.contact.point) > length(b.contact.point) + 1e-9;
     });
-    std::map<std::pair<int, int>, std::vector<std::vector<const Candidate*>>> groups;
+    std::map<std::tuple<int, ContactShape, bool>, std::vector<std::vector<const Candidate*>>> groups;
     for (const Candidate& c : candidates_) {
-      auto& lanes = groups[{c.link, static_cast<int>(c.shape)}];
+      auto& lanes = groups[{c.link, c.shape, c.foot}];
       lanes.resize(static_cast<std::size_t>(robot_.limbs));
       lanes[static_cast<std::size_t>(c.limb)].push_back(&c);
     }
@@ -400,7 +414,8 @@ class Shapes {
       std::size_t most = 0;
       for (const auto& lane : lanes) most = std::max(most, lane.size());
       for (std::size_t k = 0; k < most; ++k) {
-        ContactKind kind{static_cast<ContactShape>(key.second), key.first, true, 0};
+        const auto& [link, shape, foot] = key;
+        ContactKind kind{shape, link, true, foot, 0};
         const std::size_t row = robot_.contact.size();
         robot_.contact.resize(row + static_cast<std::size_t>(robot_.size.limbs), absent_contact());
         for (std::size_t l = 0; l < lanes.size(); ++l) {

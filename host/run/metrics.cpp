@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "host/export/event_file.hpp"
+#include "host/legged/plan.hpp"
 
 namespace stampede {
 namespace {
@@ -54,10 +55,25 @@ fs::path find_events(const fs::path& run) {
   return {};
 }
 
+/// Calls visit(kind, name, figure, value) for reward terms that count and for constraints.
+template <class Visit>
+void for_each_figure(const Report& report, const LeggedPlan& plan, const Visit& visit) {
+  for (std::size_t i = 0; i < report.rewards.size(); ++i) {
+    if (plan.constants.reward_weight[i] != 0.0f) visit("rewards", kRewardTerms[i].name, "", report.rewards[i]);
+  }
+  for (std::size_t i = 0; i < report.constraints.size(); ++i) {
+    const Report::Constraint& c = report.constraints[i];
+    const std::string& name = plan.constraints[i].name;
+    visit("constraints", name, "violated", c.violated);
+    visit("constraints", name, "mean", c.mean);
+    visit("constraints", name, "delta", c.delta);
+  }
+}
+
 }  // namespace
 
-std::string to_json_line(const Report& report) {
-  const Json line = {
+std::string to_json_line(const Report& report, const LeggedPlan* plan) {
+  Json line = {
       {"iteration", report.iteration},
       {"steps", report.steps},
       {"episodes", report.episodes},
@@ -77,6 +93,11 @@ std::string to_json_line(const Report& report) {
       {"seconds_rollout", report.seconds_rollout},
       {"seconds_update", report.seconds_update},
   };
+  if (plan == nullptr) return line.dump();
+  for_each_figure(report, *plan, [&](const char* kind, const std::string& name, const char* figure, double value) {
+    Json& of_name = line[kind][name];
+    (*figure == '\0' ? of_name : of_name[figure]) = value;
+  });
   return line.dump();
 }
 
@@ -95,7 +116,8 @@ std::vector<CurvePoint> read_curve(const fs::path& run) {
   return points;
 }
 
-Metrics::Metrics(const fs::path& run, std::int64_t iteration) {
+Metrics::Metrics(const fs::path& run, std::int64_t iteration, std::shared_ptr<const LeggedPlan> plan)
+    : plan_(std::move(plan)) {
   std::error_code code;
   const fs::path lines = run / kLines;
   if (fs::exists(lines, code)) write_file(lines, lines_until(read_file(lines), iteration), Durability::kProcess);
@@ -116,7 +138,7 @@ Metrics::Metrics(const fs::path& run, std::int64_t iteration) {
 }
 
 void Metrics::write(const Report& report) {
-  lines_.append(to_json_line(report) + "\n");
+  lines_.append(to_json_line(report, plan_.get()) + "\n");
   std::vector<std::pair<std::string, float>> scalars;
   const auto add = [&scalars](const char* tag, double value) {
     if (std::isfinite(value)) scalars.emplace_back(tag, static_cast<float>(value));
@@ -138,6 +160,12 @@ void Metrics::write(const Report& report) {
   add("time/seconds_update", report.seconds_update);
   add("environment/steps", static_cast<double>(report.steps));
   add("environment/nonfinite", static_cast<double>(report.nonfinite));
+  add("environment/contacts_over_slots", static_cast<double>(report.contacts_over_slots));
+  if (plan_ != nullptr) {
+    for_each_figure(report, *plan_, [&](const char* kind, const std::string& name, const char* figure, double value) {
+      add((std::string(kind) + "/" + name + (*figure == '\0' ? "" : "_") + figure).c_str(), value);
+    });
+  }
   events_.append(scalar_event(wall_time(), report.iteration, scalars));
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,9 @@
 
 namespace stampede {
 
-/// One line of `metrics.jsonl`, without the newline. What is not a number is null.
-std::string to_json_line(const Report& report);
+/// One line of `metrics.jsonl`, without the newline. What is not a number is null. Of walking tasks the plan names reward terms
+/// and constraints.
+std::string to_json_line(const Report& report, const LeggedPlan* plan = nullptr);
 
 /// A point of the learning curve.
 struct CurvePoint {
@@ -27,12 +29,13 @@ class Metrics {
  public:
   /// Opens the files in the folder `run`. What they hold of iterations after `iteration` is cut off: a run that goes on
   /// from a checkpoint reports those again.
-  Metrics(const std::filesystem::path& run, std::int64_t iteration);
+  Metrics(const std::filesystem::path& run, std::int64_t iteration, std::shared_ptr<const LeggedPlan> plan = nullptr);
 
   /// Appends a report to both.
   void write(const Report& report);
 
  private:
+  std::shared_ptr<const LeggedPlan> plan_;
   AppendFile lines_, events_;
 };
 

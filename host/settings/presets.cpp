@@ -59,6 +59,15 @@ critic = [512, 256, 128]
   return all;
 }
 
+const std::vector<Fragment>& objectives() {
+  static const std::vector<Fragment> all = {
+      {"cat", "constraints as soft terminations (Chane-Sane et al. 2024)", ""},
+      {"shaped", "weighted reward terms instead of constraints", ""},
+      {"early-termination", "any violation ends the episode", ""},
+  };
+  return all;
+}
+
 std::vector<std::string> names_of(const std::vector<Fragment>& fragments) {
   std::vector<std::string> names;
   for (const Fragment& fragment : fragments) names.emplace_back(fragment.name);

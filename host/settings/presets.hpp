@@ -22,6 +22,9 @@ const std::vector<Fragment>& algorithms();
 /// default, small, medium, large.
 const std::vector<Fragment>& presets();
 
+/// cat, shaped, early-termination: what walking tasks optimise.
+const std::vector<Fragment>& objectives();
+
 /// Their names, in order.
 std::vector<std::string> names_of(const std::vector<Fragment>& fragments);
 

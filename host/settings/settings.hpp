@@ -7,18 +7,16 @@
 /// the file's, the command line's.
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "host/settings/legged_settings.hpp"
+
 namespace stampede {
 
-/// Bounds of a numeric field, both ends allowed.
-struct Bounds {
-  double low, high;
-};
-
-/// The words that a string field may hold.
-using Choices = std::vector<std::string>;
+struct LeggedPlan;
 
 struct TrainSettings {
   int num_envs = 4096;
@@ -99,6 +97,7 @@ struct RunSettings {
   int checkpoint_every = 0;
   int checkpoints_kept = 3;
   int eval_episodes = 100;
+  float nonfinite_share = 0.01f;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -106,6 +105,8 @@ struct RunSettings {
     field("checkpoint_every", &S::checkpoint_every, Bounds{0, 1e9}, "iterations; 0: a tenth of the schedule");
     field("checkpoints_kept", &S::checkpoints_kept, Bounds{1, 1e6}, "the newest so many stay");
     field("eval_episodes", &S::eval_episodes, Bounds{1, 1 << 20}, "of the evaluation after training");
+    field("nonfinite_share", &S::nonfinite_share, Bounds{0, 1},
+          "of states, above which (and above ten) a training is given up");
   }
 };
 
@@ -121,6 +122,9 @@ struct Settings {
   RunSettings run;
   /// The task's own parameters, in the order in which its `Parameters` declares them.
   std::vector<float> environment;
+  /// Walking tasks: their tables, and what follows from them.
+  std::optional<LeggedSettings> legged;
+  std::shared_ptr<const LeggedPlan> plan;
 };
 
 }  // namespace stampede

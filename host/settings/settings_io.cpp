@@ -3,7 +3,9 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <charconv>
+#include <deque>
 #include <filesystem>
 #include <limits>
 #include <sstream>
@@ -13,6 +15,8 @@
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
 #include "host/base/suggest.hpp"
+#include "host/legged/plan.hpp"
+#include "host/legged/task_files.hpp"
 #include "host/settings/presets.hpp"
 #include "host/settings/settings_tables.hpp"
 
@@ -107,6 +111,27 @@ void assign(const Value& value, std::vector<int>& field, const Bounds& bounds) {
   field = std::move(numbers);
 }
 
+void assign(const Value& value, std::vector<float>& field, const Bounds& bounds) {
+  const auto* array = value.node.as_array();
+  if (array == nullptr) value.fail(wrong_type(value.node, value.key, "a list of numbers"));
+  std::vector<float> numbers(array->size());
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    assign(Value{value.layer, (*array)[i], value.key}, numbers[i], bounds);
+  field = std::move(numbers);
+}
+
+void assign(const Value& value, Span& field, const SpanBounds& bounds) {
+  std::vector<float> ends;
+  const auto* array = value.node.as_array();
+  if (array == nullptr || array->size() != 2) {
+    value.fail(value.key + " = " + show(value.node) + " must be a list of two numbers, [low, high]");
+  }
+  assign(value, ends, Bounds{bounds.low, bounds.high});
+  if (ends[0] > ends[1])
+    value.fail(value.key + " = " + show(value.node) + ": low is above high; [low, high] would be right");
+  field = {ends[0], ends[1]};
+}
+
 void assign(const Value& value, bool& field) {
   const auto* flag = value.node.as_boolean();
   if (flag == nullptr) value.fail(wrong_type(value.node, value.key, "true or false"));
@@ -129,6 +154,25 @@ void assign(const Value& value, std::string& field, const Choices& choices) {
     }
   }
   value.fail(value.key + " = \"" + word + "\" is not known; " + suggestion(word, choices));
+}
+
+void assign(const Value& value, std::string& field, const Names&) { assign(value, field); }
+
+void assign(const Value& value, std::vector<std::string>& field, const Names&) {
+  const auto* array = value.node.as_array();
+  if (array == nullptr) value.fail(wrong_type(value.node, value.key, "a list of names"));
+  std::vector<std::string> names(array->size());
+  for (std::size_t i = 0; i < names.size(); ++i) assign(Value{value.layer, (*array)[i], value.key}, names[i]);
+  field = std::move(names);
+}
+
+void assign(const Value& value, std::vector<std::string>& field, const Choices& choices) {
+  std::vector<std::string> names;
+  assign(value, names, Names{});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    assign(Value{value.layer, (*value.node.as_array())[i], value.key}, names[i], choices);
+  }
+  field = std::move(names);
 }
 
 // ---- Tables ----
@@ -157,7 +201,14 @@ struct Assigner {
 
 std::vector<std::string> known_keys(const TaskInfo* task) {
   std::vector<std::string> keys = {"task", "algo", "preset", "seed"};
-  const Settings settings;
+  Settings settings;
+  if (task != nullptr && task->legged) {
+    settings.legged.emplace();
+    keys.push_back("objective");
+    for (const RewardTermInfo& term : kRewardTerms) keys.push_back(std::string("rewards.") + term.name);
+    ConstraintSettings::describe(
+        [&](const char* field, auto&&...) { keys.push_back(std::string("constraints.NAME.") + field); });
+  }
   for_each_table(settings, [&](const std::string& name, const auto& table) {
     std::decay_t<decltype(table)>::describe([&](const char* field, auto&&...) { keys.push_back(name + "." + field); });
   });
@@ -200,12 +251,50 @@ void apply_environment(Settings& settings, const toml::table& table, const Layer
   }
 }
 
+void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer& layer, const TaskInfo& task) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    int index = 0;
+    while (index < kRewardTermCount && name != kRewardTerms[index].name) ++index;
+    if (index == kRewardTermCount) fail_unknown(layer, node, "rewards." + name, &task);
+    assign(Value{layer, node, "rewards." + name}, legged.rewards[static_cast<std::size_t>(index)], Bounds{-1e6, 1e6});
+  }
+}
+
+/// Tables by name; those that are there already are changed.
+void apply_constraints(LeggedSettings& legged, const toml::table& table, const Layer& layer) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    const toml::table* inner = node.as_table();
+    if (inner == nullptr) {
+      throw Error(place(layer, node) + wrong_type(node, "constraints." + name, "a table, as in [constraints.torque]"));
+    }
+    auto it = std::find_if(legged.constraints.begin(), legged.constraints.end(),
+                           [&](const ConstraintSettings& other) { return other.name == name; });
+    if (it == legged.constraints.end()) {
+      it = legged.constraints.insert(it, ConstraintSettings{});
+      it->name = name;
+    }
+    for (const auto& [inner_key, inner_node] : *inner) {
+      const std::string field(inner_key.str());
+      const Value value{layer, inner_node, "constraints." + name + "." + field};
+      Assigner<ConstraintSettings> assigner{*it, field, value};
+      ConstraintSettings::describe(assigner);
+      if (assigner.found) continue;
+      Choices fields;
+      ConstraintSettings::describe([&](const char* known, auto&&...) { fields.emplace_back(known); });
+      value.fail("unknown key '" + value.key + "'; " + suggestion(field, fields));
+    }
+  }
+}
+
 /// Puts one layer on top. `built_in` layers may tune algorithms and presets under `for`.
 void apply(Settings& settings, const toml::table& table, const Layer& layer, const TaskInfo& task, bool built_in) {
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     // These choose the layers and were read before.
     if (name == "task" || name == "algo" || name == "preset") continue;
+    if (task.legged && (name == "extends" || name == "summary" || name == "objective")) continue;
     if (built_in && name == "for") continue;
     if (name == "seed") {
       const auto* seed = node.as_integer();
@@ -218,7 +307,7 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
       continue;
     }
     const toml::table* inner = node.as_table();
-    bool known = name == "environment";
+    bool known = name == "environment" || (task.legged && (name == "rewards" || name == "constraints"));
     for_each_table(settings, [&](const std::string& table_name, auto&) { known = known || table_name == name; });
     if (!known) fail_unknown(layer, node, name, &task);
     if (inner == nullptr) {
@@ -228,6 +317,8 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
       apply_environment(settings, *inner, layer, task);
       continue;
     }
+    if (task.legged && name == "rewards") apply_rewards(*settings.legged, *inner, layer, task);
+    if (task.legged && name == "constraints") apply_constraints(*settings.legged, *inner, layer);
     for_each_table(settings, [&](const std::string& table_name, auto& target) {
       if (table_name != name) return;
       using Struct = std::decay_t<decltype(target)>;
@@ -345,13 +436,56 @@ const Fragment& find_fragment(const std::vector<Fragment>& fragments, const std:
 }  // namespace
 
 const TaskInfo& find_task(const std::string& name, const std::string& origin) {
+  static std::deque<TaskInfo> given;  // by their files
   std::vector<std::string> names;
   for (const TaskInfo& task : tasks()) {
     if (task.name == name) return task;
     names.push_back(task.name);
   }
-  throw Error((origin.empty() ? "" : origin + ": ") + "unknown task '" + name + "'; " + suggestion(name, names));
+  const std::string where = origin.empty() ? "" : origin + ": ";
+  if (std::filesystem::path(name).extension() == ".toml") {
+    std::error_code code;
+    if (!std::filesystem::is_regular_file(name, code)) throw Error(where + "there is no task file '" + name + "'");
+    TaskInfo task = read_task_file(name);
+    const std::string& below = task.files.size() > 1 ? task.files[task.files.size() - 2] : task.files.back();
+    task.extends = shortest_task_name(below);
+    return given.emplace_back(std::move(task));
+  }
+  throw Error(where + "unknown task '" + name + "'; " + suggestion(name, names));
 }
+
+const TaskInfo& task_of(const Settings& settings) {
+  return settings.plan != nullptr ? settings.plan->info : find_task(settings.task);
+}
+
+namespace {
+
+/// A robot that is named by a file is looked for beside the file that names it.
+void settle_robot(Settings& settings, const toml::table& table, const std::string& file) {
+  if (!settings.legged || !table.at_path("control.robot").is_string()) return;
+  std::string& robot = settings.legged->control.robot;
+  if (robot.find('/') == std::string::npos && robot.find('.') == std::string::npos) return;
+  std::error_code code;
+  const std::filesystem::path beside = std::filesystem::path(file).parent_path() / robot;
+  const std::filesystem::path found = std::filesystem::exists(beside, code) ? beside : std::filesystem::path(robot);
+  robot = std::filesystem::absolute(found, code).lexically_normal().string();
+}
+
+/// The task that the layers name. One that is defined in a configuration says what it extends.
+TaskInfo chosen_task(const std::vector<Layer>& given) {
+  std::string origin, from;
+  const std::string name = choose(given, "task", "", origin);
+  if (name.empty()) {
+    std::vector<std::string> names;
+    for (const TaskInfo& task : tasks()) names.push_back(task.name);
+    throw Error("--task is missing; known are " + join(names));
+  }
+  const std::string extends = choose(given, "extends", "", from);
+  if (!extends.empty()) return extended_task(name, extends, from);
+  return find_task(name, origin);
+}
+
+}  // namespace
 
 Settings resolve_settings(const SettingsSources& sources) {
   std::vector<Layer> given;
@@ -363,33 +497,48 @@ Settings resolve_settings(const SettingsSources& sources) {
 
   Settings settings;
   std::string origin;
-  settings.task = choose(given, "task", "", origin);
-  if (settings.task.empty()) {
-    std::vector<std::string> names;
-    for (const TaskInfo& task : tasks()) names.push_back(task.name);
-    throw Error("--task is missing; known are " + join(names));
-  }
-  const TaskInfo& task = find_task(settings.task, origin);
+  const TaskInfo task = chosen_task(given);
+  settings.task = task.name;
+  if (task.legged) settings.legged.emplace();
   for (const TaskParameter& parameter : task.parameters) settings.environment.push_back(parameter.value);
 
-  const Layer of_task = parse(task.defaults, "defaults of the task " + task.name, true);
-  std::vector<Layer> chosen_by;
-  chosen_by.push_back(of_task);
+  std::vector<Layer> of_task;
+  if (task.legged) {
+    for (const std::string& file : task.files) of_task.push_back(parse(read_file(file), file, true));
+  } else {
+    of_task.push_back(parse(task.defaults, "defaults of the task " + task.name, true));
+  }
+  std::vector<Layer> chosen_by = of_task;
   for (const Layer& layer : given) chosen_by.push_back(layer);
   settings.algo = choose(chosen_by, "algo", settings.algo, origin = "--algo");
   const Fragment& algorithm = find_fragment(algorithms(), settings.algo, "algorithm", origin);
   settings.preset = choose(chosen_by, "preset", settings.preset, origin = "--preset");
   const Fragment& preset = find_fragment(presets(), settings.preset, "preset", origin);
+  std::vector<const Fragment*> fragments = {&algorithm, &preset};
+  if (task.legged) {
+    const std::string word = choose(chosen_by, "objective", settings.legged->objective, origin = "--objective");
+    fragments.push_back(&find_fragment(objectives(), word, "objective", origin));
+    settings.legged->objective = word;
+  }
 
-  apply(settings, of_task.table, of_task, task, true);
-  for (const Fragment* fragment : {&algorithm, &preset}) {
+  for (const Layer& layer : of_task) {
+    apply(settings, layer.table, layer, task, true);
+    settle_robot(settings, layer.table, layer.origin);
+  }
+  for (const Fragment* fragment : fragments) {
     const Layer layer = parse(fragment->toml, std::string("built-in ") + fragment->name, true);
     apply(settings, layer.table, layer, task, false);
-    if (const toml::table* tuned = of_task.table["for"][fragment->name].as_table()) {
-      apply(settings, *tuned, of_task, task, false);
+    for (const Layer& from : of_task) {
+      if (const toml::table* tuned = from.table["for"][fragment->name].as_table()) {
+        apply(settings, *tuned, from, task, false);
+      }
     }
   }
-  for (const Layer& layer : given) apply(settings, layer.table, layer, task, false);
+  for (const Layer& layer : given) {
+    apply(settings, layer.table, layer, task, false);
+    settle_robot(settings, layer.table, layer.has_lines ? layer.origin : "");
+  }
+  if (task.legged) settings.plan = make_legged_plan(task, *settings.legged);
   return settings;
 }
 

@@ -43,4 +43,7 @@ std::string to_toml(const Settings& settings);
 /// The task of that name. `origin` is what an error names, as in "--task".
 const TaskInfo& find_task(const std::string& name, const std::string& origin = "");
 
+/// The settings' task, with the sizes that it has with them.
+const TaskInfo& task_of(const Settings& settings);
+
 }  // namespace stampede

@@ -14,6 +14,16 @@ void for_each_table(SettingsType& settings, Visit&& visit) {
   visit("algorithm", settings.algorithm);
   visit("network", settings.network);
   visit("run", settings.run);
+  if (!settings.legged) return;
+  auto& legged = *settings.legged;
+  visit("control", legged.control);
+  visit("commands", legged.commands);
+  visit("start", legged.start);
+  visit("noise", legged.noise);
+  visit("randomise", legged.randomise);
+  visit("terminations", legged.terminations);
+  visit("observations", legged.observations);
+  visit("cat", legged.cat);
 }
 
 }  // namespace stampede

@@ -23,12 +23,21 @@ std::string to_value(float value) {
 std::string to_value(int value) { return std::to_string(value); }
 std::string to_value(bool value) { return value ? "true" : "false"; }
 
-/// The strings of settings are all words from lists: names and choices, without signs that need an escape.
-std::string to_value(const std::string& value) { return "\"" + value + "\""; }
+std::string to_value(const std::string& value) {
+  std::string text = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + "\"";
+}
 
-std::string to_value(const std::vector<int>& values) {
+std::string to_value(const Span& span) { return "[" + to_value(span.low) + ", " + to_value(span.high) + "]"; }
+
+template <class T>
+std::string to_value(const std::vector<T>& values) {
   std::string text = "[";
-  for (std::size_t i = 0; i < values.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i) text += (i > 0 ? ", " : "") + to_value(values[i]);
   return text + "]";
 }
 
@@ -48,18 +57,36 @@ struct Writer {
   }
 };
 
+/// Rewards and constraints.
+std::string legged_tables(const LeggedSettings& legged) {
+  std::string text = "\n[rewards]\n";
+  for (int i = 0; i < kRewardTermCount; ++i) {
+    text += std::string(kRewardTerms[i].name) + " = " + to_value(legged.rewards[static_cast<std::size_t>(i)]) + "  # " +
+            kRewardTerms[i].meaning + "\n";
+  }
+  for (const ConstraintSettings& constraint : legged.constraints) {
+    text += "\n[constraints." + constraint.name + "]\n";
+    ConstraintSettings::describe(Writer<ConstraintSettings>{constraint, text});
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string to_toml(const Settings& settings) {
+  const TaskInfo& task = task_of(settings);
   std::string text = "# The run's whole configuration, every default written out.\n";
-  text += "task = " + to_value(settings.task) + "\nalgo = " + to_value(settings.algo) +
-          "\npreset = " + to_value(settings.preset) + "\nseed = " + std::to_string(settings.seed) + "\n";
+  text += "task = " + to_value(settings.task) + "\n";
+  if (!task.extends.empty()) text += "extends = " + to_value(task.extends) + "\n";
+  text += "algo = " + to_value(settings.algo) + "\npreset = " + to_value(settings.preset) + "\n";
+  if (settings.legged) text += "objective = " + to_value(settings.legged->objective) + "\n";
+  text += "seed = " + std::to_string(settings.seed) + "\n";
   for_each_table(settings, [&](const std::string& name, const auto& table) {
     text += "\n[" + name + "]\n";
     using Struct = std::decay_t<decltype(table)>;
     Struct::describe(Writer<Struct>{table, text});
   });
-  const TaskInfo& task = find_task(settings.task);
+  if (settings.legged) return text + legged_tables(*settings.legged);
   text += "\n[environment]\n";
   for (std::size_t i = 0; i < task.parameters.size(); ++i) {
     text += task.parameters[i].name + " = " + to_value(settings.environment.at(i)) + "  # " +

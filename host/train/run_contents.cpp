@@ -20,7 +20,7 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag) 
                 "` goes on with the run");
   }
   Checkpoint checkpoint = load_newest_checkpoint(run, contents.settings.task);
-  check_policy_fits(checkpoint.policy, find_task(contents.settings.task), newest_checkpoint(run).string());
+  check_policy_fits(checkpoint.policy, task_of(contents.settings), newest_checkpoint(run).string());
   contents.policy = std::move(checkpoint.policy);
   contents.iteration = checkpoint.iteration;
   return contents;

@@ -15,6 +15,7 @@
 #include "host/engine/loader.hpp"
 #include "host/export/onnx.hpp"
 #include "host/export/policy_tensors.hpp"
+#include "host/legged/protocol.hpp"
 #include "host/plot/curve.hpp"
 #include "host/run/checkpoint.hpp"
 #include "host/run/metrics.hpp"
@@ -29,8 +30,7 @@ namespace {
 /// Iterations that are started before their reports are read: the device never waits for the host.
 constexpr std::int64_t kInFlight = 2;
 
-/// A share of states caught as non-finite above which a training is given up.
-constexpr double kNonfiniteShare = 0.01;
+constexpr double kFewNonfinite = 10;  ///< so many say nothing of their share yet
 
 /// One call's work on a run, from its first iteration to its export.
 class Session {
@@ -39,7 +39,7 @@ class Session {
       : engine_(engine),
         settings_(settings),
         options_(options),
-        task_(find_task(settings.task)),
+        task_(task_of(settings_)),
         folder_(std::move(folder)),
         trainer_(engine.make_trainer(settings, false)) {}
 
@@ -119,7 +119,7 @@ class Session {
     first_ = done_;
     started_ = seconds_now();
     if (done_ < target) {
-      Metrics metrics(folder_.path(), done_);
+      Metrics metrics(folder_.path(), done_, settings_.plan);
       std::int64_t enqueued = done_;
       while (done_ < target) {
         // Nothing is started beyond a checkpoint before its state is fetched.
@@ -180,7 +180,8 @@ class Session {
     for (const auto& [name, value] : figures) {
       if (!std::isfinite(value)) fail(std::string(name) + " is not finite");
     }
-    if (!(static_cast<double>(report.nonfinite) <= kNonfiniteShare * static_cast<double>(report.steps))) {
+    const double most = static_cast<double>(settings_.run.nonfinite_share) * static_cast<double>(report.steps);
+    if (!(static_cast<double>(report.nonfinite) <= std::max(kFewNonfinite, most))) {
       fail(std::to_string(report.nonfinite) + " of " + std::to_string(report.steps) + " states were not finite");
     }
   }
@@ -210,10 +211,7 @@ class Session {
   /// Evaluates and exports the policy as it stands.
   void finish(TrainResult& result) {
     const Policy policy = trainer_->policy();
-    EvaluationRequest request;
-    request.task = settings_.task;
-    request.environment = settings_.environment;
-    request.episodes = settings_.run.eval_episodes;
+    EvaluationRequest request = evaluation_request(settings_, settings_.run.eval_episodes, randomises(settings_));
     request.seed = evaluation_seed(kProtocolSeed);
     result.evaluation = engine_.evaluate(request, policy);
     result.nonfinite += result.evaluation.nonfinite;

@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "envs/environments.hpp"
 #include "host/engine/engine.hpp"
+#include "host/legged/plan.hpp"
+#include "host/trainer/environments.hpp"
 #include "host/trainer/networks.hpp"
 #include "host/trainer/tensors.hpp"
 
@@ -31,131 +32,287 @@ struct KeepFirstEpisode {
   }
 };
 
+/// The largest column of each constraint, floored at 0.
+struct LargestColumns {
+  const float* violation;  ///< [columns][violation_stride]
+  const int* begin;        ///< [constraints + 1]
+  int constraints;
+  Index violation_stride, stride;
+  float* largest;  ///< [constraints][stride]
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    STAMPEDE_NO_UNROLL
+    for (int c = 0; c < constraints; ++c) {
+      Real most = Real(0.0f);
+      STAMPEDE_NO_UNROLL
+      for (int i = begin[c]; i < begin[c + 1]; ++i)
+        most = max(most, load<Real>(violation + i * violation_stride + first));
+      store(largest + c * stride + first, most);
+    }
+  }
+};
+
+/// One evaluation: its buffers, the episodes, and the figures that come of them.
+template <class Backend>
+class PolicyEvaluation {
+ public:
+  using Context = typename Backend::Context;
+  template <class T>
+  using Buffer = typename Backend::template Buffer<T>;
+
+  /// Throws Error where policy and task do not fit.
+  PolicyEvaluation(Backend& backend, const EvaluationRequest& request, const Policy& policy)
+      : backend_(backend),
+        request_(request),
+        environments_(make_environments(backend, {request.task, static_cast<Index>(request.episodes),
+                                                  request.environment, request.legged, request.commands})),
+        count_(environments_->count()),
+        stride_(environments_->stride()),
+        observations_(environments_->observations()),
+        actions_(environments_->actions()),
+        states_(environments_->states()),
+        steps_(environments_->max_steps()) {
+    if (policy.observations() != observations_ || policy.actions() != actions_ || policy.actor.layers.empty()) {
+      throw Error("policy: it maps " + std::to_string(policy.observations()) + " observations to " +
+                  std::to_string(policy.actions()) + " actions, task '" + request.task + "' has " +
+                  std::to_string(observations_) + " and " + std::to_string(actions_));
+    }
+    // Without a trace every step overwrites the last.
+    const Index kept_steps = request.trace ? steps_ : 1;
+    observation_ = floats((kept_steps + 1) * stride_ * observations_);
+    final_observation_ = floats(stride_ * observations_);
+    action_ = floats(kept_steps * stride_ * actions_);
+    reward_ = floats(kept_steps * stride_);
+    ended_ = floats(kept_steps * stride_);
+    if (request.trace) state_ = floats(steps_ * states_ * stride_);
+    finished_ = floats(request.trace || request.legged ? steps_ * stride_ : stride_);
+    kept_ = floats(4 * stride_);
+    if (request.legged) {
+      figures_ = floats(steps_ * environments_->figures() * stride_);
+      constraints_ = static_cast<Index>(request.legged->constraints.size());
+      violation_ = floats(std::max<Index>(1, static_cast<Index>(request.legged->columns.size()) * stride_));
+      largest_ = floats(steps_ * std::max<Index>(1, constraints_) * stride_);
+      std::vector<int> begin;
+      for (const ConstraintInfo& constraint : request.legged->constraints) begin.push_back(constraint.begin);
+      begin.push_back(static_cast<int>(request.legged->columns.size()));
+      begin_ = backend.template make_buffer<int>(constraints_ + 1);
+      backend.upload(begin_, begin.data(), constraints_ + 1);
+    }
+  }
+
+  Evaluation run(const Policy& policy) {
+    run_episodes(policy);
+    Evaluation result;
+    sum_up(result);
+    if (request_.legged) sum_up_legged(result.legged);
+    if (request_.trace) keep_trace(result);
+    return result;
+  }
+
+ private:
+  Buffer<float> floats(Index size) { return backend_.template make_buffer<float>(size); }
+
+  std::vector<float> downloaded(const Buffer<float>& buffer) {
+    std::vector<float> values(static_cast<std::size_t>(buffer.size()));
+    backend_.download(buffer, values.data(), buffer.size());
+    return values;
+  }
+
+  void run_episodes(const Policy& policy) {
+    std::vector<int> sizes = {policy.actor.layers.front().inputs};
+    for (const DenseLayer& layer : policy.actor.layers) sizes.push_back(layer.outputs);
+    typename Backend::Mlp actor(backend_, sizes, activation_of(policy.actor.activation), 0, stride_);
+    const Index parameter_count = actor.parameters().end;
+    auto parameters = floats(parameter_count);
+    std::vector<float> values(static_cast<std::size_t>(parameter_count), 0.0f);
+    actor.write(policy.actor.layers, values.data());
+    backend_.upload(parameters, values.data(), parameter_count);
+    actor.weights_changed(backend_, parameters.data());
+    ObservationNormaliser<Backend> normaliser(backend_, static_cast<int>(observations_), policy.observation_clip);
+    normaliser.write(backend_, std::vector<float>(policy.observation_mean.size(), 0.0f), policy.observation_mean,
+                     policy.observation_variance);
+    ActionBounds<Backend> bounds(backend_, policy.action_centre, policy.action_scale, policy.action_low,
+                                 policy.action_high);
+    typename Backend::Scratch scratch(backend_, stride_, normaliser.stride());
+    auto control = backend_.template make_buffer<Control>(1);
+    const Control start{};
+    backend_.upload(control, &start, 1);
+    environments_->reset(backend_, request_.seed, false, {observation_.data()});
+    const EnvironmentView view = environments_->view();
+
+    backend_.for_tiles(stride_, [&](const Context& context, Range range) {
+      float* rows = scratch.at(context);
+      for (Index t = 0; t < steps_; ++t) {
+        const Index at = request_.trace ? t * stride_ : 0;
+        const Index next = request_.trace ? at + stride_ : 0;
+        if (request_.trace) environments_->copy_states(context, range, state_.data() + t * states_ * stride_);
+        if (request_.trace || request_.legged) {
+          context.launch(range, CopyElements{kept_.data(), finished_.data() + t * stride_});
+        }
+        const float* now = observation_.data() + (at + range.begin) * observations_;
+        normaliser.apply(context, now, nullptr, range.size(), rows);
+        const float* mean = actor.forward(context, parameters.data(), rows, normaliser.stride(), range.size());
+        context.launch(range, MeanActions{mean, actor.output_stride(), range.begin, static_cast<int>(actions_),
+                                          bounds.scaling(), action_.data() + at * actions_});
+        StepOutput out{reward_.data() + at, ended_.data() + at, observation_.data() + next * observations_,
+                       final_observation_.data()};
+        if (request_.legged) {
+          out.violation = violation_.data();
+          out.violation_stride = stride_;
+          out.figures = figures_.data() + t * environments_->figures() * stride_;
+        }
+        environments_->step(context, range, request_.seed, control.data(), static_cast<int>(t),
+                            action_.data() + at * actions_, out);
+        if (request_.legged) {
+          context.launch(range, LargestColumns{violation_.data(), begin_.data(), static_cast<int>(constraints_),
+                                               stride_, stride_, largest_.data() + t * constraints_ * stride_});
+        }
+        context.launch(range, KeepFirstEpisode{view, kept_.data()});
+      }
+    });
+    backend_.synchronise();
+  }
+
+  void sum_up(Evaluation& result) {
+    const std::vector<float> kept = downloaded(kept_);
+    const auto figure = [&](int which, Index env) {
+      return static_cast<double>(kept[static_cast<std::size_t>(which * stride_ + env)]);
+    };
+    result.episodes = static_cast<int>(count_);
+    double square = 0;
+    const double n = static_cast<double>(count_);
+    for (Index env = 0; env < count_; ++env) {
+      const double value = figure(1, env);
+      result.returns.push_back(value);
+      result.return_mean += value / n;
+      result.episode_length_mean += figure(2, env) / n;
+      result.metric += figure(3, env) / n;
+      result.steps += static_cast<std::int64_t>(figure(2, env));
+    }
+    for (const double value : result.returns) square += (value - result.return_mean) * (value - result.return_mean) / n;
+    result.return_std = std::sqrt(square);
+    result.nonfinite = total(environments_->view().nonfinite);
+    result.contacts_over_slots = total(environments_->view().over_slots);
+  }
+
+  /// Sum over the environments of one of the view's rows.
+  std::int64_t total(const float* row) {
+    std::vector<float> values(static_cast<std::size_t>(count_));
+    backend_.download(environments_->buffer(), values.data(), count_, row - environments_->buffer().data());
+    double sum = 0;
+    for (const float value : values) sum += static_cast<double>(value);
+    return static_cast<std::int64_t>(sum);
+  }
+
+  void sum_up_legged(LeggedEvaluation& result) {
+    const std::vector<float> figures = downloaded(figures_), finished = downloaded(finished_),
+                             largest = downloaded(largest_), kept = downloaded(kept_);
+    const LeggedPlan& plan = *request_.legged;
+    const double weight = static_cast<double>(plan.constants.weight);
+    const auto skipped =
+        static_cast<float>(1.0f / plan.constants.control_dt);  // the first second after a command changed
+    double tracked = 0, travelling = 0, steps = 0;
+    std::vector<std::vector<float>> violations(static_cast<std::size_t>(constraints_));
+    for (Index t = 0; t < steps_; ++t) {
+      for (Index env = 0; env < count_; ++env) {
+        if (finished[static_cast<std::size_t>(t * stride_ + env)] != 0.0f) continue;
+        const auto figure = [&](LeggedFigure which) {
+          return static_cast<double>(
+              figures[static_cast<std::size_t>((t * kLeggedFigures + static_cast<Index>(which)) * stride_ + env)]);
+        };
+        ++steps;
+        const double x = figure(LeggedFigure::kVelocityX), y = figure(LeggedFigure::kVelocityY);
+        const double wanted_x = figure(LeggedFigure::kCommandX), wanted_y = figure(LeggedFigure::kCommandY);
+        if (figure(LeggedFigure::kCommandAge) > static_cast<double>(skipped)) {
+          ++tracked;
+          result.tracking_error_linear += std::hypot(x - wanted_x, y - wanted_y);
+          result.tracking_error_angular +=
+              std::fabs(figure(LeggedFigure::kYawRate) - figure(LeggedFigure::kCommandYaw));
+        }
+        if (const double speed = std::hypot(x, y); std::hypot(wanted_x, wanted_y) > 0.3 && speed > 0.01) {
+          ++travelling;
+          result.cost_of_transport += figure(LeggedFigure::kPower) / (weight * speed);
+        }
+        for (Index c = 0; c < constraints_; ++c) {
+          violations[static_cast<std::size_t>(c)].push_back(
+              largest[static_cast<std::size_t>((t * constraints_ + c) * stride_ + env)]);
+        }
+      }
+    }
+    result.tracking_error_linear /= std::max(1.0, tracked);
+    result.tracking_error_angular /= std::max(1.0, tracked);
+    result.cost_of_transport /= std::max(1.0, travelling);
+    for (Index env = 0; env < count_; ++env) {
+      result.fall_rate +=
+          static_cast<double>(kept[static_cast<std::size_t>(3 * stride_ + env)]) / static_cast<double>(count_);
+    }
+    for (std::vector<float>& values : violations) {
+      LeggedEvaluation::Constraint c;
+      for (const float value : values) {
+        if (value > 0.0f) c.violated += 1 / std::max(1.0, steps);
+        c.mean += static_cast<double>(value) / std::max(1.0, steps);
+      }
+      if (!values.empty()) {
+        const auto place = values.begin() + static_cast<std::ptrdiff_t>(0.99 * static_cast<double>(values.size() - 1));
+        std::nth_element(values.begin(), place, values.end());
+        c.p99 = static_cast<double>(*place);
+      }
+      result.constraints.push_back(c);
+    }
+  }
+
+  void keep_trace(Evaluation& result) {
+    // Device rows hold surplus environments behind the last one; the trace does not.
+    const auto rows_of = [&](const char* name, const Buffer<float>& buffer, Index width, bool flat) {
+      const std::vector<float> all = downloaded(buffer);
+      std::vector<float> packed;
+      for (Index t = 0; t < steps_; ++t) {
+        const auto row = all.begin() + t * stride_ * width;
+        packed.insert(packed.end(), row, row + count_ * width);
+      }
+      result.trace.push_back(make_tensor(
+          name, flat ? std::vector<std::int64_t>{steps_, count_} : std::vector<std::int64_t>{steps_, count_, width},
+          packed));
+    };
+    // [step][row][environment] becomes [step, environment, row].
+    const auto columns_of = [&](const char* name, const Buffer<float>& buffer, Index width) {
+      const std::vector<float> all = downloaded(buffer);
+      std::vector<float> packed;
+      for (Index t = 0; t < steps_; ++t) {
+        for (Index env = 0; env < count_; ++env) {
+          for (Index r = 0; r < width; ++r)
+            packed.push_back(all[static_cast<std::size_t>((t * width + r) * stride_ + env)]);
+        }
+      }
+      result.trace.push_back(make_tensor(name, {steps_, count_, width}, packed));
+    };
+    rows_of("observation", observation_, observations_, false);
+    rows_of("action", action_, actions_, false);
+    rows_of("reward", reward_, 1, true);
+    columns_of("state", state_, states_);
+    rows_of("active", finished_, 1, true);
+    // `finished` is 1 once the episode is over; active is the opposite.
+    auto* flags = reinterpret_cast<float*>(result.trace.back().bytes.data());
+    for (Index i = 0; i < steps_ * count_; ++i) flags[i] = 1.0f - flags[i];
+    if (!request_.legged) return;
+    columns_of("figures", figures_, environments_->figures());
+    columns_of("violation", largest_, constraints_);
+  }
+
+  Backend& backend_;
+  const EvaluationRequest& request_;
+  std::unique_ptr<Environments<Backend>> environments_;
+  Index count_, stride_, observations_, actions_, states_, steps_, constraints_ = 0;
+  Buffer<float> observation_, final_observation_, action_, reward_, ended_, state_, finished_, kept_;
+  Buffer<float> figures_, violation_, largest_;
+  Buffer<int> begin_;
+};
+
 /// Runs `request.episodes` environments until each has finished an episode. Throws Error where policy and task do not fit.
 template <class Backend>
 Evaluation evaluate_policy(Backend& backend, const EvaluationRequest& request, const Policy& policy) {
-  using Context = typename Backend::Context;
-  const auto environments =
-      make_environments(backend, request.task, static_cast<Index>(request.episodes), request.environment);
-  if (!environments) throw Error("task '" + request.task + "' is unknown to this engine");
-  const Index count = environments->count(), stride = environments->stride();
-  const Index observations = environments->observations(), actions = environments->actions();
-  if (policy.observations() != observations || policy.actions() != actions || policy.actor.layers.empty()) {
-    throw Error("policy: it maps " + std::to_string(policy.observations()) + " observations to " +
-                std::to_string(policy.actions()) + " actions, task '" + request.task + "' has " +
-                std::to_string(observations) + " and " + std::to_string(actions));
-  }
-
-  std::vector<int> sizes = {policy.actor.layers.front().inputs};
-  for (const DenseLayer& layer : policy.actor.layers) sizes.push_back(layer.outputs);
-  typename Backend::Mlp actor(backend, sizes, activation_of(policy.actor.activation), 0, stride);
-  const Index parameter_count = actor.parameters().end;
-  auto parameters = backend.template make_buffer<float>(parameter_count);
-  std::vector<float> values(static_cast<std::size_t>(parameter_count), 0.0f);
-  actor.write(policy.actor.layers, values.data());
-  backend.upload(parameters, values.data(), parameter_count);
-  actor.weights_changed(backend, parameters.data());
-  ObservationNormaliser<Backend> normaliser(backend, static_cast<int>(observations), policy.observation_clip);
-  normaliser.write(backend, std::vector<float>(policy.observation_mean.size(), 0.0f), policy.observation_mean,
-                   policy.observation_variance);
-  ActionBounds<Backend> bounds(backend, policy.action_centre, policy.action_scale, policy.action_low,
-                               policy.action_high);
-  typename Backend::Scratch scratch(backend, stride, normaliser.stride());
-
-  const Index steps = environments->max_steps(), states = environments->states();
-  const Index kept_steps = request.trace ? steps : 1;  // without a trace every step overwrites the last
-  const auto floats = [&](Index size) { return backend.template make_buffer<float>(size); };
-  auto observation = floats((kept_steps + 1) * stride * observations),
-       final_observation = floats(stride * observations);
-  auto action = floats(kept_steps * stride * actions), reward = floats(kept_steps * stride),
-       ended = floats(kept_steps * stride);
-  auto state = floats(request.trace ? steps * states * stride : 1), active = floats(request.trace ? steps * stride : 1);
-  auto kept = floats(4 * stride);
-  auto control = backend.template make_buffer<Control>(1);
-  const Control start{};
-  backend.upload(control, &start, 1);
-  environments->reset(backend, request.seed, false, observation.data());
-  const EnvironmentView view = environments->view();
-
-  backend.for_tiles(stride, [&](const Context& context, Range range) {
-    float* rows = scratch.at(context);
-    for (Index t = 0; t < steps; ++t) {
-      const Index at = request.trace ? t * stride : 0;
-      const Index next = request.trace ? at + stride : 0;
-      if (request.trace) {
-        for (Index s = 0; s < states; ++s) {
-          context.launch(range, CopyElements{view.state + s * stride, state.data() + (t * states + s) * stride});
-        }
-        context.launch(range, CopyElements{kept.data(), active.data() + t * stride});
-      }
-      const float* now = observation.data() + (at + range.begin) * observations;
-      normaliser.apply(context, now, nullptr, range.size(), rows);
-      const float* mean = actor.forward(context, parameters.data(), rows, normaliser.stride(), range.size());
-      context.launch(range, MeanActions{mean, actor.output_stride(), range.begin, static_cast<int>(actions),
-                                        bounds.scaling(), action.data() + at * actions});
-      environments->step(
-          context, range, request.seed, control.data(), static_cast<int>(t), action.data() + at * actions,
-          {reward.data() + at, ended.data() + at, observation.data() + next * observations, final_observation.data()});
-      context.launch(range, KeepFirstEpisode{view, kept.data()});
-    }
-  });
-  backend.synchronise();
-
-  std::vector<float> figures(static_cast<std::size_t>(4 * stride));
-  backend.download(kept, figures.data(), 4 * stride);
-  const auto figure = [&](int which, Index env) {
-    return static_cast<double>(figures[static_cast<std::size_t>(which * stride + env)]);
-  };
-  Evaluation result;
-  result.episodes = static_cast<int>(count);
-  double square = 0;
-  const double n = static_cast<double>(count);
-  for (Index env = 0; env < count; ++env) {
-    const double value = figure(1, env);
-    result.returns.push_back(value);
-    result.return_mean += value / n;
-    result.episode_length_mean += figure(2, env) / n;
-    result.metric += figure(3, env) / n;
-    result.steps += static_cast<std::int64_t>(figure(2, env));
-  }
-  for (const double value : result.returns) square += (value - result.return_mean) * (value - result.return_mean) / n;
-  result.return_std = std::sqrt(square);
-  std::vector<float> nonfinite(static_cast<std::size_t>(count));
-  backend.download(environments->buffer(), nonfinite.data(), count, view.nonfinite - environments->buffer().data());
-  for (const float caught : nonfinite) result.nonfinite += static_cast<std::int64_t>(caught);
-
-  if (request.trace) {
-    // Device rows hold surplus environments behind the last one; the trace does not.
-    const auto rows_of = [&](const char* name, auto& buffer, Index width) {
-      std::vector<float> all(static_cast<std::size_t>(steps * stride * width)), packed;
-      backend.download(buffer, all.data(), steps * stride * width);
-      for (Index t = 0; t < steps; ++t) {
-        const auto row = all.begin() + t * stride * width;
-        packed.insert(packed.end(), row, row + count * width);
-      }
-      result.trace.push_back(make_tensor(
-          name, width > 1 ? std::vector<std::int64_t>{steps, count, width} : std::vector<std::int64_t>{steps, count},
-          packed));
-    };
-    rows_of("observation", observation, observations);
-    rows_of("action", action, actions);
-    result.trace.back().shape = {steps, count, actions};
-    rows_of("reward", reward, 1);
-    std::vector<float> all(static_cast<std::size_t>(steps * states * stride)), by_episode;
-    backend.download(state, all.data(), steps * states * stride);
-    for (Index t = 0; t < steps; ++t) {
-      for (Index env = 0; env < count; ++env) {
-        for (Index s = 0; s < states; ++s)
-          by_episode.push_back(all[static_cast<std::size_t>((t * states + s) * stride + env)]);
-      }
-    }
-    result.trace.push_back(make_tensor("state", {steps, count, states}, by_episode));
-    rows_of("active", active, 1);
-    // `kept` is 1 once the episode is over; active is the opposite.
-    auto* flags = reinterpret_cast<float*>(result.trace.back().bytes.data());
-    for (Index i = 0; i < steps * count; ++i) flags[i] = 1.0f - flags[i];
-  }
-  return result;
+  return PolicyEvaluation<Backend>(backend, request, policy).run(policy);
 }
 
 /// Random actions, drawn in the kernel, resets included.
@@ -163,19 +320,19 @@ template <class Backend>
 EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, double seconds) {
   using Clock = std::chrono::steady_clock;
   using Context = typename Backend::Context;
-  const auto environments =
-      make_environments(backend, settings.task, static_cast<Index>(settings.train.num_envs), settings.environment);
-  if (!environments) throw Error("task '" + settings.task + "' is unknown to this engine");
+  const auto environments = make_environments(
+      backend, {settings.task, static_cast<Index>(settings.train.num_envs), settings.environment, settings.plan, {}});
   const Index stride = environments->stride(), observations = environments->observations();
   const auto floats = [&](Index size) { return backend.template make_buffer<float>(size); };
   auto observation = floats(stride * observations), final_observation = floats(stride * observations);
   auto reward = floats(stride), ended = floats(stride);
-  environments->reset(backend, settings.seed, true, observation.data());
+  environments->reset(backend, settings.seed, true, {observation.data()});
   const StepOutput out{reward.data(), ended.data(), observation.data(), final_observation.data()};
 
-  // Some four million steps at a time: long enough to hide the start, short enough to stop in time. A multiple of four, as
-  // the kernel draws four actions at once.
-  const int steps = static_cast<int>(std::clamp<Index>((Index{1} << 22) / stride / 4 * 4, 4, 512));
+  // Some four million steps at a time (of walking robots fewer): long enough to hide the start, short enough to stop in
+  // time. A multiple of four, as the kernel draws four actions at once.
+  const Index at_once = settings.plan != nullptr ? Index{1} << 15 : Index{1} << 22;
+  const int steps = static_cast<int>(std::clamp<Index>(at_once / stride / 4 * 4, 4, 512));
   EnvironmentBenchmark result;
   std::uint32_t clock = 0;
   const auto run = [&] {
@@ -185,7 +342,7 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, 
     clock += static_cast<std::uint32_t>(steps);
   };
   run();
-  backend.launch(stride, ClearStatistics{environments->view()});
+  environments->clear_statistics(backend);
   backend.synchronise();
   const auto begin = Clock::now();
   do {
@@ -206,6 +363,7 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, 
   };
   result.episodes = total(view.finished);
   result.nonfinite = total(view.nonfinite);
+  result.contacts_over_slots = total(view.over_slots);
   return result;
 }
 

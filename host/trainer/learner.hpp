@@ -28,10 +28,18 @@ struct RolloutShape {
   Index rows() const { return stride * horizon; }
 };
 
+/// Ends of the networks.
+struct NetworkSizes {
+  int observations;
+  int critic_observations;  ///< 0: the critic sees the policy's
+  int actions;
+};
+
 /// What the update reads of a rollout, on the device.
 struct RolloutView {
-  const float* observation;  ///< [horizon][stride][observations]
-  const float* output;       ///< [horizon][stride][actions]: the actions as drawn, before scaling
+  const float* observation;         ///< [horizon][stride][observations]
+  const float* critic_observation;  ///< the critic's own; null where it sees the policy's
+  const float* output;              ///< [horizon][stride][actions]: the actions as drawn, before scaling
   const float* log_prob;
   const float* value;
   const float* advantage;
@@ -43,10 +51,11 @@ class Learner {
  public:
   using Context = typename Backend::Context;
   using Mlp = typename Backend::Mlp;
+  using Normaliser = ObservationNormaliser<Backend>;
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  Learner(Backend& backend, const Settings& settings, int observations, int actions, const RolloutShape& shape)
+  Learner(Backend& backend, const Settings& settings, const NetworkSizes& sizes, const RolloutShape& shape)
       : backend_(backend),
         algorithm_(settings.algorithm),
         network_(settings.network),
@@ -54,15 +63,17 @@ class Learner {
         iterations_(settings.train.iterations),
         estimator_(estimator_of(settings.algorithm)),
         shape_(shape),
-        actions_(actions),
+        actions_(sizes.actions),
         minibatches_(minibatches_of(shape.samples(), settings.algorithm.minibatch)),
         minibatch_((shape.samples() + minibatches_ - 1) / minibatches_),
-        normaliser_(backend, observations,
+        normaliser_(backend, sizes.observations,
                     network_.normalise_observations ? kObservationClip : std::numeric_limits<float>::max()) {
+    const int observations = sizes.observations, actions = sizes.actions;
+    const int critic_inputs = sizes.critic_observations > 0 ? sizes.critic_observations : observations;
     const Activation activation = activation_of(network_.activation);
     const Index most_rows = std::max(shape.stride, padded(minibatch_));
     const std::vector<int> actor_sizes = layer_sizes(observations, network_.actor, actions);
-    const std::vector<int> critic_sizes = layer_sizes(observations, network_.critic, 1);
+    const std::vector<int> critic_sizes = layer_sizes(critic_inputs, network_.critic, 1);
     // Parameters: the log standard deviations, the actor, the critic.
     Index next = padded(actions);
     actor_ = std::make_unique<Mlp>(backend, actor_sizes, activation, next, most_rows);
@@ -75,15 +86,20 @@ class Learner {
     for (auto& [name, buffer] : parameter_sets()) *buffer = backend.template make_buffer<float>(size_);
     gradient_ = typename Backend::Gradient(backend, size_, minibatch_);
     rows_ = typename Backend::Scratch(backend, most_rows, normaliser_.stride());
+    if (critic_ && sizes.critic_observations > 0) {
+      critic_normaliser_ = std::make_unique<Normaliser>(backend, critic_inputs, normaliser_.clip());
+      critic_rows_ = typename Backend::Scratch(backend, most_rows, critic_normaliser_->stride());
+    }
     order_ = backend.template make_buffer<std::uint32_t>(shape.samples());
     column_stride_ = padded(minibatch_);
     columns_ = floats((kLossColumns + actions) * column_stride_);
-    sums_ = floats(padded(2 * observations + kLossColumns + actions));
+    const int most_observations = std::max(observations, critic_inputs);
+    sums_ = floats(padded(2 * most_observations + kLossColumns + actions));
     advantage_sums_ = floats(2);
     return_sums_ = floats(4);
     squared_norm_ = floats(1);
     control_ = backend.template make_buffer<Control>(1);
-    backend.reserve_sums(std::max(observations, kLossColumns + actions));
+    backend.reserve_sums(std::max(most_observations, kLossColumns + actions));
 
     std::vector<float> values(static_cast<std::size_t>(size_), 0.0f);
     std::fill_n(values.begin(), actions, std::log(network_.initial_std));
@@ -115,16 +131,18 @@ class Learner {
   /// The network's output for the observations of a range's environments; the row of environment e is e - range.begin.
   /// Valid until the next call on the same context.
   const float* mean(const Context& context, Range range, const float* observation) {
-    return actor_->forward(context, parameters_.data(), normalised(context, range, observation), normaliser_.stride(),
-                           range.size());
+    return actor_->forward(context, parameters_.data(), normalised(context, range, observation, normaliser_),
+                           normaliser_.stride(), range.size());
   }
   Index mean_stride() const { return actor_->output_stride(); }
 
-  /// Stores the values of the observations of a range's environments. Does nothing where no values are learned.
+  /// Stores the values of what the critic sees of a range's environments. Does nothing where no values are learned.
   void estimate(const Context& context, Range range, const float* observation, float* value) {
     if (!critic_) return;
-    const float* output = critic_->forward(context, parameters_.data(), normalised(context, range, observation),
-                                           normaliser_.stride(), range.size());
+    Normaliser& normaliser = of_critic();
+    const float* output =
+        critic_->forward(context, parameters_.data(), normalised(context, range, observation, normaliser),
+                         normaliser.stride(), range.size());
     context.launch(range, StoreValues{output, critic_->output_stride(), range.begin, control_.data(), value});
   }
   bool has_critic() const { return critic_ != nullptr; }
@@ -176,16 +194,11 @@ class Learner {
     backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, algorithm_.entropy_coefficient});
   }
 
-  /// Takes the rollout's observations into the normaliser.
-  void merge_observations(const float* observation) {
+  /// Takes the rollout's observations into the normalisers. The critic's are null where it sees the policy's.
+  void merge_observations(const float* observation, const float* critic_observation) {
     if (!network_.normalise_observations) return;
-    const Index features = actor_->inputs();
-    backend_.template sum<2>(shape_.rows(), static_cast<int>(features),
-                             ObservationMoments{observation, normaliser_.mean(), features, shape_.envs, shape_.stride},
-                             sums_.data());
-    backend_.launch(padded(features),
-                    MergeObservationMoments{sums_.data(), static_cast<float>(shape_.samples()), normaliser_.counts(),
-                                            normaliser_.mean(), normaliser_.variance(), normaliser_.inverse()});
+    merge(observation, normaliser_, actor_->inputs());
+    if (critic_normaliser_) merge(critic_observation, *critic_normaliser_, critic_->inputs());
   }
 
   void end_iteration() {
@@ -209,12 +222,13 @@ class Learner {
       if (critic_) append_layers(tensors, name + "critic", critic_->read(values.data()));
       tensors.push_back(make_tensor(name + "log_std", {actions_}, values.data(), Tensor::Type::kF32));
     }
-    std::vector<float> counts, mean, variance;
-    normaliser_.read(backend_, counts, mean, variance);
-    const std::int64_t observations = actor_->inputs();
-    tensors.push_back(make_tensor("observation_count", {observations}, counts));
-    tensors.push_back(make_tensor("observation_mean", {observations}, mean));
-    tensors.push_back(make_tensor("observation_variance", {observations}, variance));
+    for (const auto& [name, normaliser, features] : normalisers()) {
+      std::vector<float> counts, mean, variance;
+      normaliser->read(backend_, counts, mean, variance);
+      tensors.push_back(make_tensor(name + "_count", {features}, counts));
+      tensors.push_back(make_tensor(name + "_mean", {features}, mean));
+      tensors.push_back(make_tensor(name + "_variance", {features}, variance));
+    }
     const Control control = read_control();
     tensors.push_back(make_tensor("control", {sizeof(Control) / 4}, &control, Tensor::Type::kU32));
   }
@@ -228,10 +242,11 @@ class Learner {
       std::copy(log_std.begin(), log_std.end(), values.begin());
       backend_.upload(*buffer, values.data(), size_);
     }
-    const auto observations = static_cast<std::size_t>(actor_->inputs());
-    normaliser_.write(backend_, floats_of(tensors, "observation_count", observations),
-                      floats_of(tensors, "observation_mean", observations),
-                      floats_of(tensors, "observation_variance", observations));
+    for (const auto& [name, normaliser, features] : normalisers()) {
+      const auto count = static_cast<std::size_t>(features);
+      normaliser->write(backend_, floats_of(tensors, name + "_count", count), floats_of(tensors, name + "_mean", count),
+                        floats_of(tensors, name + "_variance", count));
+    }
     const auto words = tensor_values<std::uint32_t>(tensors, "control", Tensor::Type::kU32, sizeof(Control) / 4);
     Control control;
     std::memcpy(&control, words.data(), sizeof control);
@@ -277,9 +292,30 @@ class Learner {
     if (critic_) critic_->weights_changed(backend_, parameters_.data());
   }
 
-  const float* normalised(const Context& context, Range range, const float* observation) {
-    float* rows = rows_.at(context);
-    normaliser_.apply(context, observation + range.begin * actor_->inputs(), nullptr, range.size(), rows);
+  Normaliser& of_critic() { return critic_normaliser_ ? *critic_normaliser_ : normaliser_; }
+  struct NamedNormaliser {
+    std::string name;
+    Normaliser* normaliser;
+    std::int64_t features;
+  };
+  std::vector<NamedNormaliser> normalisers() {
+    std::vector<NamedNormaliser> all = {{"observation", &normaliser_, actor_->inputs()}};
+    if (critic_normaliser_) all.push_back({"critic_observation", critic_normaliser_.get(), critic_->inputs()});
+    return all;
+  }
+
+  void merge(const float* observation, Normaliser& normaliser, Index features) {
+    backend_.template sum<2>(shape_.rows(), static_cast<int>(features),
+                             ObservationMoments{observation, normaliser.mean(), features, shape_.envs, shape_.stride},
+                             sums_.data());
+    backend_.launch(padded(features),
+                    MergeObservationMoments{sums_.data(), static_cast<float>(shape_.samples()), normaliser.counts(),
+                                            normaliser.mean(), normaliser.variance(), normaliser.inverse()});
+  }
+
+  const float* normalised(const Context& context, Range range, const float* observation, Normaliser& normaliser) {
+    float* rows = &normaliser == &normaliser_ ? rows_.at(context) : critic_rows_.at(context);
+    normaliser.apply(context, observation + range.begin * normaliser.observations(), nullptr, range.size(), rows);
     return rows;
   }
 
@@ -288,6 +324,7 @@ class Learner {
                 Index count) {
     const Index rows = range.size(), stride = normaliser_.stride();
     float* input = rows_.at(context);
+    float* critic_input = input;
     const float* parameters = parameters_.data();
     normaliser_.apply(context, rollout.observation, order + range.begin, rows, input);
     PpoLoss loss{};
@@ -303,7 +340,11 @@ class Learner {
     loss.mean_gradient = actor_->output_gradient(context);
     loss.mean_stride = actor_->output_stride();
     if (critic_) {
-      loss.critic = critic_->forward(context, parameters, input, stride, rows);
+      if (critic_normaliser_) {
+        critic_input = critic_rows_.at(context);
+        critic_normaliser_->apply(context, rollout.critic_observation, order + range.begin, rows, critic_input);
+      }
+      loss.critic = critic_->forward(context, parameters, critic_input, of_critic().stride(), rows);
       loss.critic_gradient = critic_->output_gradient(context);
       loss.critic_stride = critic_->output_stride();
     }
@@ -320,7 +361,7 @@ class Learner {
     context.launch({0, rows}, loss);
     float* gradient = gradient_.of(context);
     actor_->backward(context, parameters, input, stride, rows, gradient);
-    if (critic_) critic_->backward(context, parameters, input, stride, rows, gradient);
+    if (critic_) critic_->backward(context, parameters, critic_input, of_critic().stride(), rows, gradient);
   }
 
   /// Clips the gradient and takes Adam's step.
@@ -343,10 +384,11 @@ class Learner {
   RolloutShape shape_;
   int actions_;
   Index minibatches_, minibatch_, size_ = 0, column_stride_ = 0;
-  ObservationNormaliser<Backend> normaliser_;
+  Normaliser normaliser_;
+  std::unique_ptr<Normaliser> critic_normaliser_;  ///< where the critic sees something else
   std::unique_ptr<Mlp> actor_, critic_;
   typename Backend::Gradient gradient_;
-  typename Backend::Scratch rows_;
+  typename Backend::Scratch rows_, critic_rows_;
   Buffer<float> parameters_, first_moment_, second_moment_;
   Buffer<float> columns_, sums_, advantage_sums_, return_sums_, squared_norm_;
   Buffer<std::uint32_t> order_;

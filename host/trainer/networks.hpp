@@ -36,6 +36,7 @@ class ObservationNormaliser {
 
   Index stride() const { return stride_; }
   float clip() const { return clip_; }
+  Index observations() const { return static_cast<Index>(observations_); }
   float* counts() { return data_.data(); }
   float* mean() { return data_.data() + stride_; }
   float* variance() { return data_.data() + 2 * stride_; }

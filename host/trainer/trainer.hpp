@@ -17,7 +17,9 @@
 #include <utility>
 #include <vector>
 
-#include "envs/environments.hpp"
+#include "host/legged/plan.hpp"
+#include "host/trainer/constraints.hpp"
+#include "host/trainer/environments.hpp"
 #include "host/trainer/learner.hpp"
 #include "host/trainer/phase.hpp"
 #include "kernels/returns.hpp"
@@ -27,21 +29,27 @@ namespace stampede {
 /// Totals over the environments, for the report: episodes ended, their returns and lengths, non-finite states.
 struct EnvironmentTotals {
   EnvironmentView view;
+  const float* more;  ///< [columns - kEnvironmentTotals][stride]: rows of the task's own
   template <class Real>
   STAMPEDE_FN void operator()(Index first, int column, Array<Real, 1>& out) const {
     const float* quantity = column == 0   ? view.finished
                             : column == 1 ? view.finished_return
                             : column == 2 ? view.finished_length
-                                          : view.nonfinite;
+                            : column == 3 ? view.nonfinite
+                            : column == 4 ? view.over_slots
+                                          : more + (column - 5) * view.stride;
     out[0] = load<Real>(quantity + first);
   }
 };
-inline constexpr int kEnvironmentTotals = 4;
+inline constexpr int kEnvironmentTotals = 5;
 
 /// Gathers what an iteration reports into one row of floats.
 struct WriteReport {
   const Control* control;
-  const float* totals;          ///< [kEnvironmentTotals]
+  const float* totals;             ///< [kEnvironmentTotals + own]
+  int own;                         ///< totals of the task's own rows
+  const float* constraint_totals;  ///< [constraints][3]
+  int constraints;
   const float* return_moments;  ///< [2][2]
   const float* log_std;
   int actions;
@@ -52,6 +60,7 @@ struct WriteReport {
     kReturns,
     kLengths,
     kNonfinite,
+    kOverSlots,
     kPolicy,
     kValue,
     kDivergence,
@@ -85,6 +94,8 @@ struct WriteReport {
     report[kStd] = deviation / static_cast<float>(actions);
     report[kLogStd] = logarithm;
     for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments[i];
+    for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
+    for (int i = 0; i < 3 * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
   }
 };
 
@@ -101,18 +112,25 @@ class PolicyTrainer final : public Trainer {
       : owned_(std::move(backend)),
         backend_(*owned_),
         settings_(settings),
-        environments_(make_environments(backend_, settings.task, settings.train.num_envs, settings.environment)) {
-    if (!environments_) throw Error("task '" + settings.task + "' is unknown to this engine");
+        environments_(make_environments(
+            backend_, {settings.task, settings.train.num_envs, settings.environment, settings.plan, {}})) {
     shape_ = {environments_->count(), environments_->stride(), settings.train.horizon};
     observations_ = environments_->observations();
     actions_ = environments_->actions();
+    critic_observations_ = environments_->critic_observations();
+    own_totals_ = environments_->own_totals();
     check_sizes();
     backend_.set_timing(timing);
 
     const auto floats = [&](Index count) { return backend_.template make_buffer<float>(count); };
     const Index rows = shape_.rows(), stride = shape_.stride;
     observation_ = floats((rows + stride) * observations_);
-    final_observation_ = floats(stride * observations_);
+    final_observation_ = floats(stride * (critic_observations_ > 0 ? critic_observations_ : observations_));
+    observation_rows_ = {{"observation", &observation_, observations_}};
+    if (critic_observations_ > 0) {
+      critic_observation_ = floats((rows + stride) * critic_observations_);
+      observation_rows_.push_back({"critic_observation", &critic_observation_, critic_observations_});
+    }
     output_ = floats(rows * actions_);
     action_ = floats(stride * actions_);
     log_prob_ = floats(rows);
@@ -122,17 +140,21 @@ class PolicyTrainer final : public Trainer {
     final_value_ = floats(rows);
     advantage_ = floats(rows);
     returns_ = floats(rows);
-    totals_ = floats(kEnvironmentTotals);
-    report_ = floats(WriteReport::kEntries);
-    learner_ = std::make_unique<Learner<Backend>>(backend_, settings_, static_cast<int>(observations_),
-                                                  static_cast<int>(actions_), shape_);
-    std::vector<float> low, high;
-    environments_->action_bounds(low, high);
-    for (std::size_t a = 0; a < low.size(); ++a) {
-      centre_.push_back(0.5f * (low[a] + high[a]));
-      scale_.push_back(0.5f * (high[a] - low[a]));
+    totals_ = floats(kEnvironmentTotals + own_totals_);
+    if (settings.plan != nullptr && !settings.plan->constraints.empty()) {
+      constraints_ =
+          std::make_unique<Constraints<Backend>>(backend_, *settings.plan, shape_, settings.train.iterations);
     }
-    bounds_ = std::make_unique<ActionBounds<Backend>>(backend_, centre_, scale_, low, high);
+    report_ = floats(report_size());
+    learner_ = std::make_unique<Learner<Backend>>(
+        backend_, settings_,
+        NetworkSizes{static_cast<int>(observations_), static_cast<int>(critic_observations_),
+                     static_cast<int>(actions_)},
+        shape_);
+    Policy of_task;
+    environments_->action_bounds(of_task);
+    bounds_ = std::make_unique<ActionBounds<Backend>>(backend_, of_task.action_centre, of_task.action_scale,
+                                                      of_task.action_low, of_task.action_high);
     start();
   }
 
@@ -145,17 +167,19 @@ class PolicyTrainer final : public Trainer {
     });
     backend_.stamp(slot, 1);
     backend_.replay(1, [this] {
-      learner_->update(
-          {observation_.data(), output_.data(), log_prob_.data(), value_.data(), advantage_.data(), returns_.data()});
-      learner_->merge_observations(observation_.data());
-      backend_.template sum<1>(shape_.envs, kEnvironmentTotals, EnvironmentTotals{environments_->view()},
-                               totals_.data());
+      learner_->update({observation_.data(), critic_observation(), output_.data(), log_prob_.data(), value_.data(),
+                        advantage_.data(), returns_.data()});
+      learner_->merge_observations(observation_.data(), critic_observation());
+      backend_.template sum<1>(shape_.envs, kEnvironmentTotals + own_totals_,
+                               EnvironmentTotals{environments_->view(), environments_->own_rows()}, totals_.data());
       learner_->end_iteration();
-      backend_.launch_single(WriteReport{learner_->control(), totals_.data(), learner_->return_sums(),
-                                         learner_->log_std(), static_cast<int>(actions_), report_.data()});
+      backend_.launch_single(WriteReport{learner_->control(), totals_.data(), own_totals_,
+                                         constraints_ ? constraints_->totals() : nullptr, constraint_count(),
+                                         learner_->return_sums(), learner_->log_std(), static_cast<int>(actions_),
+                                         report_.data()});
     });
     backend_.stamp(slot, 2);
-    backend_.enqueue_report(slot, report_, WriteReport::kEntries);
+    backend_.enqueue_report(slot, report_, report_size());
     phase_seconds_[slot][0] = backend_.phase_seconds(Phase::kPhysics);
     phase_seconds_[slot][1] = backend_.phase_seconds(Phase::kInference);
     ++enqueued_;
@@ -166,7 +190,7 @@ class PolicyTrainer final : public Trainer {
     const int slot = static_cast<int>(fetched_ % 2);
     if (!backend_.report_ready(slot, wait)) return false;
     ++fetched_;
-    report = read_report(backend_.report(slot));
+    read_report(backend_.report(slot), report);
     report.iteration = fetched_;
     report.steps = fetched_ * shape_.samples();
     report.seconds_rollout = backend_.seconds_between(slot, 0, 1);
@@ -180,24 +204,25 @@ class PolicyTrainer final : public Trainer {
     backend_.synchronise();
     std::vector<Tensor> tensors;
     learner_->save(tensors);
-    const std::int64_t arrays = EnvironmentView::arrays(environments_->states());
-    std::vector<float> environments(static_cast<std::size_t>(arrays * shape_.stride));
-    backend_.download(environments_->buffer(), environments.data(), arrays * shape_.stride);
-    tensors.push_back(make_tensor("environments", {arrays, shape_.stride}, environments));
-    std::vector<float> observation(static_cast<std::size_t>(last_row_size()));
-    backend_.download(observation_, observation.data(), last_row_size(), last_row());
-    tensors.push_back(make_tensor("observation", {shape_.stride, observations_}, observation));
+    environments_->save(backend_, tensors);
+    for (const auto& [name, buffer, width] : observation_rows_) {
+      std::vector<float> values(static_cast<std::size_t>(shape_.stride * width));
+      backend_.download(*buffer, values.data(), shape_.stride * width, shape_.rows() * width);
+      tensors.push_back(make_tensor(name, {shape_.stride, width}, values));
+    }
+    if (constraints_) constraints_->save(tensors);
     return tensors;
   }
 
   void restore(const std::vector<Tensor>& tensors) override {
     backend_.synchronise();
-    const Index arrays = EnvironmentView::arrays(environments_->states());
-    const auto environments = floats_of(tensors, "environments", static_cast<std::size_t>(arrays * shape_.stride));
-    const auto observation = floats_of(tensors, "observation", static_cast<std::size_t>(last_row_size()));
     learner_->load(tensors);
-    backend_.upload(environments_->buffer(), environments.data(), arrays * shape_.stride);
-    backend_.upload(observation_, observation.data(), last_row_size(), last_row());
+    environments_->load(backend_, tensors);
+    for (const auto& [name, buffer, width] : observation_rows_) {
+      const auto values = floats_of(tensors, name, static_cast<std::size_t>(shape_.stride * width));
+      backend_.upload(*buffer, values.data(), shape_.stride * width, shape_.rows() * width);
+    }
+    if (constraints_) constraints_->load(tensors);
     enqueued_ = fetched_ = learner_->read_control().iteration;
   }
 
@@ -206,9 +231,7 @@ class PolicyTrainer final : public Trainer {
     Policy policy;
     policy.task = settings_.task;
     learner_->read_policy(policy);
-    environments_->action_bounds(policy.action_low, policy.action_high);
-    policy.action_centre = centre_;
-    policy.action_scale = scale_;
+    environments_->action_bounds(policy);
     return policy;
   }
 
@@ -217,19 +240,31 @@ class PolicyTrainer final : public Trainer {
  private:
   /// Kernels index the rollout's values with 31 bits. Throws Error where they would not suffice.
   void check_sizes() const {
-    const Index widest = std::max(padded(observations_), padded(actions_));
+    const Index widest = std::max(padded(std::max(observations_, critic_observations_)), padded(actions_));
     if (shape_.rows() <= std::numeric_limits<std::int32_t>::max() / widest) return;
     throw Error("train.num_envs = " + std::to_string(shape_.envs) + " with train.horizon = " +
                 std::to_string(shape_.horizon) + " make a rollout of more than 2^31 values; choose a smaller product");
   }
 
-  /// The observations that the next rollout begins with: the row behind the last step.
-  Index last_row() const { return shape_.rows() * observations_; }
-  Index last_row_size() const { return shape_.stride * observations_; }
+  /// Whose last row, behind the last step, the next rollout begins with.
+  struct ObservationRows {
+    const char* name;
+    Buffer<float>* buffer;
+    Index width;
+  };
+  float* critic_observation() { return critic_observations_ > 0 ? critic_observation_.data() : nullptr; }
+  /// What the critic sees, at row `row` of the rollout.
+  const float* seen_by_critic(Index row) {
+    return critic_observations_ > 0 ? critic_observation_.data() + row * critic_observations_
+                                    : observation_.data() + row * observations_;
+  }
+  int constraint_count() const { return constraints_ ? constraints_->count() : 0; }
+  Index report_size() const { return WriteReport::kEntries + own_totals_ + 3 * constraint_count(); }
 
   void reset_environments() {
-    environments_->reset(backend_, settings_.seed, settings_.train.random_initial_phase,
-                         observation_.data() + last_row());
+    FirstObservations first{observation_.data() + shape_.rows() * observations_};
+    if (critic_observations_ > 0) first.critic = critic_observation_.data() + shape_.rows() * critic_observations_;
+    environments_->reset(backend_, settings_.seed, settings_.train.random_initial_phase, first);
   }
 
   /// First states, and first moments of the observations from a rollout of the untrained policy.
@@ -237,55 +272,83 @@ class PolicyTrainer final : public Trainer {
     reset_environments();
     if (!settings_.network.normalise_observations) return;
     rollout();
-    learner_->merge_observations(observation_.data());
+    learner_->merge_observations(observation_.data(), critic_observation());
     learner_->end_iteration();
     backend_.synchronise();
     Control control = learner_->read_control();
     control.iteration = 0;
     learner_->set_control(control);
     reset_environments();
+    if (constraints_) constraints_->forget(backend_);
   }
 
   void rollout() {
-    backend_.launch(shape_.stride, ClearStatistics{environments_->view()});
+    environments_->clear_statistics(backend_);
     backend_.for_tiles(shape_.stride, [this](const Context& context, Range range) {
-      const Index width = observations_, stride = shape_.stride, horizon = shape_.horizon;
-      float* const start = observation_.data();
-      context.launch({range.begin * width, range.end * width}, CopyElements{start + last_row(), start});
+      const Index stride = shape_.stride, horizon = shape_.horizon;
+      for (const auto& [name, buffer, width] : observation_rows_) {
+        context.launch({range.begin * width, range.end * width},
+                       CopyElements{buffer->data() + shape_.rows() * width, buffer->data()});
+      }
       for (Index t = 0; t < horizon; ++t) {
         const Index at = t * stride;
-        const float* observation = start + at * width;
-        const float* mean = learner_->mean(context, range, observation);
+        const float* mean = learner_->mean(context, range, observation_.data() + at * observations_);
         context.launch(range, SampleActions{mean, learner_->mean_stride(), range.begin, learner_->log_std(),
                                             static_cast<int>(actions_), settings_.seed, learner_->control(),
                                             static_cast<std::uint32_t>(t), bounds_->scaling(),
                                             output_.data() + at * actions_, action_.data(), log_prob_.data() + at});
-        learner_->estimate(context, range, observation, value_.data() + at);
+        learner_->estimate(context, range, seen_by_critic(at), value_.data() + at);
         context.mark(Phase::kInference);
-        environments_->step(
-            context, range, settings_.seed, learner_->control(), static_cast<int>(t), action_.data(),
-            {reward_.data() + at, ended_.data() + at, start + (at + stride) * width, final_observation_.data()});
+        StepOutput out{reward_.data() + at, ended_.data() + at, observation_.data() + (at + stride) * observations_,
+                       final_observation_.data()};
+        if (critic_observations_ > 0) {
+          out.critic_observation = critic_observation_.data() + (at + stride) * critic_observations_;
+        }
+        if (constraints_) {
+          out.violation = constraints_->violation(t);
+          out.violation_stride = constraints_->stride();
+        }
+        environments_->step(context, range, settings_.seed, learner_->control(), static_cast<int>(t), action_.data(),
+                            out);
         context.mark(Phase::kPhysics);
         if (learner_->has_critic() && context.any_set(ended_.data() + at, range)) {
           learner_->estimate(context, range, final_observation_.data(), final_value_.data() + at);
         }
       }
-      learner_->estimate(context, range, start + last_row(), value_.data() + shape_.rows());
-      const Estimator& estimator = learner_->estimator();
-      context.launch(range, Advantages{reward_.data(), ended_.data(), value_.data(), final_value_.data(),
-                                       advantage_.data(), returns_.data(), static_cast<int>(horizon), stride,
-                                       settings_.algorithm.gamma, estimator.lambda, estimator.use_values});
+      learner_->estimate(context, range, seen_by_critic(shape_.rows()), value_.data() + shape_.rows());
+      if (!constraints_) context.launch(range, advantages(nullptr));
       context.mark(Phase::kInference);
     });
+    if (!constraints_) return;
+    backend_.launch(shape_.stride, advantages(constraints_->apply(backend_, learner_->control())));
   }
 
-  Report read_report(const float* row) const {
+  /// Soft terminations are null for none.
+  Advantages advantages(const float* delta) {
+    const Estimator& estimator = learner_->estimator();
+    return {reward_.data(),
+            ended_.data(),
+            value_.data(),
+            final_value_.data(),
+            delta,
+            advantage_.data(),
+            returns_.data(),
+            static_cast<int>(shape_.horizon),
+            shape_.stride,
+            settings_.algorithm.gamma,
+            estimator.lambda,
+            estimator.use_values};
+  }
+
+  void read_report(const float* row, Report& report) const {
     using W = WriteReport;
-    Report report;
+    report.rewards.clear();  // their memory stays
+    report.constraints.clear();
     report.episodes = static_cast<std::int64_t>(row[W::kEpisodes]);
     report.return_mean = row[W::kReturns] / row[W::kEpisodes];
     report.episode_length_mean = row[W::kLengths] / row[W::kEpisodes];
     report.nonfinite = static_cast<std::int64_t>(row[W::kNonfinite]);
+    report.contacts_over_slots = static_cast<std::int64_t>(row[W::kOverSlots]);
     report.policy_loss = row[W::kPolicy];
     report.value_loss = row[W::kValue];
     report.kl = row[W::kDivergence];
@@ -300,7 +363,14 @@ class PolicyTrainer final : public Trainer {
     report.explained_variance = learner_->has_critic() && spread > 0
                                     ? 1.0 - variance(row[W::kAdvantageSum], row[W::kAdvantageSquares]) / spread
                                     : 0.0;
-    return report;
+    const float* own = row + W::kEntries;
+    const double seconds = settings_.plan != nullptr ? static_cast<double>(settings_.plan->constants.control_dt) : 1.0;
+    for (int i = 0; i < own_totals_; ++i) report.rewards.push_back(static_cast<double>(own[i]) / n / seconds);
+    for (int i = 0; i < constraint_count(); ++i) {
+      const float* figures = own + own_totals_ + 3 * i;
+      report.constraints.push_back({static_cast<double>(figures[0]) / n, static_cast<double>(figures[1]) / n,
+                                    static_cast<double>(figures[2]) / n});
+    }
   }
 
   std::unique_ptr<Backend> owned_;
@@ -308,11 +378,13 @@ class PolicyTrainer final : public Trainer {
   Settings settings_;
   std::unique_ptr<Environments<Backend>> environments_;
   RolloutShape shape_{};
-  Index observations_ = 0, actions_ = 0;
-  std::vector<float> centre_, scale_;
+  Index observations_ = 0, critic_observations_ = 0, actions_ = 0;
+  int own_totals_ = 0;  ///< rows of the task's own that are summed for the report
   std::unique_ptr<Learner<Backend>> learner_;
   std::unique_ptr<ActionBounds<Backend>> bounds_;
-  Buffer<float> observation_, final_observation_, output_, action_, log_prob_, reward_, ended_;
+  std::unique_ptr<Constraints<Backend>> constraints_;
+  std::vector<ObservationRows> observation_rows_;
+  Buffer<float> observation_, critic_observation_, final_observation_, output_, action_, log_prob_, reward_, ended_;
   Buffer<float> value_, final_value_, advantage_, returns_, totals_, report_;
   std::int64_t enqueued_ = 0, fetched_ = 0;
   double phase_seconds_[2][2] = {};

@@ -8,6 +8,18 @@
 
 namespace stampede {
 
+/// Packs that hold whole groups: what kernels on lanes are compiled for.
+template <class Shape, class Real>
+struct GroupPack {
+  using type = Real;
+};
+#if !defined(__CUDACC__)
+template <class Shape, class T, int N>
+struct GroupPack<Shape, Pack<T, N>> {
+  using type = Pack<T, (N >= Shape::kGroup ? N : Shape::kGroup)>;
+};
+#endif
+
 /// Rows of `stride` numbers.
 template <class T>
 struct RowsView {
@@ -58,6 +70,15 @@ STAMPEDE_FN MaskOf<Real> all_finite(const Struct& s) {
   return sum == Real(0);
 }
 
+/// A struct of Reals that are all the same.
+template <class Struct, class Real>
+STAMPEDE_FN Struct fill_rows(Real x) {
+  Struct s;
+  STAMPEDE_UNROLL
+  for (int r = 0; r < kRows<Struct, Real>; ++r) set_row(s, r, x);
+  return s;
+}
+
 template <class Real, class Struct>
 STAMPEDE_FN Struct select_all(MaskOf<Real> mask, const Struct& yes, const Struct& no) {
   Struct s;
@@ -106,6 +127,51 @@ STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stage
   return r;
 }
 
+/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the steps.
+template <class Real, int J>
+struct PhysicsRecord {
+  Array<Real, J> torque;     ///< the actuators' [N m]
+  Array<Real, J + 2> force;  ///< of the ground on the lane's share of the base, on each link, and on the foot [N]
+  Real touches;              ///< 1 where the foot touched in the last step
+  Real held;                 ///< 1 where the environment was left as it was
+};
+
+/// Takes a step's torques and contact forces into the record.
+template <bool kFlat, class Real, int J>
+STAMPEDE_FN void record_step(const PhysicsStages<Real, J>& stages, PhysicsRecord<Real, J>& record) {
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) record.torque[i] = max(record.torque[i], abs(stages.applied.actuator[i]));
+  Vec3<Real> force[J + 2];
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J + 2; ++i) force[i] = zero3<Real>();
+  record.touches = Real(0);
+  STAMPEDE_NO_UNROLL
+  for (int q = 0; q < stages.contacts.used; ++q) {
+    const Contact<Real, J>& c = stages.contacts.slot[q];
+    Vec3<Real> f = c.force;
+    if constexpr (!kFlat) f = c.axes * f;
+    f = select(c.stiffness > Real(0), f, zero3<Real>());
+    MaskOf<Real> foot = c.stiffness > Real(0);
+    STAMPEDE_UNROLL
+    for (int i = 0; i <= J; ++i) {
+      const MaskOf<Real> here = c.link == Real(static_cast<float>(i));
+      force[i] = force[i] + select(here, f, zero3<Real>());
+      foot = foot && !here;
+    }
+    force[J + 1] = force[J + 1] + select(foot, f, zero3<Real>());
+    record.touches = select(foot, Real(1), record.touches);
+  }
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J + 2; ++i) record.force[i] = max(record.force[i], sqrt(dot(force[i], force[i])));
+}
+
+/// Controls that arrive late: until then the last ones act.
+template <class Real, int J>
+struct LateControl {
+  Array<Real, J> last;
+  Real steps;  ///< steps that the last ones still act
+};
+
 /// Takes every environment `steps` steps on with the same controls. An environment whose controls or state are not finite
 /// before or after is left as it was, and counted in `held`. With a place for the report, the stages of the next step are
 /// written there, and nothing moves.
@@ -118,6 +184,7 @@ struct StepPhysics {
   PhysicsModel<Shape, Real> model;
   Ground ground;
   RowsView<Scalar> state, variation, control, counts, report;
+  RowsView<Scalar> late, record;  ///< LateControl, read, and PhysicsRecord, written; without data neither
   int steps;
 
   template <class>  // Real, which the kernel is compiled for
@@ -129,10 +196,21 @@ struct StepPhysics {
     auto count = read_rows<PhysicsCounts<Real>, Real>(counts, lane);
     prefetch_rows<PhysicsState<Real, J>, Real>(state, lane + kLanes<Real>);
     prefetch_rows<PhysicsVariation<Real, J>, Real>(variation, lane + kLanes<Real>);
+    LateControl<Real, J> delayed;
+    if (late.data != nullptr) delayed = read_rows<LateControl<Real, J>, Real>(late, lane);
+    PhysicsRecord<Real, J> recorded;
+    if (record.data != nullptr) recorded = fill_rows<PhysicsRecord<Real, J>>(Real(0));
     STAMPEDE_NO_UNROLL
     for (int i = 0; i < steps; ++i) {
       PhysicsStages<Real, J> stages;
-      forward_dynamics<Shape>(model, limb, ground, varied, u, lane, s, stages, count);
+      Array<Real, J> acting = u;
+      if (late.data != nullptr) {
+        const MaskOf<Real> waits = delayed.steps > Real(static_cast<float>(i) + 0.5f);
+        STAMPEDE_UNROLL
+        for (int j = 0; j < J; ++j) acting[j] = select(waits, delayed.last[j], u[j]);
+      }
+      forward_dynamics<Shape>(model, limb, ground, varied, acting, lane, s, stages, count);
+      if (record.data != nullptr) record_step<Ground::kFlat>(stages, recorded);
       if (report.data != nullptr) return write_rows<Real>(report, lane, report_on<Shape>(stages));
       integrate<Shape>(model, limb, stages, s);
     }
@@ -143,7 +221,9 @@ struct StepPhysics {
       s = select_all<Real>(whole, s, read_rows<PhysicsState<Real, J>, Real>(state, lane));
       count = select_all<Real>(whole, count, read_rows<PhysicsCounts<Real>, Real>(counts, lane));
       count.held += select(whole, Real(0), Real(static_cast<float>(steps)));
+      recorded.held = select(whole, Real(0), Real(1));
     }
+    if (record.data != nullptr) write_rows<Real>(record, lane, recorded);
     write_rows<Real>(state, lane, s);
     write_rows<Real>(counts, lane, count);
   }

@@ -41,7 +41,7 @@ struct Contact {
   Real pull;                            ///< k impedance distance: the reference acceleration's part along the normal
   Real damping;                         ///< b
   Real friction;                        ///< 0 where there is none
-  Real link;                            ///< number of joints that move it
+  Real link;                            ///< number of joints that move it, and a quarter where it is a foot's
   Real stiffness;                       ///< D of the normal row; 0 in lanes without a contact
   Real tangent_stiffness;               ///< D of the tangential rows
   Real cone_stiffness;                  ///< elliptic: D / (1 + mu^2); pyramidal: D of an edge
@@ -269,7 +269,7 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
         contact.damping = shape.softness.damping;
         const Real friction = shape.friction;
         contact.friction = select(friction > Real(0), max(friction * variation.friction, Real(1e-5f)), Real(0));
-        contact.link = Real(static_cast<float>(kind.link));
+        contact.link = Real(static_cast<float>(kind.link) + (kind.foot ? 0.25f : 0.0f));
         if constexpr (!Ground::kFlat) {
           const Vec3<Real> hint = kind.shape == ContactShape::kPoint ? axes * shape.axis : zero3<Real>();
           contact.axes = contact_axes(normal, hint);

@@ -92,6 +92,7 @@ struct ContactKind {
   ContactShape shape;
   int link;     ///< 0: the base, i: the link that joint i - 1 moves
   bool square;  ///< the impedance's power is 2 in all lanes
+  bool foot;    ///< belongs to what the limb stands on
   int of_link;  ///< on the first candidate of a link: how many follow each other there; else 0
 };
 

@@ -1,7 +1,7 @@
 /// \file Kernels on the GPU against the same kernels on the host: random numbers, mathematics, environments, learning.
 #include <limits>
 
-#include "envs/environments.hpp"
+#include "host/trainer/environments.hpp"
 #include "kernels/adam.hpp"
 #include "kernels/returns.hpp"
 #include "tests/cuda/testing.cuh"
@@ -189,8 +189,8 @@ TEST_F(Kernels, AdvantagesAreThoseOfTheHost) {
       auto value = place.array(random_floats(rows + stride, -5, 5, 3)),
            last = place.array(random_floats(rows, -5, 5, 4));
       auto advantage = place.array(zeros(rows)), returns = place.array(zeros(rows));
-      place.launch(n, Advantages{reward.data(), end.data(), value.data(), last.data(), advantage.data(), returns.data(),
-                                 kHorizon, stride, 0.99f, 0.95f, true});
+      place.launch(n, Advantages{reward.data(), end.data(), value.data(), last.data(), nullptr, advantage.data(),
+                                 returns.data(), kHorizon, stride, 0.99f, 0.95f, true});
       return joined(place.read(advantage, rows), place.read(returns, rows));
     };
     EXPECT_TRUE(close(compute(DevicePlace(backend())), compute(HostPlace()), 1e-5)) << n;

@@ -81,8 +81,8 @@ TEST(Returns, AgainstTheDoubleSum) {
       for_each_width([&]<class Real>() {
         auto advantage = floats(horizon * r.stride), returns = advantage;
         run<Real>(envs,
-                  Advantages{r.reward.data(), r.ended.data(), r.value.data(), r.final_value.data(), advantage.data(),
-                             returns.data(), horizon, r.stride, c.gamma, c.lambda, c.use_values});
+                  Advantages{r.reward.data(), r.ended.data(), r.value.data(), r.final_value.data(), nullptr,
+                             advantage.data(), returns.data(), horizon, r.stride, c.gamma, c.lambda, c.use_values});
         Worst worst, of_largest;
         std::vector<float> got;
         for (int t = 0; t < horizon; ++t) {
@@ -114,8 +114,8 @@ TEST(Returns, ATimeOutBootstrapsAndATerminationDoesNot) {
     ended[1] = 2.0f;
     for (int e = 0; e < kMaxLanes; ++e) value[kMaxLanes + e] = 20.0f;
     auto advantage = floats(2 * kMaxLanes), returns = advantage;
-    run<Real>(kMaxLanes, Advantages{reward.data(), ended.data(), value.data(), final_value.data(), advantage.data(),
-                                    returns.data(), 2, kMaxLanes, 0.5f, 0.5f, true});
+    run<Real>(kMaxLanes, Advantages{reward.data(), ended.data(), value.data(), final_value.data(), nullptr,
+                                    advantage.data(), returns.data(), 2, kMaxLanes, 0.5f, 0.5f, true});
     EXPECT_EQ(advantage[0], 1.0f - 10.0f);
     EXPECT_EQ(advantage[1], 1.0f + 0.5f * 100.0f - 10.0f);
     EXPECT_EQ(advantage[2], 1.0f + 0.5f * 20.0f - 10.0f + 0.25f * (1.0f + 0.5f * 10.0f - 20.0f));

@@ -70,7 +70,7 @@ void dump(const Arguments& given) {
   settings.algorithm.entropy_coefficient = std::stof(given.at("entropy_coefficient"));
   settings.algorithm.minibatch = static_cast<int>(samples);
   CpuBackend backend(number("threads"));
-  Learner<CpuBackend> learner(backend, settings, observations, actions, {samples, stride, 1});
+  Learner<CpuBackend> learner(backend, settings, {observations, 0, actions}, {samples, stride, 1});
 
   std::vector<Tensor> tensors;
   learner.save(tensors);
@@ -100,7 +100,7 @@ void dump(const Arguments& given) {
   auto order = backend.make_buffer<std::uint32_t>(chosen);
   backend.upload(order, picked.data(), chosen);
   learner.compute_gradient(
-      {observation.data(), output.data(), log_prob.data(), value.data(), advantage.data(), returns.data()},
+      {observation.data(), nullptr, output.data(), log_prob.data(), value.data(), advantage.data(), returns.data()},
       order.data(), chosen);
   std::vector<DenseLayer> actor, critic;
   std::vector<float> log_std;

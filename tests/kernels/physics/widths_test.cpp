@@ -109,7 +109,7 @@ Description describe(int limbs, bool pyramidal, double impratio) {
   const auto add = [&](ContactShape shape, int link, Vec3<double> point, Vec3<double> axis, double radius,
                        double half_length, double power) {
     Candidate c;
-    c.kind = {shape, link, power == 2, 1};
+    c.kind = {shape, link, power == 2, false, 1};
     for (int l = 0; l < limbs; ++l) {
       ContactModel<double> m{};
       const double side = mirrored(l);

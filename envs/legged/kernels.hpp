@@ -1,0 +1,367 @@
+#pragma once
+/// \file A control step of walking robots: actions in, the physics in between (host/physics/robots.hpp), then rewards,
+/// constraints, ends, starts and observations out.
+
+#include "envs/batch.hpp"
+#include "envs/legged/quantities.hpp"
+
+namespace stampede {
+
+/// The lanes' rows that a task works on.
+struct LeggedRows {
+  RowsView<float> state, variation, control, late, record;  ///< the robots'
+  RowsView<float> memory;                                   ///< LeggedLane
+  RowsView<float> last_good;                                ///< PhysicsState before the last that was not finite
+  const float* over_slots;                                  ///< of the lanes, counted by the physics
+};
+
+/// Draws within a span.
+template <class Real>
+STAMPEDE_FN Real draw(Random<Real>& random, const Span& span) {
+  return random.uniform(Real(span.low), Real(span.high));
+}
+
+/// Actions to controls: joint targets [rad], the last ones acting on for the environment's delay.
+template <class Shape, class LaneReal>
+struct ApplyActions {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  const LeggedConstants* constants;
+  LeggedRows rows;
+  const float* action;  ///< [env][actions]: targets [rad]
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    auto late = read_rows<LateControl<Real, J>, Real>(rows.late, lane);
+    late.last = read_rows<Array<Real, J>, Real>(rows.control, lane);
+    Array<Real, J> target;
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      const Real given = gather_from_rows<K, Real>(action, constants->actions, constants->action_place[i], lane);
+      target[i] = select(of_limbs<Real>(constants->driven[i], lane) > Real(0.5f), given, Real(0.0f));
+    }
+    write_rows<Real>(rows.late, lane, late);
+    write_rows<Real>(rows.control, lane, target);
+  }
+};
+
+/// A fresh start of the lanes' environments.
+template <class Shape, class Real>
+struct LeggedStart {
+  static constexpr int J = Shape::kJoints;
+  PhysicsState<Real, J> state;
+  PhysicsVariation<Real, J> variation;
+  LeggedLane<Real, J> memory;
+  Array<Real, J> control;
+  Real delay;
+};
+
+template <class Shape, class Real>
+STAMPEDE_FN Vec3<Real> draw_command(const LeggedConstants& c, Random<Real>& random) {
+  Vec3<Real> u{draw(random, c.command_x), draw(random, c.command_y), draw(random, c.command_yaw)};
+  const Real none(0.0f), zone(c.dead_zone);
+  const MaskOf<Real> stands = random.uniform() < Real(c.standing_share);
+  const MaskOf<Real> walks = u.x * u.x + u.y * u.y >= zone * zone && !stands;
+  return {select(walks, u.x, none), select(walks, u.y, none), select(abs(u.z) >= zone && !stands, u.z, none)};
+}
+
+/// `environment` draws for the whole robot, `limb` for each lane. Environment and lane must be those of `lane`.
+template <class Shape, class Real>
+STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedConstants& c, Index lane, std::uint64_t seed,
+                                                  std::uint32_t clock) {
+  constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  Random<Real> environment(seed, environment_indices<K, Real>(lane), clock, Purpose::kReset);
+  Random<Real> limb(seed, lane_indices<Real>(lane), clock, Purpose::kRandomise);
+  const Real none(0.0f), one(1.0f);
+  LeggedStart<Shape, Real> start;
+  PhysicsState<Real, J>& s = start.state;
+  s = fill_rows<PhysicsState<Real, J>>(none);
+  s.position = {draw(environment, c.start_position), draw(environment, c.start_position), Real(c.home_height)};
+  Real sine, cosine;
+  sincos(draw(environment, c.start_yaw) * Real(0.5f), sine, cosine);
+  const Quat<float>& home = c.home_orientation;
+  s.orientation =
+      Quat<Real>{cosine, none, none, sine} * Quat<Real>{Real(home.w), Real(home.x), Real(home.y), Real(home.z)};
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    const Real at = of_limbs<Real>(c.default_position[i], lane), driven = of_limbs<Real>(c.driven[i], lane);
+    const Real low = of_limbs<Real>(c.position_low[i], lane), high = of_limbs<Real>(c.position_high[i], lane);
+    s.q[i] = min(max(at * draw(limb, c.start_joint_factor), low), high);
+    s.v[i] = driven * draw(limb, c.start_joint_velocity);
+    start.control[i] = at * driven;
+    start.memory.action[i] = none;
+  }
+  PhysicsVariation<Real, J>& v = start.variation;
+  v = no_variation<Real, J>({Real(c.gravity[0]), Real(c.gravity[1]), Real(c.gravity[2])});
+  v.friction = draw(environment, c.friction);
+  v.base_mass = draw(environment, c.base_mass);
+  v.base_centre = {draw(environment, c.base_centre), draw(environment, c.base_centre),
+                   draw(environment, c.base_centre)};
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    v.mass[i] = draw(limb, c.mass);
+    v.strength[i] = draw(limb, c.strength);
+    v.servo[i] = draw(limb, c.stiffness);
+    v.velocity_gain[i] = draw(limb, c.damping);
+    v.armature[i] = draw(limb, c.armature);
+    v.friction_loss[i] = draw(limb, c.friction_loss);
+  }
+  start.delay = draw(environment, c.delay);
+  start.memory.air_time = start.memory.foot_force = none;
+  start.memory.touched = one;  // no foot touches down where an episode begins
+  start.memory.command = draw_command<Shape>(c, environment);
+  start.memory.command_age = none;
+  start.memory.friction = v.friction;
+  start.memory.velocity = s.v;
+  return start;
+}
+
+/// The commands that environments are given instead of drawn ones, in evaluations: [3][stride]; null for none.
+template <int K, class Real>
+STAMPEDE_FN Vec3<Real> given_command(const float* commands, Index stride, Index lane) {
+  return {load_each<K, Real>(commands, lane), load_each<K, Real>(commands + stride, lane),
+          load_each<K, Real>(commands + 2 * stride, lane)};
+}
+
+/// Starts all environments anew; with `random_phase` at random ages.
+template <class Shape, class LaneReal>
+struct ResetLegged {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  const LeggedConstants* constants;
+  LeggedRows rows;
+  EnvironmentView view;
+  const float* commands;
+  std::uint64_t seed;
+  bool random_phase;
+  float *policy, *critic;  ///< [env][size]; critic null where both look at the same
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    const LeggedConstants& c = *constants;
+    LeggedStart<Shape, Real> start = start_legged<Shape, Real>(c, lane, seed, 0);
+    if (commands != nullptr) start.memory.command = given_command<K, Real>(commands, view.stride, lane);
+    Random<Real> phase(seed, environment_indices<K, Real>(lane), 0, Purpose::kPhase);
+    const Real age = to_real<Real>(to_int(phase.uniform() * Real(static_cast<float>(c.max_steps))));
+    store_each<K>(view.age, lane, random_phase ? age : Real(0.0f));
+    store_each<K>(view.episode_return, lane, Real(0.0f));
+    store_each<K>(view.whole, lane, random_phase ? select(age == Real(0.0f), Real(1.0f), Real(0.0f)) : Real(1.0f));
+    write_rows<Real>(rows.state, lane, start.state);
+    write_rows<Real>(rows.variation, lane, start.variation);
+    write_rows<Real>(rows.memory, lane, start.memory);
+    write_rows<Real>(rows.control, lane, start.control);
+    write_rows<Real>(rows.late, lane, LateControl<Real, J>{start.control, start.delay});
+    const LeggedView<Shape, Real> seen(c, lane, start.state, start.memory);
+    const Real height = start.state.position.z;
+    Random<Real> noise(seed, lane_indices<Real>(lane), 0, Purpose::kNoise);
+    write_observation(seen, c.policy, c.policy_terms, c.policy_size, height, &noise, policy);
+    if (critic == nullptr) return;
+    write_observation(seen, c.critic, c.critic_terms, c.critic_size, height, static_cast<Random<Real>*>(nullptr),
+                      critic);
+  }
+};
+
+/// After the physics of a control step.
+template <class Shape, class LaneReal>
+struct FinishStep {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  const LeggedConstants* constants;
+  LeggedRows rows;
+  EnvironmentView view;
+  const float* commands;
+  std::uint64_t seed;
+  const std::uint32_t* clock;
+  std::uint32_t offset;
+  StepOutput out;
+  float* reward_sums;  ///< [kRewardTermCount][stride]: added to
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    const LeggedConstants& c = *constants;
+    const Real none(0.0f), one(1.0f);
+    const std::uint32_t now = *clock + offset + 1;
+    auto s = read_rows<PhysicsState<Real, J>, Real>(rows.state, lane);
+    auto memory = read_rows<LeggedLane<Real, J>, Real>(rows.memory, lane);
+    const auto record = read_rows<PhysicsRecord<Real, J>, Real>(rows.record, lane);
+    const auto target = read_rows<Array<Real, J>, Real>(rows.control, lane);
+
+    // ---- what the step changed
+    LeggedChange<Real, J> change;
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      change.acceleration[i] = (s.v[i] - memory.velocity[i]) * Real(1.0f / c.control_dt);
+      const Real action = (target[i] - of_limbs<Real>(c.default_position[i], lane)) *
+                          (of_limbs<Real>(c.driven[i], lane) * Real(1.0f / c.action_scale));
+      change.action[i] = action - memory.action[i];
+      memory.action[i] = action;
+    }
+    change.touchdown = record.touches * (one - memory.touched);
+    change.air_time = memory.air_time + Real(c.control_dt);
+    memory.air_time = select(record.touches > Real(0.5f), none, change.air_time);
+    memory.touched = record.touches;
+    memory.foot_force = record.force[J + 1];
+    memory.command_age += one;
+    Real upper = record.force[0];
+    STAMPEDE_UNROLL
+    for (int i = 1; i < J; ++i) upper = max(upper, record.force[i]);
+    change.body_force = group_max<K>(upper);
+    change.leg_force = record.force[J];
+
+    const LeggedView<Shape, Real> seen(c, lane, s, memory);
+    const Real height = s.position.z;
+
+    // ---- rewards
+    Real reward = none;
+    STAMPEDE_NO_UNROLL
+    for (int term = 0; term < kRewardTermCount; ++term) {
+      if (c.reward_weight[term] == 0.0f) continue;
+      const Real part = reward_of<Shape>(static_cast<RewardTerm>(term), seen, record, change) *
+                        Real(c.reward_weight[term] * c.control_dt);
+      reward += part;
+      float* sum = reward_sums + term * view.stride;
+      store_each<K>(sum, lane, load_each<K, Real>(sum, lane) + select(is_finite(part), part, none));
+    }
+    reward = max(reward, none);
+
+    // ---- constraints
+    MaskOf<Real> violated = none > one;
+    if (out.violation != nullptr || c.constraints_end) {
+      STAMPEDE_NO_UNROLL
+      for (int i = 0; i < c.constraints; ++i) {
+        violated = judge<Shape>(c.constraint[i], seen, record, change, height, out.violation, out.violation_stride) ||
+                   violated;
+      }
+    }
+
+    // ---- ends
+    const Real age = load_each<K, Real>(view.age, lane) + one;
+    const MaskOf<Real> bad =
+        group_sum<K>(select(record.held > Real(0.5f) || !is_finite(reward), one, none)) > Real(0.5f);
+    MaskOf<Real> terminated =
+        bad || change.body_force > Real(c.end_body_force) || seen.gravity.z > Real(c.end_gravity_z);
+    if (c.constraints_end) terminated = terminated || violated;
+    const MaskOf<Real> ended = terminated || age >= Real(static_cast<float>(c.max_steps));
+    reward = select(bad, none, reward);
+    const Real episode_return = load_each<K, Real>(view.episode_return, lane) + reward;
+    store_each<K>(out.reward, lane, reward);
+    store_each<K>(out.ended, lane,
+                  select(terminated, Real(kTerminated), select(ended, Real(kTimedOut), Real(kRunning))));
+    if (out.figures != nullptr) write_figures(seen, record, lane);
+    store_each<K>(view.age, lane, select(ended, none, age));
+    store_each<K>(view.episode_return, lane, select(ended, none, episode_return));
+    store_each<K>(view.over_slots, lane, group_sum<K>(load<Real>(rows.over_slots + lane)));
+
+    if (any_together(ended)) {
+      const bool own = out.critic_observation != nullptr;
+      write_observation(seen, own ? c.critic : c.policy, own ? c.critic_terms : c.policy_terms,
+                        own ? c.critic_size : c.policy_size, height, static_cast<Random<Real>*>(nullptr),
+                        out.final_observation);
+      if (any_together(bad)) {
+        add_each(bad, view.nonfinite, lane, one);
+        write_rows<Real>(rows.last_good, lane,
+                         select_all<Real>(bad, s, read_rows<PhysicsState<Real, J>, Real>(rows.last_good, lane)));
+      }
+      const Real whole = load_each<K, Real>(view.whole, lane);
+      const MaskOf<Real> counted = ended && whole > Real(0.5f);
+      store_each<K>(view.whole, lane, select(ended, one, whole));
+      add_each(counted, view.finished, lane, one);
+      add_each(counted, view.finished_return, lane, episode_return);
+      add_each(counted, view.finished_length, lane, age);
+      add_each(counted && terminated, view.finished_metric, lane, one);  // falls
+      LeggedStart<Shape, Real> start = start_legged<Shape, Real>(c, lane, seed, now);
+      s = select_all<Real>(ended, start.state, s);
+      memory = select_all<Real>(ended, start.memory, memory);
+      write_rows<Real>(
+          rows.variation, lane,
+          select_all<Real>(ended, start.variation, read_rows<PhysicsVariation<Real, J>, Real>(rows.variation, lane)));
+      write_rows<Real>(rows.control, lane, select_all<Real>(ended, start.control, target));
+      auto late = read_rows<LateControl<Real, J>, Real>(rows.late, lane);
+      late.steps = select(ended, start.delay, late.steps);
+      write_rows<Real>(rows.late, lane, late);
+    }
+
+    // ---- what the world does
+    Random<Real> random(seed, environment_indices<K, Real>(lane), now, Purpose::kCommand);
+    if (commands != nullptr) {
+      memory.command = given_command<K, Real>(commands, view.stride, lane);
+    } else {
+      const MaskOf<Real> anew = memory.command_age >= Real(static_cast<float>(c.command_steps));
+      if (any_together(anew)) {
+        const Vec3<Real> command = draw_command<Shape>(c, random);
+        memory.command = select(anew, command, memory.command);
+        memory.command_age = select(anew, none, memory.command_age);
+      }
+    }
+    if (c.push_velocity > 0.0f) {
+      Random<Real> push(seed, environment_indices<K, Real>(lane), now, Purpose::kPush);
+      const MaskOf<Real> pushed = push.uniform() < Real(c.push_probability) && !ended;
+      const Real most(c.push_velocity);
+      const Real x = push.uniform(-most, most), y = push.uniform(-most, most);
+      s.velocity = {select(pushed, x, s.velocity.x), select(pushed, y, s.velocity.y), s.velocity.z};
+    }
+
+    write_rows<Real>(rows.state, lane, s);
+    memory.velocity = s.v;
+    write_rows<Real>(rows.memory, lane, memory);
+    const LeggedView<Shape, Real> next(c, lane, s, memory);
+    const Real next_height = s.position.z;
+    Random<Real> noise(seed, lane_indices<Real>(lane), now, Purpose::kNoise);
+    write_observation(next, c.policy, c.policy_terms, c.policy_size, next_height, &noise, out.observation);
+    if (out.critic_observation == nullptr) return;
+    write_observation(next, c.critic, c.critic_terms, c.critic_size, next_height, static_cast<Random<Real>*>(nullptr),
+                      out.critic_observation);
+  }
+
+ private:
+  STAMPEDE_FN static void add_each(MaskOf<Real> mask, float* to, Index lane, Real x) {
+    store_each<K>(to, lane, load_each<K, Real>(to, lane) + select(mask, x, Real(0.0f)));
+  }
+
+  STAMPEDE_FN void write_figures(const LeggedView<Shape, Real>& seen, const PhysicsRecord<Real, J>& record,
+                                 Index lane) const {
+    const auto put = [&](LeggedFigure figure, Real x) {
+      store_each<K>(out.figures + static_cast<int>(figure) * view.stride, lane, x);
+    };
+    put(LeggedFigure::kVelocityX, seen.forward);
+    put(LeggedFigure::kVelocityY, seen.sideways);
+    put(LeggedFigure::kYawRate, seen.yaw_rate);
+    put(LeggedFigure::kCommandX, seen.memory.command.x);
+    put(LeggedFigure::kCommandY, seen.memory.command.y);
+    put(LeggedFigure::kCommandYaw, seen.memory.command.z);
+    put(LeggedFigure::kCommandAge, seen.memory.command_age);
+    put(LeggedFigure::kPower, reward_of<Shape>(RewardTerm::kPower, seen, record, LeggedChange<Real, J>{}));
+    // Feet on the ground as the digits of a binary number.
+    const Real bit = of_limbs<Real>(constants->limb_bit, lane);
+    put(LeggedFigure::kFeet, group_sum<K>(record.touches * bit));
+  }
+};
+
+/// The environments' states in MuJoCo's coordinates: qpos, then qvel; row r of environment e goes to [r][stride].
+template <class Shape, class LaneReal>
+struct CopyCoordinates {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  const LeggedConstants* constants;
+  RowsView<float> state;
+  float* to;
+  Index stride;
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    const auto s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
+    const Real base[13] = {s.position.x,    s.position.y,    s.position.z, s.orientation.w, s.orientation.x,
+                           s.orientation.y, s.orientation.z, s.velocity.x, s.velocity.y,    s.velocity.z,
+                           s.spin.x,        s.spin.y,        s.spin.z};
+    const int joints = constants->joints;
+    STAMPEDE_UNROLL
+    for (int r = 0; r < 13; ++r) store_each<K>(to + (r < 7 ? r : joints + r) * stride, lane, base[r]);
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      scatter_to_rows<K>(to + 7 * stride, 1, stride, constants->joint_place[i], lane, s.q[i]);
+      scatter_to_rows<K>(to + (joints + 13) * stride, 1, stride, constants->joint_place[i], lane, s.v[i]);
+    }
+  }
+};
+
+}  // namespace stampede

@@ -1,0 +1,106 @@
+#pragma once
+/// \file A walking task as kernels see it: one struct of numbers, made from a task's file on the host (host/legged/plan.hpp)
+/// and kept on the device; and what each lane remembers from one control step to the next.
+
+#include "envs/legged/terms.hpp"
+#include "kernels/group.hpp"
+#include "kernels/physics/model.hpp"
+
+namespace stampede {
+
+/// Bounds that a number is drawn from, evenly.
+struct Span {
+  float low = 0, high = 0;
+};
+
+inline constexpr int kMostTerms = 16, kMostConstraints = 24, kMostJointsALimb = 6;
+
+/// A term of an observation: its numbers begin at `begin` of the row.
+struct PlacedTerm {
+  ObservationTerm term;
+  int begin;
+  float noise;  ///< half-width of the uniform noise
+};
+
+/// A constraint: its columns begin at `begin`.
+struct PlacedConstraint {
+  Quantity quantity;
+  When when;
+  int begin, columns;
+  float limit;
+  LimbPlaces place[kMostJointsALimb];         ///< column, from `begin`, of each limb's joints (of the limb: in [0])
+  LimbTable<float> judged[kMostJointsALimb];  ///< 1 where it is judged, the base's in all lanes; else 0
+};
+
+struct LeggedConstants {
+  int limbs, joints, actions;
+  LimbPlaces action_place[kMostJointsALimb];            ///< of each joint in the row of actions; -1: not driven
+  LimbPlaces joint_place[kMostJointsALimb];             ///< of each joint in the order of qvel; -1: not there
+  LimbTable<float> limb_bit;                            ///< 2^limb; 0: no limb
+  LimbPlaces limb_place;                                ///< 0 … limbs - 1; -1: no limb
+  LimbPlaces first_limb;                                ///< 0 for the first limb, else -1: what is the base's
+  LimbTable<float> default_position[kMostJointsALimb];  ///< [rad]
+  LimbTable<float> driven[kMostJointsALimb];            ///< 1 or 0
+  LimbTable<float> position_low[kMostJointsALimb], position_high[kMostJointsALimb];
+  float home_height;  ///< of the base's origin [m]
+  Quat<float> home_orientation;
+  float action_scale;  ///< [rad]
+  float control_dt;    ///< [s]
+  int decimation;      ///< physics steps of a control step
+  int max_steps;       ///< of an episode
+  float weight;        ///< of the robot [N]
+  float gravity[3];
+
+  // Commands.
+  Span command_x, command_y, command_yaw;
+  float dead_zone, standing_share;
+  int command_steps;  ///< between changes
+
+  // Starts.
+  Span start_joint_factor, start_joint_velocity, start_position, start_yaw;
+  // What differs between environments, as factors unless a unit is given.
+  Span friction, base_mass, mass, strength, stiffness, damping, armature, friction_loss;
+  Span base_centre;        ///< [m]
+  Span delay;              ///< [physics steps]
+  float push_velocity;     ///< [m/s]
+  float push_probability;  ///< a control step
+
+  float reward_weight[kRewardTermCount];
+  float end_body_force;  ///< [N]: more on base or upper links ends the episode
+  float end_gravity_z;   ///< gravity's z, base axes, above which it ends
+  bool constraints_end;  ///< any violation ends the episode
+
+  int policy_terms, critic_terms, constraints;
+  int policy_size, critic_size, columns;
+  PlacedTerm policy[kMostTerms], critic[kMostTerms];
+  PlacedConstraint constraint[kMostConstraints];
+};
+
+/// What a lane remembers. Members of the environment are the same in all lanes of its group.
+template <class Real, int J>
+struct LeggedLane {
+  Array<Real, J> action;    ///< last: (target - default) / action scale
+  Array<Real, J> velocity;  ///< of the joints, at the end of the last control step [rad/s]
+  Real air_time;            ///< of the limb's foot [s]
+  Real touched;             ///< 1 where the foot touched at the end of the last control step
+  Real foot_force;          ///< largest of the last control step [N]
+  Vec3<Real> command;       ///< forward, sideways [m/s], yaw rate [rad/s]
+  Real command_age;         ///< control steps since it changed
+  Real friction;            ///< factor on the ground's
+};
+
+/// What evaluations look at, an environment each: rows of [kLeggedFigures][stride].
+enum class LeggedFigure : int {
+  kVelocityX,
+  kVelocityY,
+  kYawRate,
+  kCommandX,
+  kCommandY,
+  kCommandYaw,
+  kCommandAge,
+  kPower,
+  kFeet
+};
+inline constexpr int kLeggedFigures = 9;
+
+}  // namespace stampede

@@ -1,0 +1,371 @@
+/// \file Names of a task's file become places in rows.
+#include "host/legged/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/base/error.hpp"
+#include "host/base/suggest.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr double kFar = 1e29;  ///< beyond it a joint has no limit
+constexpr float kBeyondLimit =
+    0.5f;  ///< how far targets may lie beyond a joint's limits: what presses against them [rad]
+
+template <class Info, std::size_t N>
+int index_of(const Info (&infos)[N], const std::string& name) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (name == infos[i].name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+int index_of_when(const std::string& name) {
+  for (int i = 0; i < kWhenCount; ++i) {
+    if (name == kWhenNames[i]) return i;
+  }
+  return 0;
+}
+
+/// Whether a name is what a pattern says; * stands for any letters.
+bool matches(const char* pattern, const char* name) {
+  if (*pattern == '*') return matches(pattern + 1, name) || (*name != '\0' && matches(pattern, name + 1));
+  if (*pattern != *name) return false;
+  return *pattern == '\0' || matches(pattern + 1, name + 1);
+}
+
+class Planner {
+ public:
+  Planner(const TaskInfo& task, const LeggedSettings& settings)
+      : task_(task), settings_(settings), plan_(std::make_shared<LeggedPlan>()), c_(plan_->constants) {}
+
+  std::shared_ptr<const LeggedPlan> make() {
+    if (settings_.control.robot.empty()) {
+      fail("control.robot is missing; a robot's name (`stampede list`) or its file would be right");
+    }
+    plan_->robot = load_robot(settings_.control.robot, legged_load_options(settings_)).robot;
+    check_robot();
+    place_joints();
+    place_numbers();
+    plan_->info = task_;
+    place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms, c_.policy_size,
+                       &plan_->info.observation_names);
+    if (settings_.observations.critic.empty()) {
+      std::copy(c_.policy, c_.policy + kMostTerms, c_.critic);
+      c_.critic_terms = c_.policy_terms;
+      c_.critic_size = 0;
+    } else {
+      place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms, c_.critic_size, nullptr);
+      for (PlacedTerm& placed : c_.critic) placed.noise = 0;
+    }
+    place_constraints();
+    name_task();
+    return plan_;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { throw Error("task '" + task_.name + "': " + what); }
+
+  const RobotModel& robot() const { return plan_->robot; }
+  const JointModel<double>& joint_of(const RobotJoint& info) const {
+    return robot().joint[static_cast<std::size_t>(info.limb * robot().size.joints + info.place)];
+  }
+
+  void check_robot() const {
+    if (!robot().options.floating)
+      fail("the robot '" + robot().name + "' has a fixed base; one that walks moves freely");
+    if (robot().limbs < 2) fail("the robot '" + robot().name + "' has one limb; two or more would be right");
+    if (robot().nu < 1) fail("the robot '" + robot().name + "' has no actuators; position servos would be right");
+    for (const RobotJoint& info : robot().joint_info) {
+      if (info.actuator >= 0 && !(joint_of(info).servo > 0)) {
+        fail("joint '" + info.name + "' is not driven by a position servo; <position joint=\"" + info.name +
+             "\" .../> would be right");
+      }
+    }
+    const std::size_t given = settings_.control.pose.size();
+    if (given != 0 && given != robot().joint_info.size()) {
+      fail(fmt::format("control.pose has {} numbers, but the robot '{}' has {} joints", given, robot().name,
+                       robot().joint_info.size()));
+    }
+    const double step = settings_.control.timestep * static_cast<float>(settings_.control.decimation);
+    const Span& delay = settings_.randomise.delay;
+    if (static_cast<double>(delay.high) > step + 1e-9) {
+      fail(
+          fmt::format("randomise.delay = [{}, {}] is longer than a control step of {} s", delay.low, delay.high, step));
+    }
+  }
+
+  /// Calls body(table index, limb) for all lanes of the widest pack.
+  template <class Body>
+  void for_lanes(const Body& body) const {
+    const int limbs = robot().size.limbs;
+    const int group = limbs <= 1 ? 1 : limbs <= 2 ? 2 : limbs <= 4 ? 4 : 8;
+    for (int lane = 0; lane < kMaxLanes; ++lane) body(lane, lane % group);
+  }
+
+  void place_joints() {
+    c_.limbs = robot().limbs;
+    c_.joints = static_cast<int>(robot().joint_info.size());
+    for (int i = 0; i < kMostJointsALimb; ++i) {
+      for (int lane = 0; lane < kMaxLanes; ++lane) {
+        c_.action_place[i].value[lane] = c_.joint_place[i].value[lane] = -1;
+        c_.position_low[i].value[lane] = -1e30f;
+        c_.position_high[i].value[lane] = 1e30f;
+      }
+    }
+    for_lanes([&](int lane, int limb) {
+      const bool there = limb < robot().limbs;
+      c_.limb_place.value[lane] = there ? limb : -1;
+      c_.first_limb.value[lane] = limb == 0 ? 0 : -1;
+      c_.limb_bit.value[lane] = there ? static_cast<float>(1 << limb) : 0.0f;
+    });
+    int ordinal = 0;
+    for (const RobotJoint& info : robot().joint_info) {
+      const JointModel<double>& joint = joint_of(info);
+      const auto position = static_cast<std::size_t>(info.position);
+      const double home = settings_.control.pose.empty()
+                              ? robot().home_qpos[position]
+                              : static_cast<double>(settings_.control.pose[static_cast<std::size_t>(ordinal)]);
+      const int action = info.actuator >= 0 ? static_cast<int>(plan_->action_centre.size()) : -1;
+      for_lanes([&](int lane, int limb) {
+        if (limb != info.limb) return;
+        c_.joint_place[info.place].value[lane] = ordinal;
+        c_.action_place[info.place].value[lane] = action;
+        c_.default_position[info.place].value[lane] = static_cast<float>(home);
+        c_.driven[info.place].value[lane] = action >= 0 ? 1.0f : 0.0f;
+        c_.position_low[info.place].value[lane] = static_cast<float>(std::max(joint.low, -1e30));
+        c_.position_high[info.place].value[lane] = static_cast<float>(std::min(joint.high, 1e30));
+      });
+      ++ordinal;
+      if (action < 0) continue;
+      plan_->action_centre.push_back(static_cast<float>(home));
+      plan_->action_scale.push_back(settings_.control.action_scale);
+      const auto turn = static_cast<float>(2 * kPi);
+      plan_->action_low.push_back(joint.low > -kFar ? static_cast<float>(joint.low) - kBeyondLimit
+                                                    : static_cast<float>(home) - turn);
+      plan_->action_high.push_back(joint.high < kFar ? static_cast<float>(joint.high) + kBeyondLimit
+                                                     : static_cast<float>(home) + turn);
+      plan_->info.action_names.push_back(info.name);
+    }
+    c_.actions = static_cast<int>(plan_->action_centre.size());
+    action_names_ = plan_->info.action_names;
+  }
+
+  void place_numbers() {
+    const ControlSettings& control = settings_.control;
+    const RobotModel& r = robot();
+    c_.home_height = settings_.start.height != 0 ? settings_.start.height : static_cast<float>(r.home_qpos[2]);
+    c_.home_orientation = {static_cast<float>(r.home_qpos[3]), static_cast<float>(r.home_qpos[4]),
+                           static_cast<float>(r.home_qpos[5]), static_cast<float>(r.home_qpos[6])};
+    c_.action_scale = control.action_scale;
+    c_.control_dt = control.timestep * static_cast<float>(control.decimation);
+    c_.decimation = control.decimation;
+    c_.max_steps = std::max(1, static_cast<int>(std::lround(control.episode / c_.control_dt)));
+    const Vec3<double>& g = r.gravity;
+    c_.gravity[0] = static_cast<float>(g.x), c_.gravity[1] = static_cast<float>(g.y),
+    c_.gravity[2] = static_cast<float>(g.z);
+    c_.weight = static_cast<float>(r.total_mass * std::sqrt(dot(g, g)));
+    c_.command_x = settings_.commands.x;
+    c_.command_y = settings_.commands.y;
+    c_.command_yaw = settings_.commands.yaw;
+    c_.dead_zone = settings_.commands.dead_zone;
+    c_.standing_share = settings_.commands.standing;
+    c_.command_steps = std::max(1, static_cast<int>(std::lround(settings_.commands.period / c_.control_dt)));
+    c_.start_joint_factor = settings_.start.joint_factor;
+    c_.start_joint_velocity = settings_.start.joint_velocity;
+    c_.start_position = settings_.start.position;
+    c_.start_yaw = settings_.start.yaw;
+    const RandomiseSettings& random = settings_.randomise;
+    c_.friction = random.friction;
+    c_.base_mass = random.base_mass;
+    c_.mass = random.mass;
+    c_.strength = random.strength;
+    c_.stiffness = random.stiffness;
+    c_.damping = random.damping;
+    c_.armature = random.armature;
+    c_.friction_loss = random.friction_loss;
+    c_.base_centre = random.base_centre;
+    c_.delay = {random.delay.low / control.timestep, random.delay.high / control.timestep};
+    c_.push_velocity = random.push_velocity;
+    c_.push_probability = c_.control_dt / random.push_period;
+    std::copy(settings_.rewards.begin(), settings_.rewards.end(), c_.reward_weight);
+    c_.end_body_force = settings_.terminations.body_force;
+    c_.end_gravity_z = settings_.terminations.gravity_z;
+    c_.constraints_end = settings_.objective == "early-termination";
+    plan_->soft = settings_.objective == "cat";
+    plan_->cat = settings_.cat;
+  }
+
+  float noise_of(ObservationTerm term) const {
+    const NoiseSettings& n = settings_.noise;
+    switch (term) {
+      case ObservationTerm::kBaseLinearVelocity:
+        return n.base_linear_velocity;
+      case ObservationTerm::kBaseAngularVelocity:
+        return n.base_angular_velocity;
+      case ObservationTerm::kProjectedGravity:
+        return n.projected_gravity;
+      case ObservationTerm::kJointPosition:
+        return n.joint_position;
+      case ObservationTerm::kJointVelocity:
+        return n.joint_velocity;
+      default:
+        return 0;
+    }
+  }
+
+  /// The numbers' names: base.x, joint names, limb indices.
+  std::vector<std::string> names_of(const ObservationTermInfo& info) const {
+    const std::string name = info.name;
+    std::vector<std::string> names;
+    switch (info.per) {
+      case Per::kBase:
+        names = {name};
+        break;
+      case Per::kBase3:
+        for (const char* axis : {".x", ".y", ".z"}) names.push_back(name + axis);
+        break;
+      case Per::kLimb:
+        for (int limb = 0; limb < robot().limbs; ++limb) names.push_back(fmt::format("{}.{}", name, limb));
+        break;
+      case Per::kJoint:
+        for (const std::string& joint : action_names_) names.push_back(name + "." + joint);
+        break;
+    }
+    return names;
+  }
+
+  void place_observations(const std::vector<std::string>& terms, const char* group, PlacedTerm* placed, int& count,
+                          int& size, std::vector<std::string>* names) {
+    if (terms.empty())
+      fail(fmt::format("observations.{} is empty; terms such as \"joint_position\" would be right", group));
+    if (terms.size() > kMostTerms) {
+      fail(fmt::format("observations.{} has {} terms; at most {} are possible", group, terms.size(), kMostTerms));
+    }
+    count = 0;
+    size = 0;
+    if (names != nullptr) names->clear();
+    for (const std::string& term : terms) {
+      const int index = index_of(kObservationTerms, term);
+      const auto which = static_cast<ObservationTerm>(index);
+      placed[count++] = {which, size, noise_of(which)};
+      const std::vector<std::string> more = names_of(kObservationTerms[index]);
+      size += static_cast<int>(more.size());
+      if (names != nullptr) names->insert(names->end(), more.begin(), more.end());
+    }
+  }
+
+  void place_constraints() {
+    if (settings_.constraints.size() > kMostConstraints) {
+      fail(fmt::format("{} constraints; at most {} are possible", settings_.constraints.size(), kMostConstraints));
+    }
+    for (const ConstraintSettings& from : settings_.constraints) {
+      const std::string key = "constraints." + from.name;
+      const int index = index_of(kQuantities, from.quantity);
+      if (index < 0) fail(key + ".quantity is missing; \"joint_torque\" or another would be right");
+      const QuantityInfo& info = kQuantities[index];
+      if (!(from.limit >= info.least && from.limit <= info.most)) {
+        fail(fmt::format("{}.limit = {} is out of range for {}; it must be from {} to {}", key, from.limit, info.name,
+                         info.least, info.most));
+      }
+      PlacedConstraint& placed = c_.constraint[c_.constraints++];
+      placed.quantity = static_cast<Quantity>(index);
+      placed.when = static_cast<When>(index_of_when(from.when));
+      placed.limit = from.limit;
+      placed.begin = c_.columns;
+      placed.columns = 0;
+      for (int i = 0; i < kMostJointsALimb; ++i) {
+        std::fill(placed.place[i].value, placed.place[i].value + kMaxLanes, -1);
+        std::fill(placed.judged[i].value, placed.judged[i].value + kMaxLanes, 0.0f);
+      }
+      place_columns(from, info, key, placed);
+      c_.columns += placed.columns;
+      plan_->constraints.push_back({from.name, from.kind, from.limit, placed.begin, placed.columns});
+      for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f});
+    }
+  }
+
+  void place_columns(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key,
+                     PlacedConstraint& placed) const {
+    if (info.per != Per::kJoint && !from.joints.empty()) {
+      fail(fmt::format("{}.joints: {} is not judged joint by joint; leave joints out", key, info.name));
+    }
+    if (info.per == Per::kJoint) {
+      for (const std::string& pattern : from.joints) {
+        const bool known = std::any_of(action_names_.begin(), action_names_.end(),
+                                       [&](const std::string& name) { return matches(pattern.c_str(), name.c_str()); });
+        if (!known) {
+          fail(fmt::format("{}.joints: the robot '{}' has no driven joint '{}'; {}", key, robot().name, pattern,
+                           suggestion(pattern, action_names_)));
+        }
+      }
+      for (const RobotJoint& joint : robot().joint_info) {
+        const bool chosen =
+            from.joints.empty() || std::any_of(from.joints.begin(), from.joints.end(), [&](const std::string& pattern) {
+              return matches(pattern.c_str(), joint.name.c_str());
+            });
+        if (joint.actuator < 0 || !chosen) continue;
+        for_lanes([&](int lane, int limb) {
+          if (limb != joint.limb) return;
+          placed.place[joint.place].value[lane] = placed.columns;
+          placed.judged[joint.place].value[lane] = 1.0f;
+        });
+        ++placed.columns;
+      }
+      return;
+    }
+    const bool of_limb = info.per == Per::kLimb;
+    for_lanes([&](int lane, int limb) {
+      placed.place[0].value[lane] = of_limb ? (limb < robot().limbs ? limb : -1) : (limb == 0 ? 0 : -1);
+      placed.judged[0].value[lane] = !of_limb || limb < robot().limbs ? 1.0f : 0.0f;
+    });
+    placed.columns = of_limb ? robot().limbs : 1;
+  }
+
+  void name_task() {
+    TaskInfo& info = plan_->info;
+    info.action_names = action_names_;
+    info.observations = c_.policy_size;
+    info.actions = c_.actions;
+    info.states = robot().nq + robot().nv;
+    info.max_steps = c_.max_steps;
+    info.control_dt = static_cast<double>(c_.control_dt);
+  }
+
+  const TaskInfo& task_;
+  const LeggedSettings& settings_;
+  std::shared_ptr<LeggedPlan> plan_;
+  LeggedConstants& c_;
+  std::vector<std::string> action_names_;
+};
+
+}  // namespace
+
+LoadOptions legged_load_options(const LeggedSettings& settings) {
+  LoadOptions options;
+  options.base = BaseChoice::kFree;
+  options.timestep = static_cast<double>(settings.control.timestep);
+  options.feet = settings.control.feet;
+  if (settings.control.stiffness > 0) {
+    options.servo =
+        ServoGains{static_cast<double>(settings.control.stiffness), static_cast<double>(settings.control.damping),
+                   static_cast<double>(settings.control.torque_limit)};
+  }
+  return options;
+}
+
+std::shared_ptr<const LeggedPlan> make_legged_plan(const TaskInfo& task, const LeggedSettings& settings) {
+  return Planner(task, settings).make();
+}
+
+LeggedSettings without_randomisation(LeggedSettings settings) {
+  settings.noise = {};
+  settings.randomise = {};
+  return settings;
+}
+
+}  // namespace stampede

@@ -1,0 +1,39 @@
+#pragma once
+/// \file Robots on a backend, for whoever works on their rows where they lie: the tasks' kernels.
+
+#include <vector>
+
+#include "host/engine/simulation.hpp"
+#include "kernels/physics/batch.hpp"
+
+namespace stampede {
+
+/// The robots' rows on the device, a number each lane (kernels/physics/batch.hpp).
+template <class Scalar>
+struct RobotRows {
+  RowsView<Scalar> state, variation, control, counts;
+  RowsView<Scalar> late, record;  ///< LateControl and PhysicsRecord
+};
+
+/// A batch of robots. Lane = environment * group + limb.
+template <class Backend, class Scalar>
+class Robots {
+ public:
+  using Context = typename Backend::Context;
+  virtual ~Robots() = default;
+
+  /// The rows, which the caller may change; what was set through `host()` is there first.
+  virtual RobotRows<Scalar> rows() = 0;
+  /// Takes the lanes of a range `steps` steps on, within a for_tiles: controls come late where `late` says so, and the record
+  /// is written.
+  virtual void step(const Context& context, Range lanes, int steps) = 0;
+  /// All that they go on from, as numbers; and the reverse. Throws Error where the count is another.
+  virtual std::vector<Scalar> save() = 0;
+  virtual void restore(const std::vector<Scalar>& numbers) = 0;
+  /// The same robots from the host.
+  virtual Simulation& host() = 0;
+  /// The ground that they stand on, on the device; all zeros where it is level.
+  virtual TerrainView ground() = 0;
+};
+
+}  // namespace stampede

@@ -1,0 +1,176 @@
+#pragma once
+/// \file A batch of environments of a task that is chosen at run time, on any backend.
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "envs/batch.hpp"
+#include "envs/tasks.hpp"
+#include "host/engine/engine.hpp"
+#include "host/trainer/tensors.hpp"
+#include "kernels/control.hpp"
+#include "kernels/normalise.hpp"
+
+namespace stampede {
+
+/// Where first observations go; `critic` only where it has its own.
+struct FirstObservations {
+  float* policy;
+  float* critic = nullptr;
+};
+
+template <class Backend>
+class Environments {
+ public:
+  using Context = typename Backend::Context;
+  virtual ~Environments() = default;
+
+  virtual int observations() const = 0;
+  /// Of the critic's own observation; 0 where it sees the policy's.
+  virtual int critic_observations() const { return 0; }
+  virtual int actions() const = 0;
+  /// Numbers of a state as traces hold it.
+  virtual int states() const = 0;
+  virtual int max_steps() const = 0;
+  /// Action = clip(centre + scale x network's output, low, high), in the task's units.
+  virtual void action_bounds(Policy& policy) const = 0;
+  /// Rows of `StepOutput::figures`.
+  virtual int figures() const { return 0; }
+
+  /// Starts all anew and writes the first observations.
+  virtual void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) = 0;
+  /// One control step of a range, with actions [env][actions] in the task's units.
+  virtual void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+                    const float* action, const StepOutput& out) = 0;
+  /// `steps` steps of a range with random actions.
+  virtual void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
+                     const StepOutput& out) = 0;
+  /// Copies the states of a range to [states][stride].
+  virtual void copy_states(const Context& context, Range range, float* to) = 0;
+  /// Rows of the task's own, [own_totals][stride], whose sums a training reports.
+  virtual int own_totals() const { return 0; }
+  virtual const float* own_rows() { return nullptr; }
+  /// Sets the figures of finished episodes back to zero.
+  virtual void clear_statistics(Backend& backend) { backend.launch(stride(), ClearStatistics{view()}); }
+
+  /// Everything: states, episodes, counters. The backend's work must be done.
+  virtual void save(Backend& backend, std::vector<Tensor>& tensors) {
+    std::vector<float> values(static_cast<std::size_t>(buffer_.size()));
+    backend.download(buffer_, values.data(), buffer_.size());
+    tensors.push_back(make_tensor("environments", {buffer_.size() / stride(), stride()}, values));
+  }
+  virtual void load(Backend& backend, const std::vector<Tensor>& tensors) {
+    const auto values = floats_of(tensors, "environments", static_cast<std::size_t>(buffer_.size()));
+    backend.upload(buffer_, values.data(), buffer_.size());
+  }
+
+  Index count() const { return count_; }
+  Index stride() const { return padded(count_); }
+  EnvironmentView view() { return EnvironmentView::over(buffer_.data(), kept_states_, stride()); }
+  typename Backend::template Buffer<float>& buffer() { return buffer_; }
+
+ protected:
+  Environments(Backend& backend, Index count, int kept_states)
+      : count_(count),
+        kept_states_(kept_states),
+        buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count))) {}
+
+ private:
+  Index count_;
+  int kept_states_;
+  typename Backend::template Buffer<float> buffer_;
+};
+
+template <class Backend, class Task>
+class EnvironmentsOf final : public Environments<Backend> {
+ public:
+  using Context = typename Backend::Context;
+  using Parameters = typename Task::Parameters;
+
+  /// `values`: the parameters in the order of their declaration, or nothing for the defaults.
+  EnvironmentsOf(Backend& backend, Index count, const std::vector<float>& values)
+      : Environments<Backend>(backend, count, kStates<Task>) {
+    std::size_t next = 0;
+    Parameters::describe([&](const char*, float Parameters::*member, double, double, const char*) {
+      if (next < values.size()) parameters_.*member = values[next];
+      ++next;
+    });
+  }
+
+  int observations() const override { return Task::kObservations; }
+  int actions() const override { return Task::kActions; }
+  int states() const override { return kStates<Task>; }
+  int max_steps() const override { return Task::kMaxSteps; }
+
+  void action_bounds(Policy& policy) const override {
+    Array<float, Task::kActions> low, high;
+    Task::action_bounds(parameters_, low, high);
+    policy.action_low.assign(low.values, low.values + Task::kActions);
+    policy.action_high.assign(high.values, high.values + Task::kActions);
+    policy.action_centre.clear();
+    policy.action_scale.clear();
+    for (int a = 0; a < Task::kActions; ++a) {
+      policy.action_centre.push_back(0.5f * (low[a] + high[a]));
+      policy.action_scale.push_back(0.5f * (high[a] - low[a]));
+    }
+  }
+
+  void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
+    backend.launch(this->stride(),
+                   ResetEnvironments<Task>{parameters_, this->view(), seed, random_phase, first.policy});
+  }
+
+  void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+            const float* action, const StepOutput& out) override {
+    context.launch(range, StepEnvironments<Task>{parameters_, this->view(), seed, &control->clock,
+                                                 static_cast<std::uint32_t>(offset), action, out});
+  }
+
+  void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
+             const StepOutput& out) override {
+    DriveRandomly<Task> kernel{parameters_, this->view(), seed, clock, steps, {}, {}, out};
+    Task::action_bounds(parameters_, kernel.low, kernel.high);
+    context.launch(range, kernel);
+  }
+
+  void copy_states(const Context& context, Range range, float* to) override {
+    for (Index s = 0; s < kStates<Task>; ++s) {
+      context.launch(range, CopyElements{this->view().state + s * this->stride(), to + s * this->stride()});
+    }
+  }
+
+ private:
+  Parameters parameters_;
+};
+
+/// Which environments, and how many.
+struct EnvironmentsRequest {
+  std::string task;
+  Index count = 1;
+  std::vector<float> parameters;             ///< of tasks that are compiled in
+  std::shared_ptr<const LeggedPlan> legged;  ///< of walking tasks
+  std::vector<float> commands;               ///< walking: [count][3], instead of drawn ones; or nothing
+};
+
+/// Walking robots, whose kernels are compiled in a file of their own for each backend
+/// (host/trainer/legged_environments.hpp).
+template <class Backend>
+std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request);
+
+/// Throws Error where there is no such task.
+template <class Backend>
+std::unique_ptr<Environments<Backend>> make_environments(Backend& backend, const EnvironmentsRequest& request) {
+  if (request.legged != nullptr) return make_legged_environments(backend, request);
+  std::unique_ptr<Environments<Backend>> made;
+  Tasks::for_each([&]<class Task>(Task) {
+    if (request.task == Task::kName) {
+      made = std::make_unique<EnvironmentsOf<Backend, Task>>(backend, request.count, request.parameters);
+    }
+  });
+  if (!made) throw Error("task '" + request.task + "' is unknown to this engine");
+  return made;
+}
+
+}  // namespace stampede

@@ -1,0 +1,218 @@
+#pragma once
+/// \file Walking robots as environments: the physics' rows, the tasks' kernels, one after the other.
+
+#include <vector>
+
+#include "envs/legged/kernels.hpp"
+#include "host/legged/plan.hpp"
+#include "host/physics/robots.hpp"
+#include "host/trainer/environments.hpp"
+
+namespace stampede {
+
+/// Draws actions evenly between the bounds, and the clock that goes with them.
+struct DrawActions {
+  const float *low, *high;  ///< [actions]
+  int actions;
+  std::uint64_t seed;
+  std::uint32_t clock;
+  float* action;  ///< [env][actions]
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    Random<Real> random(seed, lane_indices<Real>(first), clock, Purpose::kRandomAction);
+    STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) {
+      store_strided(action + first * actions + a, actions, random.uniform(Real(low[a]), Real(high[a])));
+    }
+  }
+};
+
+/// Sets elements to 0.
+struct ClearElements {
+  float* to;
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    store(to + first, Real(0.0f));
+  }
+};
+
+template <class Backend, class Shape, class Real>
+class LeggedEnvironments final : public Environments<Backend> {
+ public:
+  using Context = typename Backend::Context;
+  template <class T>
+  using Buffer = typename Backend::template Buffer<T>;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+
+  LeggedEnvironments(Backend& backend, const EnvironmentsRequest& request)
+      : Environments<Backend>(backend, request.count, 0),
+        plan_(request.legged),
+        lane_stride_(odd_lines(this->stride() * K)),
+        constants_(backend.template make_buffer<LeggedConstants>(1)) {
+    SimulationRequest simulation;
+    simulation.robot = &plan_->robot;
+    simulation.num_envs = this->stride();
+    robots_ = make_robots(backend, simulation);
+    backend.upload(constants_, &plan_->constants, 1);
+    memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
+    last_good_ = backend.template make_buffer<float>(kRows<PhysicsState<float, J>, float> * lane_stride_);
+    reward_sums_ = backend.template make_buffer<float>(kRewardTermCount * this->stride());
+    const Index actions = plan_->constants.actions;
+    random_action_ = backend.template make_buffer<float>(this->stride() * actions);
+    bounds_ = backend.template make_buffer<float>(2 * actions);
+    backend.upload(bounds_, plan_->action_low.data(), actions);
+    backend.upload(bounds_, plan_->action_high.data(), actions, actions);
+    clock_ = backend.template make_buffer<std::uint32_t>(1);
+    if (!request.commands.empty()) give_commands(backend, request.commands);
+  }
+
+  int observations() const override { return plan_->constants.policy_size; }
+  int critic_observations() const override { return plan_->constants.critic_size; }
+  int actions() const override { return plan_->constants.actions; }
+  int states() const override { return plan_->info.states; }
+  int max_steps() const override { return plan_->constants.max_steps; }
+  int figures() const override { return kLeggedFigures; }
+  void action_bounds(Policy& policy) const override {
+    policy.action_centre = plan_->action_centre;
+    policy.action_scale = plan_->action_scale;
+    policy.action_low = plan_->action_low;
+    policy.action_high = plan_->action_high;
+  }
+  /// Sums of the weighted reward terms since the statistics were cleared.
+  int own_totals() const override { return kRewardTermCount; }
+  const float* own_rows() override { return reward_sums_.data(); }
+
+  void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
+    backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
+      context.launch(lanes_of(range), ResetLegged<Shape, Real>{constants_.data(), rows(), this->view(), commands(),
+                                                               seed, random_phase, first.policy, first.critic});
+    });
+  }
+
+  void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+            const float* action, const StepOutput& out) override {
+    take_step(context, range, seed, &control->clock, static_cast<std::uint32_t>(offset), action, out);
+  }
+
+  void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
+             const StepOutput& out) override {
+    const int count = plan_->constants.actions;
+    for (int t = 0; t < steps; ++t) {
+      const auto now = clock + static_cast<std::uint32_t>(t);
+      context.launch(range,
+                     DrawActions{bounds_.data(), bounds_.data() + count, count, seed, now, random_action_.data()});
+      take_step(context, range, seed, clock_.data(), now, random_action_.data(), out);
+    }
+  }
+
+  void copy_states(const Context& context, Range range, float* to) override {
+    context.launch(lanes_of(range), CopyCoordinates<Shape, Real>{constants_.data(), rows().state, to, this->stride()});
+  }
+
+  void clear_statistics(Backend& backend) override {
+    Environments<Backend>::clear_statistics(backend);
+    backend.launch(kRewardTermCount * this->stride(), ClearElements{reward_sums_.data()});
+  }
+
+  void save(Backend& backend, std::vector<Tensor>& tensors) override {
+    Environments<Backend>::save(backend, tensors);
+    const std::vector<float> robots = robots_->save();
+    tensors.push_back(make_tensor("robots", {static_cast<std::int64_t>(robots.size())}, robots));
+    for (const auto& [name, buffer] : saved_buffers()) {
+      std::vector<float> values(static_cast<std::size_t>(buffer->size()));
+      backend.download(*buffer, values.data(), buffer->size());
+      tensors.push_back(make_tensor(name, {buffer->size() / lane_stride_, lane_stride_}, values));
+    }
+  }
+  void load(Backend& backend, const std::vector<Tensor>& tensors) override {
+    Environments<Backend>::load(backend, tensors);
+    robots_->restore(floats_of(tensors, "robots", robots_->save().size()));
+    for (const auto& [name, buffer] : saved_buffers()) {
+      const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
+      backend.upload(*buffer, values.data(), buffer->size());
+    }
+  }
+
+ private:
+  static Range lanes_of(Range environments) { return {environments.begin * K, environments.end * K}; }
+
+  std::vector<std::pair<const char*, Buffer<float>*>> saved_buffers() {
+    return {{"legged_memory", &memory_}, {"legged_last_good", &last_good_}};
+  }
+
+  void give_commands(Backend& backend, const std::vector<float>& given) {
+    const Index stride = this->stride();
+    std::vector<float> rows(static_cast<std::size_t>(3 * stride), 0.0f);
+    for (Index env = 0; env < this->count(); ++env) {
+      for (Index i = 0; i < 3; ++i) {
+        rows[static_cast<std::size_t>(i * stride + env)] = given.at(static_cast<std::size_t>(3 * env + i));
+      }
+    }
+    commands_ = backend.template make_buffer<float>(3 * stride);
+    backend.upload(commands_, rows.data(), 3 * stride);
+  }
+  const float* commands() { return commands_.size() > 0 ? commands_.data() : nullptr; }
+
+  LeggedRows rows() {
+    const RobotRows<float> robots = robots_->rows();
+    // The counts' fourth row (PhysicsCounts).
+    const float* over_slots = robots.counts.data + 3 * robots.counts.stride;
+    return {robots.state,
+            robots.variation,
+            robots.control,
+            robots.late,
+            robots.record,
+            {memory_.data(), lane_stride_},
+            {last_good_.data(), lane_stride_},
+            over_slots};
+  }
+
+  void take_step(const Context& context, Range range, std::uint64_t seed, const std::uint32_t* clock,
+                 std::uint32_t offset, const float* action, const StepOutput& out) {
+    const Range lanes = lanes_of(range);
+    const LeggedRows all = rows();
+    context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all, action});
+    robots_->step(context, lanes, plan_->constants.decimation);
+    context.launch(lanes, FinishStep<Shape, Real>{constants_.data(), all, this->view(), commands(), seed, clock, offset,
+                                                  out, reward_sums_.data()});
+  }
+
+  std::shared_ptr<const LeggedPlan> plan_;
+  Index lane_stride_;
+  std::unique_ptr<Robots<Backend, float>> robots_;
+  Buffer<LeggedConstants> constants_;
+  Buffer<float> memory_, last_good_, reward_sums_, random_action_, bounds_, commands_;
+  Buffer<std::uint32_t> clock_;  ///< 0
+};
+
+/// What lanes of a backend are.
+template <class Backend>
+struct LaneOf {
+  using type = float;
+};
+template <class Backend>
+requires requires { typename Backend::Real; }
+struct LaneOf<Backend> {
+  using type = typename Backend::Real;
+};
+
+template <class Backend>
+std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request) {
+  using Real = typename LaneOf<Backend>::type;
+  const RobotSize size = request.legged->robot.size;
+  const auto make = [&]<class Shape>(Shape) -> std::unique_ptr<Environments<Backend>> {
+    using Lanes = typename GroupPack<Shape, Real>::type;
+    return std::make_unique<LeggedEnvironments<Backend, Shape, Lanes>>(backend, request);
+  };
+  if (size.limbs == 4 && size.joints == 3) return make(RobotShape<4, 3>{});
+#if !defined(STAMPEDE_ONLY_QUADRUPEDS)
+  if (size.limbs == 2 && size.joints == 3) return make(RobotShape<2, 3>{});
+  if (size.limbs == 2 && size.joints == 6) return make(RobotShape<2, 6>{});
+  if (size.limbs == 6 && size.joints == 3) return make(RobotShape<6, 3>{});
+#endif
+  throw Error("robots of size " + std::to_string(size.limbs) + "x" + std::to_string(size.joints) +
+              " do not walk in this build");
+}
+
+}  // namespace stampede

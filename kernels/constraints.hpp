@@ -1,0 +1,130 @@
+#pragma once
+/// \file Constraints as terminations (CaT; Chane-Sane et al., "CaT: Constraints as Terminations for Legged Locomotion
+/// Reinforcement Learning", IROS 2024).
+///
+/// A constraint gives violations c_i(s, a), above 0 where it is violated, in as many columns as it judges things. From the
+/// violations of all environments at a control step
+///
+///     m_i     <- tau m_i + (1 - tau) max(largest c_i, 1e-6)       (the first step sets it)
+///     delta_i  = min_p + clip(c_i / m_i, 0, 1) (p_i - min_p)      where c_i > 0, else 0
+///     delta    = max_i delta_i
+///
+/// delta is a *soft* termination: the share of the future that a step costs (kernels/returns.hpp). p_i may rise during
+/// training: the expected time to termination falls linearly from 20 steps to 1 / p_max.
+///
+/// The simulation does not depend on delta, so all of it is done after a rollout, from its stored violations, in the steps'
+/// order.
+
+#include "kernels/control.hpp"
+#include "kernels/lanes.hpp"
+#include "kernels/math.hpp"
+
+namespace stampede {
+
+/// The least that violations are scaled by.
+inline constexpr float kLeastViolation = 1e-6f;
+/// Expected steps to termination with which a rising probability begins.
+inline constexpr float kGentleSteps = 20.0f;
+
+/// What a column belongs to and how hard it terminates.
+struct ConstraintColumn {
+  float p_max;
+  float rises;  ///< 1: from 1 / kGentleSteps to p_max during training
+};
+
+/// A rising probability; `progress` from 0 to 1. Where p_max is below 1 / kGentleSteps, it falls to it.
+STAMPEDE_FN float termination_probability(float p_max, bool rises, float progress) {
+  if (!rises) return p_max;
+  return 1.0f / (kGentleSteps + progress * (1.0f / p_max - kGentleSteps));
+}
+
+/// Advances the running maxima over a rollout's steps and leaves what every step's violations are multiplied with. One lane is
+/// one column. All rows are `column_stride` apart, a multiple of kMaxLanes.
+struct ScaleViolations {
+  const float* largest;            ///< [horizon][column_stride]: over the environments
+  const ConstraintColumn* column;  ///< [columns]
+  float* running;                  ///< [column_stride]: m; 0 before the first step
+  float* inverse;                  ///< [horizon][column_stride]: 1 / m
+  float* probability;              ///< [column_stride]: p
+  const Control* control;
+  int horizon, columns;
+  Index column_stride;
+  float tau;
+  float rise_iterations;  ///< over which probabilities rise
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const float progress = min(static_cast<float>(control->iteration) / rise_iterations, 1.0f);
+    const Index end = first + kLanes<Real> < columns ? first + kLanes<Real> : columns;
+    for (Index i = first; i < end; ++i) {
+      probability[i] = termination_probability(column[i].p_max, column[i].rises > 0.5f, progress);
+    }
+    Real m = load<Real>(running + first);
+    STAMPEDE_NO_UNROLL
+    for (int t = 0; t < horizon; ++t) {
+      const Index at = t * column_stride + first;
+      const Real now = max(load<Real>(largest + at), Real(kLeastViolation));
+      m = select(m == Real(0.0f), now, Real(tau) * m + Real(1.0f - tau) * now);
+      store(inverse + at, Real(1.0f) / m);
+    }
+    store(running + first, m);
+  }
+};
+
+/// The soft termination of every environment and step: element (t, environment) of [horizon][stride].
+struct SoftTerminations {
+  const float* violation;    ///< [horizon][columns][violation_stride]
+  const float* inverse;      ///< [horizon][column_stride]
+  const float* probability;  ///< [column_stride]
+  float* delta;              ///< [horizon][stride]
+  int columns;
+  Index stride, violation_stride, column_stride;
+  float min_p;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const Index t = first / stride, env = first - t * stride;
+    const float* row = violation + t * columns * violation_stride + env;
+    Real worst = Real(0.0f);
+    STAMPEDE_NO_UNROLL
+    for (int i = 0; i < columns; ++i) {
+      worst = max(worst, termination_of(load<Real>(row + i * violation_stride), Real(inverse[t * column_stride + i]),
+                                        Real(probability[i]), Real(min_p)));
+    }
+    store(delta + first, worst);
+  }
+
+  template <class Real>
+  STAMPEDE_FN static Real termination_of(Real violation, Real inverse, Real p, Real min_p) {
+    const Real share = min(max(violation * inverse, Real(0.0f)), Real(1.0f));
+    return select(violation > Real(0.0f), min_p + share * (p - min_p), Real(0.0f));
+  }
+};
+
+/// For `Backend::sum`, over [horizon][stride] and the constraints: whether a step violates the constraint, its largest column's
+/// violation, and the soft termination that it alone would bring.
+struct ConstraintTotals {
+  SoftTerminations of;
+  const int* begin;  ///< [constraints + 1]: its columns
+  Index envs;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int constraint, Array<Real, 3>& out) const {
+    const Index t = first / of.stride, env = first - t * of.stride;
+    const float* row = of.violation + t * of.columns * of.violation_stride + env;
+    const auto counted = lane_indices<Real>(env) < UintOf<Real>(static_cast<std::uint32_t>(envs));
+    Real largest = Real(0.0f), worst = Real(0.0f);
+    STAMPEDE_NO_UNROLL
+    for (int i = begin[constraint]; i < begin[constraint + 1]; ++i) {
+      const Real c = load<Real>(row + i * of.violation_stride);
+      largest = max(largest, c);
+      worst = max(worst, SoftTerminations::termination_of(c, Real(of.inverse[t * of.column_stride + i]),
+                                                          Real(of.probability[i]), Real(of.min_p)));
+    }
+    out[0] = select(counted && largest > Real(0.0f), Real(1.0f), Real(0.0f));
+    out[1] = select(counted, largest, Real(0.0f));
+    out[2] = select(counted, worst, Real(0.0f));
+  }
+};
+
+}  // namespace stampede
