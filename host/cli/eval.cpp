@@ -3,9 +3,9 @@
 
 #include "host/base/files.hpp"
 #include "host/base/suggest.hpp"
-#include "host/cli/command.hpp"
-#include "host/export/onnx.hpp"
+#include "host/cli/policy_source.hpp"
 #include "host/export/policy_tensors.hpp"
+#include "host/legged/mujoco_physics.hpp"
 #include "host/legged/protocol.hpp"
 #include "host/train/run_contents.hpp"
 
@@ -13,8 +13,8 @@ namespace stampede::cli {
 namespace {
 
 struct EvalFlags {
-  SettingsFlags settings;
-  std::string run, policy, trace, randomise, simulator = "stampede";
+  PolicyFlags source;
+  std::string trace, randomise, simulator = "stampede";
   std::int64_t episodes = 0;
   bool episodes_given = false;
   bool force = false;
@@ -22,7 +22,10 @@ struct EvalFlags {
 
 /// Refuses what no task of this version can do.
 void check(const EvalFlags& flags, const Settings& settings) {
-  if (flags.simulator != "stampede") {
+  if (flags.simulator != "stampede" && flags.simulator != "mujoco") {
+    throw Error("--simulator " + flags.simulator + ": must be stampede or mujoco");
+  }
+  if (flags.simulator == "mujoco" && !settings.legged) {
     throw Error("--simulator " + flags.simulator + ": the task '" + settings.task +
                 "' runs in stampede's own simulator only; " + "leave the flag out or write --simulator stampede");
   }
@@ -36,32 +39,8 @@ void check(const EvalFlags& flags, const Settings& settings) {
 }
 
 Outcome run(const CommonFlags& common, const EvalFlags& flags) {
-  if (flags.run.empty() == flags.policy.empty()) {
-    throw Error("eval needs either --run DIR or --policy FILE.onnx with --task T");
-  }
-  if (!flags.run.empty() && !flags.settings.config.empty()) {
-    throw Error("--config with --run: the run has its own config.toml; leave --config out, or use --set");
-  }
-  // The policy first: a file that is none should not have to wait for an engine.
-  SettingsSources sources = flags.settings.sources();
-  Policy policy;
-  if (!flags.run.empty()) {
-    RunContents contents = load_run(flags.run);
-    policy = std::move(contents.policy);
-    if (!flags.settings.task.empty() && flags.settings.task != contents.settings.task) {
-      throw Error("--task " + flags.settings.task + ": the run in " + flags.run + " is of the task '" +
-                  contents.settings.task + "'; leave --task out");
-    }
-    sources.config_file = flags.run + "/config.toml";
-  } else {
-    policy = parse_onnx(read_file(flags.policy), flags.policy);
-    if (flags.settings.task.empty() && flags.settings.config.empty() && !policy.task.empty()) {
-      sources.flags.push_back({"task", Json(policy.task).dump(), "--policy " + flags.policy});
-    }
-  }
-  const Settings settings = resolve_settings(sources);
+  const auto [policy, settings] = choose_policy(flags.source, "eval");
   const TaskInfo& task = task_of(settings);
-  if (!flags.policy.empty()) check_policy_fits(policy, task, flags.policy);
   check(flags, settings);
   if (!flags.trace.empty()) refuse_to_overwrite("--trace", flags.trace, flags.force);
 
@@ -74,19 +53,24 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     episodes = static_cast<int>(flags.episodes);
   }
   // A run's own seed is that of its training; the protocol's starts are the same for every run.
-  const std::uint64_t seed = flags.settings.seed.empty() ? kProtocolSeed : settings.seed;
+  const std::uint64_t seed = flags.source.settings.seed.empty() ? kProtocolSeed : settings.seed;
   EvaluationRequest request = evaluation_request(settings, episodes, randomise);
   request.seed = evaluation_seed(seed);
   request.trace = !flags.trace.empty();
 
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
+  std::unique_ptr<OutsidePhysics> mujoco;
+  if (flags.simulator == "mujoco") {
+    mujoco = make_mujoco_physics(*settings.legged, engine->threads());
+    request.outside = mujoco.get();
+  }
   const Evaluation evaluation = engine->evaluate(request, policy);
   if (!flags.trace.empty()) {
     write_file(flags.trace, to_safetensors(evaluation.trace, policy_facts(policy, task, control_step(task, settings))));
   }
   outcome.json = {{"task", task.name},
-                  {"simulator", "stampede"},
+                  {"simulator", flags.simulator},
                   {"randomise", randomise},
                   {"seed", seed},
                   {"episodes", evaluation.episodes},
@@ -119,10 +103,7 @@ void add_eval(CLI::App& app, Chosen& chosen) {
   CLI::App* command = add_command(app, chosen, "eval", "Evaluate a policy without its noise",
                                   "stampede eval --run runs/pendulum-1 --episodes 1000", common,
                                   [common, flags] { return run(*common, *flags); });
-  add_task_flag(*command, flags->settings);
-  add_settings_flags(*command, flags->settings);
-  command->add_option("--run", flags->run, "folder of a run; its newest checkpoint is evaluated");
-  command->add_option("--policy", flags->policy, "policy file (.onnx)");
+  add_policy_flags(*command, flags->source);
   command->add_option_function<std::int64_t>(
       "--episodes",
       [flags](const std::int64_t& episodes) {
@@ -132,7 +113,7 @@ void add_eval(CLI::App& app, Chosen& chosen) {
       "episodes (run.eval_episodes of the settings)");
   command->add_option("--trace", flags->trace, "keep every observation, action, reward and state (.safetensors)");
   command->add_option("--randomise", flags->randomise, "on or off (on where the task randomises)");
-  command->add_option("--simulator", flags->simulator, "stampede")->capture_default_str();
+  command->add_option("--simulator", flags->simulator, "stampede or mujoco")->capture_default_str();
   command->add_flag("--force", flags->force, "overwrite the trace's file");
 }
 

@@ -77,6 +77,7 @@ struct EvaluationRequest {
   bool trace = false;                        ///< keep every observation, action, reward and state
   std::shared_ptr<const LeggedPlan> legged;  ///< of walking tasks
   std::vector<float> commands;               ///< walking: [episodes][3], kept through each episode
+  OutsidePhysics* outside = nullptr;         ///< walking: the engine to use instead of ours; on a CPU
 };
 
 /// What an evaluation of a walking task found besides; definitions in docs of `stampede eval`.

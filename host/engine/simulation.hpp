@@ -30,6 +30,33 @@ struct Variation {
   std::vector<double> mass, strength, servo, velocity_gain, armature, friction_loss;  ///< factors
 };
 
+/// Steps of one environment that another engine is to take, MuJoCo's coordinates.
+struct OutsideStep {
+  Variation variation;
+  std::vector<double> ctrl, last_ctrl;  ///< [nu]
+  double late_steps = 0;                ///< steps that the last controls still act
+  int steps = 1;
+};
+struct OutsideState {
+  std::vector<double> qpos, qvel;  ///< [nq], [nv]
+  std::vector<double> qacc;        ///< [nv], that its solver may start from
+};
+/// The largest of the steps; kernels/physics/batch.hpp has the same for our engine.
+struct OutsideRecord {
+  static constexpr int kSlots = kMaxJoints + 2;  ///< base, links, foot (the last)
+  std::vector<double> torque;                    ///< |force| of the actuators, joints in the order of qvel [N m]
+  std::vector<double> force;                     ///< [limbs][kSlots] of the ground; the base's counts for limb 0 [N]
+  std::vector<double> touches;                   ///< [limbs]: 1 where the foot touched in the last step
+};
+
+/// Another engine in the place of ours, for evaluations.
+class OutsidePhysics {
+ public:
+  virtual ~OutsidePhysics() = default;
+  /// Threads may call it at the same time, each with its own number.
+  virtual void step(int thread, const OutsideStep& in, OutsideState& state, OutsideRecord& record) = 0;
+};
+
 /// Sums over environments and steps since the start.
 struct SimulationCounts {
   double steps = 0;  ///< of single environments

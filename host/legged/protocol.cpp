@@ -3,7 +3,6 @@
 #include <array>
 #include <cmath>
 
-#include "host/legged/plan.hpp"
 #include "host/settings/settings_io.hpp"
 
 namespace stampede {

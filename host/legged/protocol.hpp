@@ -2,6 +2,7 @@
 /// \file How policies are evaluated: a fixed protocol for each task.
 
 #include "host/engine/engine.hpp"
+#include "host/legged/plan.hpp"
 
 namespace stampede {
 

@@ -152,6 +152,7 @@ struct EnvironmentsRequest {
   std::vector<float> parameters;             ///< of tasks that are compiled in
   std::shared_ptr<const LeggedPlan> legged;  ///< of walking tasks
   std::vector<float> commands;               ///< walking: [count][3], instead of drawn ones; or nothing
+  OutsidePhysics* outside = nullptr;         ///< walking: the engine to use instead of ours; on a CPU
 };
 
 /// Walking robots, whose kernels are compiled in a file of their own for each backend

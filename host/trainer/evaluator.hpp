@@ -65,8 +65,9 @@ class PolicyEvaluation {
   PolicyEvaluation(Backend& backend, const EvaluationRequest& request, const Policy& policy)
       : backend_(backend),
         request_(request),
-        environments_(make_environments(backend, {request.task, static_cast<Index>(request.episodes),
-                                                  request.environment, request.legged, request.commands})),
+        environments_(
+            make_environments(backend, {request.task, static_cast<Index>(request.episodes), request.environment,
+                                        request.legged, request.commands, request.outside})),
         count_(environments_->count()),
         stride_(environments_->stride()),
         observations_(environments_->observations()),
@@ -321,7 +322,8 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, 
   using Clock = std::chrono::steady_clock;
   using Context = typename Backend::Context;
   const auto environments = make_environments(
-      backend, {settings.task, static_cast<Index>(settings.train.num_envs), settings.environment, settings.plan, {}});
+      backend,
+      {settings.task, static_cast<Index>(settings.train.num_envs), settings.environment, settings.plan, {}, nullptr});
   const Index stride = environments->stride(), observations = environments->observations();
   const auto floats = [&](Index size) { return backend.template make_buffer<float>(size); };
   auto observation = floats(stride * observations), final_observation = floats(stride * observations);

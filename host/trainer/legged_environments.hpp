@@ -5,7 +5,7 @@
 
 #include "envs/legged/kernels.hpp"
 #include "host/legged/plan.hpp"
-#include "host/physics/robots.hpp"
+#include "host/physics/outside_robots.hpp"
 #include "host/trainer/environments.hpp"
 
 namespace stampede {
@@ -54,6 +54,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     simulation.robot = &plan_->robot;
     simulation.num_envs = this->stride();
     robots_ = make_robots(backend, simulation);
+    if (request.outside != nullptr) go_outside(backend, *request.outside);
     backend.upload(constants_, &plan_->constants, 1);
     memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
     last_good_ = backend.template make_buffer<float>(kRows<PhysicsState<float, J>, float> * lane_stride_);
@@ -139,6 +140,15 @@ class LeggedEnvironments final : public Environments<Backend> {
 
   std::vector<std::pair<const char*, Buffer<float>*>> saved_buffers() {
     return {{"legged_memory", &memory_}, {"legged_last_good", &last_good_}};
+  }
+
+  void go_outside(Backend& backend, OutsidePhysics& outside) {
+    if constexpr (requires { typename Backend::Real; }) {
+      robots_ =
+          std::make_unique<OutsideRobots<Backend, Shape>>(std::move(robots_), plan_->robot, outside, backend.threads());
+    } else {
+      throw Error("another engine than ours runs on the CPU; --device cpu would be right");
+    }
   }
 
   void give_commands(Backend& backend, const std::vector<float>& given) {

@@ -113,7 +113,7 @@ class PolicyTrainer final : public Trainer {
         backend_(*owned_),
         settings_(settings),
         environments_(make_environments(
-            backend_, {settings.task, settings.train.num_envs, settings.environment, settings.plan, {}})) {
+            backend_, {settings.task, settings.train.num_envs, settings.environment, settings.plan, {}, nullptr})) {
     shape_ = {environments_->count(), environments_->stride(), settings.train.horizon};
     observations_ = environments_->observations();
     actions_ = environments_->actions();
