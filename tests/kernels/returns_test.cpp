@@ -10,7 +10,7 @@ namespace {
 struct Rollout {
   Index envs, stride = padded(envs);
   int horizon;
-  std::vector<float> reward, ended, value, final_value;
+  std::vector<float> reward, ended, value, final_value, delta;
 
   Rollout(Index envs_, int horizon_, double end_share, unsigned seed) : envs(envs_), horizon(horizon_) {
     const Index rows = horizon * stride;
@@ -18,6 +18,9 @@ struct Rollout {
     value = random_floats(rows + stride, -5, 5, seed + 1);
     final_value = random_floats(rows, -5, 5, seed + 2);
     ended = floats(rows);
+    // Half of the steps violate nothing, some end it all, at real ends and time-outs too.
+    delta = random_floats(rows, -1, 1.2f, seed + 4);
+    for (float& d : delta) d = std::clamp(d, 0.0f, 1.0f);
     std::mt19937 generator(seed + 3);
     std::uniform_real_distribution<double> uniform(0, 1);
     for (float& e : ended) e = uniform(generator) < end_share ? (uniform(generator) < 0.5 ? 1.0f : 2.0f) : 0.0f;
@@ -27,21 +30,23 @@ struct Rollout {
     }
   }
 
-  /// A_t = sum_k (gamma lambda)^(k-t) prod_{j=t..k-1} (1 - R_j) TD_k, as it stands; and the sum of its terms' sizes.
-  double advantage(int t, Index env, float gamma, float lambda, bool use_values, double& size) const {
+  /// A_t = sum_k (gamma lambda)^(k-t) prod_{j=t..k-1} (1 - delta_j) (1 - R_j) TD_k, as it stands; and the sum of its terms'
+  /// sizes.
+  double advantage(int t, Index env, float gamma, float lambda, bool use_values, bool soft, double& size) const {
     const auto g = static_cast<double>(gamma), l = static_cast<double>(lambda);
     double sum = 0;
     size = 0;
     for (int k = t; k < horizon; ++k) {
       double weight = std::pow(g * l, k - t);
-      for (int j = t; j < k; ++j) weight *= ended[j * stride + env] == 0.0f ? 1 : 0;
+      const auto goes_on = [&](int step) { return soft ? 1 - static_cast<double>(delta[step * stride + env]) : 1.0; };
+      for (int j = t; j < k; ++j) weight *= ended[j * stride + env] == 0.0f ? goes_on(j) : 0;
       if (weight == 0) continue;
       const Index at = k * stride + env;
-      double terms[3] = {static_cast<double>(reward[at]), 0, 0};
+      double terms[3] = {goes_on(k) * static_cast<double>(reward[at]), 0, 0};
       if (use_values) {
         terms[1] = -static_cast<double>(value[at]);
-        if (ended[at] == 0.0f) terms[2] = g * static_cast<double>(value[at + stride]);
-        if (ended[at] == 2.0f) terms[2] = g * static_cast<double>(final_value[at]);
+        if (ended[at] == 0.0f) terms[2] = goes_on(k) * g * static_cast<double>(value[at + stride]);
+        if (ended[at] == 2.0f) terms[2] = goes_on(k) * g * static_cast<double>(final_value[at]);
       }
       for (const double term : terms) {
         sum += weight * term;
@@ -55,12 +60,14 @@ struct Rollout {
 struct Case {
   const char* name;
   float gamma, lambda;
-  bool use_values;
+  bool use_values, soft;
 };
-const Case kCases[] = {{"return", 0.99f, 1.0f, false},
-                       {"return_baseline", 0.99f, 1.0f, true},
-                       {"td", 0.9f, 0.0f, true},
-                       {"gae", 0.99f, 0.95f, true}};
+const Case kCases[] = {{"return", 0.99f, 1.0f, false, false},
+                       {"return_baseline", 0.99f, 1.0f, true, false},
+                       {"td", 0.9f, 0.0f, true, false},
+                       {"gae", 0.99f, 0.95f, true, false},
+                       {"gae, constraints", 0.99f, 0.95f, true, true},
+                       {"return, constraints", 0.99f, 1.0f, false, true}};
 
 TEST(Returns, AgainstTheDoubleSum) {
   for (const Case& c : kCases) {
@@ -73,16 +80,17 @@ TEST(Returns, AgainstTheDoubleSum) {
       for (int t = 0; t < horizon; ++t) {
         for (Index e = 0; e < envs; ++e) {
           sizes.push_back(0);
-          want.push_back(r.advantage(t, e, c.gamma, c.lambda, c.use_values, sizes.back()));
+          want.push_back(r.advantage(t, e, c.gamma, c.lambda, c.use_values, c.soft, sizes.back()));
+          sizes.back() = std::max(sizes.back(), 1e-30);  // where a soft termination of 1 leaves nothing
           largest = std::max(largest, std::fabs(want.back()));
         }
       }
       std::vector<float> scalar;
       for_each_width([&]<class Real>() {
         auto advantage = floats(horizon * r.stride), returns = advantage;
-        run<Real>(envs,
-                  Advantages{r.reward.data(), r.ended.data(), r.value.data(), r.final_value.data(), nullptr,
-                             advantage.data(), returns.data(), horizon, r.stride, c.gamma, c.lambda, c.use_values});
+        run<Real>(envs, Advantages{r.reward.data(), r.ended.data(), r.value.data(), r.final_value.data(),
+                                   c.soft ? r.delta.data() : nullptr, advantage.data(), returns.data(), horizon,
+                                   r.stride, c.gamma, c.lambda, c.use_values});
         Worst worst, of_largest;
         std::vector<float> got;
         for (int t = 0; t < horizon; ++t) {
