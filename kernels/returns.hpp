@@ -46,14 +46,14 @@ struct Advantages {
         v_next = select(reset, load<Real>(final_value + at), load<Real>(value + at + stride));
         v_next = select(terminated, zero, v_next);
       }
-      Real onward = load<Real>(reward + at) + discount * v_next;
-      Real passed_on = trace * select(reset, zero, next);
+      Real onward = load<Real>(reward + at) + discount * v_next, passed_on = trace;
       if (delta != nullptr) {
         const Real goes_on = Real(1.0f) - load<Real>(delta + at);
         onward = goes_on * onward;
-        passed_on = goes_on * passed_on;
+        passed_on = goes_on * trace;
       }
-      next = onward - v + passed_on;
+      const Real difference = onward - v;
+      next = difference + passed_on * select(reset, zero, next);
       store(advantage + at, next);
       store(returns + at, next + v);
     }
