@@ -1,8 +1,10 @@
 #include "host/legged/protocol.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "host/base/error.hpp"
 #include "host/settings/settings_io.hpp"
 
 namespace stampede {
@@ -48,6 +50,51 @@ EvaluationRequest evaluation_request(const Settings& settings, int episodes, boo
       randomise ? settings.plan : make_legged_plan(task_of(settings), without_randomisation(*settings.legged));
   request.commands = command_grid(settings.legged->commands, episodes);
   return request;
+}
+
+EvaluationRequest walk_request(const Settings& settings) {
+  LeggedSettings legged = without_randomisation(*settings.legged);
+  legged.commands.period = 2;
+  legged.commands.standing = 0;
+  EvaluationRequest request;
+  request.task = settings.task;
+  request.episodes = 1;
+  request.legged = make_legged_plan(task_of(settings), legged);
+  request.trace = true;
+  return request;
+}
+
+Walk walk_of(const Evaluation& evaluation, const LeggedPlan& plan) {
+  const auto values = [&](const char* name) {
+    for (const Tensor& tensor : evaluation.trace) {
+      if (tensor.name == name) return tensor;
+    }
+    throw Error(std::string("the evaluation has no trace of '") + name + "'", Status::kFailed);
+  };
+  const Tensor figures = values("figures");
+  const std::vector<float> all = floats_of(figures), active = floats_of(values("active"));
+  const auto steps = static_cast<std::size_t>(figures.shape[0]), episodes = static_cast<std::size_t>(figures.shape[1]);
+  Walk walk;
+  walk.dt = static_cast<double>(plan.constants.control_dt);
+  for (int limb = 0; limb < plan.robot.limbs; ++limb) {
+    const auto joint = std::find_if(plan.robot.joint_info.begin(), plan.robot.joint_info.end(),
+                                    [&](const RobotJoint& info) { return info.limb == limb; });
+    walk.limbs.push_back(joint->name.substr(0, joint->name.find('_')));
+  }
+  walk.feet.resize(walk.limbs.size());
+  for (std::size_t t = 0; t < steps && active[t * episodes] != 0.0f; ++t) {
+    const float* row = all.data() + t * episodes * kLeggedFigures;
+    const auto figure = [&](LeggedFigure which, int more) {
+      return static_cast<double>(row[static_cast<int>(which) + more]);
+    };
+    for (int i = 0; i < 3; ++i) {
+      walk.velocity[i].push_back(figure(LeggedFigure::kVelocityX, i));
+      walk.command[i].push_back(figure(LeggedFigure::kCommandX, i));
+    }
+    const auto feet = static_cast<unsigned>(std::lround(figure(LeggedFigure::kFeet, 0)));
+    for (std::size_t limb = 0; limb < walk.feet.size(); ++limb) walk.feet[limb].push_back(((feet >> limb) & 1u) != 0);
+  }
+  return walk;
 }
 
 bool randomises(const Settings& settings) { return settings.legged.has_value(); }

@@ -3,6 +3,7 @@
 
 #include "host/engine/engine.hpp"
 #include "host/legged/plan.hpp"
+#include "host/plot/walk.hpp"
 
 namespace stampede {
 
@@ -10,6 +11,12 @@ namespace stampede {
 /// and standing still, each kept through an episode; `randomise` as in training, or not at all (noise, delays and pushes
 /// included).
 EvaluationRequest evaluation_request(const Settings& settings, int episodes, bool randomise);
+
+/// One traced episode of a walking task in which the command changes every two seconds, nothing else being randomised.
+EvaluationRequest walk_request(const Settings& settings);
+
+/// What the first environment of a traced evaluation did until its episode ended.
+Walk walk_of(const Evaluation& evaluation, const LeggedPlan& plan);
 
 /// Whether a task randomises anything but its starts.
 bool randomises(const Settings& settings);

@@ -55,6 +55,11 @@ critic = [128, 64, 32]
 actor = [512, 256, 128]
 critic = [512, 256, 128]
 )"},
+      {"reference", "a published setup, where the task has one (else as large)", R"(
+[network]
+actor = [512, 256, 128]
+critic = [512, 256, 128]
+)"},
   };
   return all;
 }

@@ -19,7 +19,7 @@ struct Fragment {
 /// reinforce, reinforce-baseline, actor-critic, ppo.
 const std::vector<Fragment>& algorithms();
 
-/// default, small, medium, large.
+/// default, small, medium, large, reference.
 const std::vector<Fragment>& presets();
 
 /// cat, shaped, early-termination: what walking tasks optimise.

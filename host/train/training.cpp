@@ -17,6 +17,7 @@
 #include "host/export/policy_tensors.hpp"
 #include "host/legged/protocol.hpp"
 #include "host/plot/curve.hpp"
+#include "host/plot/walk.hpp"
 #include "host/run/checkpoint.hpp"
 #include "host/run/metrics.hpp"
 #include "host/run/run_folder.hpp"
@@ -227,10 +228,21 @@ class Session {
     folder_.write("policy.onnx", to_onnx(policy, task_, dt), Durability::kDisk);
     folder_.write("policy.safetensors", to_policy_safetensors(policy, task_, dt), Durability::kDisk);
     settle();
+    if (settings_.plan != nullptr) draw_walking(policy, request.seed);
     folder_.write("curve.png", picture.get(), Durability::kProcess);
     result.policy_onnx = folder_.file("policy.onnx");
     result.policy_safetensors = folder_.file("policy.safetensors");
     result.curve = folder_.file("curve.png");
+  }
+
+  /// The pictures of walking tasks.
+  void draw_walking(const Policy& policy, std::uint64_t seed) {
+    EvaluationRequest request = walk_request(settings_);
+    request.seed = seed;
+    const Walk walk = walk_of(engine_.evaluate(request, policy), *request.legged);
+    const std::string title = settings_.task + ", " + settings_.legged->objective;
+    folder_.write("walk.png", draw_walk(walk, title), Durability::kProcess);
+    folder_.write("training.png", draw_training(folder_.path(), title), Durability::kProcess);
   }
 
   Engine& engine_;

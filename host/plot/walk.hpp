@@ -1,0 +1,25 @@
+#pragma once
+/// \file The pictures of a walking task: how a policy follows commands and sets its feet, and how its training went.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace stampede {
+
+/// What an environment did, control step by control step.
+struct Walk {
+  double dt = 0.02;                             ///< [s]
+  std::vector<double> velocity[3], command[3];  ///< forward, sideways [m/s], turning [rad/s]
+  std::vector<std::vector<bool>> feet;          ///< [limb][step]: on the ground
+  std::vector<std::string> limbs;               ///< their names
+};
+
+/// A PNG file's bytes: commands and velocities over time, and below the gait diagram, a bar where a foot is on the ground.
+std::string draw_walk(const Walk& walk, const std::string& title);
+
+/// A PNG file's bytes: each weighted reward term, and the share of steps that violate each constraint, over the run's
+/// `metrics.jsonl`.
+std::string draw_training(const std::filesystem::path& run, const std::string& title);
+
+}  // namespace stampede
