@@ -57,9 +57,10 @@ class MirroredRows {
   }
   Index size() const { return static_cast<Index>(host_.size()); }
 
-  /// All numbers, as they lie.
+  /// All numbers, as they lie. Those of the device, for what changes them there may be a recording that is played again.
   const std::vector<Scalar>& read_all(Backend& backend) {
-    if (std::exchange(device_newer_, false)) backend.download(device_, host_.data(), size());
+    if (!host_newer_) backend.download(device_, host_.data(), size());
+    device_newer_ = false;
     return host_;
   }
   void write_all(const Scalar* from) {
@@ -216,29 +217,28 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   }
 
   // ---- as Robots
-  RobotRows<Scalar> rows() override {
+  void prepare() override {
     if (record_.size() == 0) {
       record_ = make_rows<PhysicsRecord<Scalar, J>>();
       late_ = make_rows<LateControl<Scalar, J>>();
     }
-    return {state_.view(*backend_, true),  variation_.view(*backend_, true), controls_[0].view(*backend_, true),
-            counts_.view(*backend_, true), late_.view(*backend_, true),      record_.view(*backend_, true)};
+    rows_ = {state_.view(*backend_, true),  variation_.view(*backend_, true), controls_[0].view(*backend_, true),
+             counts_.view(*backend_, true), late_.view(*backend_, true),      record_.view(*backend_, true)};
   }
+  const RobotRows<Scalar>& rows() const override { return rows_; }
   void step(const typename Backend::Context& context, Range lanes, int steps) override {
-    const RobotRows<Scalar> all = rows();
     Kernel kernel = kernel_;
-    kernel.state = all.state;
-    kernel.variation = all.variation;
-    kernel.control = all.control;
-    kernel.counts = all.counts;
-    kernel.late = all.late;
-    kernel.record = all.record;
+    kernel.state = rows_.state;
+    kernel.variation = rows_.variation;
+    kernel.control = rows_.control;
+    kernel.counts = rows_.counts;
+    kernel.late = rows_.late;
+    kernel.record = rows_.record;
     kernel.report = {nullptr, 0};
     kernel.steps = steps;
     context.launch(lanes, kernel);
   }
   std::vector<Scalar> save() override {
-    rows();
     std::vector<Scalar> numbers;
     for (MirroredRows<Backend, Scalar>* part : saved_parts()) {
       const std::vector<Scalar>& more = part->read_all(*backend_);
@@ -247,7 +247,6 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     return numbers;
   }
   void restore(const std::vector<Scalar>& numbers) override {
-    rows();
     Index size = 0;
     for (const MirroredRows<Backend, Scalar>* part : saved_parts()) size += part->size();
     if (size != static_cast<Index>(numbers.size())) {
@@ -259,6 +258,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
       part->write_all(at);
       at += part->size();
     }
+    prepare();
   }
   Simulation& host() override { return *this; }
   TerrainView ground() override {
@@ -460,6 +460,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   typename Backend::template Buffer<float> map_;
   MirroredRows<Backend, Scalar> state_, variation_, counts_, report_, late_, record_;
   std::vector<MirroredRows<Backend, Scalar>> controls_;
+  RobotRows<Scalar> rows_{};
   double taken_ = 0;
 };
 

@@ -42,14 +42,15 @@ class OutsideRobots final : public Robots<Backend, float> {
     }
   }
 
-  RobotRows<float> rows() override { return robots_->rows(); }
+  void prepare() override { robots_->prepare(); }
+  const RobotRows<float>& rows() const override { return robots_->rows(); }
   std::vector<float> save() override { return robots_->save(); }
   void restore(const std::vector<float>& numbers) override { robots_->restore(numbers); }
   Simulation& host() override { return robots_->host(); }
   TerrainView ground() override { return robots_->ground(); }
 
   void step(const Context& context, Range lanes, int steps) override {
-    const RobotRows<float> all = rows();
+    const RobotRows<float>& all = rows();
     Place& place = places_.at(static_cast<std::size_t>(context.thread));
     for (Index lane = lanes.begin; lane < lanes.end; lane += K) step_one(context.thread, all, lane, steps, place);
   }

@@ -22,8 +22,11 @@ class Robots {
   using Context = typename Backend::Context;
   virtual ~Robots() = default;
 
-  /// The rows, which the caller may change; what was set through `host()` is there first.
-  virtual RobotRows<Scalar> rows() = 0;
+  /// Puts what was set through `host()` or `restore` on the device. To be called by one thread, before the others work on the
+  /// rows or step.
+  virtual void prepare() = 0;
+  /// The rows as `prepare` left them, which the caller may change.
+  virtual const RobotRows<Scalar>& rows() const = 0;
   /// Takes the lanes of a range `steps` steps on, within a for_tiles: controls come late where `late` says so, and the record
   /// is written.
   virtual void step(const Context& context, Range lanes, int steps) = 0;

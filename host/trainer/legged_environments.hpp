@@ -55,6 +55,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     simulation.num_envs = this->stride();
     robots_ = make_robots(backend, simulation);
     if (request.outside != nullptr) go_outside(backend, *request.outside);
+    robots_->prepare();
     backend.upload(constants_, &plan_->constants, 1);
     memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
     last_good_ = backend.template make_buffer<float>(kRows<PhysicsState<float, J>, float> * lane_stride_);
@@ -165,7 +166,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   const float* commands() { return commands_.size() > 0 ? commands_.data() : nullptr; }
 
   LeggedRows rows() {
-    const RobotRows<float> robots = robots_->rows();
+    const RobotRows<float>& robots = robots_->rows();
     // The counts' fourth row (PhysicsCounts).
     const float* over_slots = robots.counts.data + 3 * robots.counts.stride;
     return {robots.state,

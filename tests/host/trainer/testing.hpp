@@ -11,6 +11,7 @@
 #include "host/base/error.hpp"
 #include "host/engine/engine.hpp"
 #include "host/engine/loader.hpp"
+#include "host/settings/settings_io.hpp"
 
 namespace stampede::testing {
 
@@ -47,6 +48,27 @@ inline Settings awkward_settings(const std::string& task = "pendulum") {
   settings.network.actor = {33, 17};
   settings.network.critic = {20};
   return settings;
+}
+
+/// A walking task, as small and as awkward, with what is random in it often at work.
+inline Settings walking_settings(const std::vector<std::string>& more = {}) {
+  SettingsSources sources;
+  sources.set = {"task=go2-flat",
+                 "seed=3",
+                 "train.num_envs=37",
+                 "train.horizon=9",
+                 "train.iterations=8",
+                 "algorithm.minibatch=120",
+                 "algorithm.epochs=2",
+                 "network.actor=[33, 17]",
+                 "network.critic=[20]",
+                 "control.episode=0.3",
+                 "commands.period=0.1",
+                 "randomise.push_period=0.1",
+                 "randomise.delay=[0, 0.02]",
+                 "randomise.base_mass=[0.8, 1.2]"};
+  sources.set.insert(sources.set.end(), more.begin(), more.end());
+  return resolve_settings(sources);
 }
 
 inline std::vector<Report> iterate(Trainer& trainer, int iterations) {

@@ -1,0 +1,124 @@
+/// \file A walking task's file: what it may say of its robot, and one line for each mistake.
+
+#include "host/legged/plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include "host/base/files.hpp"
+#include "host/settings/settings_io.hpp"
+#include "tests/host/temporary_folder.hpp"
+
+namespace stampede {
+namespace {
+
+using test::error_of;
+using test::expect_parts;
+using test::TemporaryFolder;
+
+Settings with(std::vector<std::string> set) {
+  SettingsSources sources;
+  sources.set = std::move(set);
+  sources.set.insert(sources.set.begin(), "task=go2-flat");
+  return resolve_settings(sources);
+}
+
+TEST(LeggedTasks, MistakesAreNamedInOneLine) {
+  const auto message = [](const std::string& set) { return error_of([&] { with({set}); }); };
+  expect_parts(message("constraints.x.quantity=joint_torqe"),
+               {"constraints.x.quantity", "joint_torqe", "'joint_torque'"});
+  expect_parts(message("constraints.joint_torque.joints=[\"FL_hip_jiont\"]"),
+               {"constraints.joint_torque.joints", "'go2'", "'FL_hip_jiont'", "'FL_hip_joint'"});
+  expect_parts(message("constraints.body_contact.joints=[\"*\"]"), {"body_contact", "not judged joint by joint"});
+  expect_parts(message("constraints.joint_torque.limit=-1"), {"constraints.joint_torque.limit = -1", "from 0 to"});
+  expect_parts(message("constraints.base_orientation.limit=1.5"), {"constraints.base_orientation.limit = 1.5", "to 1"});
+  expect_parts(message("constraints.hip.p_max=1.5"), {"constraints.hip.p_max = 1.5", "from 0 to 1"});
+  expect_parts(message("constraints.hip.pmax=0.5"), {"'constraints.hip.pmax'", "'p_max'"});
+  expect_parts(message("constraints.hip.when=allways"), {"constraints.hip.when", "'always'"});
+  expect_parts(message("control.feet=[\"FL_foot\", \"tail\"]"), {"go2.xml", "no geom 'tail'"});
+  expect_parts(message("control.robot=go3"), {"'go3' does not exist", "'go2'"});
+  expect_parts(message("control.robot=cartpole"), {"cartpole.xml", "no position servo"});
+  expect_parts(message("control.pose=[0, 0]"), {"control.pose has 2 numbers", "12 joints"});
+  expect_parts(message("observations.policy=[\"joint_position\", \"smell\"]"), {"observations.policy", "smell"});
+  expect_parts(message("randomise.friction=[1.2, 0.8]"), {"randomise.friction", "low is above high"});
+  expect_parts(message("randomise.delay=[0, 0.1]"), {"randomise.delay", "control step"});
+  expect_parts(message("rewards.track_liner=1"), {"'rewards.track_liner'", "'rewards.track_linear'"});
+  expect_parts(message("objective=shapd"), {"unknown objective 'shapd'", "'shaped'"});
+  expect_parts(error_of([] { resolve_settings({"", {"task=pendulum", "objective=cat"}, {}}); }), {"objective"});
+}
+
+TEST(LeggedTasks, ConstraintsHaveAColumnForEachThingJudged) {
+  const Settings settings = with({});
+  const LeggedPlan& plan = *settings.plan;
+  const auto columns = [&](const std::string& name) {
+    for (const ConstraintInfo& info : plan.constraints) {
+      if (info.name == name) return info.columns;
+    }
+    return -1;
+  };
+  EXPECT_EQ(columns("action_rate"), 12);
+  EXPECT_EQ(columns("knee_torque"), 4);
+  EXPECT_EQ(columns("joint_torque"), 8);
+  EXPECT_EQ(columns("foot_force"), 4);
+  EXPECT_EQ(columns("front_thigh"), 2);
+  EXPECT_EQ(columns("upside_down"), 1);
+  int sum = 0;
+  for (const ConstraintInfo& info : plan.constraints) {
+    EXPECT_EQ(info.begin, sum);
+    sum += info.columns;
+  }
+  EXPECT_EQ(plan.constants.columns, sum);
+  EXPECT_EQ(plan.columns.size(), static_cast<std::size_t>(sum));
+  EXPECT_EQ(plan.info.observations, 45);
+  EXPECT_EQ(plan.info.observation_names.size(), 45u);
+  EXPECT_EQ(plan.info.observation_names[9], "joint_position.FL_hip_joint");
+  EXPECT_EQ(plan.info.actions, 12);
+  EXPECT_EQ(plan.info.max_steps, 500);
+}
+
+TEST(LeggedTasks, AFileThatExtendsAnotherIsATask) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "mydog.toml").string();
+  write_file(file, R"(extends = "legged-flat"
+[control]
+robot = "go2"
+[constraints.mine]
+quantity = "joint_velocity"
+joints = ["*_calf_joint"]
+limit = 3
+[for.shaped.rewards]
+torque = -7
+)",
+             Durability::kProcess);
+  SettingsSources sources;
+  sources.set = {"task=\"" + file + "\"", "seed=5", "commands.x=[0, 2]"};
+  const Settings settings = resolve_settings(sources);
+  EXPECT_EQ(settings.task, "mydog");
+  EXPECT_EQ(settings.legged->constraints.back().name, "mine");
+  EXPECT_EQ(settings.legged->control.timestep, 0.005f);
+  EXPECT_EQ(settings.legged->rewards[static_cast<std::size_t>(RewardTerm::kTorque)], 0.0f);
+
+  // What a run keeps needs the file no more.
+  const std::string text = to_toml(settings);
+  expect_parts(text, {"extends = \"legged-flat\"", "task = \"mydog\"", "x = [0.0, 2.0]"});
+  write_file(folder / "config.toml", text, Durability::kProcess);
+  const Settings again = resolve_settings({(folder / "config.toml").string(), {}, {}});
+  EXPECT_EQ(to_toml(again), text);
+
+  sources.set.push_back("objective=shaped");
+  const Settings shaped = resolve_settings(sources);
+  EXPECT_EQ(shaped.legged->rewards[static_cast<std::size_t>(RewardTerm::kTorque)], -7.0f);
+  EXPECT_FALSE(shaped.plan->soft);
+
+  write_file(file, "extends = \"legged-falt\"\n", Durability::kProcess);
+  expect_parts(error_of([&] {
+                 resolve_settings({"", {"task=\"" + file + "\""}, {}});
+               }),
+               {"mydog.toml:1: extends", "'legged-falt'", "'legged-flat'"});
+  write_file(file, "extends = \"mydog.toml\"\n", Durability::kProcess);
+  expect_parts(error_of([&] { resolve_settings({"", {"task=\"" + file + "\""}, {}}); }), {"circle"});
+  write_file(file, "extends = \"legged-flat\"\n", Durability::kProcess);
+  expect_parts(error_of([&] { resolve_settings({"", {"task=\"" + file + "\""}, {}}); }), {"control.robot is missing"});
+}
+
+}  // namespace
+}  // namespace stampede

@@ -1,0 +1,237 @@
+/// \file Walking robots as environments: what they observe, how their constraints are judged, what ends an episode.
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "host/legged/mujoco_physics.hpp"
+#include "host/legged/plan.hpp"
+#include "host/legged/protocol.hpp"
+#include "tests/host/trainer/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+/// A policy that holds the default pose, whatever it sees: its layers are zeros.
+Policy still_policy(const LeggedPlan& plan) {
+  Policy policy;
+  policy.task = plan.info.name;
+  DenseLayer layer;
+  layer.inputs = plan.info.observations;
+  layer.outputs = plan.info.actions;
+  layer.weight.assign(static_cast<std::size_t>(layer.inputs * layer.outputs), 0.0f);
+  layer.bias.assign(static_cast<std::size_t>(layer.outputs), 0.0f);
+  policy.actor.layers = {layer};
+  policy.observation_mean.assign(static_cast<std::size_t>(layer.inputs), 0.0f);
+  policy.observation_variance.assign(static_cast<std::size_t>(layer.inputs), 1.0f);
+  policy.action_centre = plan.action_centre;
+  policy.action_scale = plan.action_scale;
+  policy.action_low = plan.action_low;
+  policy.action_high = plan.action_high;
+  return policy;
+}
+
+/// One whose outputs follow a row of the observation: it moves, and violates something.
+Policy restless_policy(const LeggedPlan& plan) {
+  Policy policy = still_policy(plan);
+  DenseLayer& layer = policy.actor.layers.front();
+  for (int o = 0; o < layer.outputs; ++o) {
+    // With the joint's own velocity, which makes it swing, the more the farther it is turned.
+    layer.weight[static_cast<std::size_t>(o * layer.inputs + 3 + o % 2)] = o % 3 == 0 ? 8.0f : -8.0f;
+    layer.weight[static_cast<std::size_t>(o * layer.inputs + 9 + 12 + o)] = 0.4f;
+    layer.weight[static_cast<std::size_t>(o * layer.inputs + 8)] = o % 2 == 0 ? 0.5f : -0.5f;
+  }
+  return policy;
+}
+
+struct Traced {
+  Evaluation evaluation;
+  std::map<std::string, std::vector<float>> values;
+  std::size_t steps = 0, episodes = 0;
+  float at(const std::string& name, std::size_t step, std::size_t episode, std::size_t i) const {
+    const std::vector<float>& all = values.at(name);
+    const std::size_t width = all.size() / (steps * episodes);
+    return all[(step * episodes + episode) * width + i];
+  }
+};
+
+Traced trace(Engine& engine, EvaluationRequest request, const Policy& policy) {
+  request.trace = true;
+  Traced traced;
+  traced.evaluation = engine.evaluate(request, policy);
+  for (const Tensor& tensor : traced.evaluation.trace) traced.values[tensor.name] = floats_of(tensor);
+  traced.steps = static_cast<std::size_t>(traced.evaluation.trace.front().shape[0]);
+  traced.episodes = static_cast<std::size_t>(traced.evaluation.trace.front().shape[1]);
+  return traced;
+}
+
+Settings longer_settings(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> set = {"control.episode=1", "terminations.body_force=1e6", "terminations.gravity_z=2"};
+  set.insert(set.end(), more.begin(), more.end());
+  return walking_settings(set);
+}
+
+TEST(Walking, ObservationsAreTheStates) {
+  const Settings settings = longer_settings();
+  const LeggedPlan& plan = *settings.plan;
+  EvaluationRequest request = evaluation_request(settings, 5, false);
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(*request.legged));
+  const std::vector<std::string>& names = plan.info.observation_names;
+  const auto place = [&](const std::string& name) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    EXPECT_NE(found, names.end()) << name;
+    return static_cast<std::size_t>(found - names.begin());
+  };
+  for (const std::size_t step : {std::size_t{1}, std::size_t{20}, std::size_t{49}}) {
+    for (std::size_t episode = 0; episode < 5; ++episode) {
+      if (traced.at("active", step, episode, 0) == 0.0f) continue;
+      const auto state = [&](std::size_t i) { return static_cast<double>(traced.at("state", step, episode, i)); };
+      const auto seen = [&](const std::string& name) {
+        return static_cast<double>(traced.at("observation", step, episode, place(name)));
+      };
+      const double w = state(3), x = state(4), y = state(5), z = state(6);
+      EXPECT_NEAR(seen("projected_gravity.x"), -2 * (x * z - w * y), 1e-5);
+      EXPECT_NEAR(seen("projected_gravity.y"), -2 * (y * z + w * x), 1e-5);
+      EXPECT_NEAR(seen("projected_gravity.z"), -(1 - 2 * (x * x + y * y)), 1e-5);
+      EXPECT_EQ(seen("base_angular_velocity.z"), state(19 + 5));
+      for (std::size_t j = 0; j < 12; ++j) {
+        const std::string& joint = plan.info.action_names[j];
+        EXPECT_NEAR(seen("joint_position." + joint), state(7 + j) - static_cast<double>(plan.action_centre[j]), 1e-6);
+        EXPECT_EQ(seen("joint_velocity." + joint), state(19 + 6 + j));
+        const double last = (static_cast<double>(traced.at("action", step - 1, episode, j)) -
+                             static_cast<double>(plan.action_centre[j])) /
+                            static_cast<double>(plan.action_scale[j]);
+        EXPECT_NEAR(seen("last_action." + joint), last, 1e-5);
+      }
+      EXPECT_EQ(seen("command.x"), static_cast<double>(request.commands[3 * episode]));
+    }
+  }
+}
+
+/// What of the constraints can be recomputed from the states alone.
+TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
+  const Settings settings = longer_settings();
+  EvaluationRequest request = evaluation_request(settings, 20, false);
+  const LeggedPlan& plan = *request.legged;
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(plan));
+  const auto index = [&](const std::string& name) {
+    for (std::size_t i = 0; i < plan.constraints.size(); ++i) {
+      if (plan.constraints[i].name == name) return i;
+    }
+    ADD_FAILURE() << name;
+    return std::size_t{0};
+  };
+  int violated[4] = {};
+  for (std::size_t step = 0; step + 1 < traced.steps; ++step) {
+    for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
+      if (traced.at("active", step + 1, episode, 0) == 0.0f) continue;
+      const auto before = [&](std::size_t i) { return static_cast<double>(traced.at("state", step, episode, i)); };
+      const auto after = [&](std::size_t i) { return static_cast<double>(traced.at("state", step + 1, episode, i)); };
+      double knee = 0, acceleration = 0, front = 0, hip = 0;
+      for (std::size_t j = 0; j < 12; ++j) {
+        acceleration = std::max(acceleration, std::fabs(after(25 + j) - before(25 + j)) / 0.02 - 800);
+        if (j % 3 == 2) knee = std::max(knee, std::fabs(after(25 + j)) - 12.56);
+        if (j == 1 || j == 4) front = std::max(front, std::fabs(after(7 + j)) - 1.5);
+        if (j % 3 == 0) hip = std::max(hip, std::fabs(after(7 + j) - static_cast<double>(plan.action_centre[j])) - 0.2);
+      }
+      if (std::fabs(request.commands[3 * episode + 1]) >= 0.1f) hip = 0;
+      const double orientation =
+          std::hypot(2 * (after(4) * after(6) - after(3) * after(5)), 2 * (after(5) * after(6) + after(3) * after(4))) -
+          0.1;
+      const auto judged = [&](const char* name) {
+        return static_cast<double>(traced.at("violation", step, episode, index(name)));
+      };
+      EXPECT_NEAR(judged("knee_velocity"), std::max(0.0, knee), 1e-4);
+      EXPECT_NEAR(judged("joint_acceleration"), std::max(0.0, acceleration), 1e-2);
+      EXPECT_NEAR(judged("front_thigh"), std::max(0.0, front), 1e-5);
+      EXPECT_NEAR(judged("hip"), std::max(0.0, hip), 1e-5);
+      EXPECT_NEAR(judged("base_orientation"), std::max(0.0, orientation), 1e-5);
+      violated[0] += knee > 0 || acceleration > 0;
+      violated[1] += hip > 0;
+      violated[2] += orientation > 0;
+      violated[3] += 1;
+    }
+  }
+  EXPECT_GT(violated[0], 10);
+  EXPECT_GT(violated[1], 10);
+  EXPECT_GT(violated[2], 10);
+  EXPECT_LT(violated[2], violated[3]);
+}
+
+TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
+  const Settings settings = longer_settings();
+  for (const bool randomise : {false, true}) {
+    EvaluationRequest request = evaluation_request(settings, 24, randomise);
+    request.commands.assign(request.commands.size(), 0.0f);
+    const auto engine = engine_for(best_instruction_set(), 2);
+    const Policy policy = still_policy(*request.legged);
+    // Pushes and noise are the same draws for both.
+    const Traced ours = trace(*engine, request, policy);
+    const auto mujoco = make_mujoco_physics(*settings.legged, 2);
+    request.outside = mujoco.get();
+    const Traced theirs = trace(*engine, request, policy);
+    double worst = 0, moved = 0;
+    for (std::size_t episode = 0; episode < 24; ++episode) {
+      for (std::size_t i = 0; i < 19; ++i) {
+        worst = std::max(worst, static_cast<double>(
+                                    std::fabs(ours.at("state", 40, episode, i) - theirs.at("state", 40, episode, i))));
+        moved = std::max(
+            moved, static_cast<double>(std::fabs(ours.at("state", 40, episode, i) - ours.at("state", 0, episode, i))));
+      }
+    }
+    EXPECT_LT(worst, 2e-3) << "randomised: " << randomise;
+    EXPECT_GT(moved, 0.01);
+    for (std::size_t c = 0; c < ours.evaluation.legged.constraints.size(); ++c) {
+      EXPECT_NEAR(ours.evaluation.legged.constraints[c].violated, theirs.evaluation.legged.constraints[c].violated,
+                  0.01)
+          << settings.plan->constraints[c].name;
+    }
+  }
+}
+
+TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Settings settings = walking_settings();
+  const auto trainer = engine->make_trainer(settings, false);
+  iterate(*trainer, 1);
+  auto state = trainer->state();
+  // The rows of the robots come first: row 0 is the base's x, an element a lane.
+  float* robots = floats_in(find(state, "robots"));
+  robots[4 * 5] = std::nanf("");
+  robots[4 * 5 + 1] = std::nanf("");
+  trainer->restore(state);
+  const auto reports = iterate(*trainer, 2);
+  EXPECT_EQ(reports[0].nonfinite, 1);
+  EXPECT_EQ(reports[1].nonfinite, 1);
+  EXPECT_TRUE(std::isfinite(reports[1].policy_loss) && std::isfinite(reports[1].value_loss));
+}
+
+TEST(Walking, RewardsAndConstraintsAreReported) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Settings settings = walking_settings();
+  const auto trainer = engine->make_trainer(settings, false);
+  const Report report = iterate(*trainer, 2).back();
+  ASSERT_EQ(report.rewards.size(), static_cast<std::size_t>(kRewardTermCount));
+  EXPECT_GT(report.rewards[0], 0.01);
+  EXPECT_LE(report.rewards[0], 1.0);
+  ASSERT_EQ(report.constraints.size(), settings.plan->constraints.size());
+  for (std::size_t i = 0; i < report.constraints.size(); ++i) {
+    const Report::Constraint& c = report.constraints[i];
+    EXPECT_TRUE(c.violated >= 0 && c.violated <= 1 && c.delta >= 0 && c.delta <= c.violated + 1e-6)
+        << settings.plan->constraints[i].name;
+  }
+  // Untrained, its actions jump.
+  EXPECT_GT(report.constraints[0].violated, 0.3);
+  EXPECT_EQ(settings.plan->constraints[0].name, "action_rate");
+}
+
+TEST(Walking, ConstraintsThatEndEpisodesEndThemSooner) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Report soft = iterate(*engine->make_trainer(walking_settings(), false), 3).back();
+  const Report hard =
+      iterate(*engine->make_trainer(walking_settings({"objective=early-termination"}), false), 3).back();
+  EXPECT_LT(hard.episode_length_mean, 0.5 * soft.episode_length_mean);
+}
+
+}  // namespace
+}  // namespace stampede::testing
