@@ -2,6 +2,29 @@
 #include "cuda/backend.cuh"
 
 namespace stampede {
+namespace {
+
+/// A thread block a row.
+__global__ void __launch_bounds__(cuda::kSumBlock)
+    find_row_maxima(const float* from, int rows, Index stride, Index n, float* out, Index out_stride) {
+  using Reduce = cub::BlockReduce<float, cuda::kSumBlock>;
+  __shared__ typename Reduce::TempStorage storage;
+  const Index row = static_cast<Index>(blockIdx.x), block = static_cast<Index>(blockIdx.y);
+  const float* at = from + (block * rows + row) * stride;
+  float most = at[0];
+  for (Index i = threadIdx.x; i < n; i += cuda::kSumBlock) most = max(most, at[i]);
+  most = Reduce(storage).Reduce(most, [](float a, float b) { return a < b ? b : a; });
+  if (threadIdx.x == 0) out[block * out_stride + row] = most;
+}
+
+}  // namespace
+
+void CudaBackend::row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out,
+                             Index out_stride) {
+  const dim3 grid(static_cast<unsigned>(rows), static_cast<unsigned>(blocks));
+  find_row_maxima<<<grid, cuda::kSumBlock, 0, stream_>>>(from, rows, stride, n, out, out_stride);
+  cuda::check_launch(stream_, "find_row_maxima");
+}
 
 void CudaBackend::reserve_partials(Index count) {
   if (partial_sums_.size() >= count) return;

@@ -128,11 +128,7 @@ class CudaBackend {
 
   /// out[block * out_stride + row] = largest of the first n elements of the row; rows of a block are `stride` apart, and blocks
   /// follow each other.
-  void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride) {
-    const dim3 grid(static_cast<unsigned>(rows), static_cast<unsigned>(blocks));
-    cuda::find_row_maxima<<<grid, cuda::kSumBlock, 0, stream_>>>(from, rows, stride, n, out, out_stride);
-    cuda::check_launch(stream_, "find_row_maxima");
-  }
+  void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride);
 
   // ------------------------------------------------------------------------------------------ order and time
 

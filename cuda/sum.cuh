@@ -68,17 +68,4 @@ void enqueue_sum(cudaStream_t stream, Index n, int columns, const Functor& funct
   check_launch(stream, "add_stretches");
 }
 
-/// out[block * out_stride + row] = largest of the first n elements of the row, a thread block for each.
-__global__ void __launch_bounds__(kSumBlock)
-    find_row_maxima(const float* from, int rows, Index stride, Index n, float* out, Index out_stride) {
-  using Reduce = cub::BlockReduce<float, kSumBlock>;
-  __shared__ typename Reduce::TempStorage storage;
-  const Index row = static_cast<Index>(blockIdx.x), block = static_cast<Index>(blockIdx.y);
-  const float* at = from + (block * rows + row) * stride;
-  float most = at[0];
-  for (Index i = threadIdx.x; i < n; i += kSumBlock) most = max(most, at[i]);
-  most = Reduce(storage).Reduce(most, [](float a, float b) { return a < b ? b : a; });
-  if (threadIdx.x == 0) out[block * out_stride + row] = most;
-}
-
 }  // namespace stampede::cuda

@@ -26,6 +26,8 @@ SettingsSources SettingsFlags::sources() const {
   add("task", task, "--task", true);
   add("algo", algo, "--algo", true);
   add("preset", preset, "--preset", true);
+  add("objective", objective, "--objective", true);
+  add("control.robot", robot, "--robot", true);
   add("seed", seed, "--seed", false);
   add("train.num_envs", num_envs, "--num-envs", false);
   add("train.iterations", iterations, "--iterations", false);

@@ -36,7 +36,7 @@ struct CommonFlags {
 
 /// Flags of the commands that take settings. They stay text: settings_io reads and checks them.
 struct SettingsFlags {
-  std::string task, algo, preset, seed, num_envs, iterations, config;
+  std::string task, algo, preset, seed, num_envs, iterations, config, objective, robot;
   std::vector<std::string> set;
 
   /// All that were given, as sources.

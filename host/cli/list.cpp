@@ -27,6 +27,11 @@ Outcome run(const CommonFlags& common) {
   outcome.text = "Tasks\n";
   for (const TaskInfo& task : tasks()) {
     names.push_back(task.name);
+    if (task.legged) {
+      details[task.name] = {{"summary", task.summary}, {"file", task.files.back()}};
+      outcome.text += fmt::format("  {:<20} {}\n", task.name, task.summary);
+      continue;
+    }
     details[task.name] = {{"summary", task.summary},       {"observations", task.observation_names},
                           {"actions", task.action_names},  {"max_steps", task.max_steps},
                           {"control_dt", task.control_dt}, {"parameters", parameters_of(task)}};
@@ -53,12 +58,14 @@ Outcome run(const CommonFlags& common) {
     kinds.push_back(kind.name);
     outcome.text += fmt::format("  {:<20} {}\n", kind.name, kind.what);
   }
+  print("Objectives of walking tasks (--objective)", objectives());
   print("Algorithms", algorithms());
   print("Presets", presets());
   outcome.json = {{"tasks", names},
                   {"robots", robot_names()},
                   {"robot_sizes", sizes},
                   {"terrain", kinds},
+                  {"objectives", names_of(objectives())},
                   {"algorithms", names_of(algorithms())},
                   {"presets", names_of(presets())},
                   {"task_details", details}};

@@ -29,6 +29,7 @@ Json json_of(const TrainResult& result) {
   Json json = {{"task", result.settings.task},
                {"algo", result.settings.algo},
                {"preset", result.settings.preset},
+               {"objective", result.settings.legged ? Json(result.settings.legged->objective) : Json(nullptr)},
                {"seed", result.settings.seed},
                {"num_envs", result.settings.train.num_envs},
                {"steps", result.steps},
@@ -88,6 +89,8 @@ void refuse_beside_resume(const TrainFlags& flags) {
                                                  {"--set", !settings.set.empty()},
                                                  {"--algo", !settings.algo.empty()},
                                                  {"--preset", !settings.preset.empty()},
+                                                 {"--objective", !settings.objective.empty()},
+                                                 {"--robot", !settings.robot.empty()},
                                                  {"--num-envs", !settings.num_envs.empty()},
                                                  {"--iterations", !settings.iterations.empty()},
                                                  {"--run", !flags.run.empty()},
@@ -156,6 +159,10 @@ void add_train(CLI::App& app, Chosen& chosen) {
   add_settings_flags(*command, flags->settings);
   command->add_option("--algo", flags->settings.algo, "reinforce, reinforce-baseline, actor-critic or ppo (ppo)");
   command->add_option("--preset", flags->settings.preset, "size of the networks (default)");
+  command->add_option("--objective", flags->settings.objective,
+                      "of walking tasks: cat, shaped or early-termination (cat)");
+  command->add_option("--robot", flags->settings.robot,
+                      "of walking tasks: another robot's name, or its file (the task's)");
   command->add_option("--num-envs", flags->settings.num_envs, "environments side by side");
   command->add_option("--iterations", flags->settings.iterations, "the schedule's length");
   command->add_option("--run", flags->run, "folder of the run (a new runs/<task>-<n>)");

@@ -23,6 +23,7 @@ struct MlpWeights {
 /// low, high)`, in the task's units; `inverse_deviation` is kernels/control.hpp's.
 struct Policy {
   std::string task;
+  std::string robot;  ///< of a walking task, where it is known; else empty
   MlpWeights actor;
   std::vector<float> log_std;  ///< [actions], of the network's output; only training uses it
   std::vector<float> observation_mean, observation_variance;  ///< [observations]

@@ -233,6 +233,7 @@ Policy parse_onnx(std::string_view bytes, const std::string& name) {
   Policy policy = Reader(model, name).read();
   for (const onnx::StringStringEntryProto& entry : model.metadata_props()) {
     if (entry.key() == "task") policy.task = entry.value();
+    if (entry.key() == "robot") policy.robot = entry.value();
   }
   return policy;
 }

@@ -104,7 +104,11 @@ Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name,
 }
 
 void check_policy_fits(const Policy& policy, const TaskInfo& task, const std::string& name) {
-  if (!policy.task.empty() && policy.task != task.name) {
+  if (task.legged && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
+    throw Error(name + ": is a policy of the robot " + policy.robot + ", but the task '" + task.name +
+                "' has the robot " + task.facts.at("robot"));
+  }
+  if (!policy.task.empty() && policy.task != task.name && !task.legged) {
     throw Error(name + ": is a policy of the task '" + policy.task + "', not of '" + task.name + "'; give --task " +
                 policy.task);
   }
@@ -120,15 +124,17 @@ void check_policy_fits(const Policy& policy, const TaskInfo& task, const std::st
 
 std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskInfo& task, double control_dt) {
   using nlohmann::json;
-  return {{"task", task.name},
-          {"version", STAMPEDE_VERSION},
-          {"control_dt", json(static_cast<float>(control_dt)).dump()},
-          {"observation_names", json(task.observation_names).dump()},
-          {"action_names", json(task.action_names).dump()},
-          {"action_centre", json(policy.action_centre).dump()},
-          {"action_scale", json(policy.action_scale).dump()},
-          {"action_low", json(policy.action_low).dump()},
-          {"action_high", json(policy.action_high).dump()}};
+  std::map<std::string, std::string> facts = {{"task", task.name},
+                                              {"version", STAMPEDE_VERSION},
+                                              {"control_dt", json(static_cast<float>(control_dt)).dump()},
+                                              {"observation_names", json(task.observation_names).dump()},
+                                              {"action_names", json(task.action_names).dump()},
+                                              {"action_centre", json(policy.action_centre).dump()},
+                                              {"action_scale", json(policy.action_scale).dump()},
+                                              {"action_low", json(policy.action_low).dump()},
+                                              {"action_high", json(policy.action_high).dump()}};
+  facts.insert(task.facts.begin(), task.facts.end());
+  return facts;
 }
 
 std::string to_policy_safetensors(const Policy& policy, const TaskInfo& task, double control_dt) {

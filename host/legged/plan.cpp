@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
@@ -334,6 +335,28 @@ class Planner {
     info.states = robot().nq + robot().nv;
     info.max_steps = c_.max_steps;
     info.control_dt = static_cast<double>(c_.control_dt);
+    const auto dump = [](const auto& value) { return nlohmann::json(value).dump(); };
+    std::vector<double> stiffness, damping, torque_low, torque_high;
+    for (const RobotJoint& joint : robot().joint_info) {
+      if (joint.actuator < 0) continue;
+      const JointModel<double>& servo = joint_of(joint);
+      stiffness.push_back(servo.servo);
+      damping.push_back(-servo.velocity_gain);
+      torque_low.push_back(servo.force_low);
+      torque_high.push_back(servo.force_high);
+    }
+    info.facts = {{"robot", robot().name},
+                  {"joint_order", dump(action_names_)},
+                  {"default_pose", dump(plan_->action_centre)},
+                  {"action_scale", dump(plan_->action_scale)},
+                  {"stiffness", dump(stiffness)},
+                  {"damping", dump(damping)},
+                  {"torque_low", dump(torque_low)},
+                  {"torque_high", dump(torque_high)},
+                  {"physics_dt", dump(settings_.control.timestep)},
+                  {"decimation", dump(settings_.control.decimation)},
+                  {"observation_terms", dump(settings_.observations.policy)},
+                  {"observation_scales", dump(std::vector<double>(settings_.observations.policy.size(), 1.0))}};
   }
 
   const TaskInfo& task_;

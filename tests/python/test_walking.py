@@ -1,0 +1,97 @@
+"""Walking tasks from the command line: a short training, its evaluation here and in MuJoCo, its figures recomputed from the trace."""
+
+import json
+
+import numpy
+import pytest
+from program import refused, run_json
+from safetensors.numpy import load_file
+
+SMALL = ["--set", "run.eval_episodes=23", "--set", "train.horizon=8", "--set", "control.episode=2",
+         "--set", "terminations.body_force=1e6", "--set", "terminations.gravity_z=2"]
+
+
+@pytest.fixture(scope="module")
+def walker(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("walking") / "run"
+    said = run_json("train", "--task", "go2-flat", "--num-envs", "64", "--iterations", "3", "--run", str(folder), *SMALL)
+    return folder, said
+
+
+def test_train_reports_constraints_and_draws(walker):
+    folder, said = walker
+    assert said["objective"] == "cat"
+    for key in ("tracking_error_linear", "tracking_error_angular", "fall_rate", "cost_of_transport", "constraints"):
+        assert key in said
+    assert said["constraints"]["foot_force"]["kind"] == "hard"
+    for picture in ("walk.png", "training.png", "curve.png"):
+        assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
+    line = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert line["constraints"]["action_rate"]["violated"] > 0
+    assert line["rewards"]["track_linear"] > 0
+
+
+def test_figures_are_those_of_the_trace(walker, tmp_path):
+    folder, _ = walker
+    said = run_json("eval", "--run", str(folder), "--randomise", "off", "--trace", str(tmp_path / "t.safetensors"))
+    trace = load_file(tmp_path / "t.safetensors")
+    active = trace["active"] > 0
+    figures = trace["figures"]
+    settled = active & (figures[:, :, 6] > 50)
+    off = numpy.hypot(figures[:, :, 0] - figures[:, :, 3], figures[:, :, 1] - figures[:, :, 4])
+    assert said["tracking_error_linear"] == pytest.approx(off[settled].mean(), rel=1e-4)
+    turn = abs(figures[:, :, 2] - figures[:, :, 5])
+    assert said["tracking_error_angular"] == pytest.approx(turn[settled].mean(), rel=1e-4)
+    for i, (name, constraint) in enumerate(said["constraints"].items()):
+        judged = trace["violation"][:, :, i][active]
+        assert constraint["violated"] == pytest.approx((judged > 0).mean(), abs=1e-6), name
+        assert constraint["mean"] == pytest.approx(judged.mean(), rel=1e-4, abs=1e-9), name
+    # The velocity that is judged is the next state's, turned into the base's heading.
+    after = trace["state"][1:, :, :]
+    w, x, y, z = (after[:, :, 3 + i] for i in range(4))
+    heading = numpy.arctan2(2 * (x * y + w * z), 1 - 2 * (y * y + z * z))
+    forward = numpy.cos(heading) * after[:, :, 19] + numpy.sin(heading) * after[:, :, 20]
+    both = active[1:] & active[:-1]
+    assert abs(forward - figures[:-1, :, 0])[both].max() < 1e-4
+
+
+def test_mujoco_agrees(walker):
+    folder, _ = walker
+    ours = run_json("eval", "--run", str(folder), "--randomise", "off")
+    theirs = run_json("eval", "--run", str(folder), "--randomise", "off", "--simulator", "mujoco")
+    assert theirs["simulator"] == "mujoco"
+    assert theirs["tracking_error_linear"] == pytest.approx(ours["tracking_error_linear"], rel=0.2)
+
+
+def test_a_file_is_a_task_and_its_policy_knows_its_robot(walker, tmp_path):
+    folder, _ = walker
+    (tmp_path / "mydog.toml").write_text('extends = "legged-flat"\n[control]\nrobot = "go2"\n')
+    said = run_json("train", "--task", str(tmp_path / "mydog.toml"), "--num-envs", "32", "--iterations", "1", "--run",
+                    str(tmp_path / "run"), *SMALL)
+    assert said["task"] == "mydog"
+    (tmp_path / "mydog.toml").unlink()
+    assert run_json("train", "--resume", str(tmp_path / "run"))["finished"]
+    wrong = refused("eval", "--policy", folder / "policy.onnx", "--task", "anymal-flat")
+    assert "go2" in wrong and "anymal_c" in wrong
+
+
+def test_play_draws_a_walk(walker, tmp_path):
+    folder, _ = walker
+    out = tmp_path / "walk.png"
+    said = run_json("play", "--run", str(folder), "--out", str(out), "--seconds", "1", "--command", "0.5", "0", "0")
+    assert said["frames"] == 6
+    assert out.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("arguments, parts", [
+    (["--objective", "shapd"], ["objective", "shaped"]),
+    (["--set", "constraints.hip.p_max=2"], ["constraints.hip.p_max", "0 to 1"]),
+    (["--set", "control.feet=[\"tail\"]"], ["tail"]),
+    (["--robot", "cartpole"], ["cartpole"]),
+    (["--set", "randomise.friction=[2, 1]"], ["randomise.friction", "low is above high"]),
+])
+def test_mistakes_end_with_one_line(arguments, parts, tmp_path):
+    line = refused("train", "--task", "go2-flat", "--run", tmp_path / "run", *arguments)
+    for part in parts:
+        assert part in line
+    assert not (tmp_path / "run").exists()
