@@ -20,7 +20,8 @@ struct PlayFlags {
   std::vector<float> command;
   FilmOptions film;
   std::string out;
-  double seconds = 0;  ///< 0: not given
+  double seconds = 0;
+  bool seconds_given = false;
   bool force = false;
 };
 
@@ -142,10 +143,11 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
                       : "--command: needs forward, sideways and turning velocity, as in --command 0.6 0 0");
   }
   if (!falls && !flags.terrain.empty()) throw Error("--terrain with a policy: its task says where it walks");
-  if (flags.seconds == 0) flags.seconds = falls ? 3 : 6;
-  if (!(flags.seconds >= 0.1 && flags.seconds <= 600)) {
-    throw Error(fmt::format("--seconds {} is out of range; it must be from 0.1 to 600", flags.seconds));
+  if (!flags.seconds_given) flags.seconds = falls ? 3 : 6;
+  if (!(flags.seconds > 0 && flags.seconds <= 600)) {
+    throw Error(fmt::format("--seconds {} is out of range; it must be above 0, up to 600", flags.seconds));
   }
+  seed_of(flags);  // what is wrong with it should not have to wait
   ChosenPolicy chosen;
   std::string name = std::filesystem::path(flags.robot).stem().string();
   if (!falls) {
@@ -189,7 +191,13 @@ void add_play(CLI::App& app, Chosen& chosen) {
   command->add_option("--out", flags->out, "FILE.png (a strip), .gif or .mp4 (<robot or task>.gif)");
   command->add_option("--terrain", flags->terrain,
                       "a kind of ground to fall on (`stampede list`), several, or all (the robot's own)");
-  command->add_option("--seconds", flags->seconds, "how long [s] (6; 3 of a fall)");
+  command->add_option_function<double>(
+      "--seconds",
+      [flags](const double& seconds) {
+        flags->seconds = seconds;
+        flags->seconds_given = true;
+      },
+      "how long [s] (6; 3 of a fall)"); 3 of a fall)");
   command->add_option("--width", flags->film.width, "of a frame [pixels] (640; 320 in a .png)");
   command->add_option("--height", flags->film.height, "of a frame [pixels] (480; 320 in a .png)");
   command->add_option("--fps", flags->film.fps, "frames a second")->capture_default_str();
