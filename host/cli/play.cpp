@@ -197,7 +197,7 @@ void add_play(CLI::App& app, Chosen& chosen) {
         flags->seconds = seconds;
         flags->seconds_given = true;
       },
-      "how long [s] (6; 3 of a fall)"); 3 of a fall)");
+      "how long [s] (6; 3 of a fall)");
   command->add_option("--width", flags->film.width, "of a frame [pixels] (640; 320 in a .png)");
   command->add_option("--height", flags->film.height, "of a frame [pixels] (480; 320 in a .png)");
   command->add_option("--fps", flags->film.fps, "frames a second")->capture_default_str();
