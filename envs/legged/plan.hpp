@@ -33,7 +33,7 @@ struct PlacedConstraint {
 };
 
 struct LeggedConstants {
-  int limbs, joints, actions;
+  int joints, actions;
   LimbPlaces action_place[kMostJointsALimb];            ///< of each joint in the row of actions; -1: not driven
   LimbPlaces joint_place[kMostJointsALimb];             ///< of each joint in the order of qvel; -1: not there
   LimbTable<float> limb_bit;                            ///< 2^limb; 0: no limb

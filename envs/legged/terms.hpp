@@ -40,7 +40,6 @@ inline constexpr ObservationTermInfo kObservationTerms[] = {
     {"base_height", Per::kBase, "of the base's origin above where it started [m]"},
     {"friction", Per::kBase, "factor on the ground's friction"},
 };
-inline constexpr int kObservationTermCount = sizeof kObservationTerms / sizeof kObservationTerms[0];
 
 enum class RewardTerm : int {
   kTrackLinear,
@@ -118,7 +117,6 @@ inline constexpr QuantityInfo kQuantities[] = {
     {"feet_at_least", Per::kBase, 0, 8, "feet that fewer than the limit touch"},
     {"base_height", Per::kBase, 0, 1e3f, "height of the base's origin that it is short of the limit [m]"},
 };
-inline constexpr int kQuantityCount = sizeof kQuantities / sizeof kQuantities[0];
 
 /// While a constraint holds.
 enum class When : int { kAlways, kMoving, kFast, kStill, kStraight };

@@ -1,8 +1,6 @@
 /// \file What the commands share.
 #include "host/cli/command.hpp"
 
-#include "host/legged/plan.hpp"
-
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -11,6 +9,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <utility>
+
+#include "host/legged/plan.hpp"
 
 namespace stampede::cli {
 

@@ -103,7 +103,6 @@ Motion let_fall(const CommonFlags& common, const PlayFlags& flags, Outcome& outc
 Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenPolicy& chosen, Outcome& outcome) {
   Settings settings = chosen.settings;
   settings.legged->control.episode = static_cast<float>(flags.seconds);
-  settings.plan = make_legged_plan(task_of(settings), *settings.legged);
   EvaluationRequest request = evaluation_request(settings, 1, false);
   request.commands = flags.command;
   if (request.commands.empty()) request.commands = {0.6f * settings.legged->commands.x.high, 0, 0};
@@ -116,7 +115,7 @@ Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenP
                          [&](const Tensor& tensor) { return tensor.name == name; });
   };
   const std::vector<float> states = floats_of(find("state")), active = floats_of(find("active"));
-  const auto width = states.size() / active.size(), nq = static_cast<std::size_t>(settings.plan->robot.nq);
+  const auto width = states.size() / active.size(), nq = static_cast<std::size_t>(request.legged->robot.nq);
   const double dt = task_of(settings).control_dt;
   Motion motion;
   motion.name = settings.task;

@@ -109,7 +109,6 @@ class Planner {
   }
 
   void place_joints() {
-    c_.limbs = robot().limbs;
     c_.joints = static_cast<int>(robot().joint_info.size());
     for (int i = 0; i < kMostJointsALimb; ++i) {
       for (int lane = 0; lane < kMaxLanes; ++lane) {

@@ -260,14 +260,6 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     }
     prepare();
   }
-  Simulation& host() override { return *this; }
-  TerrainView ground() override {
-    if constexpr (Ground::kFlat) {
-      return {};
-    } else {
-      return kernel_.ground.map;
-    }
-  }
 
  private:
   std::vector<MirroredRows<Backend, Scalar>*> saved_parts() {

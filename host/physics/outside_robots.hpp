@@ -46,8 +46,6 @@ class OutsideRobots final : public Robots<Backend, float> {
   const RobotRows<float>& rows() const override { return robots_->rows(); }
   std::vector<float> save() override { return robots_->save(); }
   void restore(const std::vector<float>& numbers) override { robots_->restore(numbers); }
-  Simulation& host() override { return robots_->host(); }
-  TerrainView ground() override { return robots_->ground(); }
 
   void step(const Context& context, Range lanes, int steps) override {
     const RobotRows<float>& all = rows();

@@ -22,7 +22,7 @@ class Robots {
   using Context = typename Backend::Context;
   virtual ~Robots() = default;
 
-  /// Puts what was set through `host()` or `restore` on the device. To be called by one thread, before the others work on the
+  /// Puts what was set on the host on the device. To be called by one thread, before the others work on the
   /// rows or step.
   virtual void prepare() = 0;
   /// The rows as `prepare` left them, which the caller may change.
@@ -33,10 +33,6 @@ class Robots {
   /// All that they go on from, as numbers; and the reverse. Throws Error where the count is another.
   virtual std::vector<Scalar> save() = 0;
   virtual void restore(const std::vector<Scalar>& numbers) = 0;
-  /// The same robots from the host.
-  virtual Simulation& host() = 0;
-  /// The ground that they stand on, on the device; all zeros where it is level.
-  virtual TerrainView ground() = 0;
 };
 
 }  // namespace stampede

@@ -1,6 +1,7 @@
 #pragma once
 /// \file Walking robots as environments: the physics' rows, the tasks' kernels, one after the other.
 
+#include <cstddef>
 #include <vector>
 
 #include "envs/legged/kernels.hpp"
@@ -167,8 +168,8 @@ class LeggedEnvironments final : public Environments<Backend> {
 
   LeggedRows rows() {
     const RobotRows<float>& robots = robots_->rows();
-    // The counts' fourth row (PhysicsCounts).
-    const float* over_slots = robots.counts.data + 3 * robots.counts.stride;
+    constexpr Index kRow = offsetof(PhysicsCounts<float>, over_slots) / sizeof(float);
+    const float* over_slots = robots.counts.data + kRow * robots.counts.stride;
     return {robots.state,
             robots.variation,
             robots.control,
