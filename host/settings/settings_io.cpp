@@ -455,7 +455,8 @@ const TaskInfo& find_task(const std::string& name, const std::string& origin) {
 }
 
 const TaskInfo& task_of(const Settings& settings) {
-  return settings.plan != nullptr ? settings.plan->info : find_task(settings.task);
+  if (const LeggedPlan* plan = settings.plan.get()) return plan->info;
+  return find_task(settings.task);
 }
 
 namespace {
