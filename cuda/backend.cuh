@@ -171,7 +171,7 @@ class CudaBackend {
   BlasContext& blas() { return blas_; }
 
  private:
-  static constexpr int kReplays = 4, kReportSlots = 2, kStamps = 3;
+  static constexpr int kReplays = 4, kReportSlots = 2, kStamps = 4;
   static constexpr Index kMostReported = 256;
 
   struct Recording {

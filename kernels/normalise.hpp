@@ -2,6 +2,7 @@
 /// \file Running normalisation of observations and values.
 
 #include "kernels/control.hpp"
+#include "kernels/mirror.hpp"
 
 namespace stampede {
 
@@ -29,6 +30,7 @@ struct NormaliseRows {
   float* target;
   Index features, stride;
   float clip;  ///< what a normalised observation is limited to
+  MirrorView mirror{};
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
@@ -41,8 +43,14 @@ struct NormaliseRows {
       STAMPEDE_PREFETCH(observation + static_cast<Index>(index[row + 12]) * features + feature);
     }
     if (feature >= features) return store(target + first, Real(0.0f));
-    // Behind the row lies the next one, which may be another thread's.
-    const Real x = load_first<Real>(observation + source * features + feature, features - feature);
+    Real x;
+    if (mirror.mirrors(source)) {
+      x = gather(observation + source * features, load_uint<Real>(mirror.place + feature)) *
+          load<Real>(mirror.sign + feature);
+    } else {
+      // Behind the row lies the next one, which may be another thread's.
+      x = load_first<Real>(observation + source * features + feature, features - feature);
+    }
     const Real normal = (x - load<Real>(mean + feature)) * load<Real>(inverse_deviation + feature);
     store(target + first, clamp(normal, Real(-clip), Real(clip)));
   }

@@ -76,6 +76,7 @@ struct PpoLoss {
   Surrogate surrogate;
   float clip_ratio, value_coefficient;
   bool clip_value;
+  MirrorView mirror;  ///< of the actions
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
@@ -84,11 +85,17 @@ struct PpoLoss {
     const auto present = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(rows));
     const Real weight = select(present, Real(1.0f / count), zero);
 
+    const auto original = ((row + UintOf<Real>(mirror.phase)) & UintOf<Real>(1u)) < UintOf<Real>(1u);
+
     Real log_probability = zero;
     STAMPEDE_NO_UNROLL
     for (int a = 0; a < actions; ++a) {
       // (u - mean) / sigma waits in the gradient's place until the loss's slope is known.
-      const Real u = gather(output + a, row * UintOf<Real>(static_cast<std::uint32_t>(actions)));
+      Real u = gather(output + a, row * UintOf<Real>(static_cast<std::uint32_t>(actions)));
+      if (mirror.place != nullptr) {
+        const Real image = gather(output + mirror.place[a], row * UintOf<Real>(static_cast<std::uint32_t>(actions)));
+        u = select(original, u, image * Real(mirror.sign[a]));
+      }
       const Real centre = load_strided<Real>(mean + first * mean_stride + a, mean_stride);
       const Real z = (u - centre) * Real(exp(-log_std[a]));
       log_probability = log_probability - (Real(0.5f) * z * z + Real(log_std[a]) + Real(kLogSqrtTwoPi));
@@ -147,7 +154,10 @@ struct PpoLoss {
     }
     store(columns + kPolicyLoss * column_stride + first, loss * weight);
     store(columns + kValueLoss * column_stride + first, value_loss * weight);
-    store(columns + kKl * column_stride + first, (ratio - one - log_ratio) * weight);
+    // What was collected says how far the policy has moved, an image also how lopsided it is: the half that is none counts twice.
+    Real divergence = (ratio - one - log_ratio) * weight;
+    if (mirror.place != nullptr) divergence = select(original, divergence + divergence, zero);
+    store(columns + kKl * column_stride + first, divergence);
     store(columns + kClipped * column_stride + first, select(outside, weight, zero));
   }
 };

@@ -23,6 +23,7 @@ enum class Purpose : std::uint32_t {
   kCommand = 9,
   kPush = 10,
   kNoise = 11,
+  kLevel = 12,
 };
 
 /// Philox4x32-10: encrypts `counter` with the key, in place.

@@ -15,6 +15,17 @@ struct LeggedRows {
   const float* over_slots;                                  ///< of the lanes, counted by the physics
 };
 
+/// What all kernels of a task's step work with.
+struct LeggedTask {
+  const LeggedConstants* constants;
+  LeggedGround ground;
+  LeggedRows rows;
+  EnvironmentView view;
+  const float*
+      commands;  ///< that environments are given instead of drawn ones, in evaluations: [3][stride]; null for none
+  std::uint64_t seed;
+};
+
 /// Draws within a span.
 template <class Real>
 STAMPEDE_FN Real draw(Random<Real>& random, const Span& span) {
@@ -62,21 +73,26 @@ STAMPEDE_FN Vec3<Real> draw_command(const LeggedConstants& c, Random<Real>& rand
   const Real none(0.0f), zone(c.dead_zone);
   const MaskOf<Real> stands = random.uniform() < Real(c.standing_share);
   const MaskOf<Real> walks = u.x * u.x + u.y * u.y >= zone * zone && !stands;
-  return {select(walks, u.x, none), select(walks, u.y, none), select(abs(u.z) >= zone && !stands, u.z, none)};
+  MaskOf<Real> turns = abs(u.z) >= zone && !stands;
+  if (c.straight_share > 0.0f) turns = turns && random.uniform() >= Real(c.straight_share);
+  return {select(walks, u.x, none), select(walks, u.y, none), select(turns, u.z, none)};
 }
 
-/// `environment` draws for the whole robot, `limb` for each lane. Environment and lane must be those of `lane`.
+/// A start on the tile of a level.
 template <class Shape, class Real>
-STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedConstants& c, Index lane, std::uint64_t seed,
-                                                  std::uint32_t clock) {
+STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index lane, std::uint32_t clock, Real level) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
-  Random<Real> environment(seed, environment_indices<K, Real>(lane), clock, Purpose::kReset);
-  Random<Real> limb(seed, lane_indices<Real>(lane), clock, Purpose::kRandomise);
+  const LeggedConstants& c = *task.constants;
+  // The first draws for the whole robot, the second for each limb.
+  Random<Real> environment(task.seed, environment_indices<K, Real>(lane), clock, Purpose::kReset);
+  Random<Real> limb(task.seed, lane_indices<Real>(lane), clock, Purpose::kRandomise);
   const Real none(0.0f), one(1.0f);
   LeggedStart<Shape, Real> start;
   PhysicsState<Real, J>& s = start.state;
   s = fill_rows<PhysicsState<Real, J>>(none);
+  const Vec3<Real> spawn = spawn_of<K>(c, task.ground, lane, level);
   s.position = {draw(environment, c.start_position), draw(environment, c.start_position), Real(c.home_height)};
+  s.position = s.position + spawn;
   Real sine, cosine;
   sincos(draw(environment, c.start_yaw) * Real(0.5f), sine, cosine);
   const Quat<float>& home = c.home_orientation;
@@ -107,18 +123,23 @@ STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedConstants& c, Inde
     v.friction_loss[i] = draw(limb, c.friction_loss);
   }
   start.delay = draw(environment, c.delay);
+  start.memory.reading_delay = draw(environment, c.reading_delay);
   start.memory.air_time = start.memory.foot_force = none;
   start.memory.touched = one;  // no foot touches down where an episode begins
   start.memory.command = draw_command<Shape>(c, environment);
   start.memory.command_age = none;
   start.memory.friction = v.friction;
   start.memory.velocity = s.v;
+  start.memory.level = level;
+  start.memory.commanded = start.memory.covered = none;
   return start;
 }
 
-/// The commands that environments are given instead of drawn ones, in evaluations: [3][stride]; null for none.
+/// The command that an evaluation gives an environment.
 template <int K, class Real>
-STAMPEDE_FN Vec3<Real> given_command(const float* commands, Index stride, Index lane) {
+STAMPEDE_FN Vec3<Real> given_command(const LeggedTask& task, Index lane) {
+  const float* const commands = task.commands;
+  const Index stride = task.view.stride;
   return {load_each<K, Real>(commands, lane), load_each<K, Real>(commands + stride, lane),
           load_each<K, Real>(commands + 2 * stride, lane)};
 }
@@ -128,20 +149,24 @@ template <class Shape, class LaneReal>
 struct ResetLegged {
   using Real = LaneReal;
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
-  const LeggedConstants* constants;
-  LeggedRows rows;
-  EnvironmentView view;
-  const float* commands;
-  std::uint64_t seed;
+  LeggedTask task;
   bool random_phase;
   float *policy, *critic;  ///< [env][size]; critic null where both look at the same
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
-    const LeggedConstants& c = *constants;
-    LeggedStart<Shape, Real> start = start_legged<Shape, Real>(c, lane, seed, 0);
-    if (commands != nullptr) start.memory.command = given_command<K, Real>(commands, view.stride, lane);
-    Random<Real> phase(seed, environment_indices<K, Real>(lane), 0, Purpose::kPhase);
+    const LeggedConstants& c = *task.constants;
+    const LeggedRows& rows = task.rows;
+    const EnvironmentView& view = task.view;
+    Real level(0.0f);
+    if (c.levels > 0) {
+      Random<Real> random(task.seed, environment_indices<K, Real>(lane), 0, Purpose::kLevel);
+      level = draw_level(random, c.start_levels);
+      if (task.ground.level != nullptr) level = load_each<K, Real>(task.ground.level, lane);
+    }
+    LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, 0, level);
+    if (task.commands != nullptr) start.memory.command = given_command<K, Real>(task, lane);
+    Random<Real> phase(task.seed, environment_indices<K, Real>(lane), 0, Purpose::kPhase);
     const Real age = to_real<Real>(to_int(phase.uniform() * Real(static_cast<float>(c.max_steps))));
     store_each<K>(view.age, lane, random_phase ? age : Real(0.0f));
     store_each<K>(view.episode_return, lane, Real(0.0f));
@@ -151,13 +176,11 @@ struct ResetLegged {
     write_rows<Real>(rows.memory, lane, start.memory);
     write_rows<Real>(rows.control, lane, start.control);
     write_rows<Real>(rows.late, lane, LateControl<Real, J>{start.control, start.delay});
-    const LeggedView<Shape, Real> seen(c, lane, start.state, start.memory);
-    const Real height = start.state.position.z;
-    Random<Real> noise(seed, lane_indices<Real>(lane), 0, Purpose::kNoise);
-    write_observation(seen, c.policy, c.policy_terms, c.policy_size, height, &noise, policy);
+    const LeggedView<Shape, Real> seen(c, task.ground, lane, start.state, start.memory);
+    Random<Real> noise(task.seed, lane_indices<Real>(lane), 0, Purpose::kNoise);
+    write_observation(seen, c.policy, c.policy_terms, c.policy_size, &noise, policy);
     if (critic == nullptr) return;
-    write_observation(seen, c.critic, c.critic_terms, c.critic_size, height, static_cast<Random<Real>*>(nullptr),
-                      critic);
+    write_observation(seen, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr), critic);
   }
 };
 
@@ -166,19 +189,18 @@ template <class Shape, class LaneReal>
 struct FinishStep {
   using Real = LaneReal;
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
-  const LeggedConstants* constants;
-  LeggedRows rows;
-  EnvironmentView view;
-  const float* commands;
-  std::uint64_t seed;
+  LeggedTask task;
   const std::uint32_t* clock;
   std::uint32_t offset;
   StepOutput out;
-  float* reward_sums;  ///< [kRewardTermCount][stride]: added to
+  float* totals;  ///< [kLeggedTotals][stride]: added to
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
-    const LeggedConstants& c = *constants;
+    const LeggedConstants& c = *task.constants;
+    const LeggedRows& rows = task.rows;
+    const EnvironmentView& view = task.view;
+    const std::uint64_t seed = task.seed;
     const Real none(0.0f), one(1.0f);
     const std::uint32_t now = *clock + offset + 1;
     auto s = read_rows<PhysicsState<Real, J>, Real>(rows.state, lane);
@@ -208,8 +230,18 @@ struct FinishStep {
     change.body_force = group_max<K>(upper);
     change.leg_force = record.force[J];
 
-    const LeggedView<Shape, Real> seen(c, lane, s, memory);
-    const Real height = s.position.z;
+    const LeggedView<Shape, Real> seen(c, task.ground, lane, s, memory);
+    Real distance = none;
+    if (c.levels > 0) {
+      const Vec3<Real> away = s.position - spawn_of<K>(c, task.ground, lane, memory.level);
+      distance = sqrt(away.x * away.x + away.y * away.y);
+      const Vec3<Real>& u = memory.command;
+      const Real speed = sqrt(u.x * u.x + u.y * u.y), dt(c.control_dt);
+      const Real along = (u.x * seen.forward + u.y * seen.sideways) * reciprocal(max(speed, Real(1e-6f)));
+      memory.commanded += speed * dt;
+      memory.covered += max(none, min(along, speed)) * dt;
+      add_to_total(kLevelTotal, lane, memory.level);
+    }
 
     // ---- rewards
     Real reward = none;
@@ -219,8 +251,7 @@ struct FinishStep {
       const Real part = reward_of<Shape>(static_cast<RewardTerm>(term), seen, record, change) *
                         Real(c.reward_weight[term] * c.control_dt);
       reward += part;
-      float* sum = reward_sums + term * view.stride;
-      store_each<K>(sum, lane, load_each<K, Real>(sum, lane) + select(is_finite(part), part, none));
+      add_to_total(term, lane, select(is_finite(part), part, none));
     }
     reward = max(reward, none);
 
@@ -229,8 +260,7 @@ struct FinishStep {
     if (out.violation != nullptr || c.constraints_end) {
       STAMPEDE_NO_UNROLL
       for (int i = 0; i < c.constraints; ++i) {
-        violated = judge<Shape>(c.constraint[i], seen, record, change, height, out.violation, out.violation_stride) ||
-                   violated;
+        violated = judge<Shape>(c.constraint[i], seen, record, change, out.violation, out.violation_stride) || violated;
       }
     }
 
@@ -247,7 +277,7 @@ struct FinishStep {
     store_each<K>(out.reward, lane, reward);
     store_each<K>(out.ended, lane,
                   select(terminated, Real(kTerminated), select(ended, Real(kTimedOut), Real(kRunning))));
-    if (out.figures != nullptr) write_figures(seen, record, lane);
+    if (out.figures != nullptr) write_figures(seen, record, distance, lane);
     store_each<K>(view.age, lane, select(ended, none, age));
     store_each<K>(view.episode_return, lane, select(ended, none, episode_return));
     store_each<K>(view.over_slots, lane, group_sum<K>(load<Real>(rows.over_slots + lane)));
@@ -255,7 +285,7 @@ struct FinishStep {
     if (any_together(ended)) {
       const bool own = out.critic_observation != nullptr;
       write_observation(seen, own ? c.critic : c.policy, own ? c.critic_terms : c.policy_terms,
-                        own ? c.critic_size : c.policy_size, height, static_cast<Random<Real>*>(nullptr),
+                        own ? c.critic_size : c.policy_size, static_cast<Random<Real>*>(nullptr),
                         out.final_observation);
       if (any_together(bad)) {
         add_each(bad, view.nonfinite, lane, one);
@@ -269,7 +299,12 @@ struct FinishStep {
       add_each(counted, view.finished_return, lane, episode_return);
       add_each(counted, view.finished_length, lane, age);
       add_each(counted && terminated, view.finished_metric, lane, one);  // falls
-      LeggedStart<Shape, Real> start = start_legged<Shape, Real>(c, lane, seed, now);
+      Real level = memory.level;
+      if (c.levels > 0 && task.ground.level == nullptr) {
+        Random<Real> random(seed, environment_indices<K, Real>(lane), now, Purpose::kLevel);
+        level = next_level(c, memory, distance, random);
+      }
+      LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, now, level);
       s = select_all<Real>(ended, start.state, s);
       memory = select_all<Real>(ended, start.memory, memory);
       write_rows<Real>(
@@ -283,8 +318,8 @@ struct FinishStep {
 
     // ---- what the world does
     Random<Real> random(seed, environment_indices<K, Real>(lane), now, Purpose::kCommand);
-    if (commands != nullptr) {
-      memory.command = given_command<K, Real>(commands, view.stride, lane);
+    if (task.commands != nullptr) {
+      memory.command = given_command<K, Real>(task, lane);
     } else {
       const MaskOf<Real> anew = memory.command_age >= Real(static_cast<float>(c.command_steps));
       if (any_together(anew)) {
@@ -304,12 +339,11 @@ struct FinishStep {
     write_rows<Real>(rows.state, lane, s);
     memory.velocity = s.v;
     write_rows<Real>(rows.memory, lane, memory);
-    const LeggedView<Shape, Real> next(c, lane, s, memory);
-    const Real next_height = s.position.z;
+    const LeggedView<Shape, Real> next(c, task.ground, lane, s, memory);
     Random<Real> noise(seed, lane_indices<Real>(lane), now, Purpose::kNoise);
-    write_observation(next, c.policy, c.policy_terms, c.policy_size, next_height, &noise, out.observation);
+    write_observation(next, c.policy, c.policy_terms, c.policy_size, &noise, out.observation);
     if (out.critic_observation == nullptr) return;
-    write_observation(next, c.critic, c.critic_terms, c.critic_size, next_height, static_cast<Random<Real>*>(nullptr),
+    write_observation(next, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr),
                       out.critic_observation);
   }
 
@@ -318,10 +352,15 @@ struct FinishStep {
     store_each<K>(to, lane, load_each<K, Real>(to, lane) + select(mask, x, Real(0.0f)));
   }
 
+  STAMPEDE_FN void add_to_total(int row, Index lane, Real x) const {
+    float* const sum = totals + row * task.view.stride;
+    store_each<K>(sum, lane, load_each<K, Real>(sum, lane) + x);
+  }
+
   STAMPEDE_FN void write_figures(const LeggedView<Shape, Real>& seen, const PhysicsRecord<Real, J>& record,
-                                 Index lane) const {
+                                 Real distance, Index lane) const {
     const auto put = [&](LeggedFigure figure, Real x) {
-      store_each<K>(out.figures + static_cast<int>(figure) * view.stride, lane, x);
+      store_each<K>(out.figures + static_cast<int>(figure) * task.view.stride, lane, x);
     };
     put(LeggedFigure::kVelocityX, seen.forward);
     put(LeggedFigure::kVelocityY, seen.sideways);
@@ -332,8 +371,34 @@ struct FinishStep {
     put(LeggedFigure::kCommandAge, seen.memory.command_age);
     put(LeggedFigure::kPower, reward_of<Shape>(RewardTerm::kPower, seen, record, LeggedChange<Real, J>{}));
     // Feet on the ground as the digits of a binary number.
-    const Real bit = of_limbs<Real>(constants->limb_bit, lane);
+    const Real bit = of_limbs<Real>(task.constants->limb_bit, lane);
     put(LeggedFigure::kFeet, group_sum<K>(record.touches * bit));
+    put(LeggedFigure::kDistance, distance);
+  }
+};
+
+/// Lets what the policy reads of its sensors come late: between this reading and the last, noise and all.
+struct DelayReadings {
+  const float* delay;   ///< of environment e at [e * group], in control steps up to 1
+  const float* age;     ///< [env]: 0 at an episode's start, before which there is nothing to read
+  const float* sensed;  ///< [size]: 1 for sensors, 0 for what the policy knows by itself
+  Index group;
+  int size;
+  bool begin;          ///< all episodes start
+  float* last;         ///< [env][size]
+  float* observation;  ///< [env][size]
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index env) const {
+    const Real none(0.0f), share = load_strided<Real>(delay + env * group, group);
+    const Real late = begin ? none : select(load<Real>(age + env) > Real(0.5f), share, none);
+    STAMPEDE_NO_UNROLL
+    for (int i = 0; i < size; ++i) {
+      const Index at = env * size + i;
+      const Real now = load_strided<Real>(observation + at, size), before = load_strided<Real>(last + at, size);
+      store_strided(last + at, size, now);
+      store_strided(observation + at, size, select(late * Real(sensed[i]) > none, now + (before - now) * late, now));
+    }
   }
 };
 

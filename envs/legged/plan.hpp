@@ -13,7 +13,7 @@ struct Span {
   float low = 0, high = 0;
 };
 
-inline constexpr int kMostTerms = 16, kMostConstraints = 24, kMostJointsALimb = 6;
+inline constexpr int kMostTerms = 16, kMostConstraints = 24, kMostJointsALimb = 6, kMostScanPoints = 512;
 
 /// A term of an observation: its numbers begin at `begin` of the row.
 struct PlacedTerm {
@@ -39,6 +39,7 @@ struct LeggedConstants {
   LimbTable<float> limb_bit;                            ///< 2^limb; 0: no limb
   LimbPlaces limb_place;                                ///< 0 … limbs - 1; -1: no limb
   LimbPlaces first_limb;                                ///< 0 for the first limb, else -1: what is the base's
+  LimbTable<float> diagonal[2];                         ///< 1 and -1 for the two limbs of each diagonal of a quadruped
   LimbTable<float> default_position[kMostJointsALimb];  ///< [rad]
   LimbTable<float> driven[kMostJointsALimb];            ///< 1 or 0
   LimbTable<float> position_low[kMostJointsALimb], position_high[kMostJointsALimb];
@@ -53,7 +54,7 @@ struct LeggedConstants {
 
   // Commands.
   Span command_x, command_y, command_yaw;
-  float dead_zone, standing_share;
+  float dead_zone, standing_share, straight_share;
   int command_steps;  ///< between changes
 
   // Starts.
@@ -62,8 +63,20 @@ struct LeggedConstants {
   Span friction, base_mass, mass, strength, stiffness, damping, armature, friction_loss;
   Span base_centre;        ///< [m]
   Span delay;              ///< [physics steps]
+  Span reading_delay;      ///< of the policy's readings [control steps]
   float push_velocity;     ///< [m/s]
   float push_probability;  ///< a control step
+
+  // Ground of tiles.
+  int levels, columns_of_tiles;  ///< 0: level ground
+  int start_levels;              ///< the first episodes' are drawn from so many
+  float tile;                    ///< side [m]
+  // The height scan: points on a grid around the base, in its yaw frame, x running fastest.
+  int scan_points, scan_columns;
+  float scan_x, scan_y, scan_spacing;  ///< of the first point; between two [m]
+  LimbTable<float> limb_number;        ///< 0 ... lanes of the group - 1
+  LimbPlaces scan_place;               ///< the same: each lane takes every so-manieth point ...
+  LimbPlaces last_scan_place;          ///< ... and what is left of them in the last turn
 
   float reward_weight[kRewardTermCount];
   float end_body_force;  ///< [N]: more on base or upper links ends the episode
@@ -87,6 +100,10 @@ struct LeggedLane {
   Vec3<Real> command;       ///< forward, sideways [m/s], yaw rate [rad/s]
   Real command_age;         ///< control steps since it changed
   Real friction;            ///< factor on the ground's
+  Real reading_delay;       ///< [control steps]
+  // Of the episode, on ground of tiles.
+  Real level;               ///< of the tile on which it started
+  Real commanded, covered;  ///< path that was commanded, and what of it was walked along the command [m]
 };
 
 /// What evaluations look at, an environment each: rows of [kLeggedFigures][stride].
@@ -99,8 +116,13 @@ enum class LeggedFigure : int {
   kCommandYaw,
   kCommandAge,
   kPower,
-  kFeet
+  kFeet,
+  kDistance,  ///< from where episodes start on the tile [m]
+  kFigures
 };
-inline constexpr int kLeggedFigures = 9;
+inline constexpr int kLeggedFigures = static_cast<int>(LeggedFigure::kFigures);
+
+/// Rows that trainings report the sums of: the weighted reward terms, then the levels.
+inline constexpr int kLevelTotal = kRewardTermCount, kLeggedTotals = kRewardTermCount + 1;
 
 }  // namespace stampede

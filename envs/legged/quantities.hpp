@@ -2,7 +2,7 @@
 /// \file What walking tasks compute from a robot's state: each observation, reward and constraint is one small piece of a
 /// function here. One lane is one limb of one environment.
 
-#include "envs/legged/plan.hpp"
+#include "envs/legged/ground.hpp"
 #include "kernels/math.hpp"
 #include "kernels/physics/batch.hpp"
 #include "kernels/random.hpp"
@@ -14,26 +14,30 @@ template <class Shape, class Real>
 struct LeggedView {
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const LeggedConstants& c;
+  const LeggedGround& ground;
   Index lane;
   const PhysicsState<Real, J>& s;
   const LeggedLane<Real, J>& memory;
   Vec3<Real> velocity, gravity;      ///< base axes
-  Real forward, sideways, yaw_rate;  ///< in the frame of the base's heading
+  Real cosine, sine;                 ///< of the base's heading
+  Real forward, sideways, yaw_rate;  ///< in its frame
   Real commanded_speed;
+  Real height;  ///< of the base's origin above the ground [m]
 
-  STAMPEDE_FN LeggedView(const LeggedConstants& constants, Index first, const PhysicsState<Real, J>& state,
-                         const LeggedLane<Real, J>& lane_memory)
-      : c(constants), lane(first), s(state), memory(lane_memory) {
+  STAMPEDE_FN LeggedView(const LeggedConstants& constants, const LeggedGround& under, Index first,
+                         const PhysicsState<Real, J>& state, const LeggedLane<Real, J>& lane_memory)
+      : c(constants), ground(under), lane(first), s(state), memory(lane_memory) {
     const Mat3<Real> axes = s.orientation.matrix();
     velocity = multiply_transposed(axes, s.velocity);
     gravity = {-axes.x.z, -axes.y.z, -axes.z.z};
     const Real norm = reciprocal_sqrt(max(axes.x.x * axes.x.x + axes.x.y * axes.x.y, Real(1e-12f)));
-    const Real cosine = axes.x.x * norm, sine = axes.x.y * norm;
+    cosine = axes.x.x * norm, sine = axes.x.y * norm;
     forward = cosine * s.velocity.x + sine * s.velocity.y;
     sideways = cosine * s.velocity.y - sine * s.velocity.x;
     yaw_rate = axes.x.z * s.spin.x + axes.y.z * s.spin.y + axes.z.z * s.spin.z;
     const Vec3<Real>& u = memory.command;
     commanded_speed = sqrt(u.x * u.x + u.y * u.y + u.z * u.z);
+    height = s.position.z - ground_height(ground, s.position.x, s.position.y);
   }
 
   STAMPEDE_FN Real default_position(int joint) const { return of_limbs<Real>(c.default_position[joint], lane); }
@@ -57,10 +61,24 @@ struct LeggedView {
   }
 };
 
+/// The height scan's point `first` + the lane's limb: the ground there, above where it lies under a robot at home, in +-1 [m].
+template <class Shape, class Real>
+STAMPEDE_FN Real scanned(const LeggedView<Shape, Real>& view, int first) {
+  const LeggedConstants& c = view.c;
+  const Real columns(static_cast<float>(c.scan_columns)), spacing(c.scan_spacing);
+  const Real point = Real(static_cast<float>(first)) + of_limbs<Real>(c.limb_number, view.lane);
+  // A half more than whole, so that rounding takes nobody to the next row.
+  const Real row = to_real<Real>(to_int((point + Real(0.5f)) * Real(1.0f / static_cast<float>(c.scan_columns))));
+  const Real x = Real(c.scan_x) + (point - row * columns) * spacing, y = Real(c.scan_y) + row * spacing;
+  const Real there = ground_height(view.ground, view.s.position.x + view.cosine * x - view.sine * y,
+                                   view.s.position.y + view.sine * x + view.cosine * y);
+  return max(Real(-1.0f), min(Real(1.0f), there - view.s.position.z + Real(c.home_height)));
+}
+
 /// Writes a group of observations; with noise where `random` is not null.
 template <class Shape, class Real>
 STAMPEDE_FN void write_observation(const LeggedView<Shape, Real>& view, const PlacedTerm* terms, int count, Index size,
-                                   Real height, Random<Real>* random, float* rows) {
+                                   Random<Real>* random, float* rows) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const LeggedConstants& c = view.c;
   STAMPEDE_NO_UNROLL
@@ -108,10 +126,17 @@ STAMPEDE_FN void write_observation(const LeggedView<Shape, Real>& view, const Pl
         limb(view.memory.foot_force * Real(1.0f / c.weight));
         break;
       case ObservationTerm::kBaseHeight:
-        base(0, height);
+        base(0, view.height);
         break;
       case ObservationTerm::kFriction:
         base(0, view.memory.friction);
+        break;
+      case ObservationTerm::kHeightScan:
+        STAMPEDE_NO_UNROLL
+        for (int first = 0; first < c.scan_points; first += K) {
+          const LimbPlaces& places = first + K <= c.scan_points ? c.scan_place : c.last_scan_place;
+          scatter_to_rows<K>(at + first, size, 1, places, view.lane, noisy(scanned(view, first)));
+        }
         break;
     }
   }
@@ -186,8 +211,7 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
 template <class Shape, class Real>
 STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<Shape, Real>& view,
                                const PhysicsRecord<Real, Shape::kJoints>& record,
-                               const LeggedChange<Real, Shape::kJoints>& change, Real height, float* columns,
-                               Index stride) {
+                               const LeggedChange<Real, Shape::kJoints>& change, float* columns, Index stride) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const Real limit(placed.limit), none(0.0f), one(1.0f);
   const MaskOf<Real> now = view.holds(placed.when);
@@ -245,8 +269,17 @@ STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<
     case Quantity::kFeetAtLeast:
       put(0, limit - group_sum<K>(record.touches));
       break;
+    case Quantity::kDiagonalFeet: {
+      Real apart = none;
+      STAMPEDE_UNROLL
+      for (int d = 0; d < 2; ++d) {
+        apart += abs(group_sum<K>(record.touches * of_limbs<Real>(view.c.diagonal[d], view.lane)));
+      }
+      put(0, apart - limit);
+      break;
+    }
     case Quantity::kBaseHeight:
-      put(0, limit - height);
+      put(0, limit - view.height);
       break;
   }
   return group_max<K>(worst) > none;

@@ -6,8 +6,9 @@
 
 namespace stampede {
 
-/// How many numbers a term has: for the environment, for each limb, for each joint that is driven.
-enum class Per : int { kBase, kBase3, kLimb, kJoint };
+/// How many numbers a term has: for the environment, for each limb, for each joint that is driven, for each point of the
+/// height scan.
+enum class Per : int { kBase, kBase3, kLimb, kJoint, kScan };
 
 enum class ObservationTerm : int {
   kBaseLinearVelocity,
@@ -21,6 +22,7 @@ enum class ObservationTerm : int {
   kFootForce,
   kBaseHeight,
   kFriction,
+  kHeightScan,
 };
 struct ObservationTermInfo {
   const char* name;
@@ -37,8 +39,10 @@ inline constexpr ObservationTermInfo kObservationTerms[] = {
     {"last_action", Per::kJoint, "(target - default) / action scale"},
     {"foot_contact", Per::kLimb, "1 where the foot touches"},
     {"foot_force", Per::kLimb, "largest contact force of the control step, in body weights"},
-    {"base_height", Per::kBase, "of the base's origin above where it started [m]"},
+    {"base_height", Per::kBase, "of the base's origin above the ground below it [m]"},
     {"friction", Per::kBase, "factor on the ground's friction"},
+    {"height_scan", Per::kScan,
+     "of the ground at points around the base, above where it lies on level ground, in +-1 [m]"},
 };
 
 enum class RewardTerm : int {
@@ -92,6 +96,7 @@ enum class Quantity : int {
   kAirTime,
   kFeetDown,
   kFeetAtLeast,
+  kDiagonalFeet,
   kBaseHeight,
 };
 struct QuantityInfo {
@@ -115,7 +120,10 @@ inline constexpr QuantityInfo kQuantities[] = {
     {"air_time", Per::kLimb, 0, 1e3f, "time in the air that a touchdown is short of the limit [s]"},
     {"feet_down", Per::kBase, 0, 8, "|number of feet that touch - limit|"},
     {"feet_at_least", Per::kBase, 0, 8, "feet that fewer than the limit touch"},
-    {"base_height", Per::kBase, 0, 1e3f, "height of the base's origin that it is short of the limit [m]"},
+    {"diagonal_feet", Per::kBase, 0, 8,
+     "feet that touch while the one across does not, or the reverse, beyond the limit"},
+    {"base_height", Per::kBase, 0, 1e3f,
+     "height of the base's origin above the ground that it is short of the limit [m]"},
 };
 
 /// While a constraint holds.

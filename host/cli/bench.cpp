@@ -61,7 +61,7 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   iterate();  // caches, clock, and what is made at the first use
   const double peak = engine->fma_peak_gflops();
   const std::int64_t steps_before = report.steps;
-  double physics = 0, inference = 0, rollout = 0, update = 0;
+  double physics = 0, inference = 0, constraints = 0, rollout = 0, update = 0;
   std::int64_t iterations = 0;
   const double started = seconds_now();
   double seconds = 0;
@@ -69,6 +69,7 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
     iterate();
     physics += report.seconds_physics;
     inference += report.seconds_inference;
+    constraints += report.seconds_constraints;
     rollout += report.seconds_rollout;
     update += report.seconds_update;
     ++iterations;
@@ -89,6 +90,7 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
                   {"steps_per_second", rate},
                   {"share_physics", share(physics)},
                   {"share_inference", share(inference)},
+                  {"share_constraints", share(constraints)},
                   {"share_update", share(update)},
                   {"update_gflops", gflops},
                   {"fma_peak_gflops", peak},
@@ -98,6 +100,7 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   outcome.text = fmt::format("{} x {}, preset {}: {} steps/s; physics {:.0f} %, inference {:.0f} %, update {:.0f} %; ",
                              settings.train.num_envs, settings.task, settings.preset, short_number(rate),
                              100 * share(physics), 100 * share(inference), 100 * share(update));
+  if (constraints > 0) outcome.text += fmt::format("constraints {:.1f} %; ", 100 * share(constraints));
   outcome.text += fmt::format("update {:.1f} GFLOP/s", gflops);
   if (peak > 0) outcome.text += fmt::format(" of {:.1f} ({:.0f} %)", peak, 100 * gflops / peak);
   outcome.text += "\n";

@@ -118,6 +118,40 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
   }
 }
 
+namespace {
+
+/// Who crossed what ground: a line for each kind, the levels side by side.
+void show_crossings(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
+  Json& list = outcome.json["terrain"] = Json::array();
+  const auto columns = plan.tile_kinds.size();
+  for (std::size_t first = 0, next = 0; first < columns; first = next) {
+    const TerrainKind kind = plan.tile_kinds[first];
+    while (next < columns && plan.tile_kinds[next] == kind) ++next;
+    const TerrainKindInfo& info = kTerrainKinds[static_cast<std::size_t>(kind)];
+    std::string shares;
+    for (std::size_t level = 0; level < plan.difficulties.size(); ++level) {
+      LeggedEvaluation::Crossing sum;
+      for (std::size_t column = first; column < next; ++column) {
+        const LeggedEvaluation::Crossing& crossing = evaluation.crossings[level * columns + column];
+        sum.trials += crossing.trials;
+        sum.crossed += crossing.crossed;
+      }
+      if (sum.trials == 0) continue;
+      const double share = static_cast<double>(sum.crossed) / sum.trials;
+      list.push_back({{"kind", info.name},
+                      {"level", level},
+                      {"size", info.easiest + (info.hardest - info.easiest) * plan.difficulties[level]},
+                      {"trials", sum.trials},
+                      {"crossed", share}});
+      shares += fmt::format(" {:3.0f}", 100 * share);
+    }
+    if (!shares.empty())
+      outcome.text += fmt::format("  crossed {:<12}{} % (levels from the easiest)\n", info.name, shares);
+  }
+}
+
+}  // namespace
+
 void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
   outcome.json["tracking_error_linear"] = evaluation.tracking_error_linear;
   outcome.json["tracking_error_angular"] = evaluation.tracking_error_angular;
@@ -135,6 +169,7 @@ void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Out
     outcome.text += fmt::format("  {:<5} {:<20} limit {:<8.4g} violated {:7.3f} %, p99 {:.4g}\n", info.kind, info.name,
                                 info.limit, 100 * c.violated, c.p99);
   }
+  if (!evaluation.crossings.empty()) show_crossings(plan, evaluation, outcome);
 }
 
 std::string short_number(double value) {

@@ -339,7 +339,7 @@ class CpuBackend {
   std::vector<double> partial_sums_;
   bool timing_ = false;
   std::vector<ThreadClock> clocks_;
-  Clock::time_point stamps_[2][3];
+  Clock::time_point stamps_[2][4];
   std::vector<float> reports_[2];
 };
 

@@ -34,12 +34,14 @@ struct Report {
   std::int64_t contacts_over_slots = 0;
   /// Walking tasks, of this iteration: mean of each weighted reward term, a control step and second …
   std::vector<double> rewards;
+  double terrain_level = -1;  ///< mean over environments and steps, on ground of tiles; else -1
   struct Constraint {
     double violated = 0, mean = 0,
            delta = 0;  ///< share of steps; largest column, floored at 0; soft termination by it alone
   };
   std::vector<Constraint> constraints;                ///< … and of each constraint, in the plan's order
   double seconds_rollout = 0, seconds_update = 0;     ///< of this iteration
+  double seconds_constraints = 0;                     ///< of the rollout's: constraints as terminations, advantages
   double seconds_physics = 0, seconds_inference = 0;  ///< shares of the rollout; only where timing was asked for
 };
 
@@ -90,6 +92,11 @@ struct LeggedEvaluation {
     double violated = 0, mean = 0, p99 = 0;
   };
   std::vector<Constraint> constraints;  ///< in the plan's order
+  /// On ground of tiles: episodes that were told to walk straight off their tile, and the share that did without a fall.
+  struct Crossing {
+    int trials = 0, crossed = 0;
+  };
+  std::vector<Crossing> crossings;  ///< [levels][columns]
 };
 
 /// What the deterministic policy did, from `episodes` starts until each episode's first end.
@@ -141,6 +148,6 @@ class Engine {
 using MakeEngine = Engine*(int threads);
 
 /// Changes whenever anything in this file, simulation.hpp or settings.hpp does; a module of another build is refused.
-inline constexpr int kEngineInterface = 4;
+inline constexpr int kEngineInterface = 5;
 
 }  // namespace stampede

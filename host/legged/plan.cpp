@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
@@ -39,6 +40,25 @@ bool matches(const char* pattern, const char* name) {
   return *pattern == '\0' || matches(pattern + 1, name + 1);
 }
 
+/// The ground to be made; none for a level plane.
+std::optional<TerrainSettings> terrain_of(const LeggedSettings& settings) {
+  const GroundSettings& from = settings.terrain;
+  if (from.kinds.empty()) return std::nullopt;
+  TerrainSettings to;
+  // As decimals, so that a tile of 8 m is a whole number of spacings of 0.1 m.
+  const auto decimal = [](float x) { return std::round(static_cast<double>(x) * 1e5) / 1e5; };
+  to.kinds = from.kinds;
+  to.levels = from.levels;
+  to.columns = from.columns;
+  to.tile = decimal(from.tile);
+  to.spacing = decimal(from.spacing);
+  to.border = decimal(from.border);
+  to.easiest = decimal(from.easiest);
+  to.hardest = decimal(from.hardest);
+  to.seed = static_cast<std::uint64_t>(from.seed);
+  return to;
+}
+
 class Planner {
  public:
   Planner(const TaskInfo& task, const LeggedSettings& settings)
@@ -52,6 +72,8 @@ class Planner {
     check_robot();
     place_joints();
     place_numbers();
+    place_ground();
+    place_scan();
     plan_->info = task_;
     place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms, c_.policy_size,
                        &plan_->info.observation_names);
@@ -63,7 +85,9 @@ class Planner {
       place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms, c_.critic_size, nullptr);
       for (PlacedTerm& placed : c_.critic) placed.noise = 0;
     }
+    place_diagonals();
     place_constraints();
+    if (settings_.symmetry.mirror) place_mirror();
     name_task();
     return plan_;
   }
@@ -93,19 +117,23 @@ class Planner {
                        robot().joint_info.size()));
     }
     const double step = settings_.control.timestep * static_cast<float>(settings_.control.decimation);
-    const Span& delay = settings_.randomise.delay;
-    if (static_cast<double>(delay.high) > step + 1e-9) {
-      fail(
-          fmt::format("randomise.delay = [{}, {}] is longer than a control step of {} s", delay.low, delay.high, step));
-    }
+    const auto check_delay = [&](const char* key, const Span& delay) {
+      if (static_cast<double>(delay.high) <= step + 1e-7) return;
+      fail(fmt::format("randomise.{} = [{}, {}] is longer than a control step of {} s", key, delay.low, delay.high,
+                       step));
+    };
+    check_delay("delay", settings_.randomise.delay);
+    check_delay("observation_delay", settings_.randomise.observation_delay);
   }
 
   /// Calls body(table index, limb) for all lanes of the widest pack.
   template <class Body>
   void for_lanes(const Body& body) const {
+    for (int lane = 0; lane < kMaxLanes; ++lane) body(lane, lane % group_lanes());
+  }
+  int group_lanes() const {
     const int limbs = robot().size.limbs;
-    const int group = limbs <= 1 ? 1 : limbs <= 2 ? 2 : limbs <= 4 ? 4 : 8;
-    for (int lane = 0; lane < kMaxLanes; ++lane) body(lane, lane % group);
+    return limbs <= 1 ? 1 : limbs <= 2 ? 2 : limbs <= 4 ? 4 : 8;
   }
 
   void place_joints() {
@@ -174,6 +202,7 @@ class Planner {
     c_.command_yaw = settings_.commands.yaw;
     c_.dead_zone = settings_.commands.dead_zone;
     c_.standing_share = settings_.commands.standing;
+    c_.straight_share = settings_.commands.straight;
     c_.command_steps = std::max(1, static_cast<int>(std::lround(settings_.commands.period / c_.control_dt)));
     c_.start_joint_factor = settings_.start.joint_factor;
     c_.start_joint_velocity = settings_.start.joint_velocity;
@@ -190,6 +219,7 @@ class Planner {
     c_.friction_loss = random.friction_loss;
     c_.base_centre = random.base_centre;
     c_.delay = {random.delay.low / control.timestep, random.delay.high / control.timestep};
+    c_.reading_delay = {random.observation_delay.low / c_.control_dt, random.observation_delay.high / c_.control_dt};
     c_.push_velocity = random.push_velocity;
     c_.push_probability = c_.control_dt / random.push_period;
     std::copy(settings_.rewards.begin(), settings_.rewards.end(), c_.reward_weight);
@@ -198,6 +228,129 @@ class Planner {
     c_.constraints_end = settings_.objective == "early-termination";
     plan_->soft = settings_.objective == "cat";
     plan_->cat = settings_.cat;
+  }
+
+  void place_ground() {
+    const std::optional<TerrainSettings> settings = terrain_of(settings_);
+    if (!settings) return;
+    const Terrain terrain = make_terrain(*settings);
+    c_.levels = terrain.settings.levels;
+    c_.columns_of_tiles = terrain.settings.columns;
+    c_.start_levels = std::min(settings_.terrain.start_levels, c_.levels);
+    c_.tile = static_cast<float>(terrain.settings.tile);
+    for (const TerrainTile& tile : terrain.tiles) {
+      for (const double x : tile.spawn) plan_->spawn.push_back(static_cast<float>(x));
+      if (tile.level == 0) plan_->tile_kinds.push_back(tile.kind);
+      if (tile.column == 0) plan_->difficulties.push_back(tile.difficulty);
+    }
+  }
+
+  /// The joints' default positions, in the order of joint_info.
+  std::vector<double> pose() const {
+    std::vector<double> positions;
+    for (std::size_t i = 0; i < robot().joint_info.size(); ++i) {
+      const auto position = static_cast<std::size_t>(robot().joint_info[i].position);
+      positions.push_back(settings_.control.pose.empty() ? robot().home_qpos[position]
+                                                         : static_cast<double>(settings_.control.pose[i]));
+    }
+    return positions;
+  }
+
+  void place_diagonals() {
+    const std::vector<std::array<int, 2>> diagonals = find_diagonals(robot(), pose());
+    for (std::size_t d = 0; d < diagonals.size(); ++d) {
+      for_lanes([&](int lane, int limb) {
+        c_.diagonal[d].value[lane] = limb == diagonals[d][0] ? 1.0f : limb == diagonals[d][1] ? -1.0f : 0.0f;
+      });
+    }
+    has_diagonals_ = !diagonals.empty();
+  }
+
+  void place_mirror() {
+    const RobotMirror mirror = [&] {
+      try {
+        return find_mirror(robot(), pose());
+      } catch (const Error& error) {
+        fail(error.what());
+      }
+    }();
+    const float scan_right = c_.scan_y + c_.scan_spacing * static_cast<float>(c_.scan_points / c_.scan_columns - 1);
+    scan_mirrors_ = std::fabs(c_.scan_y + scan_right) < 1e-3f * c_.scan_spacing;
+    plan_->policy_mirror = mirror_of(c_.policy, c_.policy_terms, mirror);
+    if (c_.critic_size > 0) plan_->critic_mirror = mirror_of(c_.critic, c_.critic_terms, mirror);
+    for (std::size_t i = 0; i < robot().joint_info.size(); ++i) add_joint(plan_->action_mirror, mirror, i, 0);
+  }
+
+  /// The image of one joint's number among those of a row's that begin at `begin`.
+  void add_joint(MirrorMap& map, const RobotMirror& mirror, std::size_t joint, int begin) const {
+    const RobotJoint& info = robot().joint_info[joint];
+    if (info.actuator < 0) return;
+    const RobotJoint& image = robot().joint_info[static_cast<std::size_t>(mirror.joint[joint])];
+    map.place.push_back(begin + c_.action_place[image.place].value[image.limb]);
+    map.sign.push_back(mirror.sign[joint]);
+  }
+
+  MirrorMap mirror_of(const PlacedTerm* terms, int count, const RobotMirror& mirror) const {
+    MirrorMap map;
+    const auto add = [&](int place, float sign) {
+      map.place.push_back(place);
+      map.sign.push_back(sign);
+    };
+    for (int t = 0; t < count; ++t) {
+      const int begin = terms[t].begin;
+      switch (kObservationTerms[static_cast<int>(terms[t].term)].per) {
+        case Per::kBase:
+          add(begin, 1);
+          break;
+        case Per::kBase3:
+          for (int i = 0; i < 3; ++i) add(begin + i, mirrored_sign(terms[t].term, i));
+          break;
+        case Per::kLimb:
+          for (const int image : mirror.limb) add(begin + image, 1);
+          break;
+        case Per::kJoint:
+          for (std::size_t i = 0; i < robot().joint_info.size(); ++i) add_joint(map, mirror, i, begin);
+          break;
+        case Per::kScan:
+          if (!scan_mirrors_) fail("symmetry.mirror: scan.y lies to one side; [-0.3, 0.3] would be right");
+          for (int i = 0; i < c_.scan_points; ++i) {
+            const int columns = c_.scan_columns, row = i / columns;
+            add(begin + (c_.scan_points / columns - 1 - row) * columns + i % columns, 1);
+          }
+          break;
+      }
+    }
+    return map;
+  }
+
+  /// Of a vector's x, y, z: left and right change the sign of a velocity's y, of a rotation's x and z, of a command's y and turning.
+  static float mirrored_sign(ObservationTerm term, int axis) {
+    if (term == ObservationTerm::kBaseAngularVelocity) return axis == 1 ? 1.0f : -1.0f;
+    if (term == ObservationTerm::kCommand) return axis == 0 ? 1.0f : -1.0f;
+    return axis == 1 ? -1.0f : 1.0f;
+  }
+
+  void place_scan() {
+    const ScanSettings& scan = settings_.scan;
+    const auto points = [&](const Span& span) {
+      return static_cast<int>(std::floor((span.high - span.low) / scan.spacing + 1e-3f)) + 1;
+    };
+    const int columns = points(scan.x), rows = points(scan.y);
+    if (columns * rows > kMostScanPoints) {
+      fail(fmt::format("scan has {} x {} points; at most {} are possible", columns, rows, kMostScanPoints));
+    }
+    c_.scan_columns = columns;
+    c_.scan_points = columns * rows;
+    c_.scan_x = scan.x.low;
+    c_.scan_y = scan.y.low;
+    c_.scan_spacing = scan.spacing;
+    const int group = group_lanes();
+    const int left = c_.scan_points % group == 0 ? group : c_.scan_points % group;
+    for_lanes([&](int lane, int limb) {
+      c_.limb_number.value[lane] = static_cast<float>(limb);
+      c_.scan_place.value[lane] = limb;
+      c_.last_scan_place.value[lane] = limb < left ? limb : -1;
+    });
   }
 
   float noise_of(ObservationTerm term) const {
@@ -213,6 +366,8 @@ class Planner {
         return n.joint_position;
       case ObservationTerm::kJointVelocity:
         return n.joint_velocity;
+      case ObservationTerm::kHeightScan:
+        return n.height_scan;
       default:
         return 0;
     }
@@ -235,6 +390,9 @@ class Planner {
       case Per::kJoint:
         for (const std::string& joint : action_names_) names.push_back(name + "." + joint);
         break;
+      case Per::kScan:
+        for (int point = 0; point < c_.scan_points; ++point) names.push_back(fmt::format("{}.{}", name, point));
+        break;
     }
     return names;
   }
@@ -255,7 +413,10 @@ class Planner {
       placed[count++] = {which, size, noise_of(which)};
       const std::vector<std::string> more = names_of(kObservationTerms[index]);
       size += static_cast<int>(more.size());
-      if (names != nullptr) names->insert(names->end(), more.begin(), more.end());
+      if (names == nullptr) continue;
+      names->insert(names->end(), more.begin(), more.end());
+      const bool own = which == ObservationTerm::kCommand || which == ObservationTerm::kLastAction;
+      plan_->sensed.resize(names->size(), own ? 0.0f : 1.0f);
     }
   }
 
@@ -271,6 +432,10 @@ class Planner {
       if (!(from.limit >= info.least && from.limit <= info.most)) {
         fail(fmt::format("{}.limit = {} is out of range for {}; it must be from {} to {}", key, from.limit, info.name,
                          info.least, info.most));
+      }
+      if (static_cast<Quantity>(index) == Quantity::kDiagonalFeet && !has_diagonals_) {
+        fail(fmt::format("{}: {} needs four limbs, one in each direction; the robot '{}' has others", key, info.name,
+                         robot().name));
       }
       PlacedConstraint& placed = c_.constraint[c_.constraints++];
       placed.quantity = static_cast<Quantity>(index);
@@ -363,12 +528,14 @@ class Planner {
   std::shared_ptr<LeggedPlan> plan_;
   LeggedConstants& c_;
   std::vector<std::string> action_names_;
+  bool has_diagonals_ = false, scan_mirrors_ = false;
 };
 
 }  // namespace
 
 LoadOptions legged_load_options(const LeggedSettings& settings) {
   LoadOptions options;
+  options.terrain = terrain_of(settings);
   options.base = BaseChoice::kFree;
   options.timestep = static_cast<double>(settings.control.timestep);
   options.feet = settings.control.feet;

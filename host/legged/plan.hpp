@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "envs/legged/terrain/kinds.hpp"
 #include "host/engine/task_info.hpp"
+#include "host/legged/mirror.hpp"
 #include "host/robot/load.hpp"
 #include "host/settings/legged_settings.hpp"
 #include "kernels/constraints.hpp"
@@ -27,8 +29,17 @@ struct LeggedPlan {
   std::vector<ConstraintInfo> constraints;
   std::vector<ConstraintColumn> columns;
   CatSettings cat;
+  std::vector<float> spawn;             ///< [levels][columns][3], on ground of tiles [m]
+  std::vector<double> difficulties;     ///< of the levels
+  std::vector<TerrainKind> tile_kinds;  ///< of the columns
+  std::vector<float> sensed;  ///< of the policy's observations: 1 for what sensors tell, 0 for what it knows by itself
   std::vector<float> action_centre, action_scale, action_low, action_high;  ///< joint targets [rad]
-  TaskInfo info;                                                            ///< with sizes and names filled in
+  MirrorMap policy_mirror, critic_mirror, action_mirror;  ///< empty where trainings look into no mirror
+  TaskInfo info;                                          ///< with sizes and names filled in
+
+  bool mirrored() const { return !action_mirror.place.empty(); }
+  /// On which tile, level x columns + column, an evaluation's episode takes place.
+  Index tile_of(Index episode) const { return episode % (Index{constants.levels} * constants.columns_of_tiles); }
 };
 
 /// How a task's robot is loaded.

@@ -15,8 +15,10 @@ float spread(const Span& span, int index, int count) {
   return span.low + (span.high - span.low) * static_cast<float>(index) / static_cast<float>(count - 1);
 }
 
-/// [episodes][3].
-std::vector<float> command_grid(const CommandSettings& commands, int episodes) {
+constexpr float kCrossingSpeed = 0.75f;  ///< of the fastest forward
+
+/// [episodes][3]. On ground of tiles every second round of all tiles walks straight on.
+std::vector<float> command_grid(const CommandSettings& commands, const LeggedPlan& plan, int episodes) {
   std::vector<std::array<float, 3>> grid = {{0, 0, 0}};
   for (int x = 0; x < 5; ++x) {
     for (int y = 0; y < 3; ++y) {
@@ -32,7 +34,9 @@ std::vector<float> command_grid(const CommandSettings& commands, int episodes) {
   }
   std::vector<float> given;
   for (int episode = 0; episode < episodes; ++episode) {
-    const auto& command = grid[static_cast<std::size_t>(episode) % grid.size()];
+    std::array<float, 3> command = grid[static_cast<std::size_t>(episode) % grid.size()];
+    const int tiles = plan.constants.levels * plan.constants.columns_of_tiles;
+    if (tiles > 0 && episode / tiles % 2 == 0) command = {kCrossingSpeed * commands.x.high, 0, 0};
     given.insert(given.end(), command.begin(), command.end());
   }
   return given;
@@ -48,7 +52,7 @@ EvaluationRequest evaluation_request(const Settings& settings, int episodes, boo
   if (!settings.legged) return request;
   request.legged =
       randomise ? settings.plan : make_legged_plan(task_of(settings), without_randomisation(*settings.legged));
-  request.commands = command_grid(settings.legged->commands, episodes);
+  request.commands = command_grid(settings.legged->commands, *request.legged, episodes);
   return request;
 }
 

@@ -8,7 +8,8 @@
 namespace stampede {
 
 /// The request of a task's protocol. Walking tasks: a grid of commands over the task's ranges, 5 forward x 3 sideways x 3 turning
-/// and standing still, each kept through an episode; `randomise` as in training, or not at all (noise, delays and pushes
+/// and standing still, each kept through an episode; on ground of tiles every second round of the tiles walks straight on at three
+/// quarters of the fastest; `randomise` as in training, or not at all (noise, delays and pushes
 /// included).
 EvaluationRequest evaluation_request(const Settings& settings, int episodes, bool randomise);
 

@@ -45,6 +45,22 @@ fs::path find_file(const std::string& name, const fs::path& from, const std::str
               suggestion(name, stems_in(task_folders(), ".toml")));
 }
 
+/// A task's name or file, or several.
+std::vector<std::string> names_in(const toml::node& extends, const std::string& origin) {
+  std::vector<std::string> names;
+  const auto add = [&](const toml::node& node) {
+    const auto name = node.value<std::string>();
+    if (!name) throw Error(origin + " must be a task's name or file, or a list of them");
+    names.push_back(*name);
+  };
+  if (const toml::array* list = extends.as_array()) {
+    for (const toml::node& node : *list) add(node);
+  } else {
+    add(extends);
+  }
+  return names;
+}
+
 /// Adds a file, below it the ones that it extends.
 void add_chain(const fs::path& file, TaskInfo& task) {
   if (task.files.size() >= kDeepest) throw Error(file.string() + ": extends: the files extend each other in a circle");
@@ -53,9 +69,11 @@ void add_chain(const fs::path& file, TaskInfo& task) {
   if (task.summary.empty()) task.summary = table["summary"].value_or(std::string());
   if (const toml::node* extends = table.get("extends")) {
     const std::string origin = file.string() + ":" + std::to_string(extends->source().begin.line) + ": extends";
-    const auto name = extends->value<std::string>();
-    if (!name) throw Error(origin + " must be a string, a task's name or file");
-    add_chain(find_file(*name, file.parent_path(), origin), task);
+    // Of several the last lies on top, so its chain goes in first.
+    const std::vector<std::string> names = names_in(*extends, origin);
+    for (auto name = names.rbegin(); name != names.rend(); ++name) {
+      add_chain(find_file(*name, file.parent_path(), origin), task);
+    }
   }
 }
 
@@ -93,9 +111,11 @@ TaskInfo extended_task(const std::string& name, const std::string& extends, cons
 std::vector<TaskInfo> legged_tasks() {
   std::vector<TaskInfo> tasks;
   for (const std::string& name : stems_in(task_folders(), ".toml")) {
-    const fs::path file = find_file(name, {}, "tasks");
-    if (!parse_task(file).at_path("control.robot").is_string()) continue;
-    tasks.push_back(read_task_file(file.string()));
+    TaskInfo task = read_task_file(find_file(name, {}, "tasks").string());
+    const bool has_robot = std::any_of(task.files.begin(), task.files.end(), [](const std::string& file) {
+      return parse_task(file).at_path("control.robot").is_string();
+    });
+    if (has_robot) tasks.push_back(std::move(task));
   }
   return tasks;
 }

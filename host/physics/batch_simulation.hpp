@@ -226,6 +226,13 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
              counts_.view(*backend_, true), late_.view(*backend_, true),      record_.view(*backend_, true)};
   }
   const RobotRows<Scalar>& rows() const override { return rows_; }
+  TerrainView map() const override {
+    if constexpr (Ground::kFlat) {
+      return {};
+    } else {
+      return kernel_.ground.map;
+    }
+  }
   void step(const typename Backend::Context& context, Range lanes, int steps) override {
     Kernel kernel = kernel_;
     kernel.state = rows_.state;

@@ -44,6 +44,7 @@ class OutsideRobots final : public Robots<Backend, float> {
 
   void prepare() override { robots_->prepare(); }
   const RobotRows<float>& rows() const override { return robots_->rows(); }
+  TerrainView map() const override { return robots_->map(); }
   std::vector<float> save() override { return robots_->save(); }
   void restore(const std::vector<float>& numbers) override { robots_->restore(numbers); }
 

@@ -5,6 +5,7 @@
 
 #include "host/engine/simulation.hpp"
 #include "kernels/physics/batch.hpp"
+#include "kernels/physics/terrain.hpp"
 
 namespace stampede {
 
@@ -27,6 +28,8 @@ class Robots {
   virtual void prepare() = 0;
   /// The rows as `prepare` left them, which the caller may change.
   virtual const RobotRows<Scalar>& rows() const = 0;
+  /// The ground's map on the device; all zeros where the ground is a plane.
+  virtual TerrainView map() const = 0;
   /// Takes the lanes of a range `steps` steps on, within a for_tiles: controls come late where `late` says so, and the record
   /// is written.
   virtual void step(const Context& context, Range lanes, int steps) = 0;

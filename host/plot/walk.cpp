@@ -109,7 +109,7 @@ std::string draw_walk(const Walk& walk, const std::string& title) {
 }
 
 std::string draw_training(const std::filesystem::path& run, const std::string& title) {
-  std::vector<Series> rewards, constraints;
+  std::vector<Series> rewards, constraints, levels;
   const auto add = [](std::vector<Series>& to, const std::string& name, double x, double y) {
     auto it = std::find_if(to.begin(), to.end(), [&](const Series& series) { return series.name == name; });
     if (it == to.end()) it = to.insert(it, Series{name, {}, {}});
@@ -128,6 +128,7 @@ std::string draw_training(const std::filesystem::path& run, const std::string& t
         if (value.is_number()) add(rewards, name, iteration, value.get<double>());
       }
     }
+    if (line.contains("terrain")) add(levels, "level", iteration, line["terrain"].value("level", 0.0));
     if (line.contains("constraints")) {
       for (const auto& [name, value] : line["constraints"].items()) {
         add(constraints, name, iteration, 100 * value.value("violated", 0.0));
@@ -138,11 +139,13 @@ std::string draw_training(const std::filesystem::path& run, const std::string& t
   const double below = 15 * static_cast<double>(std::max(constraints.size(), std::size_t{1}));
   const double first = std::max(150.0, rows), second = std::max(220.0, below);
   const double top = 76, middle = top + first + 66;
-  Picture picture(860, middle + second + 56);
+  const double lowest = middle + second + (levels.empty() ? 0 : 66), third = levels.empty() ? 0 : 120;
+  Picture picture(860, lowest + third + 56);
   picture.write(76, 28, title, 15, kInk, Align::kLeft, true);
   draw_lines(picture, {76, top, 640, top + first}, rewards, "weighted reward terms, a second");
   draw_lines(picture, {76, middle, 640, middle + second}, constraints, "steps that violate a constraint [%]");
-  picture.write(358, middle + second + 42, "iteration", 12.5, kInk, Align::kCentre);
+  if (!levels.empty()) draw_lines(picture, {76, lowest, 640, lowest + third}, levels, "level of the ground, mean");
+  picture.write(358, lowest + third + 42, "iteration", 12.5, kInk, Align::kCentre);
   return picture.png();
 }
 

@@ -61,6 +61,7 @@ void for_each_figure(const Report& report, const LeggedPlan& plan, const Visit& 
   for (std::size_t i = 0; i < report.rewards.size(); ++i) {
     if (plan.constants.reward_weight[i] != 0.0f) visit("rewards", kRewardTerms[i].name, "", report.rewards[i]);
   }
+  if (report.terrain_level >= 0) visit("terrain", "level", "", report.terrain_level);
   for (std::size_t i = 0; i < report.constraints.size(); ++i) {
     const Report::Constraint& c = report.constraints[i];
     const std::string& name = plan.constraints[i].name;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "envs/legged/plan.hpp"
+#include "envs/legged/terrain/kinds.hpp"
 
 namespace stampede {
 
@@ -56,6 +57,7 @@ struct CommandSettings {
   Span x{-0.3f, 1.0f}, y{-0.7f, 0.7f}, yaw{-0.78f, 0.78f};
   float dead_zone = 0.1f;
   float standing = 0.0f;
+  float straight = 0.0f;
   float period = 10;
 
   template <class Visitor>
@@ -66,7 +68,49 @@ struct CommandSettings {
     field("yaw", &S::yaw, SpanBounds{-10, 10}, "yaw rate [rad/s]");
     field("dead_zone", &S::dead_zone, Bounds{0, 10}, "commands below it are 0 [m/s, rad/s]");
     field("standing", &S::standing, Bounds{0, 1}, "share of commands that are all 0");
+    field("straight", &S::straight, Bounds{0, 1}, "share of commands without turning");
     field("period", &S::period, Bounds{0.1, 1e4}, "time between changes [s]");
+  }
+};
+
+/// [terrain]: ground of tiles (host/terrain/terrain.hpp); environments move between its levels.
+struct GroundSettings {
+  std::vector<std::string> kinds;
+  int levels = 10, columns = 10;
+  int start_levels = 3;
+  float tile = 8, spacing = 0.1f, border = 5;
+  float easiest = 0, hardest = 1;
+  int seed = 1;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = GroundSettings;
+    std::vector<std::string> kinds;
+    for (const TerrainKindInfo& info : kTerrainKinds) kinds.emplace_back(info.name);
+    field("kinds", &S::kinds, kinds, "of ground (`stampede list`), each a share of the columns; none: a level plane");
+    field("levels", &S::levels, Bounds{1, 1000}, "tiles from the easiest to the hardest");
+    field("columns", &S::columns, Bounds{1, 1000}, "tiles of a level");
+    field("start_levels", &S::start_levels, Bounds{1, 1000}, "the first episodes are on so many of the lowest levels");
+    field("tile", &S::tile, Bounds{0.5, 1000}, "side of a tile [m]");
+    field("spacing", &S::spacing, Bounds{0.01, 10}, "of the heights [m]");
+    field("border", &S::border, Bounds{0, 1000}, "of level ground around all [m]");
+    field("easiest", &S::easiest, Bounds{0, 1}, "difficulty of the first level");
+    field("hardest", &S::hardest, Bounds{0, 1}, "difficulty of the last level");
+    field("seed", &S::seed, Bounds{0, 1e9}, "of what is random about it");
+  }
+};
+
+/// [scan]: where the height scan looks, in the frame of the base's heading.
+struct ScanSettings {
+  Span x{-0.6f, 0.9f}, y{-0.3f, 0.3f};
+  float spacing = 0.15f;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = ScanSettings;
+    field("x", &S::x, SpanBounds{-10, 10}, "of the points, forward of the base [m]");
+    field("y", &S::y, SpanBounds{-10, 10}, "to its left [m]");
+    field("spacing", &S::spacing, Bounds{0.01, 10}, "between points [m]");
   }
 };
 
@@ -86,10 +130,20 @@ struct StartSettings {
   }
 };
 
+/// [symmetry] of left and right.
+struct SymmetrySettings {
+  bool mirror = false;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    field("mirror", &SymmetrySettings::mirror, "learn from what is collected and from its mirror images");
+  }
+};
+
 /// [noise] of the policy's observations: half-widths of uniform noise.
 struct NoiseSettings {
   float base_linear_velocity = 0, base_angular_velocity = 0, projected_gravity = 0, joint_position = 0,
-        joint_velocity = 0;
+        joint_velocity = 0, height_scan = 0;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -100,13 +154,14 @@ struct NoiseSettings {
     field("projected_gravity", &S::projected_gravity, any, "");
     field("joint_position", &S::joint_position, any, "[rad]");
     field("joint_velocity", &S::joint_velocity, any, "[rad/s]");
+    field("height_scan", &S::height_scan, any, "[m]");
   }
 };
 
 /// [randomise]: what differs from one episode to the next.
 struct RandomiseSettings {
   Span friction{1, 1}, base_mass{1, 1}, mass{1, 1}, strength{1, 1}, stiffness{1, 1}, damping{1, 1}, armature{1, 1},
-      friction_loss{1, 1}, base_centre{0, 0}, delay{0, 0};
+      friction_loss{1, 1}, base_centre{0, 0}, delay{0, 0}, observation_delay{0, 0};
   float push_velocity = 0;
   float push_period = 8;
 
@@ -124,6 +179,8 @@ struct RandomiseSettings {
     field("friction_loss", &S::friction_loss, factor, "factor on each joint's dry friction");
     field("base_centre", &S::base_centre, SpanBounds{-1, 1}, "added to the base's centre of mass, each axis [m]");
     field("delay", &S::delay, SpanBounds{0, 1}, "of actions, up to a control step [s]");
+    field("observation_delay", &S::observation_delay, SpanBounds{0, 1},
+          "of what the policy reads of its sensors, up to a control step [s]");
     field("push_velocity", &S::push_velocity, Bounds{0, 100},
           "the base's velocity is set to up to this along x and y [m/s]");
     field("push_period", &S::push_period, Bounds{0.02, 1e6}, "time between pushes, on average [s]");
@@ -205,6 +262,9 @@ struct LeggedSettings {
   ControlSettings control;
   CommandSettings commands;
   StartSettings start;
+  GroundSettings terrain;
+  ScanSettings scan;
+  SymmetrySettings symmetry;
   NoiseSettings noise;
   RandomiseSettings randomise;
   TerminationSettings terminations;

@@ -19,6 +19,9 @@ void for_each_table(SettingsType& settings, Visit&& visit) {
   visit("control", legged.control);
   visit("commands", legged.commands);
   visit("start", legged.start);
+  visit("terrain", legged.terrain);
+  visit("scan", legged.scan);
+  visit("symmetry", legged.symmetry);
   visit("noise", legged.noise);
   visit("randomise", legged.randomise);
   visit("terminations", legged.terminations);

@@ -248,6 +248,7 @@ class PolicyEvaluation {
       result.fall_rate +=
           static_cast<double>(kept[static_cast<std::size_t>(3 * stride_ + env)]) / static_cast<double>(count_);
     }
+    if (plan.constants.levels > 0) count_crossings(figures, finished, kept, result);
     for (std::vector<float>& values : violations) {
       LeggedEvaluation::Constraint c;
       for (const float value : values) {
@@ -260,6 +261,28 @@ class PolicyEvaluation {
         c.p99 = static_cast<double>(*place);
       }
       result.constraints.push_back(c);
+    }
+  }
+
+  /// Who was told to walk straight and far enough to leave the tile, and who did.
+  void count_crossings(const std::vector<float>& figures, const std::vector<float>& finished,
+                       const std::vector<float>& kept, LeggedEvaluation& result) {
+    const LeggedPlan& plan = *request_.legged;
+    const LeggedConstants& c = plan.constants;
+    const float half = 0.5f * c.tile, seconds = c.control_dt * static_cast<float>(c.max_steps);
+    result.crossings.resize(plan.spawn.size() / 3);
+    for (Index env = 0; env < count_; ++env) {
+      const float* const command = request_.commands.data() + 3 * env;
+      if (command[2] != 0.0f || std::hypot(command[0], command[1]) * seconds < 1.2f * half) continue;
+      LeggedEvaluation::Crossing& crossing = result.crossings[static_cast<std::size_t>(plan.tile_of(env))];
+      ++crossing.trials;
+      float farthest = 0;
+      for (Index t = 0; t < steps_ && finished[static_cast<std::size_t>(t * stride_ + env)] == 0.0f; ++t) {
+        const Index row = t * kLeggedFigures + static_cast<Index>(LeggedFigure::kDistance);
+        farthest = std::max(farthest, figures[static_cast<std::size_t>(row * stride_ + env)]);
+      }
+      const bool fell = kept[static_cast<std::size_t>(3 * stride_ + env)] != 0.0f;
+      if (farthest > half && !fell) ++crossing.crossed;
     }
   }
 

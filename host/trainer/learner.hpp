@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/engine/engine.hpp"
+#include "host/legged/plan.hpp"
 #include "host/trainer/initialise.hpp"
 #include "host/trainer/networks.hpp"
 #include "host/trainer/tensors.hpp"
@@ -52,6 +53,7 @@ class Learner {
   using Context = typename Backend::Context;
   using Mlp = typename Backend::Mlp;
   using Normaliser = ObservationNormaliser<Backend>;
+  using Mirror = MirrorBuffer<Backend>;
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
@@ -89,6 +91,12 @@ class Learner {
     if (critic_ && sizes.critic_observations > 0) {
       critic_normaliser_ = std::make_unique<Normaliser>(backend, critic_inputs, normaliser_.clip());
       critic_rows_ = typename Backend::Scratch(backend, most_rows, critic_normaliser_->stride());
+    }
+    if (settings.plan != nullptr && settings.plan->mirrored()) {
+      const LeggedPlan& plan = *settings.plan;
+      mirror_ = Mirror(backend, plan.policy_mirror);
+      if (critic_normaliser_) critic_mirror_ = Mirror(backend, plan.critic_mirror);
+      action_mirror_ = Mirror(backend, plan.action_mirror);
     }
     order_ = backend.template make_buffer<std::uint32_t>(shape.samples());
     column_stride_ = padded(minibatch_);
@@ -175,19 +183,20 @@ class Learner {
                   static_cast<std::uint32_t>(shape_.stride), seed_, control_.data(), epoch, epochs});
       for (Index i = 0; i < minibatches_; ++i) {
         const Index begin = i * samples / minibatches_, end = (i + 1) * samples / minibatches_;
-        compute_gradient(rollout, order_.data() + begin, end - begin);
+        compute_gradient(rollout, order_.data() + begin, end - begin, epoch);
         step();
       }
     }
   }
 
-  /// Loss and gradient of the minibatch of the rollout's rows that `order` names.
-  void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count) {
+  /// Loss and gradient of the minibatch of the rollout's rows that `order` names, in the how-manieth pass over it.
+  void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, std::uint32_t pass) {
     if (algorithm_.normalise_advantages) {
       backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order}, advantage_sums_.data());
     }
-    backend_.for_samples(count, gradient_,
-                         [&](const Context& context, Range range) { add_tile(context, range, rollout, order, count); });
+    backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
+      add_tile(context, range, rollout, order, count, pass);
+    });
     gradient_.collect(backend_, count);
     backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
                              sums_.data());
@@ -321,12 +330,12 @@ class Learner {
 
   /// Gather, forward, loss, backward for one tile of a minibatch.
   void add_tile(const Context& context, Range range, const RolloutView& rollout, const std::uint32_t* order,
-                Index count) {
+                Index count, std::uint32_t pass) {
     const Index rows = range.size(), stride = normaliser_.stride();
     float* input = rows_.at(context);
     float* critic_input = input;
     const float* parameters = parameters_.data();
-    normaliser_.apply(context, rollout.observation, order + range.begin, rows, input);
+    normaliser_.apply(context, rollout.observation, order + range.begin, rows, input, mirror_.in_pass(pass));
     PpoLoss loss{};
     loss.order = order + range.begin;
     loss.rows = rows;
@@ -342,7 +351,8 @@ class Learner {
     if (critic_) {
       if (critic_normaliser_) {
         critic_input = critic_rows_.at(context);
-        critic_normaliser_->apply(context, rollout.critic_observation, order + range.begin, rows, critic_input);
+        critic_normaliser_->apply(context, rollout.critic_observation, order + range.begin, rows, critic_input,
+                                  critic_mirror_.in_pass(pass));
       }
       loss.critic = critic_->forward(context, parameters, critic_input, of_critic().stride(), rows);
       loss.critic_gradient = critic_->output_gradient(context);
@@ -358,6 +368,7 @@ class Learner {
     loss.clip_ratio = algorithm_.clip_ratio;
     loss.value_coefficient = algorithm_.value_coefficient;
     loss.clip_value = algorithm_.clip_value;
+    loss.mirror = action_mirror_.in_pass(pass);
     context.launch({0, rows}, loss);
     float* gradient = gradient_.of(context);
     actor_->backward(context, parameters, input, stride, rows, gradient);
@@ -392,6 +403,7 @@ class Learner {
   Buffer<float> parameters_, first_moment_, second_moment_;
   Buffer<float> columns_, sums_, advantage_sums_, return_sums_, squared_norm_;
   Buffer<std::uint32_t> order_;
+  Mirror mirror_, critic_mirror_, action_mirror_;
   Buffer<Control> control_;
 };
 

@@ -60,7 +60,8 @@ class LeggedEnvironments final : public Environments<Backend> {
     backend.upload(constants_, &plan_->constants, 1);
     memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
     last_good_ = backend.template make_buffer<float>(kRows<PhysicsState<float, J>, float> * lane_stride_);
-    reward_sums_ = backend.template make_buffer<float>(kRewardTermCount * this->stride());
+    totals_ = backend.template make_buffer<float>(kLeggedTotals * this->stride());
+    place_on_tiles(backend, !request.commands.empty());
     const Index actions = plan_->constants.actions;
     random_action_ = backend.template make_buffer<float>(this->stride() * actions);
     bounds_ = backend.template make_buffer<float>(2 * actions);
@@ -68,6 +69,12 @@ class LeggedEnvironments final : public Environments<Backend> {
     backend.upload(bounds_, plan_->action_high.data(), actions, actions);
     clock_ = backend.template make_buffer<std::uint32_t>(1);
     if (!request.commands.empty()) give_commands(backend, request.commands);
+    if (plan_->constants.reading_delay.high > 0) {
+      const Index size = plan_->constants.policy_size;
+      last_reading_ = backend.template make_buffer<float>(this->stride() * size);
+      sensed_ = backend.template make_buffer<float>(size);
+      backend.upload(sensed_, plan_->sensed.data(), size);
+    }
   }
 
   int observations() const override { return plan_->constants.policy_size; }
@@ -82,14 +89,13 @@ class LeggedEnvironments final : public Environments<Backend> {
     policy.action_low = plan_->action_low;
     policy.action_high = plan_->action_high;
   }
-  /// Sums of the weighted reward terms since the statistics were cleared.
-  int own_totals() const override { return kRewardTermCount; }
-  const float* own_rows() override { return reward_sums_.data(); }
+  int own_totals() const override { return kLeggedTotals; }
+  const float* own_rows() override { return totals_.data(); }
 
   void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
     backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
-      context.launch(lanes_of(range), ResetLegged<Shape, Real>{constants_.data(), rows(), this->view(), commands(),
-                                                               seed, random_phase, first.policy, first.critic});
+      context.launch(lanes_of(range), ResetLegged<Shape, Real>{task(seed), random_phase, first.policy, first.critic});
+      delay_readings(context, range, first.policy, true);
     });
   }
 
@@ -115,23 +121,23 @@ class LeggedEnvironments final : public Environments<Backend> {
 
   void clear_statistics(Backend& backend) override {
     Environments<Backend>::clear_statistics(backend);
-    backend.launch(kRewardTermCount * this->stride(), ClearElements{reward_sums_.data()});
+    backend.launch(kLeggedTotals * this->stride(), ClearElements{totals_.data()});
   }
 
   void save(Backend& backend, std::vector<Tensor>& tensors) override {
     Environments<Backend>::save(backend, tensors);
     const std::vector<float> robots = robots_->save();
     tensors.push_back(make_tensor("robots", {static_cast<std::int64_t>(robots.size())}, robots));
-    for (const auto& [name, buffer] : saved_buffers()) {
+    for (const auto& [name, buffer, columns] : saved_buffers()) {
       std::vector<float> values(static_cast<std::size_t>(buffer->size()));
       backend.download(*buffer, values.data(), buffer->size());
-      tensors.push_back(make_tensor(name, {buffer->size() / lane_stride_, lane_stride_}, values));
+      tensors.push_back(make_tensor(name, {buffer->size() / columns, columns}, values));
     }
   }
   void load(Backend& backend, const std::vector<Tensor>& tensors) override {
     Environments<Backend>::load(backend, tensors);
     robots_->restore(floats_of(tensors, "robots", robots_->save().size()));
-    for (const auto& [name, buffer] : saved_buffers()) {
+    for (const auto& [name, buffer, columns] : saved_buffers()) {
       const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
       backend.upload(*buffer, values.data(), buffer->size());
     }
@@ -140,8 +146,25 @@ class LeggedEnvironments final : public Environments<Backend> {
  private:
   static Range lanes_of(Range environments) { return {environments.begin * K, environments.end * K}; }
 
-  std::vector<std::pair<const char*, Buffer<float>*>> saved_buffers() {
-    return {{"legged_memory", &memory_}, {"legged_last_good", &last_good_}};
+  struct SavedBuffer {
+    const char* name;
+    Buffer<float>* buffer;
+    Index columns;
+  };
+  std::vector<SavedBuffer> saved_buffers() {
+    std::vector<SavedBuffer> all = {{"legged_memory", &memory_, lane_stride_},
+                                    {"legged_last_good", &last_good_, lane_stride_}};
+    if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, plan_->constants.policy_size});
+    return all;
+  }
+
+  /// Does nothing where readings come at once.
+  void delay_readings(const Context& context, Range range, float* observation, bool begin) {
+    if (last_reading_.size() == 0) return;
+    using Lane = LeggedLane<float, J>;
+    constexpr Index kRow = offsetof(Lane, reading_delay) / sizeof(float);
+    context.launch(range, DelayReadings{memory_.data() + kRow * lane_stride_, this->view().age, sensed_.data(), K,
+                                        plan_->constants.policy_size, begin, last_reading_.data(), observation});
   }
 
   void go_outside(Backend& backend, OutsidePhysics& outside) {
@@ -164,7 +187,36 @@ class LeggedEnvironments final : public Environments<Backend> {
     commands_ = backend.template make_buffer<float>(3 * stride);
     backend.upload(commands_, rows.data(), 3 * stride);
   }
-  const float* commands() { return commands_.size() > 0 ? commands_.data() : nullptr; }
+
+  /// Spreads the environments over the tiles' columns; those of an evaluation, which gives `commands`, over the levels as well.
+  void place_on_tiles(Backend& backend, bool commands) {
+    const Index levels = plan_->constants.levels, columns = plan_->constants.columns_of_tiles;
+    if (levels == 0) return;
+    const std::vector<float>& spawn = plan_->spawn;
+    spawn_ = backend.template make_buffer<float>(static_cast<Index>(spawn.size()));
+    backend.upload(spawn_, spawn.data(), static_cast<Index>(spawn.size()));
+    std::vector<float> column, level;
+    for (Index env = 0; env < this->stride(); ++env) {
+      const Index tile = plan_->tile_of(env);
+      column.push_back(static_cast<float>(tile % columns));
+      level.push_back(static_cast<float>(tile / columns));
+    }
+    column_ = backend.template make_buffer<float>(this->stride());
+    backend.upload(column_, column.data(), this->stride());
+    if (!commands) return;
+    level_ = backend.template make_buffer<float>(this->stride());
+    backend.upload(level_, level.data(), this->stride());
+  }
+
+  static const float* given(Buffer<float>& buffer) { return buffer.size() > 0 ? buffer.data() : nullptr; }
+  LeggedTask task(std::uint64_t seed) {
+    return {constants_.data(),
+            {robots_->map(), given(spawn_), given(column_), given(level_)},
+            rows(),
+            this->view(),
+            given(commands_),
+            seed};
+  }
 
   LeggedRows rows() {
     const RobotRows<float>& robots = robots_->rows();
@@ -183,18 +235,19 @@ class LeggedEnvironments final : public Environments<Backend> {
   void take_step(const Context& context, Range range, std::uint64_t seed, const std::uint32_t* clock,
                  std::uint32_t offset, const float* action, const StepOutput& out) {
     const Range lanes = lanes_of(range);
-    const LeggedRows all = rows();
-    context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all, action});
+    const LeggedTask all = task(seed);
+    context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all.rows, action});
     robots_->step(context, lanes, plan_->constants.decimation);
-    context.launch(lanes, FinishStep<Shape, Real>{constants_.data(), all, this->view(), commands(), seed, clock, offset,
-                                                  out, reward_sums_.data()});
+    context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data()});
+    delay_readings(context, range, out.observation, false);
   }
 
   std::shared_ptr<const LeggedPlan> plan_;
   Index lane_stride_;
   std::unique_ptr<Robots<Backend, float>> robots_;
   Buffer<LeggedConstants> constants_;
-  Buffer<float> memory_, last_good_, reward_sums_, random_action_, bounds_, commands_;
+  Buffer<float> memory_, last_good_, totals_, random_action_, bounds_, commands_, spawn_, column_, level_,
+      last_reading_, sensed_;
   Buffer<std::uint32_t> clock_;  ///< 0
 };
 

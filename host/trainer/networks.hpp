@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "host/engine/policy.hpp"
+#include "host/legged/mirror.hpp"
 #include "host/trainer/options.hpp"
 #include "kernels/normalise.hpp"
 #include "kernels/policy.hpp"
@@ -43,9 +44,10 @@ class ObservationNormaliser {
   float* inverse() { return data_.data() + 3 * stride_; }
 
   /// target[row] = normalised observation[index[row]] for `rows` rows; without index the rows as they come.
-  void apply(const Context& context, const float* observation, const std::uint32_t* index, Index rows, float* target) {
+  void apply(const Context& context, const float* observation, const std::uint32_t* index, Index rows, float* target,
+             const MirrorView& mirror = {}) {
     context.launch({0, rows * stride_}, NormaliseRows{observation, index, mean(), inverse(), target,
-                                                      static_cast<Index>(observations_), stride_, clip_});
+                                                      static_cast<Index>(observations_), stride_, clip_, mirror});
   }
 
   void write(Backend& backend, const std::vector<float>& counts, const std::vector<float>& mean,
@@ -73,6 +75,33 @@ class ObservationNormaliser {
   Index stride_;
   float clip_;
   typename Backend::template Buffer<float> data_;
+};
+
+/// How a row looks in the mirror, on the device; empty where nothing is mirrored.
+template <class Backend>
+class MirrorBuffer {
+ public:
+  MirrorBuffer() = default;
+  MirrorBuffer(Backend& backend, const MirrorMap& map) {
+    const auto size = static_cast<std::size_t>(padded(static_cast<Index>(map.place.size())));
+    std::vector<std::uint32_t> place(map.place.begin(), map.place.end());
+    std::vector<float> sign = map.sign;
+    place.resize(size, 0);
+    sign.resize(size, 0.0f);
+    place_ = backend.template make_buffer<std::uint32_t>(static_cast<Index>(size));
+    sign_ = backend.template make_buffer<float>(static_cast<Index>(size));
+    backend.upload(place_, place.data(), static_cast<Index>(size));
+    backend.upload(sign_, sign.data(), static_cast<Index>(size));
+  }
+  /// For one pass over a rollout.
+  MirrorView in_pass(std::uint32_t pass) {
+    if (sign_.size() == 0) return {};
+    return {place_.data(), sign_.data(), pass};
+  }
+
+ private:
+  typename Backend::template Buffer<std::uint32_t> place_;
+  typename Backend::template Buffer<float> sign_;
 };
 
 /// The bounds of actions, on the device.

@@ -166,7 +166,9 @@ class PolicyTrainer final : public Trainer {
       rollout();
     });
     backend_.stamp(slot, 1);
-    backend_.replay(1, [this] {
+    if (constraints_) backend_.replay(1, [this] { judge(); });
+    backend_.stamp(slot, 2);
+    backend_.replay(2, [this] {
       learner_->update({observation_.data(), critic_observation(), output_.data(), log_prob_.data(), value_.data(),
                         advantage_.data(), returns_.data()});
       learner_->merge_observations(observation_.data(), critic_observation());
@@ -178,7 +180,7 @@ class PolicyTrainer final : public Trainer {
                                          learner_->return_sums(), learner_->log_std(), static_cast<int>(actions_),
                                          report_.data()});
     });
-    backend_.stamp(slot, 2);
+    backend_.stamp(slot, 3);
     backend_.enqueue_report(slot, report_, report_size());
     phase_seconds_[slot][0] = backend_.phase_seconds(Phase::kPhysics);
     phase_seconds_[slot][1] = backend_.phase_seconds(Phase::kInference);
@@ -193,8 +195,9 @@ class PolicyTrainer final : public Trainer {
     read_report(backend_.report(slot), report);
     report.iteration = fetched_;
     report.steps = fetched_ * shape_.samples();
-    report.seconds_rollout = backend_.seconds_between(slot, 0, 1);
-    report.seconds_update = backend_.seconds_between(slot, 1, 2);
+    report.seconds_rollout = backend_.seconds_between(slot, 0, 2);
+    report.seconds_constraints = constraints_ ? backend_.seconds_between(slot, 1, 2) : 0;
+    report.seconds_update = backend_.seconds_between(slot, 2, 3);
     report.seconds_physics = phase_seconds_[slot][0];
     report.seconds_inference = phase_seconds_[slot][1];
     return true;
@@ -319,9 +322,10 @@ class PolicyTrainer final : public Trainer {
       if (!constraints_) context.launch(range, advantages(nullptr));
       context.mark(Phase::kInference);
     });
-    if (!constraints_) return;
-    backend_.launch(shape_.stride, advantages(constraints_->apply(backend_, learner_->control())));
   }
+
+  /// Turns the rollout's violations into soft terminations, which the advantages wait for.
+  void judge() { backend_.launch(shape_.stride, advantages(constraints_->apply(backend_, learner_->control()))); }
 
   /// Soft terminations are null for none.
   Advantages advantages(const float* delta) {
@@ -365,7 +369,12 @@ class PolicyTrainer final : public Trainer {
                                     : 0.0;
     const float* own = row + W::kEntries;
     const double seconds = settings_.plan != nullptr ? static_cast<double>(settings_.plan->constants.control_dt) : 1.0;
-    for (int i = 0; i < own_totals_; ++i) report.rewards.push_back(static_cast<double>(own[i]) / n / seconds);
+    for (int i = 0; i < std::min(own_totals_, kRewardTermCount); ++i) {
+      report.rewards.push_back(static_cast<double>(own[i]) / n / seconds);
+    }
+    if (settings_.plan != nullptr && settings_.plan->constants.levels > 0) {
+      report.terrain_level = static_cast<double>(own[kLevelTotal]) / n;
+    }
     for (int i = 0; i < constraint_count(); ++i) {
       const float* figures = own + own_totals_ + 3 * i;
       report.constraints.push_back({static_cast<double>(figures[0]) / n, static_cast<double>(figures[1]) / n,

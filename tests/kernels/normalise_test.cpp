@@ -132,6 +132,47 @@ TEST(Normalise, PickedRows) {
   }
 }
 
+/// A mirrored row is the row with its numbers exchanged, before it is normalised.
+TEST(Normalise, EverySecondRowIsSeenInTheMirror) {
+  for (const Index features : {1, 7, 45}) {
+    const Index rows = 33, stride = padded(features);
+    const auto observation = random_floats(padded(rows * features), -30, 30, 9);
+    const auto mean = random_floats(stride, -1, 1, 10), inverse = random_floats(stride, 0.5f, 2, 11);
+    std::vector<std::uint32_t> place(static_cast<std::size_t>(stride), 0u);
+    auto sign = floats(stride);
+    for (Index f = 0; f < features; ++f) {
+      place[static_cast<std::size_t>(f)] = static_cast<std::uint32_t>(features - 1 - f);
+      sign[f] = f % 3 == 0 ? -1.0f : 1.0f;
+    }
+    for_each_width([&]<class Real>() {
+      for (const std::uint32_t pass : {0u, 1u}) {
+        auto target = floats(rows * stride, NAN);
+        run<Real>(rows * stride, NormaliseRows{observation.data(),
+                                               nullptr,
+                                               mean.data(),
+                                               inverse.data(),
+                                               target.data(),
+                                               features,
+                                               stride,
+                                               kObservationClip,
+                                               {place.data(), sign.data(), pass}});
+        Worst worst;
+        for (Index r = 0; r < rows; ++r) {
+          const bool image = (r + pass) % 2 == 1;
+          for (Index f = 0; f < features; ++f) {
+            const float given =
+                image ? sign[f] * observation[r * features + features - 1 - f] : observation[r * features + f];
+            const double y =
+                (static_cast<double>(given) - static_cast<double>(mean[f])) * static_cast<double>(inverse[f]);
+            worst.take(static_cast<double>(target[r * stride + f]), std::clamp(y, -10.0, 10.0), 1.0);
+          }
+        }
+        EXPECT_LE(worst.error, 3e-7);
+      }
+    });
+  }
+}
+
 TEST(Normalise, PopArtLeavesValuesUnchanged) {
   constexpr Index kInputs = 33;
   auto weight = random_floats(kInputs, -1, 1, 12);

@@ -144,7 +144,7 @@ Expected expected(const Batch& b, const Case& c) {
 }
 
 template <class Real>
-std::vector<float> computed(const Batch& b, const Case& c) {
+std::vector<float> computed(const Batch& b, const Case& c, const MirrorView& mirror = {}) {
   auto mean_gradient = floats(padded(b.samples) * b.mean_stride), critic_gradient = mean_gradient;
   const Index stride = padded(b.samples);
   auto columns = floats((kLossColumns + c.actions) * stride);
@@ -173,6 +173,7 @@ std::vector<float> computed(const Batch& b, const Case& c) {
   loss.clip_ratio = static_cast<float>(kRange);
   loss.value_coefficient = static_cast<float>(kValueCoefficient);
   loss.clip_value = c.clip_value;
+  loss.mirror = mirror;
   run<Real>(b.samples, loss);
   std::vector<float> rows;
   for (Index i = 0; i < b.samples; ++i) {
@@ -212,6 +213,39 @@ TEST(PpoLoss, AgainstFiniteDifferencesInDouble) {
         expect_as_scalar(got, scalar, static_cast<Index>(got.size()), 2e-5, 1.0 / static_cast<double>(n));
       });
     }
+  }
+}
+
+/// The loss of mirrored samples is that of a rollout whose actions were exchanged beforehand.
+TEST(PpoLoss, ActionsInTheMirror) {
+  const Case& c = kCases[0];
+  const Index n = 99;
+  const Batch b(n, c.actions);
+  std::vector<std::uint32_t> place;
+  std::vector<float> sign;
+  for (int a = 0; a < c.actions; ++a) {
+    place.push_back(static_cast<std::uint32_t>(c.actions - 1 - a));
+    sign.push_back(a % 2 == 0 ? -1.0f : 1.0f);
+  }
+  for (const std::uint32_t pass : {0u, 1u}) {
+    Batch exchanged = b;
+    for (Index row = pass == 1 ? 0 : 1; row < n; row += 2) {
+      for (int a = 0; a < c.actions; ++a) {
+        exchanged.output[row * c.actions + a] = sign[a] * b.output[row * c.actions + place[a]];
+      }
+    }
+    for_each_width([&]<class Real>() {
+      const std::vector<float> got = computed<Real>(b, c, {place.data(), sign.data(), pass});
+      std::vector<float> expected = computed<Real>(exchanged, c);
+      EXPECT_NE(got, computed<Real>(b, c));
+      // The divergence is that of the samples that are no images.
+      const std::size_t width = expected.size() / static_cast<std::size_t>(n);
+      for (Index i = 0; i < n; ++i) {
+        const bool image = (b.order[i] + pass) % 2 == 1;
+        expected[static_cast<std::size_t>(i + 1) * width - kLossColumns + kKl] *= image ? 0.0f : 2.0f;
+      }
+      EXPECT_EQ(got, expected);
+    });
   }
 }
 

@@ -101,7 +101,7 @@ void dump(const Arguments& given) {
   backend.upload(order, picked.data(), chosen);
   learner.compute_gradient(
       {observation.data(), nullptr, output.data(), log_prob.data(), value.data(), advantage.data(), returns.data()},
-      order.data(), chosen);
+      order.data(), chosen, 0);
   std::vector<DenseLayer> actor, critic;
   std::vector<float> log_std;
   learner.read_gradient(actor, critic, log_std);

@@ -76,6 +76,7 @@ def test_bench_commands_have_their_keys():
     said = run_json("bench", "train", "--task", "pendulum", "--seconds", 0.3)
     shares = said["share_physics"] + said["share_inference"] + said["share_update"]
     assert 0 < shares <= 1.0001
+    assert said["share_constraints"] == 0
     assert said["update_gflops"] > 0
 
 

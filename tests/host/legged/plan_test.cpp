@@ -41,7 +41,20 @@ TEST(LeggedTasks, MistakesAreNamedInOneLine) {
   expect_parts(message("observations.policy=[\"joint_position\", \"smell\"]"), {"observations.policy", "smell"});
   expect_parts(message("randomise.friction=[1.2, 0.8]"), {"randomise.friction", "low is above high"});
   expect_parts(message("randomise.delay=[0, 0.1]"), {"randomise.delay", "control step"});
+  expect_parts(message("randomise.observation_delay=[0, 0.1]"), {"randomise.observation_delay", "control step"});
   expect_parts(message("rewards.track_liner=1"), {"'rewards.track_liner'", "'rewards.track_linear'"});
+  expect_parts(message("terrain.tile=0"), {"terrain.tile = 0", "from 0.5"});
+  expect_parts(message("terrain.kinds=[\"stairs\"]"), {"terrain.kinds", "stairs-up"});
+  expect_parts(error_of([] { with({"task=go2-rough", "terrain.columns=2"}); }), {"columns 2 are too few for 6 kinds"});
+  expect_parts(error_of([] { with({"task=go2-rough", "terrain.tile=7.95"}); }), {"7.95 m is not a whole number"});
+  expect_parts(message("scan.spacing=0.01"), {"scan has 151 x 61 points", "at most 512"});
+  expect_parts(error_of([] { with({"task=go2-rough", "scan.y=[0, 0.6]"}); }), {"symmetry.mirror", "scan.y"});
+  expect_parts(error_of([] { with({"control.pose=[0.3, 0.9, -1.8, 0, 0.9, -1.8, 0, 0.9, -1.8, 0, 0.9, -1.8]"}); }),
+               {"symmetry.mirror", "FL_thigh_joint", "no image"});
+  expect_parts(error_of([] {
+                 with({"task=bolt-flat", "constraints.x.quantity=diagonal_feet", "constraints.x.limit=0"});
+               }),
+               {"constraints.x", "four limbs", "'bolt'"});
   expect_parts(message("objective=shapd"), {"unknown objective 'shapd'", "'shaped'"});
   expect_parts(error_of([] { resolve_settings({"", {"task=pendulum", "objective=cat"}, {}}); }), {"objective"});
 }
@@ -73,6 +86,22 @@ TEST(LeggedTasks, ConstraintsHaveAColumnForEachThingJudged) {
   EXPECT_EQ(plan.info.observation_names[9], "joint_position.FL_hip_joint");
   EXPECT_EQ(plan.info.actions, 12);
   EXPECT_EQ(plan.info.max_steps, 500);
+}
+
+TEST(LeggedTasks, TheLastOfSeveralExtendedFilesLiesOnTop) {
+  const Settings settings = with({"task=go2-rough"});
+  EXPECT_EQ(settings.legged->control.robot, "go2");
+  EXPECT_EQ(settings.train.iterations, 1500);
+  EXPECT_EQ(settings.legged->terrain.kinds.size(), 6u);
+  EXPECT_EQ(settings.plan->constants.levels, 10);
+  ASSERT_EQ(settings.plan->spawn.size(), 3u * 10 * 12);
+  const std::vector<std::string>& files = task_of(settings).files;
+  ASSERT_EQ(files.size(), 4u);
+  EXPECT_NE(files[2].find("legged-rough.toml"), std::string::npos);
+  TemporaryFolder folder;
+  write_file((folder / "mine.toml").string(), "extends = [\"go2-flat\", 3]\n", Durability::kProcess);
+  expect_parts(error_of([&] { with({"task=\"" + (folder / "mine.toml").string() + "\""}); }),
+               {"mine.toml:1", "extends", "list"});
 }
 
 TEST(LeggedTasks, AFileThatExtendsAnotherIsATask) {

@@ -66,9 +66,18 @@ inline Settings walking_settings(const std::vector<std::string>& more = {}) {
                  "commands.period=0.1",
                  "randomise.push_period=0.1",
                  "randomise.delay=[0, 0.02]",
+                 "randomise.observation_delay=[0, 0.02]",
                  "randomise.base_mass=[0.8, 1.2]"};
   sources.set.insert(sources.set.end(), more.begin(), more.end());
   return resolve_settings(sources);
+}
+
+/// The same on a small piece of rough ground.
+inline Settings rough_settings(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> set = {"task=go2-rough", "terrain.levels=3", "terrain.columns=6", "terrain.tile=4",
+                                  "terrain.border=1"};
+  set.insert(set.end(), more.begin(), more.end());
+  return walking_settings(set);
 }
 
 inline std::vector<Report> iterate(Trainer& trainer, int iterations) {

@@ -69,7 +69,8 @@ std::vector<Settings> varied_settings() {
   all[3].network.normalise_observations = false;
   all[3].train.random_initial_phase = false;
   all.push_back(walking_settings());
-  all.push_back(walking_settings({"objective=early-termination", "observations.critic=[]"}));
+  all.push_back(walking_settings({"objective=early-termination", "observations.critic=[]", "symmetry.mirror=false"}));
+  all.push_back(rough_settings());
   return all;
 }
 

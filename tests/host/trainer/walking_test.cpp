@@ -108,6 +108,36 @@ TEST(Walking, ObservationsAreTheStates) {
   }
 }
 
+/// Half a control step late: halfway between this step's reading and the last's; what the policy knows by itself is not.
+TEST(Walking, ReadingsComeLate) {
+  const Settings settings =
+      longer_settings({"randomise.observation_delay=[0.01, 0.01]", "noise.joint_position=0", "noise.joint_velocity=0",
+                       "noise.projected_gravity=0", "noise.base_angular_velocity=0"});
+  const EvaluationRequest request = evaluation_request(settings, 5, true);
+  const LeggedPlan& plan = *request.legged;
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(plan));
+  int moved = 0;
+  for (std::size_t step = 0; step < 30; ++step) {
+    for (std::size_t episode = 0; episode < 5; ++episode) {
+      if (traced.at("active", step, episode, 0) == 0.0f) continue;
+      for (std::size_t j = 0; j < 12; ++j) {
+        const auto velocity = [&](std::size_t at) {
+          return static_cast<double>(traced.at("state", at, episode, 25 + j));
+        };
+        const double before = velocity(step == 0 ? 0 : step - 1), now = velocity(step);
+        EXPECT_NEAR(traced.at("observation", step, episode, 21 + j), 0.5 * (before + now), 1e-4);
+        moved += std::fabs(now - before) > 0.1;
+        if (step == 0) continue;
+        const double last = (static_cast<double>(traced.at("action", step - 1, episode, j)) -
+                             static_cast<double>(plan.action_centre[j])) /
+                            static_cast<double>(plan.action_scale[j]);
+        EXPECT_NEAR(traced.at("observation", step, episode, 33 + j), last, 1e-5);
+      }
+    }
+  }
+  EXPECT_GT(moved, 100);
+}
+
 /// What of the constraints can be recomputed from the states alone.
 TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
   const Settings settings = longer_settings();
@@ -187,6 +217,65 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
           << settings.plan->constraints[c].name;
     }
   }
+}
+
+/// The scan, the base's height and the starts against the map that the host made.
+TEST(Walking, GroundIsSeenAsItIs) {
+  const Settings settings =
+      rough_settings({"control.episode=1", "terminations.body_force=1e6", "terminations.gravity_z=2",
+                      "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]"});
+  EvaluationRequest request = evaluation_request(settings, 40, false);
+  const LeggedPlan& plan = *request.legged;
+  const LeggedConstants& c = plan.constants;
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(plan));
+  const GroundMap& map = *plan.robot.map;
+  int high = 0, edges = 0, points = 0;
+  for (const std::size_t step : {std::size_t{0}, std::size_t{10}, std::size_t{49}}) {
+    for (std::size_t episode = 0; episode < 40; ++episode) {
+      const auto state = [&](std::size_t i) { return static_cast<double>(traced.at("state", step, episode, i)); };
+      if (step == 0) {
+        const float* spawn = plan.spawn.data() + 3 * plan.tile_of(static_cast<Index>(episode));
+        for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(state(i), static_cast<double>(spawn[i]), 0.051);
+        EXPECT_NEAR(state(2), static_cast<double>(spawn[2] + c.home_height), 1e-6);
+      }
+      EXPECT_NEAR(traced.at("observation", step, episode, 0), state(2) - map.top_at(state(0), state(1)), 2e-3);
+      const double yaw = std::atan2(2 * (state(3) * state(6) + state(4) * state(5)),
+                                    1 - 2 * (state(5) * state(5) + state(6) * state(6)));
+      for (int i = 0; i < c.scan_points; ++i) {
+        const double x = static_cast<double>(c.scan_x) + 0.15 * (i % c.scan_columns);
+        const double y = static_cast<double>(c.scan_y) + 0.15 * (i / c.scan_columns);
+        const auto expected = [&](double aside) {
+          const double at_x = state(0) + std::cos(yaw) * x - std::sin(yaw) * y + aside;
+          const double at_y = state(1) + std::sin(yaw) * x + std::cos(yaw) * y + aside;
+          return std::clamp(map.top_at(at_x, at_y) - state(2) + static_cast<double>(c.home_height), -1.0, 1.0);
+        };
+        const double seen =
+            static_cast<double>(traced.at("observation", step, episode, 1 + static_cast<std::size_t>(i)));
+        ++points;
+        // On the edge of a box rounding decides.
+        if (std::fabs(expected(1e-3) - expected(-1e-3)) > 5e-3) {
+          ++edges;
+          continue;
+        }
+        EXPECT_NEAR(seen, expected(0), 2e-3) << "point " << i << " of episode " << episode;
+        high += seen > 0.05;
+      }
+    }
+  }
+  EXPECT_GT(high, 100) << "there is something to see";
+  EXPECT_LT(edges, points / 20);
+}
+
+/// Environments move between levels: what was learned by then decides it, and nobody leaves the map.
+TEST(Walking, LevelsAreThoseOfTheTiles) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Settings settings = rough_settings({"control.episode=0.1", "terrain.start_levels=3"});
+  const auto trainer = engine->make_trainer(settings, false);
+  const Report report = iterate(*trainer, 4).back();
+  // Episodes of a tenth of a second cross nothing, and an untrained policy does not cover half of its command.
+  EXPECT_GE(report.terrain_level, 0);
+  EXPECT_LT(report.terrain_level, 0.4);
+  EXPECT_EQ(iterate(*engine->make_trainer(walking_settings(), false), 1).back().terrain_level, -1);
 }
 
 TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {

@@ -1,0 +1,75 @@
+#pragma once
+/// \file The ground as walking tasks know it: how high it is, where episodes start on it, and how hard the next one is to be
+/// (curriculum by levels: Rudin et al., "Learning to Walk in Minutes Using Massively Parallel Deep Reinforcement Learning",
+/// CoRL 2021).
+
+#include "envs/legged/plan.hpp"
+#include "kernels/physics/terrain.hpp"
+#include "kernels/random.hpp"
+
+namespace stampede {
+
+/// Tiles, levels x columns; level ground where there are none.
+struct LeggedGround {
+  TerrainView map;
+  const float* spawn;   ///< [levels][columns][3]: where episodes start, on the ground [m]
+  const float* column;  ///< [env]: of the environment's tiles
+  const float* level;   ///< [env]: of evaluations, which keep it; null in trainings
+};
+
+namespace detail {
+/// Top of the boxes at a point, or `otherwise` where that is higher.
+template <class Real>
+STAMPEDE_FN Real boxes_top(const TerrainView& map, Real x, Real y, Real otherwise) {
+  Real top = otherwise;
+  STAMPEDE_NO_UNROLL
+  for (int slot = 0; slot < map.boxes_per_cell; ++slot) {
+    const Real index = box_in(map, slot, Vec3<Real>{x, y, Real(0.0f)});
+    if (!any_together(index < Real(map.box_count - 0.5f))) break;
+    const auto at = to_int(index) * IntOf<Real>(6);
+    const auto number = [&](int i) { return gather_real(map.boxes + i, at, x); };
+    const MaskOf<Real> over = abs(x - number(0)) <= number(3) && abs(y - number(1)) <= number(4);
+    top = select(over, max(top, number(2) + number(5)), top);
+  }
+  return top;
+}
+}  // namespace detail
+
+/// Height of the ground at a point; 0 on level ground.
+template <class Real>
+STAMPEDE_FN Real ground_height(const LeggedGround& ground, Real x, Real y) {
+  if (ground.map.columns < 2) return Real(0.0f);
+  return detail::boxes_top(ground.map, x, y, height_at(ground.map, x, y).height);
+}
+
+/// Where episodes start on the environment's tile of a level.
+template <int K, class Real>
+STAMPEDE_FN Vec3<Real> spawn_of(const LeggedConstants& c, const LeggedGround& ground, Index lane, Real level) {
+  if (c.levels == 0) return {Real(0.0f), Real(0.0f), Real(0.0f)};
+  const Real tile = level * Real(static_cast<float>(c.columns_of_tiles)) + load_each<K, Real>(ground.column, lane);
+  const auto at = to_int(tile) * IntOf<Real>(3);
+  return {detail::gather_real(ground.spawn, at, level), detail::gather_real(ground.spawn + 1, at, level),
+          detail::gather_real(ground.spawn + 2, at, level)};
+}
+
+/// One of the levels 0 ... `count` - 1, each as likely.
+template <class Real>
+STAMPEDE_FN Real draw_level(Random<Real>& random, int count) {
+  const Real most(static_cast<float>(count - 1));
+  return min(most, to_real<Real>(to_int(random.uniform() * Real(static_cast<float>(count)))));
+}
+
+/// The level of an environment's next episode: up where it crossed its tile, down where it covered less than half of what it
+/// was told to; from beyond the hardest any.
+template <class Real, int J>
+STAMPEDE_FN Real next_level(const LeggedConstants& c, const LeggedLane<Real, J>& memory, Real distance,
+                            Random<Real>& random) {
+  const Real one(1.0f), none(0.0f);
+  const MaskOf<Real> up = distance > Real(0.5f * c.tile);
+  const MaskOf<Real> down = !up && memory.covered < Real(0.5f) * memory.commanded;
+  const Real next = memory.level + select(up, one, select(down, -one, none));
+  const Real any_level = draw_level(random, c.levels);
+  return select(next > Real(static_cast<float>(c.levels) - 0.5f), any_level, max(next, none));
+}
+
+}  // namespace stampede

@@ -1,0 +1,114 @@
+#include "host/legged/mirror.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "host/base/error.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr double kNear = 0.02;      ///< [m]
+constexpr double kParallel = 0.05;  ///< distance of unit vectors, 3 degrees
+
+/// A joint in the base's frame.
+struct PlacedJoint {
+  Vec3<double> origin, axis;
+};
+
+/// In the order of `joint_info`.
+std::vector<PlacedJoint> place_joints(const RobotModel& robot, const std::vector<double>& pose) {
+  std::vector<PlacedJoint> placed(robot.joint_info.size());
+  for (int limb = 0; limb < robot.limbs; ++limb) {
+    Vec3<double> origin{0, 0, 0};
+    Mat3<double> axes{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    for (int place = 0; place < robot.size.joints; ++place) {
+      std::size_t ordinal = 0;
+      while (ordinal < placed.size() &&
+             (robot.joint_info[ordinal].limb != limb || robot.joint_info[ordinal].place != place)) {
+        ++ordinal;
+      }
+      if (ordinal == placed.size()) break;
+      const JointModel<double>& joint = robot.joint[static_cast<std::size_t>(limb * robot.size.joints + place)];
+      origin = origin + axes * joint.offset;
+      axes = axes * joint.frame;
+      placed[ordinal] = {origin, axes.z};
+      const double moved = pose[ordinal] - joint.reference;
+      if (joint.slide > 0.5) {
+        origin = origin + axes.z * moved;
+      } else {
+        const Vec3<double> x = axes.x * std::cos(moved) + axes.y * std::sin(moved);
+        axes = {x, cross(axes.z, x), axes.z};
+      }
+    }
+  }
+  return placed;
+}
+
+Vec3<double> image_of(const Vec3<double>& v) { return {v.x, -v.y, v.z}; }
+double distance(const Vec3<double>& a, const Vec3<double>& b) { return std::sqrt(dot(a - b, a - b)); }
+
+/// The limbs' mean places.
+std::vector<Vec3<double>> limb_places(const RobotModel& robot, const std::vector<PlacedJoint>& placed) {
+  std::vector<Vec3<double>> sum(static_cast<std::size_t>(robot.limbs), Vec3<double>{0, 0, 0});
+  std::vector<double> count(sum.size(), 0.0);
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    const auto limb = static_cast<std::size_t>(robot.joint_info[i].limb);
+    sum[limb] = sum[limb] + placed[i].origin;
+    count[limb] += 1;
+  }
+  for (std::size_t limb = 0; limb < sum.size(); ++limb) sum[limb] = sum[limb] * (1 / count[limb]);
+  return sum;
+}
+
+}  // namespace
+
+RobotMirror find_mirror(const RobotModel& robot, const std::vector<double>& pose) {
+  const std::vector<PlacedJoint> placed = place_joints(robot, pose);
+  const std::size_t joints = placed.size();
+  RobotMirror mirror;
+  mirror.limb.assign(static_cast<std::size_t>(robot.limbs), -1);
+  for (std::size_t i = 0; i < joints; ++i) {
+    const RobotJoint& info = robot.joint_info[i];
+    const Vec3<double> origin = image_of(placed[i].origin), axis = image_of(placed[i].axis);
+    std::size_t image = 0;
+    float sign = 0;
+    for (; image < joints; ++image) {
+      const RobotJoint& other = robot.joint_info[image];
+      if (other.place != info.place || (other.actuator < 0) != (info.actuator < 0)) continue;
+      if (distance(placed[image].origin, origin) > kNear) continue;
+      const bool slides = robot.joint[static_cast<std::size_t>(info.limb * robot.size.joints + info.place)].slide > 0.5;
+      // An axis of rotation is no vector: its image turns the other way.
+      if (distance(placed[image].axis, axis) < kParallel) sign = slides ? 1.0f : -1.0f;
+      if (distance(placed[image].axis, axis * -1.0) < kParallel) sign = slides ? -1.0f : 1.0f;
+      if (sign != 0) break;
+    }
+    if (image == joints) {
+      throw Error(fmt::format("symmetry.mirror: joint '{}' of the robot '{}' has no image on the other side", info.name,
+                              robot.name));
+    }
+    mirror.joint.push_back(static_cast<int>(image));
+    mirror.sign.push_back(sign);
+    mirror.limb[static_cast<std::size_t>(info.limb)] = robot.joint_info[image].limb;
+  }
+  return mirror;
+}
+
+std::vector<std::array<int, 2>> find_diagonals(const RobotModel& robot, const std::vector<double>& pose) {
+  if (robot.limbs != 4) return {};
+  const std::vector<Vec3<double>> places = limb_places(robot, place_joints(robot, pose));
+  Vec3<double> middle{0, 0, 0};
+  for (const Vec3<double>& place : places) middle = middle + place * 0.25;
+  int in_quarter[4] = {-1, -1, -1, -1};
+  for (int limb = 0; limb < 4; ++limb) {
+    const Vec3<double> from = places[static_cast<std::size_t>(limb)] - middle;
+    in_quarter[(from.x > 0 ? 0 : 2) + (from.y > 0 ? 0 : 1)] = limb;
+  }
+  for (const int limb : in_quarter) {
+    if (limb < 0) return {};
+  }
+  return {{in_quarter[0], in_quarter[3]}, {in_quarter[1], in_quarter[2]}};
+}
+
+}  // namespace stampede

@@ -1,0 +1,32 @@
+#pragma once
+/// \file Left and right of a robot, from its description: which limb is which one's image, and which stand across.
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "host/robot/robot_model.hpp"
+
+namespace stampede {
+
+/// A robot's image in its plane of left and right, by joints in the order of `joint_info`.
+struct RobotMirror {
+  std::vector<int> limb;    ///< image of each limb
+  std::vector<int> joint;   ///< image of each joint
+  std::vector<float> sign;  ///< of a joint's motion in its image's
+};
+
+/// `pose` holds the joints' positions, in the order of `joint_info` [rad]. Throws Error that says what has no image: joints must
+/// meet theirs within 2 cm and 3 degrees.
+RobotMirror find_mirror(const RobotModel& robot, const std::vector<double>& pose);
+
+/// The two diagonals of a quadruped, limb by limb; empty where it does not have a limb in each of the four directions.
+std::vector<std::array<int, 2>> find_diagonals(const RobotModel& robot, const std::vector<double>& pose);
+
+/// Numbers of a row in a mirror: number i of the image is sign[i] x number place[i].
+struct MirrorMap {
+  std::vector<int> place;
+  std::vector<float> sign;
+};
+
+}  // namespace stampede

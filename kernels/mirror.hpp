@@ -1,0 +1,21 @@
+#pragma once
+/// \file Samples seen in a mirror that exchanges left and right: as good as those that were collected (Mittal et al., "Symmetry
+/// Considerations for Learning Task Symmetric Robot Policies", ICRA 2024). Each pass over a rollout mirrors every second
+/// environment, the next pass the others, so that the augmentation costs nothing.
+
+#include "kernels/lanes.hpp"
+
+namespace stampede {
+
+/// Numbers of a row and where the image has them from: image[i] = sign[i] x row[place[i]].
+struct MirrorView {
+  const std::uint32_t* place;  ///< padded with 0; null: nothing is mirrored
+  const float* sign;           ///< padded with 0
+  std::uint32_t phase;         ///< rows for which row + phase is odd are mirrored
+
+  STAMPEDE_FN bool mirrors(Index row) const {
+    return place != nullptr && ((static_cast<std::uint32_t>(row) + phase) & 1u) != 0;
+  }
+};
+
+}  // namespace stampede

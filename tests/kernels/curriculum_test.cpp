@@ -1,0 +1,64 @@
+/// \file The rule by which environments move between levels of ground.
+
+#include "envs/legged/ground.hpp"
+#include "tests/kernels/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+struct Episode {
+  float level, commanded, covered, distance, next;
+};
+
+TEST(Curriculum, UpAcrossTheTileDownBelowHalfOfTheCommand) {
+  LeggedConstants c{};
+  c.levels = 5;
+  c.tile = 8;
+  const Episode episodes[] = {
+      {2, 8, 7, 4.1f, 3},     // crossed
+      {2, 8, 1, 4.1f, 3},     // crossed, on whichever way
+      {2, 8, 3.9f, 2, 1},     // covered less than half
+      {2, 8, 4.1f, 3.9f, 2},  // neither
+      {0, 8, 0, 0, 0},        // there is nothing below
+      {2, 0, 0, 0, 2},        // was told to stand
+      {3, 8, 8, 5, 4},        // to the top
+  };
+  for_each_width([&]<class Real>() {
+    for (const Episode& e : episodes) {
+      LeggedLane<Real, 3> memory{};
+      memory.level = Real(e.level);
+      memory.commanded = Real(e.commanded);
+      memory.covered = Real(e.covered);
+      Random<Real> random(1, lane_indices<Real>(0), 7, Purpose::kLevel);
+      float next[kMaxLanes];
+      store(next, next_level(c, memory, Real(e.distance), random));
+      for (int lane = 0; lane < kLanes<Real>; ++lane) EXPECT_EQ(next[lane], e.next) << "from level " << e.level;
+    }
+  });
+}
+
+TEST(Curriculum, BeyondTheTopAnyLevelIsAsLikely) {
+  LeggedConstants c{};
+  c.levels = 5;
+  c.tile = 8;
+  for_each_width([&]<class Real>() {
+    int count[5] = {};
+    const Index draws = 8000;
+    for (Index env = 0; env < draws; env += kLanes<Real>) {
+      LeggedLane<Real, 3> memory{};
+      memory.level = Real(4.0f);
+      Random<Real> random(1, lane_indices<Real>(env), 7, Purpose::kLevel);
+      float next[kMaxLanes];
+      store(next, next_level(c, memory, Real(5.0f), random));
+      for (int lane = 0; lane < kLanes<Real>; ++lane) {
+        ASSERT_TRUE(next[lane] >= 0 && next[lane] <= 4 && next[lane] == std::floor(next[lane]));
+        ++count[static_cast<int>(next[lane])];
+      }
+    }
+    // 1600 each; four deviations are 143.
+    for (const int of_level : count) EXPECT_NEAR(of_level, 1600, 150);
+  });
+}
+
+}  // namespace
+}  // namespace stampede::testing
