@@ -11,6 +11,7 @@
 #include "host/base/error.hpp"
 #include "host/engine/engine.hpp"
 #include "host/engine/loader.hpp"
+#include "host/legged/plan.hpp"
 #include "host/settings/settings_io.hpp"
 
 namespace stampede::testing {
@@ -78,6 +79,25 @@ inline Settings rough_settings(const std::vector<std::string>& more = {}) {
                                   "terrain.border=1"};
   set.insert(set.end(), more.begin(), more.end());
   return walking_settings(set);
+}
+
+/// A policy that holds the default pose, whatever it sees: its layers are zeros.
+inline Policy still_policy(const LeggedPlan& plan) {
+  Policy policy;
+  policy.task = plan.info.name;
+  DenseLayer layer;
+  layer.inputs = plan.info.observations;
+  layer.outputs = plan.info.actions;
+  layer.weight.assign(static_cast<std::size_t>(layer.inputs * layer.outputs), 0.0f);
+  layer.bias.assign(static_cast<std::size_t>(layer.outputs), 0.0f);
+  policy.actor.layers = {layer};
+  policy.observation_mean.assign(static_cast<std::size_t>(layer.inputs), 0.0f);
+  policy.observation_variance.assign(static_cast<std::size_t>(layer.inputs), 1.0f);
+  policy.action_centre = plan.action_centre;
+  policy.action_scale = plan.action_scale;
+  policy.action_low = plan.action_low;
+  policy.action_high = plan.action_high;
+  return policy;
 }
 
 inline std::vector<Report> iterate(Trainer& trainer, int iterations) {

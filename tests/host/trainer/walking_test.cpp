@@ -12,25 +12,6 @@
 namespace stampede::testing {
 namespace {
 
-/// A policy that holds the default pose, whatever it sees: its layers are zeros.
-Policy still_policy(const LeggedPlan& plan) {
-  Policy policy;
-  policy.task = plan.info.name;
-  DenseLayer layer;
-  layer.inputs = plan.info.observations;
-  layer.outputs = plan.info.actions;
-  layer.weight.assign(static_cast<std::size_t>(layer.inputs * layer.outputs), 0.0f);
-  layer.bias.assign(static_cast<std::size_t>(layer.outputs), 0.0f);
-  policy.actor.layers = {layer};
-  policy.observation_mean.assign(static_cast<std::size_t>(layer.inputs), 0.0f);
-  policy.observation_variance.assign(static_cast<std::size_t>(layer.inputs), 1.0f);
-  policy.action_centre = plan.action_centre;
-  policy.action_scale = plan.action_scale;
-  policy.action_low = plan.action_low;
-  policy.action_high = plan.action_high;
-  return policy;
-}
-
 /// One whose outputs follow a row of the observation: it moves, and violates something.
 Policy restless_policy(const LeggedPlan& plan) {
   Policy policy = still_policy(plan);

@@ -1,0 +1,56 @@
+/// \file Walking tasks on the GPU: the same starts, judgements and observations as on the CPU, and trainings that repeat.
+
+#include <cmath>
+#include <map>
+
+#include "host/legged/plan.hpp"
+#include "host/legged/protocol.hpp"
+#include "tests/host/trainer/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+std::unique_ptr<Engine> gpu() { return make_engine("cuda", 1); }
+
+/// Ten control steps of a robot that holds its pose: long enough to show each kernel's work, too short for rounding to grow.
+TEST(CudaWalking, AnEvaluationIsThatOfTheCpu) {
+  for (const Settings& settings :
+       {walking_settings({"control.episode=0.2"}), rough_settings({"control.episode=0.2"})}) {
+    SCOPED_TRACE(settings.task);
+    EvaluationRequest request = evaluation_request(settings, 45, true);
+    request.trace = true;
+    const Policy policy = still_policy(*request.legged);
+    const Evaluation ours = gpu()->evaluate(request, policy);
+    const Evaluation theirs = engine_for(best_instruction_set(), 2)->evaluate(request, policy);
+    ASSERT_EQ(ours.trace.size(), theirs.trace.size());
+    for (std::size_t i = 0; i < ours.trace.size(); ++i) {
+      const std::vector<float> a = floats_of(ours.trace[i]), b = floats_of(theirs.trace[i]);
+      ASSERT_EQ(a.size(), b.size());
+      std::size_t far = 0;
+      for (std::size_t k = 0; k < a.size(); ++k) far += std::fabs(a[k] - b[k]) > 2e-3f + 2e-3f * std::fabs(b[k]);
+      // What jumps (contact forces, feet that touch) may jump a step earlier.
+      EXPECT_LE(far, a.size() / 50) << ours.trace[i].name;
+    }
+  }
+}
+
+TEST(CudaWalking, TrainingsRepeatBitForBitAndGoOn) {
+  for (const Settings& settings : {walking_settings(), rough_settings()}) {
+    SCOPED_TRACE(settings.task);
+    const auto engine = gpu();
+    const auto whole = engine->make_trainer(settings, false), again = engine->make_trainer(settings, false);
+    const Report report = iterate(*whole, 6).back();
+    EXPECT_TRUE(std::isfinite(report.policy_loss) && std::isfinite(report.value_loss));
+    EXPECT_EQ(report.nonfinite, 0);
+    iterate(*again, 3);
+    const auto resumed = engine->make_trainer(settings, false);
+    resumed->restore(again->state());
+    iterate(*resumed, 3);
+    const std::vector<Tensor> a = whole->state(), b = resumed->state();
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].bytes, b[i].bytes) << a[i].name;
+  }
+}
+
+}  // namespace
+}  // namespace stampede::testing
