@@ -40,18 +40,18 @@ STAMPEDE_FN void scatter_to_rows(float* rows, Index stride, Index step, const Li
   }
 }
 
-/// Reads each lane's number from its place in the row of its environment; 0 where it has none.
+/// Reads each lane's number from its place in the row of its environment, as scatter_to_rows writes it; 0 where it has none.
 template <int K, class Real>
-STAMPEDE_FN Real gather_from_rows(const float* rows, Index stride, const LimbPlaces& places, Index lane) {
+STAMPEDE_FN Real gather_from_rows(const float* rows, Index stride, Index step, const LimbPlaces& places, Index lane) {
   if constexpr (ScalarLane<Real>) {
     const std::int32_t place = places.value[lane % kMaxLanes];
-    return place >= 0 ? rows[lane / K * stride + place] : 0.0f;
+    return place >= 0 ? rows[lane / K * stride + place * step] : 0.0f;
   } else {
     Real x(0.0f);
     STAMPEDE_NO_UNROLL
     for (int l = 0; l < kLanes<Real>; ++l) {
       const std::int32_t place = places.value[l];
-      if (place >= 0) x.set(l, rows[(lane + l) / K * stride + place]);
+      if (place >= 0) x.set(l, rows[(lane + l) / K * stride + place * step]);
     }
     return x;
   }

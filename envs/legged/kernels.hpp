@@ -11,9 +11,47 @@ namespace stampede {
 struct LeggedRows {
   RowsView<float> state, variation, control, late, record;  ///< the robots'
   RowsView<float> memory;                                   ///< LeggedLane
-  RowsView<float> last_good;                                ///< PhysicsState before the last that was not finite
+  RowsView<float> good;                                     ///< RobotCoordinates at the end of the last control step
   const float* over_slots;                                  ///< of the lanes, counted by the physics
 };
+
+/// A robot's position and velocity: what of its state is neither the solver's nor the task's.
+template <class Real, int J>
+struct RobotCoordinates {
+  Vec3<Real> position;
+  Quat<Real> orientation;
+  Vec3<Real> velocity, spin;
+  Array<Real, J> q, v;
+};
+template <class Real, int J>
+STAMPEDE_FN RobotCoordinates<Real, J> coordinates_of(const PhysicsState<Real, J>& s) {
+  return {s.position, s.orientation, s.velocity, s.spin, s.q, s.v};
+}
+
+/// Writes them in MuJoCo's order, qpos, then qvel, where the mask says so: row r of environment e to [r][stride].
+template <class Shape, class Real>
+STAMPEDE_FN void put_coordinates(const LeggedConstants& c, const RobotCoordinates<Real, Shape::kJoints>& s, float* to,
+                                 Index stride, Index lane, MaskOf<Real> mask) {
+  constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  const Real base[13] = {s.position.x,    s.position.y,    s.position.z, s.orientation.w, s.orientation.x,
+                         s.orientation.y, s.orientation.z, s.velocity.x, s.velocity.y,    s.velocity.z,
+                         s.spin.x,        s.spin.y,        s.spin.z};
+  STAMPEDE_UNROLL
+  for (int r = 0; r < 13; ++r) {
+    float* const row = to + (r < 7 ? r : c.joints + r) * stride;
+    store_each<K>(row, lane, select(mask, base[r], load_each<K, Real>(row, lane)));
+  }
+  const auto put = [&](int first, const LimbPlaces& places, Real x) {
+    float* const rows = to + first * stride;
+    const Real before = gather_from_rows<K, Real>(rows, 1, stride, places, lane);
+    scatter_to_rows<K>(rows, 1, stride, places, lane, select(mask, x, before));
+  };
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    put(7, c.joint_place[i], s.q[i]);
+    put(c.joints + 13, c.joint_place[i], s.v[i]);
+  }
+}
 
 /// What all kernels of a task's step work with.
 struct LeggedTask {
@@ -48,7 +86,7 @@ struct ApplyActions {
     Array<Real, J> target;
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
-      const Real given = gather_from_rows<K, Real>(action, constants->actions, constants->action_place[i], lane);
+      const Real given = gather_from_rows<K, Real>(action, constants->actions, 1, constants->action_place[i], lane);
       target[i] = select(of_limbs<Real>(constants->driven[i], lane) > Real(0.5f), given, Real(0.0f));
     }
     write_rows<Real>(rows.late, lane, late);
@@ -172,6 +210,7 @@ struct ResetLegged {
     store_each<K>(view.episode_return, lane, Real(0.0f));
     store_each<K>(view.whole, lane, random_phase ? select(age == Real(0.0f), Real(1.0f), Real(0.0f)) : Real(1.0f));
     write_rows<Real>(rows.state, lane, start.state);
+    write_rows<Real>(rows.good, lane, coordinates_of(start.state));
     write_rows<Real>(rows.variation, lane, start.variation);
     write_rows<Real>(rows.memory, lane, start.memory);
     write_rows<Real>(rows.control, lane, start.control);
@@ -193,7 +232,8 @@ struct FinishStep {
   const std::uint32_t* clock;
   std::uint32_t offset;
   StepOutput out;
-  float* totals;  ///< [kLeggedTotals][stride]: added to
+  float* totals;     ///< [kLeggedTotals][stride]: added to
+  float* last_good;  ///< [nq + nv][stride]: coordinates before the last that were not finite
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
@@ -289,8 +329,8 @@ struct FinishStep {
                         out.final_observation);
       if (any_together(bad)) {
         add_each(bad, view.nonfinite, lane, one);
-        write_rows<Real>(rows.last_good, lane,
-                         select_all<Real>(bad, s, read_rows<PhysicsState<Real, J>, Real>(rows.last_good, lane)));
+        put_coordinates<Shape>(c, read_rows<RobotCoordinates<Real, J>, Real>(rows.good, lane), last_good, view.stride,
+                               lane, bad);
       }
       const Real whole = load_each<K, Real>(view.whole, lane);
       const MaskOf<Real> counted = ended && whole > Real(0.5f);
@@ -337,6 +377,7 @@ struct FinishStep {
     }
 
     write_rows<Real>(rows.state, lane, s);
+    write_rows<Real>(rows.good, lane, coordinates_of(s));
     memory.velocity = s.v;
     write_rows<Real>(rows.memory, lane, memory);
     const LeggedView<Shape, Real> next(c, task.ground, lane, s, memory);
@@ -415,17 +456,7 @@ struct CopyCoordinates {
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
     const auto s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
-    const Real base[13] = {s.position.x,    s.position.y,    s.position.z, s.orientation.w, s.orientation.x,
-                           s.orientation.y, s.orientation.z, s.velocity.x, s.velocity.y,    s.velocity.z,
-                           s.spin.x,        s.spin.y,        s.spin.z};
-    const int joints = constants->joints;
-    STAMPEDE_UNROLL
-    for (int r = 0; r < 13; ++r) store_each<K>(to + (r < 7 ? r : joints + r) * stride, lane, base[r]);
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) {
-      scatter_to_rows<K>(to + 7 * stride, 1, stride, constants->joint_place[i], lane, s.q[i]);
-      scatter_to_rows<K>(to + (joints + 13) * stride, 1, stride, constants->joint_place[i], lane, s.v[i]);
-    }
+    put_coordinates<Shape>(*constants, coordinates_of(s), to, stride, lane, Real(0.0f) < Real(1.0f));
   }
 };
 

@@ -66,6 +66,10 @@ class Trainer {
   /// The policy as it stands.
   virtual Policy policy() = 0;
 
+  /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. Empty where
+  /// there were none.
+  virtual std::vector<Tensor> last_good() { return {}; }
+
   /// Floating-point operations of one iteration's update: the dense layers', forward and backward.
   virtual double update_flops() const = 0;
 };

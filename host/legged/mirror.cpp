@@ -62,7 +62,67 @@ std::vector<Vec3<double>> limb_places(const RobotModel& robot, const std::vector
   return sum;
 }
 
+/// Adds the joints' numbers, of which the first is at `begin`.
+void add_joints(MirrorMap& map, int begin, const LeggedConstants& c, const RobotModel& robot,
+                const RobotMirror& mirror) {
+  for (std::size_t i = 0; i < robot.joint_info.size(); ++i) {
+    if (robot.joint_info[i].actuator < 0) continue;
+    const RobotJoint& image = robot.joint_info[static_cast<std::size_t>(mirror.joint[i])];
+    map.place.push_back(begin + c.action_place[image.place].value[image.limb]);
+    map.sign.push_back(mirror.sign[i]);
+  }
+}
+
+/// Of a vector's x, y, z: left and right change the sign of a velocity's y, of a rotation's x and z, of a command's y and turning.
+float sign_of(ObservationTerm term, int axis) {
+  if (term == ObservationTerm::kBaseAngularVelocity) return axis == 1 ? 1.0f : -1.0f;
+  if (term == ObservationTerm::kCommand) return axis == 0 ? 1.0f : -1.0f;
+  return axis == 1 ? -1.0f : 1.0f;
+}
+
 }  // namespace
+
+MirrorMap mirror_of_actions(const LeggedConstants& constants, const RobotModel& robot, const RobotMirror& mirror) {
+  MirrorMap map;
+  add_joints(map, 0, constants, robot, mirror);
+  return map;
+}
+
+MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& c, const RobotModel& robot,
+                    const RobotMirror& mirror) {
+  MirrorMap map;
+  const auto add = [&](int place, float sign) {
+    map.place.push_back(place);
+    map.sign.push_back(sign);
+  };
+  for (int t = 0; t < count; ++t) {
+    const int begin = terms[t].begin;
+    switch (kObservationTerms[static_cast<int>(terms[t].term)].per) {
+      case Per::kBase:
+        add(begin, 1);
+        break;
+      case Per::kBase3:
+        for (int i = 0; i < 3; ++i) add(begin + i, sign_of(terms[t].term, i));
+        break;
+      case Per::kLimb:
+        for (const int image : mirror.limb) add(begin + image, 1);
+        break;
+      case Per::kJoint:
+        add_joints(map, begin, c, robot, mirror);
+        break;
+      case Per::kScan: {
+        const int columns = c.scan_columns, rows = c.scan_points / columns;
+        const float far = c.scan_y + c.scan_spacing * static_cast<float>(rows - 1);
+        if (std::fabs(c.scan_y + far) > 1e-3f * c.scan_spacing) {
+          throw Error("symmetry.mirror: scan.y lies to one side; [-0.3, 0.3] would be right");
+        }
+        for (int i = 0; i < c.scan_points; ++i) add(begin + (rows - 1 - i / columns) * columns + i % columns, 1);
+        break;
+      }
+    }
+  }
+  return map;
+}
 
 RobotMirror find_mirror(const RobotModel& robot, const std::vector<double>& pose) {
   const std::vector<PlacedJoint> placed = place_joints(robot, pose);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "envs/legged/plan.hpp"
 #include "host/robot/robot_model.hpp"
 
 namespace stampede {
@@ -28,5 +29,10 @@ struct MirrorMap {
   std::vector<int> place;
   std::vector<float> sign;
 };
+
+/// How an observation and the actions look in the mirror. Throws Error where the height scan lies to one side.
+MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& constants, const RobotModel& robot,
+                    const RobotMirror& mirror);
+MirrorMap mirror_of_actions(const LeggedConstants& constants, const RobotModel& robot, const RobotMirror& mirror);
 
 }  // namespace stampede

@@ -267,67 +267,14 @@ class Planner {
   }
 
   void place_mirror() {
-    const RobotMirror mirror = [&] {
-      try {
-        return find_mirror(robot(), pose());
-      } catch (const Error& error) {
-        fail(error.what());
-      }
-    }();
-    const float scan_right = c_.scan_y + c_.scan_spacing * static_cast<float>(c_.scan_points / c_.scan_columns - 1);
-    scan_mirrors_ = std::fabs(c_.scan_y + scan_right) < 1e-3f * c_.scan_spacing;
-    plan_->policy_mirror = mirror_of(c_.policy, c_.policy_terms, mirror);
-    if (c_.critic_size > 0) plan_->critic_mirror = mirror_of(c_.critic, c_.critic_terms, mirror);
-    for (std::size_t i = 0; i < robot().joint_info.size(); ++i) add_joint(plan_->action_mirror, mirror, i, 0);
-  }
-
-  /// The image of one joint's number among those of a row's that begin at `begin`.
-  void add_joint(MirrorMap& map, const RobotMirror& mirror, std::size_t joint, int begin) const {
-    const RobotJoint& info = robot().joint_info[joint];
-    if (info.actuator < 0) return;
-    const RobotJoint& image = robot().joint_info[static_cast<std::size_t>(mirror.joint[joint])];
-    map.place.push_back(begin + c_.action_place[image.place].value[image.limb]);
-    map.sign.push_back(mirror.sign[joint]);
-  }
-
-  MirrorMap mirror_of(const PlacedTerm* terms, int count, const RobotMirror& mirror) const {
-    MirrorMap map;
-    const auto add = [&](int place, float sign) {
-      map.place.push_back(place);
-      map.sign.push_back(sign);
-    };
-    for (int t = 0; t < count; ++t) {
-      const int begin = terms[t].begin;
-      switch (kObservationTerms[static_cast<int>(terms[t].term)].per) {
-        case Per::kBase:
-          add(begin, 1);
-          break;
-        case Per::kBase3:
-          for (int i = 0; i < 3; ++i) add(begin + i, mirrored_sign(terms[t].term, i));
-          break;
-        case Per::kLimb:
-          for (const int image : mirror.limb) add(begin + image, 1);
-          break;
-        case Per::kJoint:
-          for (std::size_t i = 0; i < robot().joint_info.size(); ++i) add_joint(map, mirror, i, begin);
-          break;
-        case Per::kScan:
-          if (!scan_mirrors_) fail("symmetry.mirror: scan.y lies to one side; [-0.3, 0.3] would be right");
-          for (int i = 0; i < c_.scan_points; ++i) {
-            const int columns = c_.scan_columns, row = i / columns;
-            add(begin + (c_.scan_points / columns - 1 - row) * columns + i % columns, 1);
-          }
-          break;
-      }
+    try {
+      const RobotMirror mirror = find_mirror(robot(), pose());
+      plan_->policy_mirror = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
+      if (c_.critic_size > 0) plan_->critic_mirror = mirror_of(c_.critic, c_.critic_terms, c_, robot(), mirror);
+      plan_->action_mirror = mirror_of_actions(c_, robot(), mirror);
+    } catch (const Error& error) {
+      fail(error.what());
     }
-    return map;
-  }
-
-  /// Of a vector's x, y, z: left and right change the sign of a velocity's y, of a rotation's x and z, of a command's y and turning.
-  static float mirrored_sign(ObservationTerm term, int axis) {
-    if (term == ObservationTerm::kBaseAngularVelocity) return axis == 1 ? 1.0f : -1.0f;
-    if (term == ObservationTerm::kCommand) return axis == 0 ? 1.0f : -1.0f;
-    return axis == 1 ? -1.0f : 1.0f;
   }
 
   void place_scan() {
@@ -528,7 +475,7 @@ class Planner {
   std::shared_ptr<LeggedPlan> plan_;
   LeggedConstants& c_;
   std::vector<std::string> action_names_;
-  bool has_diagonals_ = false, scan_mirrors_ = false;
+  bool has_diagonals_ = false;
 };
 
 }  // namespace

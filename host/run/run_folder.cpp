@@ -19,8 +19,9 @@ constexpr const char* kLock = ".stampede-lock";
 
 /// What a run's files are called. The configuration comes first: it goes first when an old run is removed, and a folder
 /// without it is not gone on with, so no kill leaves half an old run that looks whole.
-constexpr const char* kNames[] = {"config.toml",        "metrics.jsonl", "checkpoint", "policy.onnx",
-                                  "policy.safetensors", "curve.png",     "system.json"};
+constexpr const char* kNames[] = {
+    "config.toml", "metrics.jsonl", "checkpoint", "policy.onnx",  "policy.safetensors",
+    "curve.png",   "system.json",   "walk.png",   "training.png", "nonfinite.safetensors"};
 constexpr std::string_view kEvents = "events.out.tfevents.";
 constexpr std::string_view kPartial = ".partial";
 

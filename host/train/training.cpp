@@ -5,6 +5,7 @@
 #include <cmath>
 #include <future>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "host/engine/loader.hpp"
 #include "host/export/onnx.hpp"
 #include "host/export/policy_tensors.hpp"
+#include "host/export/safetensors.hpp"
 #include "host/legged/protocol.hpp"
 #include "host/plot/curve.hpp"
 #include "host/plot/walk.hpp"
@@ -148,7 +150,7 @@ class Session {
   void take(const Report& report, Metrics& metrics, std::int64_t target) {
     ++done_;
     steps_ = report.steps;
-    nonfinite_ = report.nonfinite;
+    if (report.nonfinite > std::exchange(nonfinite_, report.nonfinite)) keep_last_good();
     contacts_over_slots_ = report.contacts_over_slots;
     metrics.write(report);
     if (report.episodes > 0 && std::isfinite(report.return_mean)) last_return_ = report.return_mean;
@@ -160,6 +162,14 @@ class Session {
                                elapsed > 0 ? static_cast<double>(steps_ - steps_before_) / elapsed : 0.0,
                                both > 0 ? report.seconds_update / both : 0.0,
                                elapsed / static_cast<double>(done_ - first_) * static_cast<double>(target - done_)});
+  }
+
+  /// Keeps what environments were like before they turned non-finite.
+  void keep_last_good() {
+    const std::vector<Tensor> tensors = trainer_->last_good();
+    if (tensors.empty()) return;
+    const std::map<std::string, std::string> facts = {{"task", settings_.task}, {"iteration", std::to_string(done_)}};
+    folder_.write("nonfinite.safetensors", to_safetensors(tensors, facts), Durability::kProcess);
   }
 
   /// Gives up a training that has diverged. What it was before is in the last checkpoint; a broken state never

@@ -66,12 +66,36 @@ class Environments {
     backend.upload(buffer_, values.data(), buffer_.size());
   }
 
+  /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. None: empty.
+  std::vector<Tensor> last_good(Backend& backend) {
+    const auto rows = [&](typename Backend::template Buffer<float>& from, Index begin, Index size) {
+      std::vector<float> values(static_cast<std::size_t>(size));
+      backend.download(from, values.data(), size, begin);
+      return values;
+    };
+    const std::vector<float> count = rows(buffer_, view().nonfinite - buffer_.data(), count_);
+    const std::vector<float> kept = rows(buffer_of_last_good(), begin_of_last_good(), states() * stride());
+    std::vector<float> environment, state;
+    for (Index env = 0; env < count_; ++env) {
+      if (count[static_cast<std::size_t>(env)] == 0.0f) continue;
+      environment.push_back(static_cast<float>(env));
+      for (Index i = 0; i < states(); ++i) state.push_back(kept[static_cast<std::size_t>(i * stride() + env)]);
+    }
+    const auto found = static_cast<std::int64_t>(environment.size());
+    if (found == 0) return {};
+    return {make_tensor("environment", {found}, environment), make_tensor("state", {found, states()}, state)};
+  }
+
   Index count() const { return count_; }
   Index stride() const { return padded(count_); }
   EnvironmentView view() { return EnvironmentView::over(buffer_.data(), kept_states_, stride()); }
   typename Backend::template Buffer<float>& buffer() { return buffer_; }
 
  protected:
+  /// Where [states][stride] of the last good states lie.
+  virtual typename Backend::template Buffer<float>& buffer_of_last_good() { return buffer_; }
+  virtual Index begin_of_last_good() { return view().last_good - buffer_.data(); }
+
   Environments(Backend& backend, Index count, int kept_states)
       : count_(count),
         kept_states_(kept_states),

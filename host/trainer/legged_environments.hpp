@@ -59,7 +59,8 @@ class LeggedEnvironments final : public Environments<Backend> {
     robots_->prepare();
     backend.upload(constants_, &plan_->constants, 1);
     memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
-    last_good_ = backend.template make_buffer<float>(kRows<PhysicsState<float, J>, float> * lane_stride_);
+    good_ = backend.template make_buffer<float>(kRows<RobotCoordinates<float, J>, float> * lane_stride_);
+    last_good_ = backend.template make_buffer<float>(plan_->info.states * this->stride());
     totals_ = backend.template make_buffer<float>(kLeggedTotals * this->stride());
     place_on_tiles(backend, !request.commands.empty());
     const Index actions = plan_->constants.actions;
@@ -143,6 +144,10 @@ class LeggedEnvironments final : public Environments<Backend> {
     }
   }
 
+ protected:
+  Buffer<float>& buffer_of_last_good() override { return last_good_; }
+  Index begin_of_last_good() override { return 0; }
+
  private:
   static Range lanes_of(Range environments) { return {environments.begin * K, environments.end * K}; }
 
@@ -153,7 +158,8 @@ class LeggedEnvironments final : public Environments<Backend> {
   };
   std::vector<SavedBuffer> saved_buffers() {
     std::vector<SavedBuffer> all = {{"legged_memory", &memory_, lane_stride_},
-                                    {"legged_last_good", &last_good_, lane_stride_}};
+                                    {"legged_good", &good_, lane_stride_},
+                                    {"legged_last_good", &last_good_, this->stride()}};
     if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, plan_->constants.policy_size});
     return all;
   }
@@ -228,7 +234,7 @@ class LeggedEnvironments final : public Environments<Backend> {
             robots.late,
             robots.record,
             {memory_.data(), lane_stride_},
-            {last_good_.data(), lane_stride_},
+            {good_.data(), lane_stride_},
             over_slots};
   }
 
@@ -238,7 +244,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     const LeggedTask all = task(seed);
     context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all.rows, action});
     robots_->step(context, lanes, plan_->constants.decimation);
-    context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data()});
+    context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_good_.data()});
     delay_readings(context, range, out.observation, false);
   }
 
@@ -246,7 +252,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   Index lane_stride_;
   std::unique_ptr<Robots<Backend, float>> robots_;
   Buffer<LeggedConstants> constants_;
-  Buffer<float> memory_, last_good_, totals_, random_action_, bounds_, commands_, spawn_, column_, level_,
+  Buffer<float> memory_, good_, last_good_, totals_, random_action_, bounds_, commands_, spawn_, column_, level_,
       last_reading_, sensed_;
   Buffer<std::uint32_t> clock_;  ///< 0
 };

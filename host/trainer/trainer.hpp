@@ -238,6 +238,11 @@ class PolicyTrainer final : public Trainer {
     return policy;
   }
 
+  std::vector<Tensor> last_good() override {
+    backend_.synchronise();
+    return environments_->last_good(backend_);
+  }
+
   double update_flops() const override { return learner_->update_flops(); }
 
  private:

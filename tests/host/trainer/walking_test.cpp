@@ -267,12 +267,28 @@ TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
   auto state = trainer->state();
   // The rows of the robots come first: row 0 is the base's x, an element a lane.
   float* robots = floats_in(find(state, "robots"));
+  const auto stride = odd_lines(padded(37) * 4);
+  std::vector<float> base;
+  for (Index i = 0; i < 7; ++i) base.push_back(robots[i * stride + 4 * 5]);
   robots[4 * 5] = std::nanf("");
   robots[4 * 5 + 1] = std::nanf("");
   trainer->restore(state);
   const auto reports = iterate(*trainer, 2);
   EXPECT_EQ(reports[0].nonfinite, 1);
   EXPECT_EQ(reports[1].nonfinite, 1);
+  // Where it was before is kept: nothing of it is NaN.
+  const std::vector<Tensor> kept = trainer->last_good();
+  ASSERT_EQ(kept.size(), 2u);
+  EXPECT_EQ(floats_of(kept[0]), std::vector<float>{5.0f});
+  const std::vector<float> last = floats_of(kept[1]);
+  ASSERT_EQ(last.size(), 37u);
+  for (std::size_t i = 0; i < last.size(); ++i) {
+    EXPECT_TRUE(std::isfinite(last[i])) << i;
+    if (i < 7) {
+      EXPECT_EQ(last[i], base[i]);
+    }
+  }
+  EXPECT_TRUE(engine->make_trainer(settings, false)->last_good().empty());
   EXPECT_TRUE(std::isfinite(reports[1].policy_loss) && std::isfinite(reports[1].value_loss));
 }
 
