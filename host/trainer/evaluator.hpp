@@ -248,7 +248,7 @@ class PolicyEvaluation {
       result.fall_rate +=
           static_cast<double>(kept[static_cast<std::size_t>(3 * stride_ + env)]) / static_cast<double>(count_);
     }
-    if (plan.constants.levels > 0) count_crossings(figures, finished, kept, result);
+    if (plan.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, kept, result);
     for (std::vector<float>& values : violations) {
       LeggedEvaluation::Constraint c;
       for (const float value : values) {

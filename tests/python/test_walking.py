@@ -55,6 +55,32 @@ def test_figures_are_those_of_the_trace(walker, tmp_path):
     assert abs(forward - figures[:-1, :, 0])[both].max() < 1e-4
 
 
+def test_ground_of_levels_is_trained_on_evaluated_and_drawn(tmp_path):
+    folder = tmp_path / "run"
+    said = run_json("train", "--task", "go2-rough", "--num-envs", "64", "--iterations", "3", "--run", str(folder), *SMALL)
+    assert (folder / "walk.png").exists() and (folder / "training.png").exists()
+    line = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert 0 <= line["terrain"]["level"] <= 9
+    assert "tracking_error_linear" in said
+    # Two rounds of four tiles: the first walks straight on.
+    ground = ["--set", 'terrain.kinds=["rough", "slope-up"]', "--set", "terrain.levels=2", "--set", "terrain.columns=2",
+              "--set", "terrain.tile=4", "--set", "control.episode=4", "--randomise", "off", "--episodes", 8]
+    said = run_json("eval", "--run", str(folder), *ground, "--trace", str(tmp_path / "t.safetensors"))
+    assert [(t["kind"], t["level"], t["trials"]) for t in said["terrain"]] == [
+        ("rough", 0, 1), ("rough", 1, 1), ("slope-up", 0, 1), ("slope-up", 1, 1)]
+    assert said["terrain"][1]["size"] == pytest.approx(0.08)
+    # What was crossed, from the states: the tile of episode e is e, and its middle where the episode begins.
+    state = load_file(tmp_path / "t.safetensors")["state"]
+    active = load_file(tmp_path / "t.safetensors")["active"] > 0
+    away = numpy.hypot(state[:, :, 0] - state[0, :, 0], state[:, :, 1] - state[0, :, 1])
+    for e, of in ((0, 0), (1, 2), (2, 1), (3, 3)):
+        farthest = away[active[:, e], e].max()
+        if abs(farthest - 2) > 0.1:
+            assert said["terrain"][of]["crossed"] == float(farthest > 2 and active[-1, e])
+    theirs = run_json("eval", "--run", str(folder), *ground, "--simulator", "mujoco")
+    assert theirs["tracking_error_linear"] == pytest.approx(said["tracking_error_linear"], rel=0.2)
+
+
 def test_mujoco_agrees(walker):
     folder, _ = walker
     ours = run_json("eval", "--run", str(folder), "--randomise", "off")
