@@ -76,7 +76,7 @@ struct PpoLoss {
   Surrogate surrogate;
   float clip_ratio, value_coefficient;
   bool clip_value;
-  MirrorView mirror;  ///< of the actions
+  MirrorView mirror{};  ///< of the actions
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
