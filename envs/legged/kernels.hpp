@@ -267,6 +267,7 @@ struct FinishStep {
     Real upper = record.force[0];
     STAMPEDE_UNROLL
     for (int i = 1; i < J; ++i) upper = max(upper, record.force[i]);
+    change.base_force = group_max<K>(record.force[0]);
     change.body_force = group_max<K>(upper);
     change.leg_force = record.force[J];
 
@@ -308,8 +309,8 @@ struct FinishStep {
     const Real age = load_each<K, Real>(view.age, lane) + one;
     const MaskOf<Real> bad =
         group_sum<K>(select(record.held > Real(0.5f) || !is_finite(reward), one, none)) > Real(0.5f);
-    MaskOf<Real> terminated =
-        bad || change.body_force > Real(c.end_body_force) || seen.gravity.z > Real(c.end_gravity_z);
+    MaskOf<Real> terminated = bad || change.base_force > Real(c.end_base_force) ||
+                              change.body_force > Real(c.end_body_force) || seen.gravity.z > Real(c.end_gravity_z);
     if (c.constraints_end) terminated = terminated || violated;
     const MaskOf<Real> ended = terminated || age >= Real(static_cast<float>(c.max_steps));
     reward = select(bad, none, reward);

@@ -79,7 +79,8 @@ struct LeggedConstants {
   LimbPlaces last_scan_place;          ///< ... and what is left of them in the last turn
 
   float reward_weight[kRewardTermCount];
-  float end_body_force;  ///< [N]: more on base or upper links ends the episode
+  float end_base_force;  ///< [N]: more on the base ends the episode
+  float end_body_force;  ///< more on base or upper links
   float end_gravity_z;   ///< gravity's z, base axes, above which it ends
   bool constraints_end;  ///< any violation ends the episode
 

@@ -149,8 +149,8 @@ struct LeggedChange {
   Array<Real, J> action;        ///< change of the actions
   Real touchdown;               ///< 1 where the foot touched down
   Real air_time;                ///< of the foot, before it touched down [s]
-  Real body_force,
-      leg_force;  ///< largest on base and upper links of all limbs, and on the limb's last without foot [N]
+  // Largest forces of the ground [N]: on the base, on base and upper links of all limbs, on the limb's last without its foot.
+  Real base_force, body_force, leg_force;
 };
 
 /// One reward term, without its weight; the same in all lanes of an environment.
@@ -244,6 +244,9 @@ STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<
       break;
     case Quantity::kJointDeviation:
       joints([&](int i) { return abs(view.s.q[i] - view.default_position(i)); });
+      break;
+    case Quantity::kBaseContact:
+      put(0, select(change.base_force > limit, one, none));
       break;
     case Quantity::kBodyContact:
       put(0, select(change.body_force > limit, one, none));

@@ -96,7 +96,7 @@ struct LeggedEvaluation {
     double violated = 0, mean = 0, p99 = 0;
   };
   std::vector<Constraint> constraints;  ///< in the plan's order
-  /// On ground of tiles: episodes that were told to walk straight off their tile, and the share that did without a fall.
+  /// On ground of tiles: episodes that were told to walk straight off their tile, and those that did.
   struct Crossing {
     int trials = 0, crossed = 0;
   };

@@ -223,6 +223,7 @@ class Planner {
     c_.push_velocity = random.push_velocity;
     c_.push_probability = c_.control_dt / random.push_period;
     std::copy(settings_.rewards.begin(), settings_.rewards.end(), c_.reward_weight);
+    c_.end_base_force = settings_.terminations.base_force;
     c_.end_body_force = settings_.terminations.body_force;
     c_.end_gravity_z = settings_.terminations.gravity_z;
     c_.constraints_end = settings_.objective == "early-termination";

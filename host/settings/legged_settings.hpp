@@ -189,12 +189,14 @@ struct RandomiseSettings {
 
 /// [terminations]: what ends an episode before its time.
 struct TerminationSettings {
+  float base_force = 1;
   float body_force = 1;
   float gravity_z = 0.1f;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
     using S = TerminationSettings;
+    field("base_force", &S::base_force, Bounds{0, 1e9}, "contact force on the base above which it ends [N]");
     field("body_force", &S::body_force, Bounds{0, 1e9}, "contact force on base or upper links above which it ends [N]");
     field("gravity_z", &S::gravity_z, Bounds{-1, 2}, "gravity's z in base axes above which it ends; 2: never");
   }

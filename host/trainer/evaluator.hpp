@@ -248,7 +248,7 @@ class PolicyEvaluation {
       result.fall_rate +=
           static_cast<double>(kept[static_cast<std::size_t>(3 * stride_ + env)]) / static_cast<double>(count_);
     }
-    if (plan.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, kept, result);
+    if (plan.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, result);
     for (std::vector<float>& values : violations) {
       LeggedEvaluation::Constraint c;
       for (const float value : values) {
@@ -264,9 +264,9 @@ class PolicyEvaluation {
     }
   }
 
-  /// Who was told to walk straight and far enough to leave the tile, and who did.
+  /// Who was told to walk straight and far enough to leave the tile, and who did, whatever befell it on the next.
   void count_crossings(const std::vector<float>& figures, const std::vector<float>& finished,
-                       const std::vector<float>& kept, LeggedEvaluation& result) {
+                       LeggedEvaluation& result) {
     const LeggedPlan& plan = *request_.legged;
     const LeggedConstants& c = plan.constants;
     const float half = 0.5f * c.tile, seconds = c.control_dt * static_cast<float>(c.max_steps);
@@ -281,8 +281,7 @@ class PolicyEvaluation {
         const Index row = t * kLeggedFigures + static_cast<Index>(LeggedFigure::kDistance);
         farthest = std::max(farthest, figures[static_cast<std::size_t>(row * stride_ + env)]);
       }
-      const bool fell = kept[static_cast<std::size_t>(3 * stride_ + env)] != 0.0f;
-      if (farthest > half && !fell) ++crossing.crossed;
+      if (farthest > half) ++crossing.crossed;
     }
   }
 

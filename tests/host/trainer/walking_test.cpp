@@ -47,7 +47,8 @@ Traced trace(Engine& engine, EvaluationRequest request, const Policy& policy) {
 }
 
 Settings longer_settings(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> set = {"control.episode=1", "terminations.body_force=1e6", "terminations.gravity_z=2"};
+  std::vector<std::string> set = {"control.episode=1", "terminations.base_force=1e6", "terminations.body_force=1e6",
+                                  "terminations.gravity_z=2"};
   set.insert(set.end(), more.begin(), more.end());
   return walking_settings(set);
 }
@@ -202,9 +203,9 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
 
 /// The scan, the base's height and the starts against the map that the host made.
 TEST(Walking, GroundIsSeenAsItIs) {
-  const Settings settings =
-      rough_settings({"control.episode=1", "terminations.body_force=1e6", "terminations.gravity_z=2",
-                      "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]"});
+  const Settings settings = rough_settings(
+      {"control.episode=1", "terminations.base_force=1e6", "terminations.body_force=1e6", "terminations.gravity_z=2",
+       "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]"});
   EvaluationRequest request = evaluation_request(settings, 40, false);
   const LeggedPlan& plan = *request.legged;
   const LeggedConstants& c = plan.constants;
