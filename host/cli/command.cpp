@@ -153,10 +153,10 @@ void show_crossings(const LeggedPlan& plan, const LeggedEvaluation& evaluation, 
 }  // namespace
 
 void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
-  outcome.json["tracking_error_linear"] = evaluation.tracking_error_linear;
-  outcome.json["tracking_error_angular"] = evaluation.tracking_error_angular;
+  outcome.json["tracking_error_linear"] = number_or_null(evaluation.tracking_error_linear);
+  outcome.json["tracking_error_angular"] = number_or_null(evaluation.tracking_error_angular);
   outcome.json["fall_rate"] = evaluation.fall_rate;
-  outcome.json["cost_of_transport"] = evaluation.cost_of_transport;
+  outcome.json["cost_of_transport"] = number_or_null(evaluation.cost_of_transport);
   outcome.text += fmt::format("tracking {:.3f} m/s, {:.3f} rad/s; falls {:.2f} %; cost of transport {:.2f}\n",
                               evaluation.tracking_error_linear, evaluation.tracking_error_angular,
                               100 * evaluation.fall_rate, evaluation.cost_of_transport);

@@ -88,7 +88,7 @@ struct EvaluationRequest {
 
 /// What an evaluation of a walking task found besides; definitions in docs of `stampede eval`.
 struct LeggedEvaluation {
-  double tracking_error_linear = 0;   ///< [m/s]
+  double tracking_error_linear = 0;   ///< [m/s]; NaN where no episode lasted a second
   double tracking_error_angular = 0;  ///< [rad/s]
   double fall_rate = 0;
   double cost_of_transport = 0;

@@ -241,9 +241,10 @@ class PolicyEvaluation {
         }
       }
     }
-    result.tracking_error_linear /= std::max(1.0, tracked);
-    result.tracking_error_angular /= std::max(1.0, tracked);
-    result.cost_of_transport /= std::max(1.0, travelling);
+    // Where no step counts, there is no figure: NaN.
+    result.tracking_error_linear /= tracked;
+    result.tracking_error_angular /= tracked;
+    result.cost_of_transport /= travelling;
     for (Index env = 0; env < count_; ++env) {
       result.fall_rate +=
           static_cast<double>(kept[static_cast<std::size_t>(3 * stride_ + env)]) / static_cast<double>(count_);

@@ -82,6 +82,17 @@ def test_ground_of_levels_is_trained_on_evaluated_and_drawn(tmp_path):
     assert theirs["tracking_error_linear"] == pytest.approx(said["tracking_error_linear"], rel=0.2)
 
 
+def test_policies_of_all_objectives_are_judged_alike(tmp_path):
+    said = run_json("train", "--task", "go2-flat", "--objective", "early-termination", "--num-envs", "64", "--iterations", "2",
+                    "--run", str(tmp_path / "run"), *SMALL)
+    assert said["constraints"]["action_rate"]["violated"] > 0
+    # Two seconds each: no violation ended an episode.
+    assert said["episode_length_mean"] == 100
+    # Episodes of less than a second leave nothing to track.
+    said = run_json("eval", "--run", str(tmp_path / "run"), "--set", "control.episode=0.5")
+    assert said["tracking_error_linear"] is None
+
+
 def test_mujoco_agrees(walker):
     folder, _ = walker
     ours = run_json("eval", "--run", str(folder), "--randomise", "off")
