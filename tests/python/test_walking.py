@@ -85,7 +85,6 @@ def test_ground_of_levels_is_trained_on_evaluated_and_drawn(tmp_path):
 def test_policies_of_all_objectives_are_judged_alike(tmp_path):
     said = run_json("train", "--task", "go2-flat", "--objective", "early-termination", "--num-envs", "64", "--iterations", "2",
                     "--run", str(tmp_path / "run"), *SMALL)
-    assert said["constraints"]["action_rate"]["violated"] > 0
     # Two seconds each: no violation ended an episode.
     assert said["episode_length_mean"] == 100
     # Episodes of less than a second leave nothing to track.
