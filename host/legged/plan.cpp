@@ -152,12 +152,10 @@ class Planner {
       c_.limb_bit.value[lane] = there ? static_cast<float>(1 << limb) : 0.0f;
     });
     int ordinal = 0;
+    const std::vector<double> positions = pose();
     for (const RobotJoint& info : robot().joint_info) {
       const JointModel<double>& joint = joint_of(info);
-      const auto position = static_cast<std::size_t>(info.position);
-      const double home = settings_.control.pose.empty()
-                              ? robot().home_qpos[position]
-                              : static_cast<double>(settings_.control.pose[static_cast<std::size_t>(ordinal)]);
+      const double home = positions[static_cast<std::size_t>(ordinal)];
       const int action = info.actuator >= 0 ? static_cast<int>(plan_->action_centre.size()) : -1;
       for_lanes([&](int lane, int limb) {
         if (limb != info.limb) return;

@@ -61,20 +61,22 @@ std::vector<std::string> names_in(const toml::node& extends, const std::string& 
   return names;
 }
 
-/// Adds a file, below it the ones that it extends.
-void add_chain(const fs::path& file, TaskInfo& task) {
+/// Adds a file, below it the ones that it extends. Returns whether any of them names a robot.
+bool add_chain(const fs::path& file, TaskInfo& task) {
   if (task.files.size() >= kDeepest) throw Error(file.string() + ": extends: the files extend each other in a circle");
   const toml::table table = parse_task(file);
   task.files.insert(task.files.begin(), fs::absolute(file).lexically_normal().string());
   if (task.summary.empty()) task.summary = table["summary"].value_or(std::string());
+  bool has_robot = table.at_path("control.robot").is_string();
   if (const toml::node* extends = table.get("extends")) {
     const std::string origin = file.string() + ":" + std::to_string(extends->source().begin.line) + ": extends";
     // Of several the last lies on top, so its chain goes in first.
     const std::vector<std::string> names = names_in(*extends, origin);
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
-      add_chain(find_file(*name, file.parent_path(), origin), task);
+      has_robot = add_chain(find_file(*name, file.parent_path(), origin), task) || has_robot;
     }
   }
+  return has_robot;
 }
 
 TaskInfo empty_task(const std::string& name) {
@@ -111,11 +113,8 @@ TaskInfo extended_task(const std::string& name, const std::string& extends, cons
 std::vector<TaskInfo> legged_tasks() {
   std::vector<TaskInfo> tasks;
   for (const std::string& name : stems_in(task_folders(), ".toml")) {
-    TaskInfo task = read_task_file(find_file(name, {}, "tasks").string());
-    const bool has_robot = std::any_of(task.files.begin(), task.files.end(), [](const std::string& file) {
-      return parse_task(file).at_path("control.robot").is_string();
-    });
-    if (has_robot) tasks.push_back(std::move(task));
+    TaskInfo task = empty_task(name);
+    if (add_chain(find_file(name, {}, "tasks"), task)) tasks.push_back(std::move(task));
   }
   return tasks;
 }

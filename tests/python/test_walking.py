@@ -47,6 +47,13 @@ def test_figures_are_those_of_the_trace(walker, tmp_path):
         judged = trace["violation"][:, :, i][active]
         assert constraint["violated"] == pytest.approx((judged > 0).mean(), abs=1e-6), name
         assert constraint["mean"] == pytest.approx(judged.mean(), rel=1e-4, abs=1e-9), name
+    # Feet are the digits of a number: FL 1, FR 2, RL 4, RR 8; each diagonal touches together or not at all.
+    feet = figures[:, :, 8].round().astype(int)[active]
+    down = [(feet >> limb) & 1 for limb in range(4)]
+    apart = abs(down[0] - down[3]) + abs(down[1] - down[2])
+    names = list(said["constraints"])
+    assert (trace["violation"][:, :, names.index("trot")][active] == apart).all()
+    assert 0 < (apart > 0).mean() < 1
     # The velocity that is judged is the next state's, turned into the base's heading.
     after = trace["state"][1:, :, :]
     w, x, y, z = (after[:, :, 3 + i] for i in range(4))
