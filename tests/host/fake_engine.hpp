@@ -111,6 +111,9 @@ class FakeTrainer : public Trainer {
   }
 
   Policy policy() override { return fake_policy(settings_.task, value_, settings_.network.activation); }
+  std::vector<Tensor> last_good() override {
+    return {make_tensor("environment", {1}, {4.0f}), make_tensor("state", {1, 2}, {0.5f, -0.25f})};
+  }
   double update_flops() const override { return 1e6; }
 
  private:

@@ -7,6 +7,7 @@
 
 #include "host/base/files.hpp"
 #include "host/export/onnx.hpp"
+#include "host/export/safetensors.hpp"
 #include "host/run/checkpoint.hpp"
 #include "host/run/run_folder.hpp"
 #include "host/train/run_contents.hpp"
@@ -212,6 +213,13 @@ TEST(Training, DivergenceIsAnErrorAndTheLastGoodStateStays) {
   engine.behaviour.nonfinite_at = 3;
   expect_parts(error_of([&] { train(engine, settings_of(20), into(folder / "other")); }, Status::kFailed),
                {"states were not finite"});
+  // What they were like before is there to be looked at; a training without any has no such file.
+  const fs::path kept = folder / "other" / "nonfinite.safetensors";
+  const SafetensorsFile file = parse_safetensors(read_file(kept), kept.string());
+  EXPECT_EQ(file.metadata.at("iteration"), "3");
+  EXPECT_EQ(floats_of(*file.find("environment")), std::vector<float>{4.0f});
+  EXPECT_EQ(floats_of(*file.find("state")), (std::vector<float>{0.5f, -0.25f}));
+  EXPECT_FALSE(fs::exists(folder / "run" / "nonfinite.safetensors"));
 }
 
 TEST(Training, ForceReplacesOnlyWhenTheNewRunStarts) {
