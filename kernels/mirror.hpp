@@ -13,8 +13,10 @@ struct MirrorView {
   const float* sign;           ///< padded with 0
   std::uint32_t phase;         ///< rows for which row + phase is odd are mirrored
 
-  STAMPEDE_FN bool mirrors(Index row) const {
-    return place != nullptr && ((static_cast<std::uint32_t>(row) + phase) & 1u) != 0;
+  /// Whether rows, one or a pack of them, are left as they were collected.
+  template <class Uint>
+  STAMPEDE_FN auto keeps(Uint row) const {
+    return ((row + Uint(phase)) & Uint(1u)) < Uint(1u);
   }
 };
 

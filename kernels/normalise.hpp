@@ -44,7 +44,7 @@ struct NormaliseRows {
     }
     if (feature >= features) return store(target + first, Real(0.0f));
     Real x;
-    if (mirror.mirrors(source)) {
+    if (mirror.place != nullptr && !mirror.keeps(static_cast<std::uint32_t>(source))) {
       x = gather(observation + source * features, load_uint<Real>(mirror.place + feature)) *
           load<Real>(mirror.sign + feature);
     } else {

@@ -85,7 +85,7 @@ struct PpoLoss {
     const auto present = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(rows));
     const Real weight = select(present, Real(1.0f / count), zero);
 
-    const auto original = ((row + UintOf<Real>(mirror.phase)) & UintOf<Real>(1u)) < UintOf<Real>(1u);
+    const auto original = mirror.keeps(row);
 
     Real log_probability = zero;
     STAMPEDE_NO_UNROLL

@@ -35,11 +35,12 @@ STAMPEDE_FN Real boxes_top(const TerrainView& map, Real x, Real y, Real otherwis
 }
 }  // namespace detail
 
-/// Height of the ground at a point; 0 on level ground.
+/// Height of the ground at a point: of the map and what stands on it; 0 on a level plane.
 template <class Real>
 STAMPEDE_FN Real ground_height(const LeggedGround& ground, Real x, Real y) {
-  if (ground.map.columns < 2) return Real(0.0f);
-  return detail::boxes_top(ground.map, x, y, height_at(ground.map, x, y).height);
+  Real height(0.0f);
+  if (ground.map.columns > 1) height = height_at(ground.map, x, y).height;
+  return detail::boxes_top(ground.map, x, y, height);
 }
 
 /// Where episodes start on the environment's tile of a level.

@@ -59,8 +59,7 @@ struct LeggedTask {
   LeggedGround ground;
   LeggedRows rows;
   EnvironmentView view;
-  const float*
-      commands;  ///< that environments are given instead of drawn ones, in evaluations: [3][stride]; null for none
+  const float* commands;  ///< in evaluations, instead of drawn ones: [3][stride]; null: drawn
   std::uint64_t seed;
 };
 
@@ -105,14 +104,19 @@ struct LeggedStart {
   Real delay;
 };
 
-template <class Shape, class Real>
+/// A velocity to follow: forward and to the left [m/s], turning [rad/s].
+template <class Real>
 STAMPEDE_FN Vec3<Real> draw_command(const LeggedConstants& c, Random<Real>& random) {
   Vec3<Real> u{draw(random, c.command_x), draw(random, c.command_y), draw(random, c.command_yaw)};
   const Real none(0.0f), zone(c.dead_zone);
   const MaskOf<Real> stands = random.uniform() < Real(c.standing_share);
   const MaskOf<Real> walks = u.x * u.x + u.y * u.y >= zone * zone && !stands;
   MaskOf<Real> turns = abs(u.z) >= zone && !stands;
-  if (c.straight_share > 0.0f) turns = turns && random.uniform() >= Real(c.straight_share);
+  if (c.straight_share > 0.0f) {
+    // Drawn whoever turns: && of a single environment would leave the draw out, and all that follow would be others.
+    const MaskOf<Real> free = random.uniform() >= Real(c.straight_share);
+    turns = turns && free;
+  }
   return {select(walks, u.x, none), select(walks, u.y, none), select(turns, u.z, none)};
 }
 
@@ -164,7 +168,7 @@ STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index 
   start.memory.reading_delay = draw(environment, c.reading_delay);
   start.memory.air_time = start.memory.foot_force = none;
   start.memory.touched = one;  // no foot touches down where an episode begins
-  start.memory.command = draw_command<Shape>(c, environment);
+  start.memory.command = draw_command(c, environment);
   start.memory.command_age = none;
   start.memory.friction = v.friction;
   start.memory.velocity = s.v;
@@ -364,7 +368,7 @@ struct FinishStep {
     } else {
       const MaskOf<Real> anew = memory.command_age >= Real(static_cast<float>(c.command_steps));
       if (any_together(anew)) {
-        const Vec3<Real> command = draw_command<Shape>(c, random);
+        const Vec3<Real> command = draw_command(c, random);
         memory.command = select(anew, command, memory.command);
         memory.command_age = select(anew, none, memory.command_age);
       }

@@ -1,7 +1,9 @@
 #include "host/legged/mirror.hpp"
 
 #include <fmt/format.h>
+#include <mujoco/mujoco.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "host/base/error.hpp"
@@ -18,30 +20,20 @@ struct PlacedJoint {
 };
 
 /// In the order of `joint_info`.
-std::vector<PlacedJoint> place_joints(const RobotModel& robot, const std::vector<double>& pose) {
-  std::vector<PlacedJoint> placed(robot.joint_info.size());
-  for (int limb = 0; limb < robot.limbs; ++limb) {
-    Vec3<double> origin{0, 0, 0};
-    Mat3<double> axes{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
-    for (int place = 0; place < robot.size.joints; ++place) {
-      std::size_t ordinal = 0;
-      while (ordinal < placed.size() &&
-             (robot.joint_info[ordinal].limb != limb || robot.joint_info[ordinal].place != place)) {
-        ++ordinal;
-      }
-      if (ordinal == placed.size()) break;
-      const JointModel<double>& joint = robot.joint[static_cast<std::size_t>(limb * robot.size.joints + place)];
-      origin = origin + axes * joint.offset;
-      axes = axes * joint.frame;
-      placed[ordinal] = {origin, axes.z};
-      const double moved = pose[ordinal] - joint.reference;
-      if (joint.slide > 0.5) {
-        origin = origin + axes.z * moved;
-      } else {
-        const Vec3<double> x = axes.x * std::cos(moved) + axes.y * std::sin(moved);
-        axes = {x, cross(axes.z, x), axes.z};
-      }
-    }
+std::vector<PlacedJoint> place_joints(const CompiledRobot& compiled, const std::vector<double>& pose) {
+  const mjModel* model = compiled.model.get();
+  const DataHandle data(mj_makeData(model));
+  const std::vector<RobotJoint>& joints = compiled.robot.joint_info;
+  const double base[7] = {0, 0, 0, 1, 0, 0, 0};
+  std::copy(base, base + 7, data->qpos);
+  for (std::size_t i = 0; i < joints.size(); ++i) data->qpos[joints[i].position] = pose[i];
+  mj_kinematics(model, data.get());
+  std::vector<PlacedJoint> placed;
+  for (const RobotJoint& joint : joints) {
+    const int id = static_cast<int>(std::find(model->jnt_qposadr, model->jnt_qposadr + model->njnt, joint.position) -
+                                    model->jnt_qposadr);
+    const mjtNum *origin = data->xanchor + 3 * id, *axis = data->xaxis + 3 * id;
+    placed.push_back({{origin[0], origin[1], origin[2]}, {axis[0], axis[1], axis[2]}});
   }
   return placed;
 }
@@ -124,8 +116,9 @@ MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& c
   return map;
 }
 
-RobotMirror find_mirror(const RobotModel& robot, const std::vector<double>& pose) {
-  const std::vector<PlacedJoint> placed = place_joints(robot, pose);
+RobotMirror find_mirror(const CompiledRobot& compiled, const std::vector<double>& pose) {
+  const RobotModel& robot = compiled.robot;
+  const std::vector<PlacedJoint> placed = place_joints(compiled, pose);
   const std::size_t joints = placed.size();
   RobotMirror mirror;
   mirror.limb.assign(static_cast<std::size_t>(robot.limbs), -1);
@@ -155,9 +148,9 @@ RobotMirror find_mirror(const RobotModel& robot, const std::vector<double>& pose
   return mirror;
 }
 
-std::vector<std::array<int, 2>> find_diagonals(const RobotModel& robot, const std::vector<double>& pose) {
-  if (robot.limbs != 4) return {};
-  const std::vector<Vec3<double>> places = limb_places(robot, place_joints(robot, pose));
+std::vector<std::array<int, 2>> find_diagonals(const CompiledRobot& compiled, const std::vector<double>& pose) {
+  if (compiled.robot.limbs != 4) return {};
+  const std::vector<Vec3<double>> places = limb_places(compiled.robot, place_joints(compiled, pose));
   Vec3<double> middle{0, 0, 0};
   for (const Vec3<double>& place : places) middle = middle + place * 0.25;
   int in_quarter[4] = {-1, -1, -1, -1};

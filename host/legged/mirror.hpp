@@ -2,11 +2,10 @@
 /// \file Left and right of a robot, from its description: which limb is which one's image, and which stand across.
 
 #include <array>
-#include <string>
 #include <vector>
 
 #include "envs/legged/plan.hpp"
-#include "host/robot/robot_model.hpp"
+#include "host/robot/load.hpp"
 
 namespace stampede {
 
@@ -19,10 +18,10 @@ struct RobotMirror {
 
 /// `pose` holds the joints' positions, in the order of `joint_info` [rad]. Throws Error that says what has no image: joints must
 /// meet theirs within 2 cm and 3 degrees.
-RobotMirror find_mirror(const RobotModel& robot, const std::vector<double>& pose);
+RobotMirror find_mirror(const CompiledRobot& robot, const std::vector<double>& pose);
 
 /// The two diagonals of a quadruped, limb by limb; empty where it does not have a limb in each of the four directions.
-std::vector<std::array<int, 2>> find_diagonals(const RobotModel& robot, const std::vector<double>& pose);
+std::vector<std::array<int, 2>> find_diagonals(const CompiledRobot& robot, const std::vector<double>& pose);
 
 /// Numbers of a row in a mirror: number i of the image is sign[i] x number place[i].
 struct MirrorMap {

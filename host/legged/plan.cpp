@@ -68,7 +68,7 @@ class Planner {
     if (settings_.control.robot.empty()) {
       fail("control.robot is missing; a robot's name (`stampede list`) or its file would be right");
     }
-    plan_->robot = load_robot(settings_.control.robot, legged_load_options(settings_)).robot;
+    compiled_ = load_robot(settings_.control.robot, legged_load_options(settings_));
     check_robot();
     place_joints();
     place_numbers();
@@ -89,13 +89,14 @@ class Planner {
     place_constraints();
     if (settings_.symmetry.mirror) place_mirror();
     name_task();
+    plan_->robot = std::move(compiled_.robot);
     return plan_;
   }
 
  private:
   [[noreturn]] void fail(const std::string& what) const { throw Error("task '" + task_.name + "': " + what); }
 
-  const RobotModel& robot() const { return plan_->robot; }
+  const RobotModel& robot() const { return compiled_.robot; }
   const JointModel<double>& joint_of(const RobotJoint& info) const {
     return robot().joint[static_cast<std::size_t>(info.limb * robot().size.joints + info.place)];
   }
@@ -230,9 +231,8 @@ class Planner {
   }
 
   void place_ground() {
-    const std::optional<TerrainSettings> settings = terrain_of(settings_);
-    if (!settings) return;
-    const Terrain terrain = make_terrain(*settings);
+    if (!compiled_.terrain) return;
+    const Terrain& terrain = *compiled_.terrain;
     c_.levels = terrain.settings.levels;
     c_.columns_of_tiles = terrain.settings.columns;
     c_.start_levels = std::min(settings_.terrain.start_levels, c_.levels);
@@ -256,7 +256,7 @@ class Planner {
   }
 
   void place_diagonals() {
-    const std::vector<std::array<int, 2>> diagonals = find_diagonals(robot(), pose());
+    const std::vector<std::array<int, 2>> diagonals = find_diagonals(compiled_, pose());
     for (std::size_t d = 0; d < diagonals.size(); ++d) {
       for_lanes([&](int lane, int limb) {
         c_.diagonal[d].value[lane] = limb == diagonals[d][0] ? 1.0f : limb == diagonals[d][1] ? -1.0f : 0.0f;
@@ -267,7 +267,7 @@ class Planner {
 
   void place_mirror() {
     try {
-      const RobotMirror mirror = find_mirror(robot(), pose());
+      const RobotMirror mirror = find_mirror(compiled_, pose());
       plan_->policy_mirror = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
       if (c_.critic_size > 0) plan_->critic_mirror = mirror_of(c_.critic, c_.critic_terms, c_, robot(), mirror);
       plan_->action_mirror = mirror_of_actions(c_, robot(), mirror);
@@ -473,6 +473,7 @@ class Planner {
   const LeggedSettings& settings_;
   std::shared_ptr<LeggedPlan> plan_;
   LeggedConstants& c_;
+  CompiledRobot compiled_;
   std::vector<std::string> action_names_;
   bool has_diagonals_ = false;
 };

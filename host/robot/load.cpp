@@ -82,9 +82,12 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options) {
   const std::filesystem::path file = find_robot(name_or_file);
   const auto compile = [&](mjSpec* spec, std::vector<std::string> notes) {
-    if (options.terrain) put_into(spec, make_terrain(*options.terrain));
+    std::optional<Terrain> terrain;
+    if (options.terrain) put_into(spec, terrain.emplace(make_terrain(*options.terrain)));
     if (options.servo) set_servos(spec, *options.servo, file.string());
-    return compile_robot(spec, file, options, std::move(notes));
+    CompiledRobot compiled = compile_robot(spec, file, options, std::move(notes));
+    compiled.terrain = std::move(terrain);
+    return compiled;
   };
   Description description = parse_description(file);
   std::vector<std::string> notes;

@@ -37,6 +37,7 @@ struct LoadOptions {
 struct CompiledRobot {
   ModelHandle model;
   RobotModel robot;
+  std::optional<Terrain> terrain;  ///< that was made, where one was asked for
   std::vector<std::string> notes;  ///< what is simulated otherwise than the file says, one line each
 };
 

@@ -38,7 +38,7 @@ TEST(Mirror, ImagesMoveAsImages) {
     const CompiledRobot compiled = load_robot(settings.legged->control.robot, legged_load_options(*settings.legged));
     const RobotModel& robot = compiled.robot;
     const std::vector<double> pose = pose_of(robot, settings.legged->control.pose);
-    const RobotMirror mirror = find_mirror(robot, pose);
+    const RobotMirror mirror = find_mirror(compiled, pose);
     const mjModel* m = compiled.model.get();
     const DataHandle one(mj_makeData(m)), other(mj_makeData(m));
     std::mt19937 generator(5);
@@ -115,8 +115,8 @@ TEST(Mirror, RowsExchangeLeftAndRight) {
 
 TEST(Mirror, DiagonalsOfQuadrupedsOnly) {
   const auto diagonals = [](const std::string& name) {
-    const RobotModel robot = load_robot(name).robot;
-    return find_diagonals(robot, pose_of(robot, {}));
+    const CompiledRobot compiled = load_robot(name);
+    return find_diagonals(compiled, pose_of(compiled.robot, {}));
   };
   const auto go2 = diagonals("go2");
   ASSERT_EQ(go2.size(), 2u);

@@ -312,6 +312,48 @@ TEST(Walking, RewardsAndConstraintsAreReported) {
   EXPECT_EQ(settings.plan->constraints[0].name, "action_rate");
 }
 
+/// A robot on its knees, too weak to stay there, lies down: where that ends episodes, they end with the first step whose base
+/// touches.
+TEST(Walking, ABaseOnTheGroundIsSeenAndEndsEpisodesWhereTheTaskSaysSo) {
+  const auto lie_down = [](const std::string& force) {
+    const Settings settings = longer_settings(
+        {"control.episode=2", "control.stiffness=0.1", "control.damping=0.1", "start.joint_factor=[1, 1]",
+         "control.pose=[0, 0.6, -2.7, 0, 0.6, -2.7, 0, 0.6, -2.7, 0, 0.6, -2.7]", "terminations.base_force=" + force,
+         "constraints.base_contact.quantity=base_contact", "constraints.base_contact.kind=hard",
+         "constraints.base_contact.limit=1", "constraints.base_contact.p_max=1"});
+    const EvaluationRequest request = evaluation_request(settings, 8, false);
+    std::size_t base = 0, body = 0;
+    for (std::size_t i = 0; i < settings.plan->constraints.size(); ++i) {
+      if (settings.plan->constraints[i].name == "base_contact") base = i;
+      if (settings.plan->constraints[i].name == "body_contact") body = i;
+    }
+    const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(*request.legged));
+    std::vector<std::size_t> first, length;
+    int of_legs_alone = 0;
+    for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
+      first.push_back(traced.steps);
+      length.push_back(0);
+      for (std::size_t step = 0; step < traced.steps && traced.at("active", step, episode, 0) != 0.0f; ++step) {
+        ++length.back();
+        const bool touches = traced.at("violation", step, episode, base) > 0;
+        if (touches) first.back() = std::min(first.back(), step);
+        const bool body_touches = traced.at("violation", step, episode, body) > 0;
+        EXPECT_TRUE(body_touches || !touches) << "a base is a body";
+        of_legs_alone += body_touches && !touches;
+      }
+    }
+    EXPECT_GT(of_legs_alone, 0);
+    return std::pair{first, length};
+  };
+  const auto [first, whole] = lie_down("1e6");
+  const auto [again, cut] = lie_down("1");
+  for (std::size_t episode = 0; episode < first.size(); ++episode) {
+    ASSERT_LT(first[episode], 99u);
+    EXPECT_EQ(whole[episode], 100u);
+    EXPECT_EQ(cut[episode], first[episode] + 1);
+  }
+}
+
 TEST(Walking, ConstraintsThatEndEpisodesEndThemSooner) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Report soft = iterate(*engine->make_trainer(walking_settings(), false), 3).back();
