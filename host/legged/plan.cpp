@@ -386,7 +386,7 @@ class Planner {
       PlacedConstraint& placed = c_.constraint[c_.constraints++];
       placed.quantity = static_cast<Quantity>(index);
       placed.when = static_cast<When>(index_of_when(from.when));
-      placed.limit = from.limit;
+      placed.limit = from.limit - from.margin * std::fabs(from.limit);
       placed.begin = c_.columns;
       placed.columns = 0;
       for (int i = 0; i < kMostJointsALimb; ++i) {

@@ -50,11 +50,11 @@ EvaluationRequest evaluation_request(const Settings& settings, int episodes, boo
   request.environment = settings.environment;
   request.episodes = episodes;
   if (!settings.legged) return request;
-  // Whatever it was trained with, a policy is judged alike: a violation ends no episode.
-  const bool as_trained = randomise && settings.legged->objective != "early-termination";
   LeggedSettings judged = randomise ? *settings.legged : without_randomisation(*settings.legged);
+  // Whatever it was trained with, a policy is judged alike: against the limits themselves, and a violation ends no episode.
   judged.objective = "cat";
-  request.legged = as_trained ? settings.plan : make_legged_plan(task_of(settings), judged);
+  for (ConstraintSettings& constraint : judged.constraints) constraint.margin = 0;
+  request.legged = make_legged_plan(task_of(settings), judged);
   request.commands = command_grid(settings.legged->commands, *request.legged, episodes);
   return request;
 }

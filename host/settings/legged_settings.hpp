@@ -87,7 +87,8 @@ struct GroundSettings {
     using S = GroundSettings;
     std::vector<std::string> kinds;
     for (const TerrainKindInfo& info : kTerrainKinds) kinds.emplace_back(info.name);
-    field("kinds", &S::kinds, kinds, "of ground (`stampede list`), each a share of the columns; none: a level plane");
+    field("kinds", &S::kinds, kinds,
+          "of ground (`stampede list`), a share of the columns for each time it is named; none: a level plane");
     field("levels", &S::levels, Bounds{1, 1000}, "tiles from the easiest to the hardest");
     field("columns", &S::columns, Bounds{1, 1000}, "tiles of a level");
     field("start_levels", &S::start_levels, Bounds{1, 1000}, "the first episodes are on so many of the lowest levels");
@@ -239,6 +240,7 @@ struct ConstraintSettings {
   std::string when = "always";
   std::string kind = "soft";
   float limit = 0;
+  float margin = 0;
   float p_max = 0.25f;
   bool rises = true;
 
@@ -253,6 +255,7 @@ struct ConstraintSettings {
     field("when", &S::when, whens, "while it holds");
     field("kind", &S::kind, std::vector<std::string>{"hard", "soft", "style"}, "for reports");
     field("limit", &S::limit, Bounds{-1e9, 1e9}, "in the quantity's unit");
+    field("margin", &S::margin, Bounds{0, 0.9}, "share of the limit that training keeps off it; evaluations know none");
     field("p_max", &S::p_max, Bounds{0, 1}, "probability of the largest violation");
     field("rises", &S::rises, "the probability rises in the course of training");
   }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "host/base/files.hpp"
+#include "host/legged/protocol.hpp"
 #include "host/settings/settings_io.hpp"
 #include "tests/host/temporary_folder.hpp"
 
@@ -22,6 +23,21 @@ Settings with(std::vector<std::string> set) {
   return resolve_settings(sources);
 }
 
+TEST(LeggedTasks, TrainingKeepsAMarginOffALimitAndEvaluationsJudgeTheLimit) {
+  const Settings settings = with({"constraints.joint_torque.margin=0.25", "constraints.joint_torque.limit=20"});
+  const auto limit = [](const LeggedPlan& plan) {
+    for (std::size_t i = 0; i < plan.constraints.size(); ++i) {
+      if (plan.constraints[i].name == "joint_torque")
+        return std::pair{plan.constants.constraint[i].limit, plan.constraints[i].limit};
+    }
+    return std::pair{0.0f, 0.0f};
+  };
+  EXPECT_EQ(limit(*settings.plan), std::pair(15.0f, 20.0f));
+  for (const bool randomise : {false, true}) {
+    EXPECT_EQ(limit(*evaluation_request(settings, 4, randomise).legged), std::pair(20.0f, 20.0f));
+  }
+}
+
 TEST(LeggedTasks, MistakesAreNamedInOneLine) {
   const auto message = [](const std::string& set) { return error_of([&] { with({set}); }); };
   expect_parts(message("constraints.x.quantity=joint_torqe"),
@@ -32,6 +48,7 @@ TEST(LeggedTasks, MistakesAreNamedInOneLine) {
   expect_parts(message("constraints.joint_torque.limit=-1"), {"constraints.joint_torque.limit = -1", "from 0 to"});
   expect_parts(message("constraints.base_orientation.limit=1.5"), {"constraints.base_orientation.limit = 1.5", "to 1"});
   expect_parts(message("constraints.hip.p_max=1.5"), {"constraints.hip.p_max = 1.5", "from 0 to 1"});
+  expect_parts(message("constraints.hip.margin=1"), {"constraints.hip.margin = 1", "from 0 to 0.9"});
   expect_parts(message("constraints.hip.pmax=0.5"), {"'constraints.hip.pmax'", "'p_max'"});
   expect_parts(message("constraints.hip.when=allways"), {"constraints.hip.when", "'always'"});
   expect_parts(message("control.feet=[\"FL_foot\", \"tail\"]"), {"go2.xml", "no geom 'tail'"});
@@ -45,7 +62,7 @@ TEST(LeggedTasks, MistakesAreNamedInOneLine) {
   expect_parts(message("rewards.track_liner=1"), {"'rewards.track_liner'", "'rewards.track_linear'"});
   expect_parts(message("terrain.tile=0"), {"terrain.tile = 0", "from 0.5"});
   expect_parts(message("terrain.kinds=[\"stairs\"]"), {"terrain.kinds", "stairs-up"});
-  expect_parts(error_of([] { with({"task=go2-rough", "terrain.columns=2"}); }), {"columns 2 are too few for 6 kinds"});
+  expect_parts(error_of([] { with({"task=go2-rough", "terrain.columns=2"}); }), {"columns 2 are too few for 8 kinds"});
   expect_parts(error_of([] { with({"task=go2-rough", "terrain.tile=7.95"}); }), {"7.95 m is not a whole number"});
   expect_parts(message("scan.spacing=0.01"), {"scan has 151 x 61 points", "at most 512"});
   expect_parts(error_of([] { with({"task=go2-rough", "scan.y=[0, 0.6]"}); }), {"symmetry.mirror", "scan.y"});
@@ -91,10 +108,10 @@ TEST(LeggedTasks, ConstraintsHaveAColumnForEachThingJudged) {
 TEST(LeggedTasks, TheLastOfSeveralExtendedFilesLiesOnTop) {
   const Settings settings = with({"task=go2-rough"});
   EXPECT_EQ(settings.legged->control.robot, "go2");
-  EXPECT_EQ(settings.train.iterations, 1500);
-  EXPECT_EQ(settings.legged->terrain.kinds.size(), 6u);
+  EXPECT_EQ(settings.train.iterations, 3000);
+  EXPECT_EQ(settings.legged->terrain.kinds.size(), 8u);
   EXPECT_EQ(settings.plan->constants.levels, 10);
-  ASSERT_EQ(settings.plan->spawn.size(), 3u * 10 * 12);
+  ASSERT_EQ(settings.plan->spawn.size(), 3u * 10 * 16);
   const std::vector<std::string>& files = task_of(settings).files;
   ASSERT_EQ(files.size(), 4u);
   EXPECT_NE(files[2].find("legged-rough.toml"), std::string::npos);

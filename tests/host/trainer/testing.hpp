@@ -75,7 +75,7 @@ inline Settings walking_settings(const std::vector<std::string>& more = {}) {
 
 /// The same on a small piece of rough ground.
 inline Settings rough_settings(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> set = {"task=go2-rough", "terrain.levels=3", "terrain.columns=6", "terrain.tile=4",
+  std::vector<std::string> set = {"task=go2-rough", "terrain.levels=3", "terrain.columns=8", "terrain.tile=4",
                                   "terrain.border=1"};
   set.insert(set.end(), more.begin(), more.end());
   return walking_settings(set);
