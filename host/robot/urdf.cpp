@@ -73,6 +73,14 @@ class Inertias {
     const double full[9] = {about.xx, about.xy, about.xz, about.xy, about.yy, about.yz, about.xz, about.yz, about.zz};
     double moments[3], axes[9], quaternion[4];
     mju_eig3(moments, axes, quaternion, full);  // in descending order
+    // Moments below are what is left of the rounding of none.
+    constexpr double kLeast = 1e-12;  // of a kilogram [m^2]
+    if (sum.mass > 0 && moments[0] <= kLeast * sum.mass) {
+      throw Error(
+          fmt::format("{}: {}, with what is fixed to it, has the mass {:.4g} and no moments of inertia, which are "
+                      "not made from shapes; <inertia> with those of the part would be right",
+                      file_.string(), label_of(body->element), sum.mass));
+    }
     if (sum.mass > 0 && (!(moments[2] >= 0) || moments[0] > (moments[1] + moments[2]) * (1 + 1e-9))) {
       throw Error(
           fmt::format("{}: {}, with what is fixed to it, has the principal moments of inertia {:.4g} {:.4g} {:.4g}; "
