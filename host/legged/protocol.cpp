@@ -50,11 +50,14 @@ EvaluationRequest evaluation_request(const Settings& settings, int episodes, boo
   request.environment = settings.environment;
   request.episodes = episodes;
   if (!settings.legged) return request;
-  LeggedSettings judged = randomise ? *settings.legged : without_randomisation(*settings.legged);
+  LeggedPlan judged =
+      randomise ? *settings.plan : *make_legged_plan(task_of(settings), without_randomisation(*settings.legged));
   // Whatever it was trained with, a policy is judged alike: against the limits themselves, and a violation ends no episode.
-  judged.objective = "cat";
-  for (ConstraintSettings& constraint : judged.constraints) constraint.margin = 0;
-  request.legged = make_legged_plan(task_of(settings), judged);
+  judged.constants.constraints_end = false;
+  for (std::size_t i = 0; i < judged.constraints.size(); ++i) {
+    judged.constants.constraint[i].limit = judged.constraints[i].limit;
+  }
+  request.legged = std::make_shared<const LeggedPlan>(std::move(judged));
   request.commands = command_grid(settings.legged->commands, *request.legged, episodes);
   return request;
 }
