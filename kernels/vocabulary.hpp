@@ -32,6 +32,14 @@
 #define STAMPEDE_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
+/// Qualifies what is large and used in several places: called on a CPU, inlined into kernels of a GPU, where a call would put
+/// its arguments into memory.
+#if defined(__CUDACC__)
+#define STAMPEDE_CALLED STAMPEDE_FN
+#else
+#define STAMPEDE_CALLED __attribute__((noinline)) inline
+#endif
+
 /// Asks for a cache line that will be read soon.
 #if defined(__CUDACC__)
 #define STAMPEDE_PREFETCH(address)

@@ -49,7 +49,11 @@ class CpuBackend {
     template <class Kernel>
     void launch(Range range, const Kernel& kernel) const {
       using Number = typename KernelReal<Kernel, Real>::type;
-      for (Index i = range.begin; i < range.end; i += kLanes<Number>) kernel.template operator()<Number>(i);
+      if constexpr (std::is_invocable_v<const Kernel&, Range>) {
+        kernel(range);
+      } else {
+        for (Index i = range.begin; i < range.end; i += kLanes<Number>) kernel.template operator()<Number>(i);
+      }
     }
 
     /// Whether work that depends on a flag in the range must be done. A GPU answers yes without looking.

@@ -7,17 +7,22 @@
 
 namespace stampede {
 
+// The operations below are ordered such that what comes last waits for what came last: a small system's time is that of its
+// longest chain.
+
 /// Symmetric N x N, in place: unit lower triangle and, on the diagonal, the reciprocals of D.
 template <int N, class Real>
 STAMPEDE_FN void factor(Real (&a)[N * (N + 1) / 2]) {
   STAMPEDE_UNROLL
   for (int j = 0; j < N; ++j) {
     const Real d = reciprocal(a[lower(j, j)]);
+    // The next pivot first, its square taken before d is there.
+    if (j + 1 < N) a[lower(j + 1, j + 1)] -= a[lower(j + 1, j)] * a[lower(j + 1, j)] * d;
     Real l[N];
     STAMPEDE_UNROLL
     for (int i = j + 1; i < N; ++i) l[i] = a[lower(i, j)] * d;
     STAMPEDE_UNROLL
-    for (int i = j + 1; i < N; ++i) {
+    for (int i = j + 2; i < N; ++i) {
       STAMPEDE_UNROLL
       for (int k = j + 1; k <= i; ++k) a[lower(i, k)] -= l[i] * a[lower(k, j)];
     }
@@ -41,7 +46,7 @@ STAMPEDE_FN void backward(const Real (&a)[N * (N + 1) / 2], Real (&b)[N]) {
   STAMPEDE_UNROLL
   for (int i = N - 2; i >= 0; --i) {
     STAMPEDE_UNROLL
-    for (int j = i + 1; j < N; ++j) b[i] -= a[lower(j, i)] * b[j];
+    for (int j = N - 1; j > i; --j) b[i] -= a[lower(j, i)] * b[j];
   }
 }
 
@@ -115,10 +120,8 @@ STAMPEDE_FN void solve_arrowhead(bool floating, Real (&share)[21], const Real (&
     backward<6>(share, base);
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
-      Real coupled = limb.coupling[i][0] * base[0];
       STAMPEDE_UNROLL
-      for (int c = 1; c < 6; ++c) coupled += limb.coupling[i][c] * base[c];
-      right_limb[i] -= coupled;
+      for (int c = 5; c >= 0; --c) right_limb[i] -= limb.coupling[i][c] * base[c];
     }
   } else {
     STAMPEDE_UNROLL
@@ -127,6 +130,22 @@ STAMPEDE_FN void solve_arrowhead(bool floating, Real (&share)[21], const Real (&
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) joint[i] = right_limb[i] * limb.block[lower(i, i)];
   backward<J>(limb.block, joint);
+}
+
+/// The sum of products, of two halves where it is long.
+template <int N, class Real>
+STAMPEDE_FN Real dot(const Real (&a)[N], const Real (&b)[N]) {
+  constexpr int kHalf = N > 4 ? N / 2 : N;
+  Real sum = a[0] * b[0];
+  STAMPEDE_UNROLL
+  for (int i = 1; i < kHalf; ++i) sum += a[i] * b[i];
+  if constexpr (kHalf < N) {
+    Real rest = a[kHalf] * b[kHalf];
+    STAMPEDE_UNROLL
+    for (int i = kHalf + 1; i < N; ++i) rest += a[i] * b[i];
+    sum += rest;
+  }
+  return sum;
 }
 
 /// M x: the base's part as a share and a common part, and the limb's.
@@ -142,11 +161,10 @@ STAMPEDE_FN void multiply(const MassMatrix<Real, J>& m, const Real (&base)[6], c
   }
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
-    limb[i] = m.limb.coupling[i][0] * base[0];
+    limb[i] = m.limb.block[lower(i, 0)] * joint[0];
     STAMPEDE_UNROLL
-    for (int c = 1; c < 6; ++c) limb[i] += m.limb.coupling[i][c] * base[c];
-    STAMPEDE_UNROLL
-    for (int j = 0; j < J; ++j) limb[i] += m.limb.block[lower(i, j)] * joint[j];
+    for (int j = 1; j < J; ++j) limb[i] += m.limb.block[lower(i, j)] * joint[j];
+    limb[i] += dot(m.limb.coupling[i], base);
   }
 }
 

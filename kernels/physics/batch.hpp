@@ -4,7 +4,10 @@
 
 #include <cstring>
 
-#include "kernels/physics/step.hpp"
+#include "kernels/physics/record.hpp"
+#if !defined(__CUDACC__)
+#include "kernels/physics/stragglers.hpp"
+#endif
 
 namespace stampede {
 
@@ -116,53 +119,15 @@ STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stage
   PhysicsReport<Real, J> r;
   inertia_block(stages.mass.base, r.base_mass.values);
   unpack(group_sum<Shape::kGroup>(stages.bias.share) + stages.bias.base, r.bias_base.values);
-  for (int c = 0; c < 6; ++c) r.acceleration_base[c] = stages.acceleration.base[c];
+  for (int c = 0; c < 6; ++c) r.acceleration_base[c] = stages.search.a.base[c];
   for (int i = 0; i < J; ++i) {
     for (int c = 0; c < 6; ++c) r.coupling[6 * i + c] = stages.mass.limb.coupling[i][c];
     for (int j = 0; j <= i; ++j) r.limb_mass[lower(i, j)] = stages.mass.limb.block[lower(i, j)];
     r.bias_joint[i] = stages.bias.joint[i];
-    r.acceleration_joint[i] = stages.acceleration.joint[i];
+    r.acceleration_joint[i] = stages.search.a.joint[i];
   }
   r.contacts = stages.contacts.count;
   return r;
-}
-
-/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the steps.
-template <class Real, int J>
-struct PhysicsRecord {
-  Array<Real, J> torque;     ///< the actuators' [N m]
-  Array<Real, J + 2> force;  ///< of the ground on the lane's share of the base, on each link, and on the foot [N]
-  Real touches;              ///< 1 where the foot touched in the last step
-  Real held;                 ///< 1 where the environment was left as it was
-};
-
-/// Takes a step's torques and contact forces into the record.
-template <bool kFlat, class Real, int J>
-STAMPEDE_FN void record_step(const PhysicsStages<Real, J>& stages, PhysicsRecord<Real, J>& record) {
-  STAMPEDE_UNROLL
-  for (int i = 0; i < J; ++i) record.torque[i] = max(record.torque[i], abs(stages.applied.actuator[i]));
-  Vec3<Real> force[J + 2];
-  STAMPEDE_UNROLL
-  for (int i = 0; i < J + 2; ++i) force[i] = zero3<Real>();
-  record.touches = Real(0);
-  STAMPEDE_NO_UNROLL
-  for (int q = 0; q < stages.contacts.used; ++q) {
-    const Contact<Real, J>& c = stages.contacts.slot[q];
-    Vec3<Real> f = c.force;
-    if constexpr (!kFlat) f = c.axes * f;
-    f = select(c.stiffness > Real(0), f, zero3<Real>());
-    MaskOf<Real> foot = c.stiffness > Real(0);
-    STAMPEDE_UNROLL
-    for (int i = 0; i <= J; ++i) {
-      const MaskOf<Real> here = c.link == Real(static_cast<float>(i));
-      force[i] = force[i] + select(here, f, zero3<Real>());
-      foot = foot && !here;
-    }
-    force[J + 1] = force[J + 1] + select(foot, f, zero3<Real>());
-    record.touches = select(foot, Real(1), record.touches);
-  }
-  STAMPEDE_UNROLL
-  for (int i = 0; i < J + 2; ++i) record.force[i] = max(record.force[i], sqrt(dot(force[i], force[i])));
 }
 
 /// Controls that arrive late: until then the last ones act.
@@ -187,45 +152,99 @@ struct StepPhysics {
   RowsView<Scalar> late, record;  ///< LateControl, read, and PhysicsRecord, written; without data neither
   int steps;
 
+  /// On a GPU, a lane by itself.
   template <class>  // Real, which the kernel is compiled for
   STAMPEDE_FN void operator()(Index lane) const {
-    const auto& limb = limb_of<Real>(model, lane);
-    auto s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
-    const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
-    const auto u = read_rows<Array<Real, J>, Real>(control, lane);
-    auto count = read_rows<PhysicsCounts<Real>, Real>(counts, lane);
-    prefetch_rows<PhysicsState<Real, J>, Real>(state, lane + kLanes<Real>);
-    prefetch_rows<PhysicsVariation<Real, J>, Real>(variation, lane + kLanes<Real>);
-    LateControl<Real, J> delayed;
-    if (late.data != nullptr) delayed = read_rows<LateControl<Real, J>, Real>(late, lane);
-    PhysicsRecord<Real, J> recorded;
-    if (record.data != nullptr) recorded = fill_rows<PhysicsRecord<Real, J>>(Real(0));
+    MovingRobots<Real, J> robots;
+    take_up(lane, robots);
+    PhysicsStages<Real, J> stages;
     STAMPEDE_NO_UNROLL
     for (int i = 0; i < steps; ++i) {
-      PhysicsStages<Real, J> stages;
-      Array<Real, J> acting = u;
-      if (late.data != nullptr) {
-        const MaskOf<Real> waits = delayed.steps > Real(static_cast<float>(i) + 0.5f);
-        STAMPEDE_UNROLL
-        for (int j = 0; j < J; ++j) acting[j] = select(waits, delayed.last[j], u[j]);
+      prepare(lane, i, robots, stages);
+      while (any_together(stages.search.active)) {
+        advance_search<Shape, Ground::kFlat>(model, stages.mass, stages.contacts, stages.search);
       }
-      forward_dynamics<Shape>(model, limb, ground, varied, acting, lane, s, stages, count);
-      if (record.data != nullptr) record_step<Ground::kFlat>(stages, recorded);
       if (report.data != nullptr) return write_rows<Real>(report, lane, report_on<Shape>(stages));
-      integrate<Shape>(model, limb, stages, s);
+      take_counts(stages.search, robots.counts);
+      if (record.data != nullptr) record_forces<Ground::kFlat>(model, stages.contacts, robots.record);
+      integrate<Shape>(model, limb_of<Real>(model, lane), stages.kinematics.base, stages.mass,
+                       stages.applied.velocity_gain, stages.search.a, robots.s);
     }
-    const MaskOf<Real> good = all_finite<Real>(s) && all_finite<Real>(u);
+    put_down(lane, robots);
+  }
+
+#if !defined(__CUDACC__)
+  /// On a CPU, packs that leave their slowest robots to each other.
+  void operator()(Range lanes) const {
+    constexpr int kPacks = 16;
+    constexpr Index kWidth = kLanes<Real>;
+    RobotPack<Real, J> packs[kPacks];
+    PhysicsStages<Real, J> stages;
+    Stragglers<PhysicsModel<Shape, Real>, Ground::kFlat, Real> stragglers(model, record.data != nullptr);
+    for (Index first = lanes.begin; first < lanes.end; first += kPacks * kWidth) {
+      const int count = static_cast<int>((std::min(lanes.end - first, kPacks * kWidth) + kWidth - 1) / kWidth);
+      for (int p = 0; p < count; ++p) {
+        prefetch_rows<PhysicsState<Real, J>, Real>(state, first + (p + 1) * kWidth);
+        take_up(first + p * kWidth, packs[p].robots);
+      }
+      for (int i = 0; i < steps; ++i) {
+        for (int p = 0; p < count; ++p) {
+          stragglers.settle(packs[p]);
+          if (i == 0) prefetch_rows<PhysicsVariation<Real, J>, Real>(variation, first + (p + 1) * kWidth);
+          prepare(first + p * kWidth, i, packs[p].robots, stages);
+          if (report.data != nullptr) {
+            stragglers.search_to_the_end(stages);
+            write_rows<Real>(report, first + p * kWidth, report_on<Shape>(stages));
+          } else {
+            stragglers.finish(stages, packs[p]);
+          }
+        }
+      }
+      if (report.data != nullptr) continue;
+      for (int p = 0; p < count; ++p) {
+        stragglers.settle(packs[p]);
+        put_down(first + p * kWidth, packs[p].robots);
+      }
+    }
+  }
+#endif
+
+ private:
+  STAMPEDE_FN void take_up(Index lane, MovingRobots<Real, J>& robots) const {
+    robots.s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
+    robots.counts = read_rows<PhysicsCounts<Real>, Real>(counts, lane);
+    if (record.data != nullptr) robots.record = fill_rows<PhysicsRecord<Real, J>>(Real(0));
+  }
+
+  /// The robots' next step, number i of the launch, up to the search for their accelerations.
+  STAMPEDE_FN void prepare(Index lane, int i, MovingRobots<Real, J>& robots, PhysicsStages<Real, J>& stages) const {
+    const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
+    auto acting = read_rows<Array<Real, J>, Real>(control, lane);
+    if (late.data != nullptr) {
+      const auto delayed = read_rows<LateControl<Real, J>, Real>(late, lane);
+      const MaskOf<Real> waits = delayed.steps > Real(static_cast<float>(i) + 0.5f);
+      STAMPEDE_UNROLL
+      for (int j = 0; j < J; ++j) acting[j] = select(waits, delayed.last[j], acting[j]);
+    }
+    prepare_step<Shape>(model, limb_of<Real>(model, lane), ground, varied, acting, lane, robots.s, stages,
+                        robots.counts);
+    if (record.data != nullptr) record_torques(stages.applied, robots.record);
+  }
+
+  STAMPEDE_FN void put_down(Index lane, MovingRobots<Real, J>& robots) const {
+    const MaskOf<Real> good =
+        all_finite<Real>(robots.s) && all_finite<Real>(read_rows<Array<Real, J>, Real>(control, lane));
     const Real bad = group_sum<Shape::kGroup>(select(good, Real(0), Real(1)));
     if (any_together(bad > Real(0.5f))) {
       const MaskOf<Real> whole = bad < Real(0.5f);
-      s = select_all<Real>(whole, s, read_rows<PhysicsState<Real, J>, Real>(state, lane));
-      count = select_all<Real>(whole, count, read_rows<PhysicsCounts<Real>, Real>(counts, lane));
-      count.held += select(whole, Real(0), Real(static_cast<float>(steps)));
-      recorded.held = select(whole, Real(0), Real(1));
+      robots.s = select_all<Real>(whole, robots.s, read_rows<PhysicsState<Real, J>, Real>(state, lane));
+      robots.counts = select_all<Real>(whole, robots.counts, read_rows<PhysicsCounts<Real>, Real>(counts, lane));
+      robots.counts.held += select(whole, Real(0), Real(static_cast<float>(steps)));
+      robots.record.held = select(whole, Real(0), Real(1));
     }
-    if (record.data != nullptr) write_rows<Real>(record, lane, recorded);
-    write_rows<Real>(state, lane, s);
-    write_rows<Real>(counts, lane, count);
+    if (record.data != nullptr) write_rows<Real>(record, lane, robots.record);
+    write_rows<Real>(state, lane, robots.s);
+    write_rows<Real>(counts, lane, robots.counts);
   }
 };
 

@@ -11,9 +11,16 @@
 
 namespace stampede {
 
-/// Sets the contact's force (minus the slope of the cost), Hessian and zone; returns 1 / |r_t|.
+/// What a contact adds to the problem at a residual.
+template <class Real>
+struct ConeForce {
+  Vec3<Real> force;    ///< minus the slope of the cost
+  Sym3<Real> hessian;  ///< of the cost
+  Real zone;           ///< which piece of the cost the residual is on
+};
+
 template <class Real, int J>
-STAMPEDE_FN Real evaluate_elliptic(Contact<Real, J>& c, Vec3<Real> r) {
+STAMPEDE_FN ConeForce<Real> elliptic_force(const Contact<Real, J>& c, Vec3<Real> r) {
   const Real zero(0);
   const Real slip2 = r.x * r.x + r.y * r.y;
   const Real inverse = reciprocal_sqrt(max(slip2, Real(1e-30f)));
@@ -23,42 +30,107 @@ STAMPEDE_FN Real evaluate_elliptic(Contact<Real, J>& c, Vec3<Real> r) {
   const MaskOf<Real> stick = c.mu2 * r.z + t <= zero && !free;
   const MaskOf<Real> slide = !(free || stick);
   const Real over = r.z - t;  // negative when sliding
-  const Real drag = c.drag_stiffness * over;
-  c.force.z = select(free, zero, select(stick, -c.stiffness * r.z, -c.cone_stiffness * over));
-  c.force.x = select(free, zero, select(stick, -c.tangent_stiffness * r.x, drag * ux));
-  c.force.y = select(free, zero, select(stick, -c.tangent_stiffness * r.y, drag * uy));
+  const Real drag_stiffness = c.cone_stiffness * c.friction;
+  const Real drag = drag_stiffness * over;
+  ConeForce<Real> cone;
+  cone.force.z = select(free, zero, select(stick, -c.stiffness * r.z, -c.cone_stiffness * over));
+  cone.force.x = select(free, zero, select(stick, -c.tangent_stiffness * r.x, drag * ux));
+  cone.force.y = select(free, zero, select(stick, -c.tangent_stiffness * r.y, drag * uy));
   // Sliding: Dm E [w w' + (mu (mu T - N) / T) P] E, with E = diag(mu, f, f), w = (1, -mu u) and P what is across u.
   const Real across = -drag * inverse;
-  const Real along = c.turn_stiffness - across;
+  const Real along = drag_stiffness * c.friction - across;
   const Real upright = select(free, zero, c.tangent_stiffness);
-  c.hessian.zz = select(free, zero, select(stick, c.stiffness, c.cone_stiffness));
-  c.hessian.xz = select(slide, -c.drag_stiffness * ux, zero);
-  c.hessian.yz = select(slide, -c.drag_stiffness * uy, zero);
-  c.hessian.xy = select(slide, along * ux * uy, zero);
-  c.hessian.xx = select(slide, across + along * ux * ux, upright);
-  c.hessian.yy = select(slide, across + along * uy * uy, upright);
-  c.zone = select(free, zero, select(stick, Real(1), Real(2)));
-  return inverse;
+  cone.hessian.zz = select(free, zero, select(stick, c.stiffness, c.cone_stiffness));
+  cone.hessian.xz = select(slide, -drag_stiffness * ux, zero);
+  cone.hessian.yz = select(slide, -drag_stiffness * uy, zero);
+  cone.hessian.xy = select(slide, along * ux * uy, zero);
+  cone.hessian.xx = select(slide, across + along * ux * ux, upright);
+  cone.hessian.yy = select(slide, across + along * uy * uy, upright);
+  cone.zone = select(free, zero, select(stick, Real(1), Real(2)));
+  return cone;
 }
 
-/// The same for a pyramid; returns 0.
 template <class Real, int J>
-STAMPEDE_FN Real evaluate_pyramid(Contact<Real, J>& c, Vec3<Real> r) {
+STAMPEDE_FN ConeForce<Real> pyramid_force(const Contact<Real, J>& c, Vec3<Real> r) {
   const Real zero(0), f = c.friction;
   const Real edge[4] = {r.z + f * r.x, r.z - f * r.x, r.z + f * r.y, r.z - f * r.y};
   Real force[4], on[4];
-  c.zone = zero;
+  ConeForce<Real> cone;
+  cone.zone = zero;
   STAMPEDE_UNROLL
   for (int i = 0; i < 4; ++i) {
     const MaskOf<Real> pushes = edge[i] < zero;
     on[i] = select(pushes, c.cone_stiffness, zero);
     force[i] = -on[i] * edge[i];
-    c.zone += select(pushes, Real(static_cast<float>(1 << i)), zero);
+    cone.zone += select(pushes, Real(static_cast<float>(1 << i)), zero);
   }
-  c.force = {f * (force[0] - force[1]), f * (force[2] - force[3]), force[0] + force[1] + force[2] + force[3]};
-  c.hessian = {f * f * (on[0] + on[1]),      zero, f * (on[0] - on[1]), f * f * (on[2] + on[3]), f * (on[2] - on[3]),
-               on[0] + on[1] + on[2] + on[3]};
-  return zero;
+  cone.force = {f * (force[0] - force[1]), f * (force[2] - force[3]), force[0] + force[1] + force[2] + force[3]};
+  cone.hessian = {f * f * (on[0] + on[1]),      zero, f * (on[0] - on[1]), f * f * (on[2] + on[3]), f * (on[2] - on[3]),
+                  on[0] + on[1] + on[2] + on[3]};
+  return cone;
+}
+
+/// The cost on a line through the residuals: its derivatives at `r` along `v`.
+template <class Real>
+struct ConeSlope {
+  Real slope, curvature, zone;
+  Real inverse_slip;  ///< 1 / |r_t| of an elliptic cone
+};
+
+template <class Real, int J>
+STAMPEDE_FN ConeSlope<Real> elliptic_slope(const Contact<Real, J>& c, Vec3<Real> r, Vec3<Real> v) {
+  const Real zero(0);
+  const Real slip2 = r.x * r.x + r.y * r.y, turning = r.x * v.y - r.y * v.x;
+  const Real slipping = r.x * v.x + r.y * v.y, speed2 = v.x * v.x + v.y * v.y;
+  const Real inverse = reciprocal_sqrt(max(slip2, Real(1e-30f)));
+  const Real t = c.friction * (slip2 * inverse);
+  const MaskOf<Real> free = r.z >= t;
+  const MaskOf<Real> stick = c.mu2 * r.z + t <= zero;
+  const Real over = r.z - t, change = v.z - c.friction * (slipping * inverse);
+  const Real push = c.cone_stiffness * over;
+  const Real turn = turning * inverse;
+  const Real slide_curvature = c.cone_stiffness * (change * change) - push * (c.friction * (turn * turn * inverse));
+  ConeSlope<Real> cone;
+  cone.slope =
+      select(free, zero, select(stick, c.stiffness * v.z * r.z + c.tangent_stiffness * slipping, push * change));
+  cone.curvature =
+      select(free, zero, select(stick, c.stiffness * (v.z * v.z) + c.tangent_stiffness * speed2, slide_curvature));
+  cone.zone = select(free, zero, select(stick, Real(1), Real(2)));
+  cone.inverse_slip = inverse;
+  return cone;
+}
+
+template <class Real, int J>
+STAMPEDE_FN ConeSlope<Real> pyramid_slope(const Contact<Real, J>& c, Vec3<Real> r, Vec3<Real> v) {
+  const Real zero(0), f = c.friction;
+  const Real edge[4] = {r.z + f * r.x, r.z - f * r.x, r.z + f * r.y, r.z - f * r.y};
+  const Real change[4] = {v.z + f * v.x, v.z - f * v.x, v.z + f * v.y, v.z - f * v.y};
+  ConeSlope<Real> cone{zero, zero, zero, zero};
+  STAMPEDE_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const MaskOf<Real> pushes = edge[i] < zero;
+    const Real rate = select(pushes, c.cone_stiffness * change[i], zero);
+    cone.slope += rate * edge[i];
+    cone.curvature += rate * change[i];
+    cone.zone += select(pushes, Real(static_cast<float>(1 << i)), zero);
+  }
+  return cone;
+}
+
+/// Either's, as the options say; on flat ground cones are elliptic.
+template <bool kFlat, class Model, class Real, int J>
+STAMPEDE_FN ConeForce<Real> cone_force(const Model& model, const Contact<Real, J>& c, Vec3<Real> r) {
+  if constexpr (!kFlat) {
+    if (model.options.pyramidal) return pyramid_force(c, r);
+  }
+  return elliptic_force(c, r);
+}
+template <bool kFlat, class Model, class Real, int J>
+STAMPEDE_FN ConeSlope<Real> cone_slope(const Model& model, const Contact<Real, J>& c, Vec3<Real> r, Vec3<Real> v) {
+  if constexpr (!kFlat) {
+    if (model.options.pyramidal) return pyramid_slope(c, r, v);
+  }
+  return elliptic_slope(c, r, v);
 }
 
 /// Stiffness of the tangential rows and of the cone, from the normal row's.
@@ -70,11 +142,9 @@ STAMPEDE_FN void shape_cone(Contact<Real, J>& c, bool pyramidal, const PhysicsOp
     // R of every edge is 2 mu^2 (1 + f^2) R; a contact without friction has one row, here split over four.
     const Real spread = Real(2) * c.mu2 * (Real(1) + c.friction * c.friction);
     c.cone_stiffness = c.stiffness * select(rough, reciprocal(spread), Real(0.25f));
-    c.tangent_stiffness = c.drag_stiffness = c.turn_stiffness = Real(0);
+    c.tangent_stiffness = Real(0);
   } else {
     c.cone_stiffness = c.stiffness * reciprocal(Real(1) + c.mu2);
-    c.drag_stiffness = c.cone_stiffness * c.friction;
-    c.turn_stiffness = c.drag_stiffness * c.friction;
     c.tangent_stiffness = select(rough, c.stiffness * Real(options.impratio), Real(0));
   }
 }

@@ -30,28 +30,28 @@ STAMPEDE_FN Real impedance_slack(const Softness<Constant>& softness, Real violat
   return softness.slack + select(x <= midpoint, below, above) * softness.rise;
 }
 
-/// One contact of each lane. Vectors named `world` are in world axes, the others in the contact's: two tangents, then the
-/// normal as z. Under a flat ground both are the same.
+/// One contact of each lane. Vectors are in the contact's axes, two tangents, then the normal as z, where nothing else is
+/// said. Under a flat ground those are the world's.
 template <class Real, int J>
 struct Contact {
-  Vec3<Real> point;                     ///< from the base's origin, world axes
-  Mat3<Real> axes;                      ///< tangents and normal; not used on flat ground
-  Array<Vec3<Real>, J> lever;           ///< the point's velocity for a unit rate of each joint, world axes
-  Real distance;                        ///< less the margin
-  Real pull;                            ///< k impedance distance: the reference acceleration's part along the normal
-  Real damping;                         ///< b
-  Real friction;                        ///< 0 where there is none
-  Real link;                            ///< number of joints that move it, and a quarter where it is a foot's
-  Real stiffness;                       ///< D of the normal row; 0 in lanes without a contact
-  Real tangent_stiffness;               ///< D of the tangential rows
-  Real cone_stiffness;                  ///< elliptic: D / (1 + mu^2); pyramidal: D of an edge
-  Real drag_stiffness, turn_stiffness;  ///< elliptic: the same times friction, and times its square
-  Real mu2;                             ///< elliptic: friction^2 / impratio
-  Vec3<Real> residual;                  ///< J a - aref
-  Vec3<Real> change;                    ///< of the residual for a unit step along the search direction
-  Vec3<Real> force;
-  Sym3<Real> hessian;  ///< of the cost, in the residual
-  Real zone;           ///< which piece of the cost the residual is on
+  // What a search takes along where it moves (stragglers.hpp).
+  Vec3<Real> point;            ///< from the base's origin, world axes
+  Array<Vec3<Real>, J> lever;  ///< the point's velocity for a unit rate of each joint, world axes
+  Vec3<Real> residual;         ///< J a - aref
+  Real friction;               ///< 0 where there is none
+  Real link;                   ///< number of joints that move it, and a quarter where it is a foot's
+  Real stiffness;              ///< D of the normal row; 0 in lanes without a contact
+  Real tangent_stiffness;      ///< D of the tangential rows
+  Real cone_stiffness;         ///< elliptic: D / (1 + mu^2); pyramidal: D of an edge
+  Real mu2;                    ///< elliptic: friction^2 / impratio
+  Mat3<Real> axes;             ///< tangents and normal, world axes; not used on flat ground
+  // Of an iteration.
+  Vec3<Real> change;  ///< of the residual for a unit step along the search direction
+  Real zone;          ///< which piece of the cost the residual is on
+  // Before the search.
+  Real distance;  ///< less the margin
+  Real pull;      ///< k impedance distance: the reference acceleration's part along the normal
+  Real damping;   ///< b
 };
 
 template <class Real, int J>

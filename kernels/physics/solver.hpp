@@ -29,10 +29,9 @@ struct JointRows {
   Real friction[J];        ///< D (a - aref): minus the force where that is within the loss
   Real friction_slope[J];  ///< D
   Real loss[J];
-  Real limit[J];       ///< residual
-  Real limit_sign[J];  ///< 1 at the lower limit, -1 at the upper, 0 within
-  Real limit_stiffness[J];
-  bool limits;  ///< whether any lane has an active one
+  Real limit[J];            ///< residual
+  Real limit_sign[J];       ///< 1 at the lower limit, -1 at the upper, 0 within
+  Real limit_stiffness[J];  ///< 0 within the limits
 };
 
 template <class Model, class Real, int J>
@@ -52,8 +51,9 @@ STAMPEDE_FN void joint_rows(const Model& model, const typename Model::Limb& limb
     any_limit = any_limit || on;
     rows.limit_sign[i] = select(on, select(below < above, Real(1), Real(-1)), Real(0));
   }
-  rows.limits = model.options.limits && any_together(any_limit);
-  if (rows.limits) {
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) rows.limit_stiffness[i] = Real(0);
+  if (model.options.limits && any_together(any_limit)) {
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
       const auto& joint = limb.joint[i];
@@ -67,15 +67,6 @@ STAMPEDE_FN void joint_rows(const Model& model, const typename Model::Limb& limb
           on, sign * (a[i] + joint.limit.damping * s.v[i]) + joint.limit.stiffness * impedance * violation, Real(0));
     }
   }
-}
-
-/// Force, Hessian and zone at a residual; returns 1 / |slip| of an elliptic cone.
-template <bool kFlat, class Model, class Real, int J>
-STAMPEDE_FN Real evaluate_cone(const Model& model, Contact<Real, J>& c, Vec3<Real> residual) {
-  if constexpr (!kFlat) {
-    if (model.options.pyramidal) return evaluate_pyramid(c, residual);
-  }
-  return evaluate_elliptic(c, residual);
 }
 
 /// A world vector in the contact's axes.
@@ -98,7 +89,7 @@ STAMPEDE_FN Vec3<Real> point_motion(const Contact<Real, J>& c, Vec3<Real> angula
   return to_contact<kFlat>(c, moved);
 }
 
-/// Completes the contacts: levers, stiffnesses, residual at the accelerations given, force and zone.
+/// Completes the contacts: levers, stiffnesses, residual at the accelerations given.
 template <bool kFlat, class Model, class Real, int J>
 STAMPEDE_FN void contact_rows(const Model& model, const PhysicsState<Real, J>& s, const Kinematics<Real, J>& k,
                               const Acceleration<Real, J>& a, ContactSet<Real, J>& set) {
@@ -117,7 +108,6 @@ STAMPEDE_FN void contact_rows(const Model& model, const PhysicsState<Real, J>& s
     Vec3<Real> residual = acceleration + velocity * c.damping;
     residual.z += c.pull;
     c.residual = select(c.stiffness > Real(0), residual, zero3<Real>());
-    evaluate_cone<kFlat>(model, c, c.residual);
   }
 }
 
@@ -138,13 +128,14 @@ STAMPEDE_FN void clear(Real (&block)[21]) {
   }
 }
 
-/// Adds J' H J and -J' f of a contact to `before`, which is `system.limb` itself unless it is the `kFirst` one, which also
+/// Adds J' H J and -J' f of a contact with the force and Hessian `cone` to `before`, which is `system.limb` itself unless it is the `kFirst` one, which also
 /// writes the base's block instead of adding to it: every number that goes to memory once less counts.
 template <bool kFlat, bool kFirst, class Real, int J>
-STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, bool floating, const LimbBlock<Real, J>& before,
-                                   const Real (&diagonal)[J], NewtonSystem<Real, J>& system) {
-  Vec3<Real> f = contact.force;
-  Sym3<Real> g = contact.hessian;
+STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, const ConeForce<Real>& cone, bool floating,
+                                   const LimbBlock<Real, J>& before, const Real (&diagonal)[J],
+                                   NewtonSystem<Real, J>& system) {
+  Vec3<Real> f = cone.force;
+  Sym3<Real> g = cone.hessian;
   if constexpr (!kFlat) {
     f = contact.axes * f;
     g = rotate(contact.axes, g);
@@ -199,241 +190,248 @@ STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, bool floatin
   put(2, 0, c.y * az.z - c.z * ay.z), put(2, 1, c.z * ax.z - c.x * az.z), put(2, 2, c.x * ay.z - c.y * ax.z);
 }
 
-/// Solves for the acceleration. `a` comes with the start and leaves with the result.
-template <class Shape, bool kFlat, class Model, class Real, int J>
-STAMPEDE_FN void solve(const Model& model, const typename Model::Limb& limb, const PhysicsVariation<Real, J>& variation,
-                       const PhysicsState<Real, J>& s, const Kinematics<Real, J>& k, const MassMatrix<Real, J>& m,
-                       const BiasForces<Real, J>& bias, const AppliedForces<Real, J>& applied, ContactSet<Real, J>& set,
-                       Acceleration<Real, J>& a, PhysicsCounts<Real>& counts) {
-  constexpr int kGroup = Shape::kGroup;
-  const bool floating = model.options.floating;
-  const Real zero(0), one(1), infinite(1e30f);
-  if (!floating) {
+/// A search on its way. Each lane's own, but for what belongs to the group and is the same in its lanes.
+template <class Real, int J>
+struct NewtonSearch {
+  MaskOf<Real> active;  ///< where the end has not been reached
+  Acceleration<Real, J> a;
+  JointRows<Real, J> rows;
+  // M a - (applied - bias), the gradient of the first term, kept up to date along the way: shares of the lanes, what is
+  // common to a group, joints.
+  Real slope_share[6], slope_common[6], slope_joint[J];
+  Real iterations;  ///< taken
+  Real capped;      ///< 1 where the cap on iterations ended the search
+};
+
+/// Starts a search at the acceleration in `search.a`, and completes the contacts.
+template <bool kFlat, class Model, class Real, int J>
+STAMPEDE_FN void start_search(const Model& model, const typename Model::Limb& limb,
+                              const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
+                              const Kinematics<Real, J>& k, const MassMatrix<Real, J>& m,
+                              const BiasForces<Real, J>& bias, const AppliedForces<Real, J>& applied,
+                              ContactSet<Real, J>& set, NewtonSearch<Real, J>& search) {
+  const Real zero(0);
+  Acceleration<Real, J>& a = search.a;
+  if (!model.options.floating) {
     STAMPEDE_UNROLL
     for (int c = 0; c < 6; ++c) a.base[c] = zero;
   }
-  JointRows<Real, J> rows;
-  joint_rows(model, limb, variation, s, a.joint, rows);
+  joint_rows(model, limb, variation, s, a.joint, search.rows);
   contact_rows<kFlat>(model, s, k, a, set);
+  multiply(m, a.base, a.joint, search.slope_share, search.slope_common, search.slope_joint);
+  Real share[6], common[6];
+  unpack(bias.share, share);
+  unpack(bias.base - applied.base, common);
+  STAMPEDE_UNROLL
+  for (int c = 0; c < 6; ++c) search.slope_share[c] += share[c], search.slope_common[c] += common[c];
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) search.slope_joint[i] += bias.joint[i] - applied.joint[i];
+  search.active = zero < Real(1);
+  search.iterations = search.capped = zero;
+}
 
-  // M a - (applied - bias): the gradient of the first term, kept up to date along the way.
-  Real slope_share[6], slope_common[6], slope_joint[J];
-  multiply(m, a.base, a.joint, slope_share, slope_common, slope_joint);
-  {
-    Real share[6], common[6];
-    unpack(bias.share, share);
-    unpack(bias.base - applied.base, common);
-    STAMPEDE_UNROLL
-    for (int c = 0; c < 6; ++c) slope_share[c] += share[c], slope_common[c] += common[c];
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) slope_joint[i] += bias.joint[i] - applied.joint[i];
-  }
+/// One iteration: Newton's direction and the exact line search along it, where the search is active. Nothing of other lanes
+/// changes.
+template <class Shape, bool kFlat, class Model, class Real, int J>
+STAMPEDE_CALLED void advance_search(const Model& model, const MassMatrix<Real, J>& m, ContactSet<Real, J>& set,
+                                    NewtonSearch<Real, J>& search) {
+  constexpr int kGroup = Shape::kGroup;
+  const bool floating = model.options.floating;
+  const Real zero(0), one(1), infinite(1e30f);
+  JointRows<Real, J>& rows = search.rows;
+  MaskOf<Real> any_limit = zero > one;
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) any_limit = any_limit || rows.limit_stiffness[i] > zero;
+  const bool limits = model.options.limits && any_together(any_limit);
   Real common_block[21];
   inertia_block(m.base, common_block);
 
-  MaskOf<Real> active = zero < one;
-  for (int iteration = 0;; ++iteration) {
-    // ---- Newton's direction
-    NewtonSystem<Real, J> system;
-    Real diagonal[J];  // what joint rows add
-    STAMPEDE_UNROLL
-    for (int c = 0; c < 6; ++c) system.gradient_base[c] = slope_share[c];
-    MaskOf<Real> drags_back[J], drags_on[J];
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) {
-      system.gradient_joint[i] = slope_joint[i] + min(max(rows.friction[i], -rows.loss[i]), rows.loss[i]);
-      drags_on[i] = rows.friction[i] <= -rows.loss[i];
-      drags_back[i] = rows.friction[i] >= rows.loss[i];
-      diagonal[i] = select(drags_on[i] || drags_back[i], zero, rows.friction_slope[i]);
-    }
-    if (rows.limits) {
-      STAMPEDE_UNROLL
-      for (int i = 0; i < J; ++i) {
-        const Real stiffness = select(rows.limit[i] < zero, rows.limit_stiffness[i], zero);
-        system.gradient_joint[i] += rows.limit_sign[i] * stiffness * rows.limit[i];
-        diagonal[i] += stiffness;
-      }
-    }
-    if (set.used == 0) {
-      clear(system.base);
-      copy(m.limb, system.limb);
-      STAMPEDE_UNROLL
-      for (int i = 0; i < J; ++i) system.limb.block[lower(i, i)] += diagonal[i];
-    } else {
-      add_contact_terms<kFlat, true>(set.slot[0], floating, m.limb, diagonal, system);
-    }
-    STAMPEDE_NO_UNROLL
-    for (int q = 1; q < set.used; ++q) {
-      add_contact_terms<kFlat, false>(set.slot[q], floating, system.limb, diagonal, system);
-    }
-    Acceleration<Real, J> step;
-    {
-      Real right[J];
-      STAMPEDE_UNROLL
-      for (int i = 0; i < J; ++i) right[i] = system.gradient_joint[i];
-      solve_arrowhead<Shape>(floating, system.base, common_block, system.limb, system.gradient_base, slope_common,
-                             right, step.base, step.joint);
-    }
-    Real slope_at_0 = zero, common_slope = zero;  // of the cost along the step
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) {
-      step.joint[i] = -step.joint[i];
-      slope_at_0 += system.gradient_joint[i] * step.joint[i];
-    }
-    STAMPEDE_UNROLL
-    for (int c = 0; c < 6; ++c) {
-      step.base[c] = -step.base[c];
-      slope_at_0 += system.gradient_base[c] * step.base[c];
-      common_slope += slope_common[c] * step.base[c];
-    }
-    slope_at_0 = group_sum<kGroup>(slope_at_0) + common_slope;
-    active = active && -slope_at_0 > Real(model.options.tolerance);
-    if (!any_together(active)) break;
-    if (iteration >= model.options.max_iterations) {
-      counts.capped += select(active, one, zero);
-      break;
-    }
-    counts.iterations += select(active, one, zero);
-
-    // ---- what the first term is along the step
-    Real curve_share[6], curve_common[6], curve_joint[J];
-    multiply(m, step.base, step.joint, curve_share, curve_common, curve_joint);
-    Real linear = zero, quadratic = zero, linear_common = zero, quadratic_common = zero;
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) {
-      linear += slope_joint[i] * step.joint[i];
-      quadratic += curve_joint[i] * step.joint[i];
-    }
-    STAMPEDE_UNROLL
-    for (int c = 0; c < 6; ++c) {
-      linear += slope_share[c] * step.base[c];
-      quadratic += curve_share[c] * step.base[c];
-      linear_common += slope_common[c] * step.base[c];
-      quadratic_common += curve_common[c] * step.base[c];
-    }
-
-    // ---- exact line search: the root of the slope. The last evaluation leaves forces and Hessians for the next iteration.
-    Real alpha = select(active, one, zero), slope, curvature;
-    MaskOf<Real> changed = zero > one;  // a row is on another piece of its cost after a full step
-    Real turned = zero;                 // how far sliding directions turn in a full step, squared
-    Real friction_step[J], limit_step[J];
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) {
-      friction_step[i] = rows.friction_slope[i] * step.joint[i];
-      limit_step[i] = rows.limit_sign[i] * step.joint[i];
-    }
-    const auto evaluate = [&](auto first) {
-      constexpr bool kFirst = decltype(first)::value;
-      slope = linear + alpha * quadratic;
-      curvature = quadratic;
-      STAMPEDE_NO_UNROLL
-      for (int q = 0; q < set.used; ++q) {
-        Contact<Real, J>& c = set.slot[q];
-        if constexpr (kFirst) {
-          c.change = point_motion<kFlat>(c, Vec3<Real>{step.base[0], step.base[1], step.base[2]},
-                                         Vec3<Real>{step.base[3], step.base[4], step.base[5]}, step.joint);
-        }
-        const Real zone = c.zone;
-        const Real inverse_slip = evaluate_cone<kFlat>(model, c, c.residual + c.change * alpha);
-        slope -= dot(c.force, c.change);
-        curvature += dot(c.change, c.hessian * c.change);
-        if constexpr (kFirst) {
-          const MaskOf<Real> on = c.stiffness > zero;
-          changed = changed || (on && zone != c.zone);
-          const Real sideways = c.change.x * c.change.x + c.change.y * c.change.y +
-                                c.change.z * c.change.z * Real(model.options.inverse_impratio);
-          turned += select(on && c.zone == Real(2), sideways * inverse_slip * inverse_slip, zero);
-        }
-      }
-      STAMPEDE_UNROLL
-      for (int i = 0; i < J; ++i) {
-        const Real e = rows.friction[i] + alpha * friction_step[i];
-        const MaskOf<Real> on = e <= -rows.loss[i], back = e >= rows.loss[i];
-        slope += step.joint[i] * min(max(e, -rows.loss[i]), rows.loss[i]);
-        curvature += select(on || back, zero, friction_step[i] * step.joint[i]);
-        if constexpr (kFirst) changed = changed || on != drags_on[i] || back != drags_back[i];
-      }
-      if (rows.limits) {
-        STAMPEDE_UNROLL
-        for (int i = 0; i < J; ++i) {
-          const Real e = rows.limit[i] + alpha * limit_step[i];
-          const Real stiffness = select(e < zero, rows.limit_stiffness[i], zero);
-          slope += limit_step[i] * stiffness * e;
-          curvature += stiffness * limit_step[i] * limit_step[i];
-          if constexpr (kFirst) changed = changed || (e < zero) != (rows.limit[i] < zero);
-        }
-      }
-      slope = group_sum<kGroup>(slope) + linear_common + alpha * quadratic_common;
-      curvature = group_sum<kGroup>(curvature) + quadratic_common;
-    };
-    evaluate(std::true_type());
-    const Real enough = Real(model.options.line_search_tolerance) * -slope_at_0;
-    MaskOf<Real> searching = active && abs(slope) > enough;
-    const MaskOf<Real> full = active && !searching;
-    Real low = zero, high = infinite, slope_low = slope_at_0, slope_high = one, before = infinite;
-    for (int evaluations = 1; any_together(searching) && evaluations < model.options.max_line_search; ++evaluations) {
-      // Newton from the last point, where that stays inside the bracket and the slope has fallen well. Else the kink
-      // nearest to the secant's root (where a contact's sliding direction turns, and the slope is steep), else that root,
-      // or, every third time, the middle.
-      const MaskOf<Real> left = slope < zero;
-      low = select(left, alpha, low), slope_low = select(left, slope, slope_low);
-      high = select(left, high, alpha), slope_high = select(left, slope_high, slope);
-      const MaskOf<Real> open = high > Real(1e29f);
-      Real next = alpha - slope * reciprocal(curvature);
-      const MaskOf<Real> good = next > low && next < high && abs(slope) < Real(0.5f) * before;
-      before = abs(slope);
-      const bool halve = evaluations % 3 == 0;
-      if (any_together(searching && !good)) {
-        Real inside = low - slope_low * (high - low) * reciprocal(slope_high - slope_low);
-        if (halve) inside = Real(0.5f) * (low + high);
-        Real nearest = infinite, kink = inside;
-        if (!halve) {
-          const Real edge = Real(1e-3f) * (high - low);
-          STAMPEDE_NO_UNROLL
-          for (int q = 0; q < set.used; ++q) {
-            const Contact<Real, J>& c = set.slot[q];
-            const Real speed2 = c.change.x * c.change.x + c.change.y * c.change.y;
-            const Real at =
-                -(c.residual.x * c.change.x + c.residual.y * c.change.y) * reciprocal(max(speed2, Real(1e-20f)));
-            const MaskOf<Real> within = at > low + edge && at < high - edge && c.stiffness > zero;
-            const Real away = abs(at - inside);
-            const MaskOf<Real> nearer = within && away < nearest;
-            nearest = select(nearer, away, nearest);
-            kink = select(nearer, at, kink);
-          }
-          const Real nearest_of_group = group_min<kGroup>(nearest);
-          kink = group_min<kGroup>(select(nearest <= nearest_of_group, kink, infinite));
-        }
-        next = select(good, next, select(open, alpha + alpha, kink));
-      }
-      if (halve) before = infinite;
-      alpha = select(searching, next, alpha);
-      evaluate(std::false_type());
-      searching = searching && abs(slope) > enough;
-    }
-
-    // ---- the step. Residuals are carried along: computed anew, they would lose what is small.
-    STAMPEDE_UNROLL
-    for (int c = 0; c < 6; ++c) {
-      a.base[c] += alpha * step.base[c];
-      slope_share[c] += alpha * curve_share[c];
-      slope_common[c] += alpha * curve_common[c];
-    }
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) {
-      a.joint[i] += alpha * step.joint[i];
-      slope_joint[i] += alpha * curve_joint[i];
-      rows.friction[i] += alpha * friction_step[i];
-      if (rows.limits) rows.limit[i] += alpha * limit_step[i];
-    }
-    STAMPEDE_NO_UNROLL
-    for (int q = 0; q < set.used; ++q) set.slot[q].residual = set.slot[q].residual + set.slot[q].change * alpha;
-
-    const Real unsettled = group_sum<kGroup>(select(changed, one, zero));
-    const Real left_over = -slope_at_0 * (Real(1e-6f) + Real(4) * group_sum<kGroup>(turned));
-    active = active && !(full && unsettled < Real(0.5f) && left_over < Real(model.options.tolerance));
-    if (!any_together(active)) break;
+  // ---- Newton's direction
+  NewtonSystem<Real, J> system;
+  Real diagonal[J];  // what joint rows add
+  STAMPEDE_UNROLL
+  for (int c = 0; c < 6; ++c) system.gradient_base[c] = search.slope_share[c];
+  MaskOf<Real> drags_back[J], drags_on[J];
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    system.gradient_joint[i] = search.slope_joint[i] + min(max(rows.friction[i], -rows.loss[i]), rows.loss[i]);
+    drags_on[i] = rows.friction[i] <= -rows.loss[i];
+    drags_back[i] = rows.friction[i] >= rows.loss[i];
+    diagonal[i] = select(drags_on[i] || drags_back[i], zero, rows.friction_slope[i]);
   }
-}
+  if (limits) {
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      const Real stiffness = select(rows.limit[i] < zero, rows.limit_stiffness[i], zero);
+      system.gradient_joint[i] += rows.limit_sign[i] * stiffness * rows.limit[i];
+      diagonal[i] += stiffness;
+    }
+  }
+  if (set.used == 0) {
+    clear(system.base);
+    copy(m.limb, system.limb);
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) system.limb.block[lower(i, i)] += diagonal[i];
+  } else {
+    const ConeForce<Real> cone = cone_force<kFlat>(model, set.slot[0], set.slot[0].residual);
+    set.slot[0].zone = cone.zone;
+    add_contact_terms<kFlat, true>(set.slot[0], cone, floating, m.limb, diagonal, system);
+  }
+  STAMPEDE_NO_UNROLL
+  for (int q = 1; q < set.used; ++q) {
+    const ConeForce<Real> cone = cone_force<kFlat>(model, set.slot[q], set.slot[q].residual);
+    set.slot[q].zone = cone.zone;
+    add_contact_terms<kFlat, false>(set.slot[q], cone, floating, system.limb, diagonal, system);
+  }
+  Acceleration<Real, J> step;
+  {
+    Real right[J];
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) right[i] = system.gradient_joint[i];
+    solve_arrowhead<Shape>(floating, system.base, common_block, system.limb, system.gradient_base, search.slope_common,
+                           right, step.base, step.joint);
+  }
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) step.joint[i] = -step.joint[i];
+  STAMPEDE_UNROLL
+  for (int c = 0; c < 6; ++c) step.base[c] = -step.base[c];
+  const Real slope_at_0 =  // of the cost along the step
+      group_sum<kGroup>(dot(system.gradient_base, step.base) + dot(system.gradient_joint, step.joint)) +
+      dot(search.slope_common, step.base);
+  MaskOf<Real> active = search.active && -slope_at_0 > Real(model.options.tolerance);
+  const MaskOf<Real> beyond = search.iterations > Real(static_cast<float>(model.options.max_iterations) - 0.5f);
+  search.capped = select(active && beyond, one, search.capped);
+  active = active && !beyond;
+  search.active = active;
+  if (!any_together(active)) return;
+  search.iterations += select(active, one, zero);
 
+  // ---- what the first term is along the step
+  Real curve_share[6], curve_common[6], curve_joint[J];
+  multiply(m, step.base, step.joint, curve_share, curve_common, curve_joint);
+  const Real linear = dot(search.slope_share, step.base) + dot(search.slope_joint, step.joint);
+  const Real quadratic = dot(curve_share, step.base) + dot(curve_joint, step.joint);
+  const Real linear_common = dot(search.slope_common, step.base), quadratic_common = dot(curve_common, step.base);
+
+  // ---- exact line search: the root of the slope.
+  Real alpha = one, slope, curvature;
+  MaskOf<Real> changed = zero > one;  // a row is on another piece of its cost after a full step
+  Real turned = zero;                 // how far sliding directions turn in a full step, squared
+  Real friction_step[J], limit_step[J];
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    friction_step[i] = rows.friction_slope[i] * step.joint[i];
+    limit_step[i] = rows.limit_sign[i] * step.joint[i];
+  }
+  const auto evaluate = [&](auto first) {
+    constexpr bool kFirst = decltype(first)::value;
+    slope = linear + alpha * quadratic;
+    curvature = quadratic;
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      const Real e = rows.friction[i] + alpha * friction_step[i];
+      const MaskOf<Real> on = e <= -rows.loss[i], back = e >= rows.loss[i];
+      slope += step.joint[i] * min(max(e, -rows.loss[i]), rows.loss[i]);
+      curvature += select(on || back, zero, friction_step[i] * step.joint[i]);
+      if constexpr (kFirst) changed = changed || on != drags_on[i] || back != drags_back[i];
+    }
+    if (limits) {
+      STAMPEDE_UNROLL
+      for (int i = 0; i < J; ++i) {
+        const Real e = rows.limit[i] + alpha * limit_step[i];
+        const Real stiffness = select(e < zero, rows.limit_stiffness[i], zero);
+        slope += limit_step[i] * stiffness * e;
+        curvature += stiffness * limit_step[i] * limit_step[i];
+        if constexpr (kFirst) changed = changed || (e < zero) != (rows.limit[i] < zero);
+      }
+    }
+    STAMPEDE_NO_UNROLL
+    for (int q = 0; q < set.used; ++q) {
+      Contact<Real, J>& c = set.slot[q];
+      if constexpr (kFirst) {
+        c.change = point_motion<kFlat>(c, Vec3<Real>{step.base[0], step.base[1], step.base[2]},
+                                       Vec3<Real>{step.base[3], step.base[4], step.base[5]}, step.joint);
+      }
+      const ConeSlope<Real> cone = cone_slope<kFlat>(model, c, c.residual + c.change * alpha, c.change);
+      slope += cone.slope;
+      curvature += cone.curvature;
+      if constexpr (kFirst) {
+        const MaskOf<Real> on = c.stiffness > zero;
+        changed = changed || (on && cone.zone != c.zone);
+        const Real sideways = c.change.x * c.change.x + c.change.y * c.change.y +
+                              c.change.z * c.change.z * Real(model.options.inverse_impratio);
+        turned += select(on && cone.zone == Real(2), sideways * cone.inverse_slip * cone.inverse_slip, zero);
+      }
+    }
+    slope = group_sum<kGroup>(slope) + (linear_common + alpha * quadratic_common);
+    curvature = group_sum<kGroup>(curvature) + quadratic_common;
+  };
+  evaluate(std::true_type());
+  alpha = select(active, one, zero);
+  const Real enough = Real(model.options.line_search_tolerance) * -slope_at_0;
+  MaskOf<Real> searching = active && abs(slope) > enough;
+  const MaskOf<Real> full = active && !searching;
+  Real low = zero, high = infinite, slope_low = slope_at_0, slope_high = one, before = infinite;
+  for (int evaluations = 1; any_together(searching) && evaluations < model.options.max_line_search; ++evaluations) {
+    // Newton from the last point, where that stays inside the bracket and the slope has fallen well. Else the kink
+    // nearest to the secant's root (where a contact's sliding direction turns, and the slope is steep), else that root,
+    // or, every third time, the middle.
+    const MaskOf<Real> left = slope < zero;
+    low = select(left, alpha, low), slope_low = select(left, slope, slope_low);
+    high = select(left, high, alpha), slope_high = select(left, slope_high, slope);
+    const MaskOf<Real> open = high > Real(1e29f);
+    Real next = alpha - slope * reciprocal(curvature);
+    const MaskOf<Real> good = next > low && next < high && abs(slope) < Real(0.5f) * before;
+    before = abs(slope);
+    const bool halve = evaluations % 3 == 0;
+    if (any_together(searching && !good)) {
+      Real inside = low - slope_low * (high - low) * reciprocal(slope_high - slope_low);
+      if (halve) inside = Real(0.5f) * (low + high);
+      Real nearest = infinite, kink = inside;
+      if (!halve) {
+        const Real edge = Real(1e-3f) * (high - low);
+        STAMPEDE_NO_UNROLL
+        for (int q = 0; q < set.used; ++q) {
+          const Contact<Real, J>& c = set.slot[q];
+          const Real speed2 = c.change.x * c.change.x + c.change.y * c.change.y;
+          const Real at =
+              -(c.residual.x * c.change.x + c.residual.y * c.change.y) * reciprocal(max(speed2, Real(1e-20f)));
+          const MaskOf<Real> within = at > low + edge && at < high - edge && c.stiffness > zero;
+          const Real away = abs(at - inside);
+          const MaskOf<Real> nearer = within && away < nearest;
+          nearest = select(nearer, away, nearest);
+          kink = select(nearer, at, kink);
+        }
+        const Real nearest_of_group = group_min<kGroup>(nearest);
+        kink = group_min<kGroup>(select(nearest <= nearest_of_group, kink, infinite));
+      }
+      next = select(good, next, select(open, alpha + alpha, kink));
+    }
+    if (halve) before = infinite;
+    alpha = select(searching, next, alpha);
+    evaluate(std::false_type());
+    searching = searching && abs(slope) > enough;
+  }
+
+  // ---- the step. Residuals are carried along: computed anew, they would lose what is small.
+  STAMPEDE_UNROLL
+  for (int c = 0; c < 6; ++c) {
+    search.a.base[c] += alpha * step.base[c];
+    search.slope_share[c] += alpha * curve_share[c];
+    search.slope_common[c] += alpha * curve_common[c];
+  }
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    search.a.joint[i] += alpha * step.joint[i];
+    search.slope_joint[i] += alpha * curve_joint[i];
+    rows.friction[i] += alpha * friction_step[i];
+    if (limits) rows.limit[i] += alpha * limit_step[i];
+  }
+  STAMPEDE_NO_UNROLL
+  for (int q = 0; q < set.used; ++q) set.slot[q].residual = set.slot[q].residual + set.slot[q].change * alpha;
+
+  const Real unsettled = group_sum<kGroup>(select(changed, one, zero));
+  const Real left_over = -slope_at_0 * (Real(1e-6f) + Real(4) * group_sum<kGroup>(turned));
+  search.active = active && !(full && unsettled < Real(0.5f) && left_over < Real(model.options.tolerance));
+}
 }  // namespace stampede

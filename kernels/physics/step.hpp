@@ -1,5 +1,5 @@
 #pragma once
-/// \file One step of time, from its stages, and the kernels that take environments through many.
+/// \file One step of time, from its stages.
 ///
 /// Semi-implicit Euler as MuJoCo does it: (M + h B) a = M x for the constrained acceleration x and the damping B, then
 /// velocities, then positions with the new velocities. Writing it as a = x - (M + h B)^-1 h B x keeps what float has.
@@ -12,19 +12,19 @@ namespace stampede {
 template <class Real, int J>
 struct PhysicsStages {
   Kinematics<Real, J> kinematics;
-  MassMatrix<Real, J> mass;
   BiasForces<Real, J> bias;
   AppliedForces<Real, J> applied;
   ContactSet<Real, J> contacts;
-  Acceleration<Real, J> acceleration;  ///< constrained, before implicit damping
+  MassMatrix<Real, J> mass;
+  NewtonSearch<Real, J> search;  ///< its acceleration, in the end, is the constrained one, before implicit damping
 };
 
-/// The stages up to the constrained acceleration. The state's last accelerations are moved on.
+/// The stages up to the search for the constrained acceleration, which is ready to be advanced then.
 template <class Shape, class Model, class Ground, class Real, int J>
-STAMPEDE_FN void forward_dynamics(const Model& model, const typename Model::Limb& limb, const Ground& ground,
-                                  const PhysicsVariation<Real, J>& variation, const Array<Real, J>& control, Index lane,
-                                  PhysicsState<Real, J>& s, PhysicsStages<Real, J>& stages,
-                                  PhysicsCounts<Real>& counts) {
+STAMPEDE_FN void prepare_step(const Model& model, const typename Model::Limb& limb, const Ground& ground,
+                              const PhysicsVariation<Real, J>& variation, const Array<Real, J>& control, Index lane,
+                              const PhysicsState<Real, J>& s, PhysicsStages<Real, J>& stages,
+                              PhysicsCounts<Real>& counts) {
   kinematics(model, limb, variation, s, stages.kinematics);
   mass_matrix<Shape>(limb, variation, stages.kinematics, stages.mass);
   bias_forces(variation, s, stages.kinematics, stages.bias);
@@ -36,20 +36,15 @@ STAMPEDE_FN void forward_dynamics(const Model& model, const typename Model::Limb
   Real last[6], earlier[6];
   unpack(s.base_acceleration, last);
   unpack(s.earlier_base_acceleration, earlier);
-  Acceleration<Real, J>& a = stages.acceleration;
+  Acceleration<Real, J>& a = stages.search.a;
   STAMPEDE_UNROLL
   for (int c = 0; c < 6; ++c) a.base[c] = last[c] + Real(0.5f) * (last[c] - earlier[c]);
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
     a.joint[i] = s.acceleration[i] + Real(0.5f) * (s.acceleration[i] - s.earlier_acceleration[i]);
   }
-  solve<Shape, Ground::kFlat>(model, limb, variation, s, stages.kinematics, stages.mass, stages.bias, stages.applied,
-                              stages.contacts, a, counts);
-  s.earlier_base_acceleration = s.base_acceleration;
-  s.earlier_acceleration = s.acceleration;
-  s.base_acceleration = pack_spatial(a.base);
-  STAMPEDE_UNROLL
-  for (int i = 0; i < J; ++i) s.acceleration[i] = a.joint[i];
+  start_search<Ground::kFlat>(model, limb, variation, s, stages.kinematics, stages.mass, stages.bias, stages.applied,
+                              stages.contacts, stages.search);
 }
 
 /// The quaternion of a rotation by the vector `half`, twice over: |half| < 1.
@@ -74,16 +69,22 @@ STAMPEDE_FN Quat<Real> turn_by_twice(Vec3<Real> half) {
   }
 }
 
-/// Velocities and positions a time step on.
+/// Velocities and positions a time step on. The state's last accelerations are moved on.
 template <class Shape, class Model, class Real, int J>
-STAMPEDE_FN void integrate(const Model& model, const typename Model::Limb& limb, PhysicsStages<Real, J>& stages,
-                           PhysicsState<Real, J>& s) {
+STAMPEDE_CALLED void integrate(const Model& model, const typename Model::Limb& limb, const Mat3<Real>& base,
+                               const MassMatrix<Real, J>& mass, const Real (&velocity_gain)[J],
+                               const Acceleration<Real, J>& constrained, PhysicsState<Real, J>& s) {
   const Real h(model.options.timestep);
-  Acceleration<Real, J> a = stages.acceleration;
+  Acceleration<Real, J> a = constrained;
+  s.earlier_base_acceleration = s.base_acceleration;
+  s.earlier_acceleration = s.acceleration;
+  s.base_acceleration = pack_spatial(a.base);
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) s.acceleration[i] = a.joint[i];
   if (model.options.implicit_damping || model.options.implicit_actuators) {
     Real share[21], common[21], right[J], none_share[6], none_common[6];
-    LimbBlock<Real, J> block = stages.mass.limb;
-    inertia_block(stages.mass.base, common);
+    LimbBlock<Real, J> block = mass.limb;
+    inertia_block(mass.base, common);
     clear(share);
     STAMPEDE_UNROLL
     for (int c = 0; c < 6; ++c) none_share[c] = none_common[c] = Real(0);
@@ -91,7 +92,7 @@ STAMPEDE_FN void integrate(const Model& model, const typename Model::Limb& limb,
     for (int i = 0; i < J; ++i) {
       Real damping(0);
       if (model.options.implicit_damping) damping += limb.joint[i].damping;
-      if (model.options.implicit_actuators) damping -= stages.applied.velocity_gain[i];
+      if (model.options.implicit_actuators) damping -= velocity_gain[i];
       block.block[lower(i, i)] += h * damping;
       right[i] = h * damping * a.joint[i];
     }
@@ -110,22 +111,12 @@ STAMPEDE_FN void integrate(const Model& model, const typename Model::Limb& limb,
   }
   if (!model.options.floating) return;
   s.velocity = s.velocity + Vec3<Real>{a.base[3], a.base[4], a.base[5]} * h;
-  s.spin = s.spin + multiply_transposed(stages.kinematics.base, Vec3<Real>{a.base[0], a.base[1], a.base[2]}) * h;
+  s.spin = s.spin + multiply_transposed(base, Vec3<Real>{a.base[0], a.base[1], a.base[2]}) * h;
   s.position = s.position + s.velocity * h;
   const Quat<Real> turned = s.orientation * turn_by_twice(s.spin * (h * Real(0.5f)));
   const Real scale =
       reciprocal_sqrt(turned.w * turned.w + turned.x * turned.x + turned.y * turned.y + turned.z * turned.z);
   s.orientation = {turned.w * scale, turned.x * scale, turned.y * scale, turned.z * scale};
-}
-
-/// One step.
-template <class Shape, class Model, class Ground, class Real, int J>
-STAMPEDE_FN void step(const Model& model, const typename Model::Limb& limb, const Ground& ground,
-                      const PhysicsVariation<Real, J>& variation, const Array<Real, J>& control, Index lane,
-                      PhysicsState<Real, J>& s, PhysicsCounts<Real>& counts) {
-  PhysicsStages<Real, J> stages;
-  forward_dynamics<Shape>(model, limb, ground, variation, control, lane, s, stages, counts);
-  integrate<Shape>(model, limb, stages, s);
 }
 
 }  // namespace stampede

@@ -222,7 +222,7 @@ std::vector<float> run(const Description& d, const Ground& ground, float& contac
   kernel.counts = counts.view();
   kernel.report = {nullptr, kPadded};
   kernel.steps = kSteps;
-  for (Index lane = 0; lane < kPadded; lane += kLanes<Real>) kernel.template operator()<Real>(lane);
+  kernel(Range{0, kPadded});
 
   contacts = 0;
   std::vector<float> ends;

@@ -1,0 +1,64 @@
+#pragma once
+/// \file What a launch keeps of its steps for whoever judges them, and for the counts.
+
+#include "kernels/physics/step.hpp"
+
+namespace stampede {
+
+/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the steps.
+template <class Real, int J>
+struct PhysicsRecord {
+  Array<Real, J> torque;     ///< the actuators' [N m]
+  Array<Real, J + 2> force;  ///< of the ground on the lane's share of the base, on each link, and on the foot [N]
+  Real touches;              ///< 1 where the foot touched in the last step
+  Real held;                 ///< 1 where the environment was left as it was
+};
+
+template <class Real, int J>
+STAMPEDE_FN void record_torques(const AppliedForces<Real, J>& applied, PhysicsRecord<Real, J>& record) {
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) record.torque[i] = max(record.torque[i], abs(applied.actuator[i]));
+}
+template <bool kFlat, class Model, class Real, int J>
+STAMPEDE_CALLED void record_forces(const Model& model, const ContactSet<Real, J>& contacts,
+                                   PhysicsRecord<Real, J>& record) {
+  Vec3<Real> force[J + 2];
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J + 2; ++i) force[i] = zero3<Real>();
+  record.touches = Real(0);
+  STAMPEDE_NO_UNROLL
+  for (int q = 0; q < contacts.used; ++q) {
+    const Contact<Real, J>& c = contacts.slot[q];
+    Vec3<Real> f = cone_force<kFlat>(model, c, c.residual).force;
+    if constexpr (!kFlat) f = c.axes * f;
+    f = select(c.stiffness > Real(0), f, zero3<Real>());
+    MaskOf<Real> foot = c.stiffness > Real(0);
+    STAMPEDE_UNROLL
+    for (int i = 0; i <= J; ++i) {
+      const MaskOf<Real> here = c.link == Real(static_cast<float>(i));
+      force[i] = force[i] + select(here, f, zero3<Real>());
+      foot = foot && !here;
+    }
+    force[J + 1] = force[J + 1] + select(foot, f, zero3<Real>());
+    record.touches = select(foot, Real(1), record.touches);
+  }
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J + 2; ++i) record.force[i] = max(record.force[i], sqrt(dot(force[i], force[i])));
+}
+
+/// Takes a finished search into the counts.
+template <class Real, int J>
+STAMPEDE_FN void take_counts(const NewtonSearch<Real, J>& search, PhysicsCounts<Real>& count) {
+  count.iterations += search.iterations;
+  count.capped += search.capped;
+}
+
+/// The robots of a pack, or that of a lane, on their way through a launch.
+template <class Real, int J>
+struct MovingRobots {
+  PhysicsState<Real, J> s;
+  PhysicsCounts<Real> counts;
+  PhysicsRecord<Real, J> record;
+};
+
+}  // namespace stampede
