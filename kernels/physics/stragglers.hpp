@@ -68,15 +68,18 @@ class Stragglers {
     while (left > kLeave) left = advance(stages.mass, stages.contacts, search);
 
     MovingRobots<Real, J>& robots = pack.robots;
-    const PhysicsCounts<Real> counts_before = robots.counts;
-    const PhysicsRecord<Real, J> record_before = robots.record;
-    take_counts(search, robots.counts);
-    if (records_) record_forces<kFlat>(model_, stages.contacts, robots.record);
     if (left == 0) {
+      take_counts(search, robots.counts);
+      if (records_) record_forces<kFlat>(model_, stages.contacts, robots.record);
       integrate<Shape>(model_, *model_.limb, stages.kinematics.base, stages.mass, stages.applied.velocity_gain,
                        search.a, robots.s);
       return;
     }
+    // What the stragglers have so far is taken for all, and taken back for them.
+    const PhysicsCounts<Real> counts = robots.counts;
+    const PhysicsRecord<Real, J> record = robots.record;
+    take_counts(search, robots.counts);
+    if (records_) record_forces<kFlat>(model_, stages.contacts, robots.record);
     pack.base = stages.kinematics.base;
     pack.mass = stages.mass;
     for (int i = 0; i < J; ++i) pack.velocity_gain[i] = stages.applied.velocity_gain[i];
@@ -84,8 +87,8 @@ class Stragglers {
     pack.straggling = left;
     for (int group = 0; group < kGroups; ++group) {
       if (!is_active(search, group)) continue;
-      copy_group<kGroup, Real>(counts_before, group, robots.counts, group);
-      if (records_) copy_group<kGroup, Real>(record_before, group, robots.record, group);
+      copy_group<kGroup, Real>(counts, group, robots.counts, group);
+      if (records_) copy_group<kGroup, Real>(record, group, robots.record, group);
       add(stages, pack, group);
     }
   }
