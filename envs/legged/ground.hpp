@@ -26,10 +26,9 @@ STAMPEDE_FN Real boxes_top(const TerrainView& map, Real x, Real y, Real otherwis
   for (int slot = 0; slot < map.boxes_per_cell; ++slot) {
     const Real index = box_in(map, slot, Vec3<Real>{x, y, Real(0.0f)});
     if (!any_together(index < Real(map.box_count - 0.5f))) break;
-    const auto at = to_int(index) * IntOf<Real>(6);
-    const auto number = [&](int i) { return gather_real(map.boxes + i, at, x); };
-    const MaskOf<Real> over = abs(x - number(0)) <= number(3) && abs(y - number(1)) <= number(4);
-    top = select(over, max(top, number(2) + number(5)), top);
+    const GroundBox<Real> box = box_at(map, index);
+    const MaskOf<Real> over = abs(x - box.middle.x) <= box.half.x && abs(y - box.middle.y) <= box.half.y;
+    top = select(over, max(top, box.middle.z + box.half.z), top);
   }
   return top;
 }

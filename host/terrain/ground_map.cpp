@@ -180,10 +180,9 @@ void index_ground(GroundMap& map, double reach, double link_reach,
   };
   map.boxes_at = buffer.size();
   for (const TerrainBox& box : map.boxes) {
-    buffer.insert(buffer.end(), std::begin(box.centre), std::end(box.centre));
-    buffer.insert(buffer.end(), std::begin(box.half), std::end(box.half));
+    for (const auto& part : {box.centre, box.half}) buffer.insert(buffer.end(), {part[0], part[1], part[2], 0.0f});
   }
-  buffer.insert(buffer.end(), {0.0f, 0.0f, -1e6f, 0.0f, 0.0f, 0.0f});
+  buffer.insert(buffer.end(), {0.0f, 0.0f, -1e6f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f});
   map.cells_at = buffer.size();
   for (const auto& list : lists) {
     for (std::size_t slot = 0; slot < static_cast<std::size_t>(map.boxes_per_cell); ++slot) {

@@ -28,9 +28,11 @@ struct Map {
     const int count = 12;
     for (int i = 0; i < count; ++i) {
       for (int k = 0; k < 3; ++k) boxes.push_back(uniform(generator));
+      boxes.push_back(0);
       for (int k = 0; k < 3; ++k) boxes.push_back(0.05f + 0.3f * uniform(generator));
+      boxes.push_back(0);
     }
-    boxes.insert(boxes.end(), {0, 0, -1e6f, 0, 0, 0});
+    boxes.insert(boxes.end(), {0, 0, -1e6f, 0, 0, 0, 0, 0});
     for (int i = 0; i < kCellColumns * kCellRows * kSlots; ++i) cells.push_back(static_cast<float>(i % (count + 1)));
     view.heights = heights.data(), view.boxes = boxes.data(), view.cells = cells.data();
     view.columns = kColumns, view.rows = kRows, view.cell_columns = kCellColumns, view.cell_rows = kCellRows;
@@ -274,7 +276,7 @@ TEST(Terrain, BoxesAgainstTheirFormula) {
     const int c = std::clamp(int(std::floor((p.x - double(kOriginX)) * 4)), 0, kCellColumns - 1);
     const int r = std::clamp(int(std::floor((p.y - double(kOriginY)) * 4)), 0, kCellRows - 1);
     const int box = int(map().cells[std::size_t((r * kCellColumns + c) * kSlots + 1)]);
-    const float* row = &map().boxes[std::size_t(box) * 6];
+    const float* row = &map().boxes[std::size_t(box) * 8];
     if (box == 12) {
       ++none;
       ASSERT_GT(got[i][0], 1e5f);
@@ -282,7 +284,7 @@ TEST(Terrain, BoxesAgainstTheirFormula) {
     }
     V normal;
     const double want = box_distance(p - V{double(row[0]), double(row[1]), double(row[2])},
-                                     {double(row[3]), double(row[4]), double(row[5])}, normal);
+                                     {double(row[4]), double(row[5]), double(row[6])}, normal);
     (want < 0 ? inside : outside)++;
     ASSERT_LE(std::fabs(double(got[i][0]) - (want - double(asked[i][3]))), 1e-6) << i;
     if (std::fabs(want) < 1e-4) continue;
@@ -299,7 +301,7 @@ TEST(Terrain, BoxesAgainstTheirFormula) {
 
 TEST(Terrain, TheMiddleOfABoxLeavesAsInMujoco) {
   // MuJoCo 3.17: the first of equally near sides; from the very middle towards the negative one.
-  const float boxes[12] = {0, 0, 0, 0.1f, 0.1f, 0.1f, 0, 0, -1e6f, 0, 0, 0}, cells[1] = {0};
+  const float boxes[16] = {0, 0, 0, 0, 0.1f, 0.1f, 0.1f, 0, 0, 0, -1e6f}, cells[1] = {0};
   TerrainView view = map().view;
   view.boxes = boxes, view.cells = cells, view.cell_columns = view.cell_rows = view.boxes_per_cell = 1;
   const Touch<float> t = touch_box(view, 0, zero3<float>(), 0.05f);
