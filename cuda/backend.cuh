@@ -88,7 +88,7 @@ class CudaBackend {
   }
 
   template <class Body>
-  void for_tiles(Index n, const Body& body) {
+  void for_tiles(Index n, const Body& body, Index = 1) {
     if (timing_) begin_marks();
     body(Context{this}, Range{0, n});
   }

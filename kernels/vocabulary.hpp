@@ -8,7 +8,8 @@
 /// that works on the `kLanes<Real>` elements first, first + 1, … side by side. `Real` is `float` under CUDA (a thread a
 /// lane), `Pack<float, W>` on a CPU (lanes.hpp), `double` in oracles of tasks and mathematics. Arrays that a kernel touches are padded to
 /// a multiple of `kMaxLanes`, so that the last pack of an array needs no special case: its surplus lanes compute
-/// something harmless, which nobody reads.
+/// something harmless, which nobody reads. A kernel that can do better with a whole range on a CPU has `operator()(Range)`
+/// besides, and is called with that there.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,12 +33,14 @@
 #define STAMPEDE_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
-/// Qualifies what is large and used in several places: called on a CPU, inlined into kernels of a GPU, where a call would put
-/// its arguments into memory.
+/// Qualifies what is large and used in several places, and must give the same bits in all of them: one body that is called on
+/// a CPU. Inlined into kernels of a GPU, where a call would put its arguments into memory.
 #if defined(__CUDACC__)
 #define STAMPEDE_CALLED STAMPEDE_FN
-#else
+#elif defined(__clang__)
 #define STAMPEDE_CALLED __attribute__((noinline)) inline
+#else
+#define STAMPEDE_CALLED __attribute__((noinline, noclone)) inline
 #endif
 
 /// Asks for a cache line that will be read soon.

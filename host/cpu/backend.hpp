@@ -131,10 +131,10 @@ class CpuBackend {
     });
   }
 
-  /// For rollouts: a tile's work has to be independent of the others'.
+  /// For rollouts: a tile's work has to be independent of the others'. Of `group` elements an environment is made.
   template <class Body>
-  void for_tiles(Index n, const Body& body) {
-    const Index tile = std::clamp(padded((n + threads() - 1) / threads()), Index{kMaxLanes}, kRolloutTile);
+  void for_tiles(Index n, const Body& body, Index group = 1) {
+    const Index tile = std::clamp(padded((n + threads() - 1) / threads()), Index{kMaxLanes}, kRolloutTile * group);
     for (ThreadClock& clock : clocks_) clock = {};
     pool_.run(static_cast<int>((n + tile - 1) / tile), [&](int thread, int task) {
       if (timing_) clocks_[static_cast<std::size_t>(thread)].last = Clock::now();

@@ -305,9 +305,8 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     kernel.counts = counts_.view(*backend_, report.data == nullptr);
     kernel.report = report;
     kernel.steps = steps;
-    backend_->for_tiles(lanes_ / kGroup, [&](const typename Backend::Context& context, Range envs) {
-      context.launch({envs.begin * kGroup, envs.end * kGroup}, kernel);
-    });
+    backend_->for_tiles(
+        lanes_, [&](const typename Backend::Context& context, Range range) { context.launch(range, kernel); }, kGroup);
   }
 
   void put_state(Index first, const double* qpos, const double* qvel, const double* qacc) {

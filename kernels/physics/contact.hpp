@@ -34,7 +34,7 @@ STAMPEDE_FN Real impedance_slack(const Softness<Constant>& softness, Real violat
 /// said. Under a flat ground those are the world's.
 template <class Real, int J>
 struct Contact {
-  // What a search takes along where it moves (stragglers.hpp).
+  // What a search takes along where it moves (stragglers.hpp) comes first, the axes last of it.
   Vec3<Real> point;            ///< from the base's origin, world axes
   Array<Vec3<Real>, J> lever;  ///< the point's velocity for a unit rate of each joint, world axes
   Vec3<Real> residual;         ///< J a - aref

@@ -14,6 +14,7 @@ struct PhysicsRecord {
   Real held;                 ///< 1 where the environment was left as it was
 };
 
+/// Takes a step's torques into the record, and its contact forces once its accelerations are found.
 template <class Real, int J>
 STAMPEDE_FN void record_torques(const AppliedForces<Real, J>& applied, PhysicsRecord<Real, J>& record) {
   STAMPEDE_UNROLL
@@ -48,9 +49,9 @@ STAMPEDE_CALLED void record_forces(const Model& model, const ContactSet<Real, J>
 
 /// Takes a finished search into the counts.
 template <class Real, int J>
-STAMPEDE_FN void take_counts(const NewtonSearch<Real, J>& search, PhysicsCounts<Real>& count) {
-  count.iterations += search.iterations;
-  count.capped += search.capped;
+STAMPEDE_FN void take_counts(const NewtonSearch<Real, J>& search, PhysicsCounts<Real>& counts) {
+  counts.iterations += search.iterations;
+  counts.capped += search.capped;
 }
 
 /// The robots of a pack, or that of a lane, on their way through a launch.

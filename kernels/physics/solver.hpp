@@ -128,8 +128,9 @@ STAMPEDE_FN void clear(Real (&block)[21]) {
   }
 }
 
-/// Adds J' H J and -J' f of a contact with the force and Hessian `cone` to `before`, which is `system.limb` itself unless it is the `kFirst` one, which also
-/// writes the base's block instead of adding to it: every number that goes to memory once less counts.
+/// Adds J' H J and -J' f of a contact, whose force and Hessian are `cone`, to `before`, which is `system.limb` itself
+/// unless it is the `kFirst` one, which also writes the base's block instead of adding to it: every number that goes to
+/// memory once less counts.
 template <bool kFlat, bool kFirst, class Real, int J>
 STAMPEDE_FN void add_contact_terms(const Contact<Real, J>& contact, const ConeForce<Real>& cone, bool floating,
                                    const LimbBlock<Real, J>& before, const Real (&diagonal)[J],
@@ -303,6 +304,8 @@ STAMPEDE_CALLED void advance_search(const Model& model, const MassMatrix<Real, J
   search.capped = select(active && beyond, one, search.capped);
   active = active && !beyond;
   search.active = active;
+  // What has overflowed is marked here: whether it is seen must not hang on neighbours that go on.
+  search.a.joint[0] = select(slope_at_0 == slope_at_0, search.a.joint[0], slope_at_0);
   if (!any_together(active)) return;
   search.iterations += select(active, one, zero);
 
@@ -434,4 +437,5 @@ STAMPEDE_CALLED void advance_search(const Model& model, const MassMatrix<Real, J
   const Real left_over = -slope_at_0 * (Real(1e-6f) + Real(4) * group_sum<kGroup>(turned));
   search.active = active && !(full && unsettled < Real(0.5f) && left_over < Real(model.options.tolerance));
 }
+
 }  // namespace stampede

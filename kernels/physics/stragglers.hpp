@@ -77,7 +77,7 @@ class Stragglers {
     }
     // What the stragglers have so far is taken for all, and taken back for them.
     const PhysicsCounts<Real> counts = robots.counts;
-    const PhysicsRecord<Real, J> record = robots.record;
+    const PhysicsRecord<Real, J> record = records_ ? robots.record : PhysicsRecord<Real, J>{};
     take_counts(search, robots.counts);
     if (records_) record_forces<kFlat>(model_, stages.contacts, robots.record);
     pack.base = stages.kinematics.base;
@@ -105,7 +105,7 @@ class Stragglers {
  private:
   /// As many robots of a pack as it does not wait for: moving one costs less than iterating with the others idle.
   static constexpr int kLeave = kGroups / 2;
-  /// What of a contact moves.
+  /// What of a contact moves: its first members.
   static constexpr int kContactRows =
       static_cast<int>((kFlat ? offsetof(Moved, axes) : offsetof(Moved, change)) / sizeof(Real));
 

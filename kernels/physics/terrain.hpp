@@ -8,7 +8,8 @@
 /// A sphere is compared with the 2 x 2 cells around its nearest grid point. That holds everything within half a spacing
 /// of its centre, sideways, so touching spheres of radius + margin up to that get the exact nearest
 /// point; of larger ones only the part within that distance of the axis is certain to be seen.
-/// Cost: `touch_heightfield` reads three rows of four numbers a lane, near the border it gathers 9; `touch_box` two rows.
+/// Cost: `touch_heightfield` reads three rows of four numbers a lane, near the border it gathers 9; `touch_box` two
+/// rows. One lane, or doubles, read number by number.
 ///
 /// Boxes are axis-aligned, and listed for each cell of a coarse grid that a centre may be in. Distances and normals are those of MuJoCo's sphere on a box.
 
