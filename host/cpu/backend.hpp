@@ -5,7 +5,7 @@
 ///
 /// - `Buffer<T>`, `upload`, `download`: arrays on the device;
 /// - `launch(n, kernel)`, `launch_single(kernel)`: over elements, and once;
-/// - `for_tiles(n, body)`: body(context, range) for ranges that cover [0, n). Within the body, launches on the context follow
+/// - `for_tiles(n, body, group)`: body(context, range) for ranges that cover [0, n). Within the body, launches on the context follow
 ///   each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to the threads; on
 ///   a GPU it is everything at once. `Scratch` holds what lives only within a tile;
 /// - `sum<K>(n, columns, functor, out)`: K sums for each column over n elements, in a fixed order;

@@ -165,8 +165,8 @@ struct StepPhysics {
         advance_search<Shape, Ground::kFlat>(model, stages.mass, stages.contacts, stages.search);
       }
       if (report.data != nullptr) return write_rows<Real>(report, lane, report_on<Shape>(stages));
-      take_counts(stages.search, robots.counts);
-      if (record.data != nullptr) record_forces<Ground::kFlat>(model, stages.contacts, robots.record);
+      take_search<Ground::kFlat>(model, stages.search, stages.contacts, record.data != nullptr, robots.counts,
+                                 robots.record);
       integrate<Shape>(model, limb_of<Real>(model, lane), stages.kinematics.base, stages.mass,
                        stages.applied.velocity_gain, stages.search.a, robots.s);
     }

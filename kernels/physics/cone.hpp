@@ -19,17 +19,31 @@ struct ConeForce {
   Real zone;           ///< which piece of the cost the residual is on
 };
 
+/// Where a residual is on an elliptic cone's cost.
+template <class Real>
+struct EllipticZone {
+  MaskOf<Real> free, stick;  ///< not both; sliding where neither
+  Real over;                 ///< r_n - f |r_t|: negative when sliding
+  Real inverse_slip;         ///< 1 / |r_t|
+  STAMPEDE_FN Real number() const { return select(free, Real(0), select(stick, Real(1), Real(2))); }
+};
+
 template <class Real, int J>
-STAMPEDE_FN ConeForce<Real> elliptic_force(const Contact<Real, J>& c, Vec3<Real> r) {
-  const Real zero(0);
+STAMPEDE_FN EllipticZone<Real> elliptic_zone(const Contact<Real, J>& c, Vec3<Real> r) {
   const Real slip2 = r.x * r.x + r.y * r.y;
   const Real inverse = reciprocal_sqrt(max(slip2, Real(1e-30f)));
   const Real t = c.friction * (slip2 * inverse);
-  const Real ux = r.x * inverse, uy = r.y * inverse;
   const MaskOf<Real> free = r.z >= t;
-  const MaskOf<Real> stick = c.mu2 * r.z + t <= zero && !free;
-  const MaskOf<Real> slide = !(free || stick);
-  const Real over = r.z - t;  // negative when sliding
+  return {free, c.mu2 * r.z + t <= Real(0) && !free, r.z - t, inverse};
+}
+
+template <class Real, int J>
+STAMPEDE_FN ConeForce<Real> elliptic_force(const Contact<Real, J>& c, Vec3<Real> r) {
+  const Real zero(0);
+  const EllipticZone<Real> at = elliptic_zone(c, r);
+  const Real inverse = at.inverse_slip, over = at.over;
+  const Real ux = r.x * inverse, uy = r.y * inverse;
+  const MaskOf<Real> free = at.free, stick = at.stick, slide = !(free || stick);
   const Real drag_stiffness = c.cone_stiffness * c.friction;
   const Real drag = drag_stiffness * over;
   ConeForce<Real> cone;
@@ -46,7 +60,7 @@ STAMPEDE_FN ConeForce<Real> elliptic_force(const Contact<Real, J>& c, Vec3<Real>
   cone.hessian.xy = select(slide, along * ux * uy, zero);
   cone.hessian.xx = select(slide, across + along * ux * ux, upright);
   cone.hessian.yy = select(slide, across + along * uy * uy, upright);
-  cone.zone = select(free, zero, select(stick, Real(1), Real(2)));
+  cone.zone = at.number();
   return cone;
 }
 
@@ -80,22 +94,19 @@ struct ConeSlope {
 template <class Real, int J>
 STAMPEDE_FN ConeSlope<Real> elliptic_slope(const Contact<Real, J>& c, Vec3<Real> r, Vec3<Real> v) {
   const Real zero(0);
-  const Real slip2 = r.x * r.x + r.y * r.y, turning = r.x * v.y - r.y * v.x;
+  const EllipticZone<Real> at = elliptic_zone(c, r);
+  const Real inverse = at.inverse_slip;
   const Real slipping = r.x * v.x + r.y * v.y, speed2 = v.x * v.x + v.y * v.y;
-  const Real inverse = reciprocal_sqrt(max(slip2, Real(1e-30f)));
-  const Real t = c.friction * (slip2 * inverse);
-  const MaskOf<Real> free = r.z >= t;
-  const MaskOf<Real> stick = c.mu2 * r.z + t <= zero;
-  const Real over = r.z - t, change = v.z - c.friction * (slipping * inverse);
-  const Real push = c.cone_stiffness * over;
-  const Real turn = turning * inverse;
+  const Real change = v.z - c.friction * (slipping * inverse);
+  const Real push = c.cone_stiffness * at.over;
+  const Real turn = (r.x * v.y - r.y * v.x) * inverse;
   const Real slide_curvature = c.cone_stiffness * (change * change) - push * (c.friction * (turn * turn * inverse));
   ConeSlope<Real> cone;
   cone.slope =
-      select(free, zero, select(stick, c.stiffness * v.z * r.z + c.tangent_stiffness * slipping, push * change));
-  cone.curvature =
-      select(free, zero, select(stick, c.stiffness * (v.z * v.z) + c.tangent_stiffness * speed2, slide_curvature));
-  cone.zone = select(free, zero, select(stick, Real(1), Real(2)));
+      select(at.free, zero, select(at.stick, c.stiffness * v.z * r.z + c.tangent_stiffness * slipping, push * change));
+  cone.curvature = select(at.free, zero,
+                          select(at.stick, c.stiffness * (v.z * v.z) + c.tangent_stiffness * speed2, slide_curvature));
+  cone.zone = at.number();
   cone.inverse_slip = inverse;
   return cone;
 }

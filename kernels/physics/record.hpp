@@ -47,11 +47,14 @@ STAMPEDE_CALLED void record_forces(const Model& model, const ContactSet<Real, J>
   for (int i = 0; i < J + 2; ++i) record.force[i] = max(record.force[i], sqrt(dot(force[i], force[i])));
 }
 
-/// Takes a finished search into the counts.
-template <class Real, int J>
-STAMPEDE_FN void take_counts(const NewtonSearch<Real, J>& search, PhysicsCounts<Real>& counts) {
+/// Takes a finished search into the counts, and, where there is one, into the record.
+template <bool kFlat, class Model, class Real, int J>
+STAMPEDE_FN void take_search(const Model& model, const NewtonSearch<Real, J>& search,
+                             const ContactSet<Real, J>& contacts, bool records, PhysicsCounts<Real>& counts,
+                             PhysicsRecord<Real, J>& record) {
   counts.iterations += search.iterations;
   counts.capped += search.capped;
+  if (records) record_forces<kFlat>(model, contacts, record);
 }
 
 /// The robots of a pack, or that of a lane, on their way through a launch.

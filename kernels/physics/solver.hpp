@@ -243,7 +243,7 @@ STAMPEDE_CALLED void advance_search(const Model& model, const MassMatrix<Real, J
   MaskOf<Real> any_limit = zero > one;
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) any_limit = any_limit || rows.limit_stiffness[i] > zero;
-  const bool limits = model.options.limits && any_together(any_limit);
+  const bool limits = any_together(any_limit);
   Real common_block[21];
   inertia_block(m.base, common_block);
 
@@ -304,8 +304,8 @@ STAMPEDE_CALLED void advance_search(const Model& model, const MassMatrix<Real, J
   search.capped = select(active && beyond, one, search.capped);
   active = active && !beyond;
   search.active = active;
-  // What has overflowed is marked here: whether it is seen must not hang on neighbours that go on.
-  search.a.joint[0] = select(slope_at_0 == slope_at_0, search.a.joint[0], slope_at_0);
+  // What has overflowed turns NaN here: whether it is seen must not hang on neighbours that go on.
+  search.a.joint[0] += slope_at_0 - slope_at_0;
   if (!any_together(active)) return;
   search.iterations += select(active, one, zero);
 

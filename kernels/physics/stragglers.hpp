@@ -22,7 +22,7 @@ void copy_group(const Struct& from, int from_group, Struct& to, int to_group,
   constexpr std::size_t kBytes = K * sizeof(ScalarOf<Real>);
   const char* source = reinterpret_cast<const char*>(&from) + static_cast<std::size_t>(from_group) * kBytes;
   char* target = reinterpret_cast<char*>(&to) + static_cast<std::size_t>(to_group) * kBytes;
-#pragma GCC unroll 8
+  STAMPEDE_UNROLL
   for (int r = 0; r < rows; ++r, source += sizeof(Real), target += sizeof(Real)) std::memcpy(target, source, kBytes);
 }
 
@@ -30,7 +30,7 @@ template <int K, class Real, class Struct>
 void clear_group(Struct& s, int group, int rows) {
   constexpr std::size_t kBytes = K * sizeof(ScalarOf<Real>);
   char* target = reinterpret_cast<char*>(&s) + static_cast<std::size_t>(group) * kBytes;
-#pragma GCC unroll 8
+  STAMPEDE_UNROLL
   for (int r = 0; r < rows; ++r, target += sizeof(Real)) std::memset(target, 0, kBytes);
 }
 
@@ -69,8 +69,7 @@ class Stragglers {
 
     MovingRobots<Real, J>& robots = pack.robots;
     if (left == 0) {
-      take_counts(search, robots.counts);
-      if (records_) record_forces<kFlat>(model_, stages.contacts, robots.record);
+      take_search<kFlat>(model_, search, stages.contacts, records_, robots.counts, robots.record);
       integrate<Shape>(model_, *model_.limb, stages.kinematics.base, stages.mass, stages.applied.velocity_gain,
                        search.a, robots.s);
       return;
@@ -78,8 +77,7 @@ class Stragglers {
     // What the stragglers have so far is taken for all, and taken back for them.
     const PhysicsCounts<Real> counts = robots.counts;
     const PhysicsRecord<Real, J> record = records_ ? robots.record : PhysicsRecord<Real, J>{};
-    take_counts(search, robots.counts);
-    if (records_) record_forces<kFlat>(model_, stages.contacts, robots.record);
+    take_search<kFlat>(model_, search, stages.contacts, records_, robots.counts, robots.record);
     pack.base = stages.kinematics.base;
     pack.mass = stages.mass;
     for (int i = 0; i < J; ++i) pack.velocity_gain[i] = stages.applied.velocity_gain[i];
@@ -171,8 +169,7 @@ class Stragglers {
       copy_group<kGroup, Real>(place.pack->robots.counts, place.group, counts, at);
       if (records_) copy_group<kGroup, Real>(place.pack->robots.record, place.group, record, at);
     });
-    take_counts(search_, counts);
-    if (records_) record_forces<kFlat>(model_, contacts_, record);
+    take_search<kFlat>(model_, search_, contacts_, records_, counts, record);
     each_done([&](int at, Place& place) {
       Pack& pack = *place.pack;
       copy_group<kGroup, Real>(counts, at, pack.robots.counts, place.group);

@@ -184,40 +184,28 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
   const Real v = detail::within(Real(-1), (centre.y - Real(view.origin_y)) * inverse, detail::number<Real>(view.rows));
   const Real column = round_nearest(u), row = round_nearest(v);
   const Real last_column = detail::number<Real>(view.columns - 1), last_row = detail::number<Real>(view.rows - 1);
-  Real base;
-  Real h[3][3];
+  Real z[3][4];
   // Where all of a row's four columns are there, as they are nearly everywhere.
   const MaskOf<Real> inside =
       column >= Real(1) && column <= last_column - Real(2) && row >= Real(1) && row <= last_row - Real(1);
-  if (ScalarLane<Real> || any_together(!inside)) {
-    const auto middle_column = to_int(detail::within(Real(0), column, last_column));
-    const auto middle_row = to_int(detail::within(Real(0), row, last_row));
-    const auto left = to_int(detail::within(Real(0), column - Real(1), last_column));
-    const auto right = to_int(detail::within(Real(0), column + Real(1), last_column));
-    const IntOf<Real> stride(view.columns);
-    const decltype(left) row_start[3] = {to_int(detail::within(Real(0), row - Real(1), last_row)) * stride,
-                                         middle_row * stride,
-                                         to_int(detail::within(Real(0), row + Real(1), last_row)) * stride};
-    base = detail::gather_real(view.heights, row_start[1] + middle_column, radius);
-    STAMPEDE_UNROLL
-    for (int r = 0; r < 3; ++r) {
-      h[r][0] = (detail::gather_real(view.heights, row_start[r] + left, radius) - base) * inverse;
-      h[r][2] = (detail::gather_real(view.heights, row_start[r] + right, radius) - base) * inverse;
-      if (r == 1) {
-        h[r][1] = Real(0);
-      } else {
-        h[r][1] = (detail::gather_real(view.heights, row_start[r] + middle_column, radius) - base) * inverse;
-      }
-    }
-  } else {
+  if (!any_together(!inside)) {
     const auto first = to_int(row - Real(1)) * IntOf<Real>(view.columns) + to_int(column - Real(1));
-    Real four[3][4];
     STAMPEDE_UNROLL
-    for (int r = 0; r < 3; ++r) detail::read_four(view.heights + r * view.columns, first, four[r]);
-    base = four[1][1];
+    for (int r = 0; r < 3; ++r) detail::read_four(view.heights + r * view.columns, first, z[r]);
+  } else {
+    const IntOf<Real> stride(view.columns);
     STAMPEDE_UNROLL
-    for (int at = 0; at < 9; ++at) h[at / 3][at % 3] = (four[at / 3][at % 3] - base) * inverse;
+    for (int at = 0; at < 9; ++at) {
+      const int r = at / 3, c = at % 3;
+      const auto start = to_int(detail::within(Real(0), row + detail::number<Real>(r - 1), last_row)) * stride;
+      const auto here = to_int(detail::within(Real(0), column + detail::number<Real>(c - 1), last_column));
+      z[r][c] = detail::gather_real(view.heights, start + here, radius);
+    }
   }
+  const Real base = z[1][1];
+  Real h[3][3];
+  STAMPEDE_UNROLL
+  for (int at = 0; at < 9; ++at) h[at / 3][at % 3] = (z[at / 3][at % 3] - base) * inverse;
   const Vec3<Real> p{u - column, v - row, (centre.z - base) * inverse};
   Real highest(0);
   STAMPEDE_UNROLL
