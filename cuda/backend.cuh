@@ -28,6 +28,9 @@ class CudaBackend {
   using Buffer = DeviceBuffer<T>;
   using Mlp = CudaMlp;
 
+  /// Iterations whose reports and time stamps are kept.
+  static constexpr int kReportSlots = 2;
+
   CudaBackend() : report_memory_(kReportSlots * kMostReported) {}
   CudaBackend(const CudaBackend&) = delete;
   CudaBackend& operator=(const CudaBackend&) = delete;
@@ -171,7 +174,7 @@ class CudaBackend {
   BlasContext& blas() { return blas_; }
 
  private:
-  static constexpr int kReplays = 4, kReportSlots = 2, kStamps = 4;
+  static constexpr int kReplays = 4, kStamps = 4;
   static constexpr Index kMostReported = 256;
 
   struct Recording {

@@ -34,6 +34,8 @@ class CpuBackend {
 
   /// Environments of a rollout's tile. Small enough for the cache, few enough for all threads to have some.
   static constexpr Index kRolloutTile = 64;
+  /// Iterations whose reports and time stamps are kept.
+  static constexpr int kReportSlots = 2;
 
   explicit CpuBackend(int threads) : pool_(threads), clocks_(static_cast<std::size_t>(pool_.threads())) {}
 
@@ -343,8 +345,8 @@ class CpuBackend {
   std::vector<double> partial_sums_;
   bool timing_ = false;
   std::vector<ThreadClock> clocks_;
-  Clock::time_point stamps_[2][4];
-  std::vector<float> reports_[2];
+  Clock::time_point stamps_[kReportSlots][4];
+  std::vector<float> reports_[kReportSlots];
 };
 
 }  // namespace stampede

@@ -30,9 +30,6 @@
 namespace stampede {
 namespace {
 
-/// Iterations that are started before their reports are read: the device never waits for the host.
-constexpr std::int64_t kInFlight = 2;
-
 constexpr double kFewNonfinite = 10;  ///< so many say nothing of their share yet
 
 /// One call's work on a run, from its first iteration to its export.
@@ -127,7 +124,7 @@ class Session {
       while (done_ < target) {
         // Nothing is started beyond a checkpoint before its state is fetched.
         const std::int64_t boundary = std::min(target, (done_ / checkpoint_every() + 1) * checkpoint_every());
-        while (enqueued < boundary && enqueued - done_ < kInFlight && !stop_asked()) {
+        while (enqueued < boundary && enqueued - done_ < kIterationsInFlight && !stop_asked()) {
           trainer_->enqueue_iteration();
           ++enqueued;
         }

@@ -159,7 +159,13 @@ class PolicyTrainer final : public Trainer {
   }
 
   void enqueue_iteration() override {
-    const int slot = static_cast<int>(enqueued_ % 2);
+    if (enqueued_ - fetched_ == kIterationsInFlight) {
+      throw Error("trainer: iteration " + std::to_string(enqueued_ + 1) + " would overwrite the report of iteration " +
+                      std::to_string(fetched_ + 1) + "; fetch it first, as at most " +
+                      std::to_string(kIterationsInFlight) + " may wait",
+                  Status::kFailed);
+    }
+    const int slot = slot_of(enqueued_);
     backend_.stamp(slot, 0);
     backend_.replay(0, [this] {
       learner_->begin_iteration();
@@ -189,7 +195,7 @@ class PolicyTrainer final : public Trainer {
 
   bool fetch_report(Report& report, bool wait) override {
     if (fetched_ == enqueued_) return false;
-    const int slot = static_cast<int>(fetched_ % 2);
+    const int slot = slot_of(fetched_);
     if (!backend_.report_ready(slot, wait)) return false;
     ++fetched_;
     read_report(backend_.report(slot), report);
@@ -246,6 +252,10 @@ class PolicyTrainer final : public Trainer {
   double update_flops() const override { return learner_->update_flops(); }
 
  private:
+  static_assert(kIterationsInFlight <= Backend::kReportSlots);
+  /// Where the backend keeps an iteration's report and time stamps until they are fetched.
+  static int slot_of(std::int64_t iteration) { return static_cast<int>(iteration % kIterationsInFlight); }
+
   /// Kernels index the rollout's values with 31 bits. Throws Error where they would not suffice.
   void check_sizes() const {
     const Index widest = std::max(padded(std::max(observations_, critic_observations_)), padded(actions_));
@@ -401,7 +411,7 @@ class PolicyTrainer final : public Trainer {
   Buffer<float> observation_, critic_observation_, final_observation_, output_, action_, log_prob_, reward_, ended_;
   Buffer<float> value_, final_value_, advantage_, returns_, totals_, report_;
   std::int64_t enqueued_ = 0, fetched_ = 0;
-  double phase_seconds_[2][2] = {};
+  double phase_seconds_[kIterationsInFlight][2] = {};
 };
 
 }  // namespace stampede

@@ -66,7 +66,7 @@ TEST(Training, WritesTheWholeRunFolder) {
   EXPECT_EQ(iterations_of(folder / "run").size(), 25u);
   EXPECT_EQ(newest_checkpoint(folder / "run").filename(), "000000025.safetensors");
   EXPECT_EQ(folder.names("run/checkpoint").size(), 3u);
-  EXPECT_EQ(engine.behaviour.most_in_flight, 2);
+  EXPECT_EQ(engine.behaviour.most_in_flight, kIterationsInFlight);
   for (const std::string& name : folder.names("run")) EXPECT_EQ(name.find("partial"), std::string::npos) << name;
   const auto system = nlohmann::json::parse(read_file(folder / "run" / "system.json"));
   EXPECT_GE(system["machine"]["cores"].get<int>(), 1);

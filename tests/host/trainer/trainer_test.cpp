@@ -168,6 +168,32 @@ TEST(Trainer, StateOfOtherSettingsIsRefused) {
   EXPECT_NE(refusal(settings, mistyped).find("control"), std::string::npos);
 }
 
+/// Reports lie in so many slots; one iteration more would write over one that nobody has read.
+TEST(Trainer, NoReportIsOverwritten) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  const Settings settings = awkward_settings();
+  const auto whole = engine->make_trainer(settings, false);
+  const auto wanted = iterate(*whole, kIterationsInFlight + 1);
+  const auto trainer = engine->make_trainer(settings, false);
+  for (int i = 0; i < kIterationsInFlight; ++i) trainer->enqueue_iteration();
+  try {
+    trainer->enqueue_iteration();
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("report of iteration 1"), std::string::npos) << error.what();
+  }
+  // The refusal has changed nothing: the reports are there, and the training goes on.
+  Report report;
+  for (int i = 0; i <= kIterationsInFlight; ++i) {
+    ASSERT_TRUE(trainer->fetch_report(report, true));
+    EXPECT_EQ(report.iteration, i + 1);
+    EXPECT_EQ(report.policy_loss, wanted[static_cast<std::size_t>(i)].policy_loss);
+    if (i == 0) trainer->enqueue_iteration();
+  }
+  EXPECT_FALSE(trainer->fetch_report(report, true));
+  EXPECT_TRUE(same_state(trainer->state(), whole->state()));
+}
+
 TEST(Trainer, UnknownTaskIsRefused) {
   const auto engine = engine_for(best_instruction_set(), 1);
   EXPECT_THROW(engine->make_trainer(awkward_settings("pendulums"), false), Error);
