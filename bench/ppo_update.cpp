@@ -44,8 +44,8 @@ Settings settings_for(const std::vector<int>& hidden) {
 
 /// A rollout of random numbers.
 struct RandomRollout {
-  HostBuffer<float> observation{kSamples * kObservations}, output{kSamples * kActions}, log_prob{kSamples},
-      value{kSamples}, advantage{kSamples}, returns{kSamples};
+  HostBuffer<float> observation{kSamples * kObservations}, output{kSamples * kActions}, mean{kSamples * kActions},
+      log_std{kActions}, log_prob{kSamples}, value{kSamples}, advantage{kSamples}, returns{kSamples};
 
   RandomRollout() {
     std::mt19937 generator(1);
@@ -56,8 +56,8 @@ struct RandomRollout {
     std::fill_n(log_prob.data(), kSamples, -17.0f);
   }
   RolloutView view() const {
-    return {observation.data(), nullptr,          output.data(), log_prob.data(),
-            value.data(),       advantage.data(), returns.data()};
+    return {observation.data(), nullptr,      output.data(),    mean.data(),   log_std.data(),
+            log_prob.data(),    value.data(), advantage.data(), returns.data()};
   }
 };
 
@@ -219,6 +219,8 @@ class DnnlUpdate {
                    chunk_,
                    kActions,
                    rollout.output,
+                   rollout.mean,
+                   rollout.log_std,
                    rollout.log_prob,
                    rollout.advantage,
                    rollout.returns,

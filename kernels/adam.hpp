@@ -18,7 +18,10 @@ struct PrepareStep {
 
   STAMPEDE_FN void operator()() const {
     Control& c = *control;
-    const float norm = sqrt(*squared_norm), kl = column_sums[kKl];
+    const float norm = sqrt(*squared_norm), compared = column_sums[kCompared];
+    const float kl = compared > 0.0f ? column_sums[kKl] / compared : 0.0f;
+    // Before the iteration's first step the policy is the one that drew the actions: its divergence says nothing of the rate.
+    const bool says_something = compared > 0.0f && c.minibatches > 0.0f;
     c.minibatches += 1.0f;
     c.policy_loss += column_sums[kPolicyLoss];
     c.value_loss += column_sums[kValueLoss];
@@ -26,10 +29,10 @@ struct PrepareStep {
     c.clip_fraction += column_sums[kClipped];
     c.gradient_norm += norm;
     c.gradient_scale = norm > max_gradient_norm ? max_gradient_norm / norm : 1.0f;
-    if (schedule == Schedule::kAdaptive) {
+    if (schedule == Schedule::kAdaptive && says_something) {
       // As in rsl_rl: half as far again whenever the policy moved less than half, or more than twice, what is wanted.
-      // It stays within [1e-5, 1e-2], unless it was set outside.
-      if (kl > 2.0f * target_kl) c.learning_rate = min(c.learning_rate, max(c.learning_rate / 1.5f, 1e-5f));
+      // It stays within [1e-5, 1e-2], unless it was set outside. A divergence that is not finite is too large.
+      if (!(kl <= 2.0f * target_kl)) c.learning_rate = min(c.learning_rate, max(c.learning_rate / 1.5f, 1e-5f));
       if (kl < 0.5f * target_kl) c.learning_rate = max(c.learning_rate, min(c.learning_rate * 1.5f, 1e-2f));
     }
     c.beta1_power *= kAdamBeta1;

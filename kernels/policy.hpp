@@ -34,6 +34,7 @@ struct SampleActions {
   float* output;    ///< [env][actions]: u, as the loss needs it
   float* action;    ///< [env][actions]: in the task's units
   float* log_prob;  ///< [env]
+  float* kept;      ///< [env][actions]: the mean, which later policies are compared with
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
@@ -44,9 +45,10 @@ struct SampleActions {
       Real normal = spare;
       if (a % 2 == 0) random.normal_pair(normal, spare);
       const Real log_deviation = Real(log_std[a]);
-      const Real u =
-          load_strided<Real>(mean + (first - base) * mean_stride + a, mean_stride) + exp(log_deviation) * normal;
+      const Real centre = load_strided<Real>(mean + (first - base) * mean_stride + a, mean_stride);
+      const Real u = centre + exp(log_deviation) * normal;
       sum = sum - (Real(0.5f) * normal * normal + log_deviation + Real(kLogSqrtTwoPi));
+      store_strided(kept + first * actions + a, actions, centre);
       store_strided(output + first * actions + a, actions, u);
       store_strided(action + first * actions + a, actions, scaling(u, a));
     }

@@ -9,11 +9,20 @@
 ///     entropy bonus:  - coefficient * sum log sigma  (up to a constant)
 ///
 /// v, v_old and R are in units of the returns' deviation. The mean over the minibatch is taken by weighting with 1 / count.
+///
+/// How far the policy has moved is the divergence of the Gaussians themselves, from the one that drew the actions (m', s') to the
+/// one at hand (m, s), and no estimate from the actions drawn:
+///
+///     KL = sum over the actions of  log(s / s') + (s'^2 + (m' - m)^2) / (2 s^2) - 1/2
 
 #include "kernels/normalise.hpp"
 #include "kernels/policy.hpp"
 
 namespace stampede {
+
+/// The largest log q that counts. Where an action has become e^20 times as likely, the slope still points the right way, and
+/// squares of gradients still fit a float.
+inline constexpr float kMostLogRatio = 20.0f;
 
 enum class Surrogate : int { kLogProb, kClippedRatio };
 
@@ -47,14 +56,17 @@ struct AdvantageMoments {
 };
 
 /// What the loss reports of each sample, a column each; behind them the gradients of the log standard deviations.
-enum LossColumn : int { kPolicyLoss, kValueLoss, kKl, kClipped, kLossColumns };
+/// The divergence is only of the samples that kCompared has the weights of.
+enum LossColumn : int { kPolicyLoss, kValueLoss, kKl, kClipped, kCompared, kLossColumns };
 
 struct PpoLoss {
   const std::uint32_t* order;  ///< rows of the rollout, of this tile
   Index rows;                  ///< samples of this tile
   int actions;
   // The rollout.
-  const float* output;  ///< [row][actions]
+  const float* output;       ///< [row][actions]
+  const float* old_mean;     ///< [row][actions]: of the policy that drew them
+  const float* old_log_std;  ///< [actions]
   const float* log_prob;
   const float* advantage;
   const float* returns;
@@ -87,17 +99,23 @@ struct PpoLoss {
 
     const auto original = mirror.keeps(row);
 
-    Real log_probability = zero;
+    const auto place = row * UintOf<Real>(static_cast<std::uint32_t>(actions));
+    Real log_probability = zero, divergence = zero;
     STAMPEDE_NO_UNROLL
     for (int a = 0; a < actions; ++a) {
       // (u - mean) / sigma waits in the gradient's place until the loss's slope is known.
-      Real u = gather(output + a, row * UintOf<Real>(static_cast<std::uint32_t>(actions)));
+      Real u = gather(output + a, place);
       if (mirror.place != nullptr) {
-        const Real image = gather(output + mirror.place[a], row * UintOf<Real>(static_cast<std::uint32_t>(actions)));
+        const Real image = gather(output + mirror.place[a], place);
         u = select(original, u, image * Real(mirror.sign[a]));
       }
       const Real centre = load_strided<Real>(mean + first * mean_stride + a, mean_stride);
-      const Real z = (u - centre) * Real(exp(-log_std[a]));
+      const Real inverse = Real(exp(-log_std[a]));
+      const Real z = (u - centre) * inverse;
+      const Real moved = (gather(old_mean + a, place) - centre) * inverse;
+      const float narrowed = old_log_std[a] - log_std[a], ratio_of_deviations = exp(narrowed);
+      divergence = divergence + Real(0.5f * (ratio_of_deviations * ratio_of_deviations - 1.0f) - narrowed) +
+                   Real(0.5f) * moved * moved;
       log_probability = log_probability - (Real(0.5f) * z * z + Real(log_std[a]) + Real(kLogSqrtTwoPi));
       store_strided(mean_gradient + first * mean_stride + a, mean_stride, z);
     }
@@ -109,7 +127,7 @@ struct PpoLoss {
       advance = (advance - Real(average)) * Real(inverse_deviation(variance));
     }
     const Real log_ratio = log_probability - gather(log_prob, row);
-    const Real ratio = exp(log_ratio);
+    const Real ratio = exp(select(log_ratio > Real(kMostLogRatio), Real(kMostLogRatio), log_ratio));  // keeps a NaN
     const Real range = Real(clip_ratio);
     Real slope, loss;  // d loss / d log_probability
     const auto outside = abs(ratio - one) > range;
@@ -154,11 +172,16 @@ struct PpoLoss {
     }
     store(columns + kPolicyLoss * column_stride + first, loss * weight);
     store(columns + kValueLoss * column_stride + first, value_loss * weight);
-    // What was collected says how far the policy has moved, an image also how lopsided it is: the half that is none counts twice.
-    Real divergence = (ratio - one - log_ratio) * weight;
-    if (mirror.place != nullptr) divergence = select(original, divergence + divergence, zero);
-    store(columns + kKl * column_stride + first, divergence);
     store(columns + kClipped * column_stride + first, select(outside, weight, zero));
+    // What was collected says how far the policy has moved, an image also how lopsided it is.
+    Real compared = weight;
+    divergence = divergence * weight;
+    if (mirror.place != nullptr) {
+      compared = select(original, compared, zero);
+      divergence = select(original, divergence, zero);
+    }
+    store(columns + kKl * column_stride + first, divergence);
+    store(columns + kCompared * column_stride + first, compared);
   }
 };
 

@@ -183,7 +183,6 @@ class Session {
     const std::pair<const char*, double> figures[] = {{"policy_loss", report.policy_loss},
                                                       {"value_loss", report.value_loss},
                                                       {"entropy", report.entropy},
-                                                      {"kl", report.kl},
                                                       {"gradient_norm", report.gradient_norm}};
     for (const auto& [name, value] : figures) {
       if (!std::isfinite(value)) fail(std::string(name) + " is not finite");

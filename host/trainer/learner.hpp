@@ -41,6 +41,8 @@ struct RolloutView {
   const float* observation;         ///< [horizon][stride][observations]
   const float* critic_observation;  ///< the critic's own; null where it sees the policy's
   const float* output;              ///< [horizon][stride][actions]: the actions as drawn, before scaling
+  const float* mean;                ///< [horizon][stride][actions]: of the policy that drew them
+  const float* log_std;             ///< [actions]: of the same
   const float* log_prob;
   const float* value;
   const float* advantage;
@@ -341,6 +343,8 @@ class Learner {
     loss.rows = rows;
     loss.actions = actions_;
     loss.output = rollout.output;
+    loss.old_mean = rollout.mean;
+    loss.old_log_std = rollout.log_std;
     loss.log_prob = rollout.log_prob;
     loss.advantage = rollout.advantage;
     loss.returns = rollout.returns;

@@ -132,6 +132,8 @@ class PolicyTrainer final : public Trainer {
       observation_rows_.push_back({"critic_observation", &critic_observation_, critic_observations_});
     }
     output_ = floats(rows * actions_);
+    mean_ = floats(rows * actions_);
+    log_std_ = floats(actions_);
     action_ = floats(stride * actions_);
     log_prob_ = floats(rows);
     reward_ = floats(rows);
@@ -175,8 +177,8 @@ class PolicyTrainer final : public Trainer {
     if (constraints_) backend_.replay(1, [this] { judge(); });
     backend_.stamp(slot, 2);
     backend_.replay(2, [this] {
-      learner_->update({observation_.data(), critic_observation(), output_.data(), log_prob_.data(), value_.data(),
-                        advantage_.data(), returns_.data()});
+      learner_->update({observation_.data(), critic_observation(), output_.data(), mean_.data(), log_std_.data(),
+                        log_prob_.data(), value_.data(), advantage_.data(), returns_.data()});
       learner_->merge_observations(observation_.data(), critic_observation());
       backend_.template sum<1>(shape_.envs, kEnvironmentTotals + own_totals_,
                                EnvironmentTotals{environments_->view(), environments_->own_rows()}, totals_.data());
@@ -302,6 +304,7 @@ class PolicyTrainer final : public Trainer {
 
   void rollout() {
     environments_->clear_statistics(backend_);
+    backend_.launch(actions_, CopyElements{learner_->log_std(), log_std_.data()});
     backend_.for_tiles(shape_.stride, [this](const Context& context, Range range) {
       const Index stride = shape_.stride, horizon = shape_.horizon;
       for (const auto& [name, buffer, width] : observation_rows_) {
@@ -311,10 +314,11 @@ class PolicyTrainer final : public Trainer {
       for (Index t = 0; t < horizon; ++t) {
         const Index at = t * stride;
         const float* mean = learner_->mean(context, range, observation_.data() + at * observations_);
-        context.launch(range, SampleActions{mean, learner_->mean_stride(), range.begin, learner_->log_std(),
-                                            static_cast<int>(actions_), settings_.seed, learner_->control(),
-                                            static_cast<std::uint32_t>(t), bounds_->scaling(),
-                                            output_.data() + at * actions_, action_.data(), log_prob_.data() + at});
+        context.launch(range,
+                       SampleActions{mean, learner_->mean_stride(), range.begin, learner_->log_std(),
+                                     static_cast<int>(actions_), settings_.seed, learner_->control(),
+                                     static_cast<std::uint32_t>(t), bounds_->scaling(), output_.data() + at * actions_,
+                                     action_.data(), log_prob_.data() + at, mean_.data() + at * actions_});
         learner_->estimate(context, range, seen_by_critic(at), value_.data() + at);
         context.mark(Phase::kInference);
         StepOutput out{reward_.data() + at, ended_.data() + at, observation_.data() + (at + stride) * observations_,
@@ -408,8 +412,8 @@ class PolicyTrainer final : public Trainer {
   std::unique_ptr<ActionBounds<Backend>> bounds_;
   std::unique_ptr<Constraints<Backend>> constraints_;
   std::vector<ObservationRows> observation_rows_;
-  Buffer<float> observation_, critic_observation_, final_observation_, output_, action_, log_prob_, reward_, ended_;
-  Buffer<float> value_, final_value_, advantage_, returns_, totals_, report_;
+  Buffer<float> observation_, critic_observation_, final_observation_, output_, mean_, log_std_, action_, log_prob_;
+  Buffer<float> reward_, ended_, value_, final_value_, advantage_, returns_, totals_, report_;
   std::int64_t enqueued_ = 0, fetched_ = 0;
   double phase_seconds_[kIterationsInFlight][2] = {};
 };

@@ -212,6 +212,8 @@ TEST_F(Kernels, PpoLossIsThatOfTheHost) {
         auto order = place.array(rows);
         auto control = place.array(std::vector<Control>{start});
         auto output = place.array(random_floats(kRollout * kActions, -2, 2, 6));
+        auto old_mean = place.array(random_floats(kRollout * kActions, -1, 1, 13));
+        auto old_log_std = place.array(std::vector<float>{-0.4f, 0.1f, 0.2f});
         auto log_prob = place.array(random_floats(kRollout, -5, -2, 7));
         auto advantage = place.array(random_floats(kRollout, -3, 3, 8));
         auto returns = place.array(random_floats(kRollout, -5, 5, 9)),
@@ -227,6 +229,8 @@ TEST_F(Kernels, PpoLossIsThatOfTheHost) {
         loss.rows = n;
         loss.actions = kActions;
         loss.output = output.data();
+        loss.old_mean = old_mean.data();
+        loss.old_log_std = old_log_std.data();
         loss.log_prob = log_prob.data();
         loss.advantage = advantage.data();
         loss.returns = returns.data();

@@ -61,7 +61,7 @@ TEST(Adam, AgainstDouble) {
 TEST(Adam, NotesFiguresAndClips) {
   Control control{};
   control.beta1_power = control.beta2_power = 1.0f;
-  const float columns[kLossColumns] = {1, 2, 3, 0.25f}, squared = 16.0f;
+  const float columns[kLossColumns] = {1, 2, 3, 0.25f, 1.0f}, squared = 16.0f;
   PrepareStep{&control, columns, &squared, 1.0f, Schedule::kFixed, 0.01f}();
   EXPECT_EQ(control.gradient_scale, 0.25f);
   PrepareStep{&control, columns, &squared, 5.0f, Schedule::kFixed, 0.01f}();
@@ -77,10 +77,11 @@ TEST(Adam, NotesFiguresAndClips) {
 }
 
 TEST(Adam, LearningRateFollowsTheDivergence) {
-  const auto rate_after = [](float rate, float kl) {
+  const auto rate_after = [](float rate, float kl, float compared = 1.0f, float minibatches = 1.0f) {
     Control control{};
     control.learning_rate = rate;
-    const float columns[kLossColumns] = {0, 0, kl, 0}, squared = 1.0f;
+    control.minibatches = minibatches;
+    const float columns[kLossColumns] = {0, 0, kl, 0, compared}, squared = 1.0f;
     PrepareStep{&control, columns, &squared, 1.0f, Schedule::kAdaptive, 0.01f}();
     return control.learning_rate;
   };
@@ -90,6 +91,15 @@ TEST(Adam, LearningRateFollowsTheDivergence) {
   EXPECT_EQ(rate_after(3e-4f, 0.006f), 3e-4f);
   EXPECT_EQ(rate_after(1.2e-5f, 1.0f), 1e-5f);
   EXPECT_EQ(rate_after(9e-3f, 0.0f), 1e-2f);
+  // Where half the samples are images, the other half is what counts.
+  EXPECT_FLOAT_EQ(rate_after(3e-4f, 0.011f, 0.5f), 2e-4f);
+  EXPECT_EQ(rate_after(3e-4f, 0.009f, 0.5f), 3e-4f);
+  // Nothing was compared: all are images, or no step was taken since the actions were drawn.
+  EXPECT_EQ(rate_after(3e-4f, 0.0f, 0.0f), 3e-4f);
+  EXPECT_EQ(rate_after(3e-4f, 0.0f, 1.0f, 0.0f), 3e-4f);
+  // Too far to be said in a float.
+  EXPECT_FLOAT_EQ(rate_after(3e-4f, INFINITY), 2e-4f);
+  EXPECT_FLOAT_EQ(rate_after(3e-4f, NAN), 2e-4f);
   // What was set outside these bounds never moves the wrong way.
   EXPECT_EQ(rate_after(5e-2f, 0.0f), 5e-2f);
   EXPECT_EQ(rate_after(1e-6f, 1.0f), 1e-6f);

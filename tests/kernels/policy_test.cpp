@@ -14,16 +14,16 @@ const ActionScaling kScaling{kCentre, kScale, kLow, kHigh};
 const float kLogStd[] = {0.0f, -1.0f, 0.5f};
 
 struct Drawn {
-  std::vector<float> output, action, log_prob;
+  std::vector<float> output, action, log_prob, kept;
 };
 
 template <class Real>
 Drawn draw(Index n, const std::vector<float>& mean, std::uint32_t clock) {
-  Drawn d{floats(padded(n) * kActions), floats(padded(n) * kActions), floats(n)};
+  Drawn d{floats(padded(n) * kActions), floats(padded(n) * kActions), floats(n), floats(padded(n) * kActions)};
   Control control{};
   control.clock = clock;
   run<Real>(n, SampleActions{mean.data(), kStride, 0, kLogStd, kActions, 7, &control, 5, kScaling, d.output.data(),
-                             d.action.data(), d.log_prob.data()});
+                             d.action.data(), d.log_prob.data(), d.kept.data()});
   return d;
 }
 
@@ -41,6 +41,7 @@ TEST(Policy, DrawsFromTheGaussianItSays) {
           const float u = d.output[i * kActions + a];
           const double z = static_cast<double>(u - mean[i * kStride + a]) / std::exp(static_cast<double>(kLogStd[a]));
           log_prob -= 0.5 * z * z + static_cast<double>(kLogStd[a]) + 0.5 * std::log(2 * kPi);
+          EXPECT_EQ(d.kept[i * kActions + a], mean[i * kStride + a]);
           z1 += z;
           z2 += z * z;
           const float wanted = std::clamp(kCentre[a] + kScale[a] * u, kLow[a], kHigh[a]);
@@ -64,7 +65,7 @@ TEST(Policy, TilesDoNotMatter) {
   // A range's means lie from its own first row on; what is drawn depends on the environment alone.
   const auto mean = floats(64 * kStride);
   const Drawn whole = draw<Widest>(64, mean, 1);
-  Drawn part{floats(64 * kActions), floats(64 * kActions), floats(64)};
+  Drawn part{floats(64 * kActions), floats(64 * kActions), floats(64), floats(64 * kActions)};
   Control control{};
   control.clock = 1;
   const SampleActions kernel{mean.data(),
@@ -78,7 +79,8 @@ TEST(Policy, TilesDoNotMatter) {
                              kScaling,
                              part.output.data(),
                              part.action.data(),
-                             part.log_prob.data()};
+                             part.log_prob.data(),
+                             part.kept.data()};
   for (Index i = 32; i < 64; i += kLanes<Widest>) kernel.operator()<Widest>(i);
   for (Index i = 32; i < 64; ++i) EXPECT_EQ(part.log_prob[i], whole.log_prob[i]);
 }

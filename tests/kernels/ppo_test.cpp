@@ -13,13 +13,15 @@ struct Batch {
   int actions;
   Index mean_stride = 16, critic_stride = 16;
   std::vector<std::uint32_t> order;
-  std::vector<float> output, log_prob, advantage, returns, value, mean, critic, log_std;
+  std::vector<float> output, old_mean, old_log_std, log_prob, advantage, returns, value, mean, critic, log_std;
   Control control{};
   float advantage_sums[2] = {};
 
   Batch(Index n, int actions_) : samples(n), actions(actions_) {
     std::mt19937 generator(static_cast<unsigned>(n));
     output = random_floats(n * actions, -2, 2, 1);
+    old_mean = random_floats(n * actions, -1, 1, 10);
+    old_log_std = random_floats(actions, -0.7f, 0.3f, 11);
     log_std = random_floats(actions, -0.7f, 0.3f, 2);
     advantage = random_floats(n, -2, 3, 4);
     returns = random_floats(n, -20, 40, 5);
@@ -76,6 +78,21 @@ struct Losses {
   double total() const { return policy + kValueCoefficient * value; }
 };
 
+/// KL(N(m', s') || N(m, s)) as its definition has it: the integral of p' log(p' / p), by the trapezoidal rule, which is exact to
+/// rounding for functions that fade out at both ends.
+double divergence_of(double old_mean, double old_log_std, double mean, double log_std) {
+  const double sigma = std::exp(old_log_std);
+  constexpr int kSteps = 400;
+  constexpr double kReach = 12.0, kStep = 2 * kReach / kSteps;
+  double integral = 0;
+  for (int i = 0; i <= kSteps; ++i) {
+    const double z = -kReach + i * kStep, away = (old_mean + sigma * z - mean) / std::exp(log_std);
+    const double log_ratio = 0.5 * (away * away - z * z) + log_std - old_log_std;
+    integral += std::exp(-0.5 * z * z) / std::sqrt(2 * kPi) * log_ratio * kStep;
+  }
+  return integral;
+}
+
 /// The losses of sample i, times the number of samples, in the networks' outputs.
 Losses losses(const Batch& b, const Case& c, Index i, const double* means, const double* log_stds, double v) {
   const Index row = b.order[i];
@@ -90,7 +107,10 @@ Losses losses(const Batch& b, const Case& c, Index i, const double* means, const
   const double log_ratio = log_prob - static_cast<double>(b.log_prob[row]), ratio = std::exp(log_ratio);
   Losses l{};
   l.kink = std::fabs(std::fabs(ratio - 1) - kRange);
-  l.kl = ratio - 1 - log_ratio;
+  for (int a = 0; a < b.actions; ++a) {
+    const double old = static_cast<double>(b.old_mean[row * b.actions + a]);
+    l.kl += divergence_of(old, static_cast<double>(b.old_log_std[a]), means[a], log_stds[a]);
+  }
   l.clipped = std::fabs(ratio - 1) > kRange;
   l.policy = c.surrogate == Surrogate::kLogProb
                  ? -advantage * log_prob
@@ -111,7 +131,7 @@ Losses losses(const Batch& b, const Case& c, Index i, const double* means, const
   return l;
 }
 
-/// What the kernel is to write for every sample: gradients of means, log deviations and value, and the four figures.
+/// What the kernel is to write for every sample: gradients of means, log deviations and value, and the five figures.
 struct Expected {
   std::vector<double> rows;
   std::vector<bool> smooth;
@@ -137,7 +157,7 @@ Expected expected(const Batch& b, const Case& c) {
       e.rows.push_back((above - below) / (2 * kStep));
     }
     const Losses l = at();
-    e.rows.insert(e.rows.end(), {l.policy, l.value, l.kl, l.clipped});
+    e.rows.insert(e.rows.end(), {l.policy, l.value, l.kl, l.clipped, 1.0});
     e.smooth.push_back(l.kink > 1e-3);
   }
   return e;
@@ -153,6 +173,8 @@ std::vector<float> computed(const Batch& b, const Case& c, const MirrorView& mir
   loss.rows = b.samples;
   loss.actions = c.actions;
   loss.output = b.output.data();
+  loss.old_mean = b.old_mean.data();
+  loss.old_log_std = b.old_log_std.data();
   loss.log_prob = b.log_prob.data();
   loss.advantage = b.advantage.data();
   loss.returns = b.returns.data();
@@ -241,12 +263,44 @@ TEST(PpoLoss, ActionsInTheMirror) {
       // The divergence is that of the samples that are no images.
       const std::size_t width = expected.size() / static_cast<std::size_t>(n);
       for (Index i = 0; i < n; ++i) {
-        const bool image = (b.order[i] + pass) % 2 == 1;
-        expected[static_cast<std::size_t>(i + 1) * width - kLossColumns + kKl] *= image ? 0.0f : 2.0f;
+        if ((b.order[i] + pass) % 2 == 0) continue;
+        float* const figures = &expected[static_cast<std::size_t>(i + 1) * width - kLossColumns];
+        figures[kKl] = figures[kCompared] = 0.0f;
       }
       EXPECT_EQ(got, expected);
     });
   }
+}
+
+/// An action that has become likelier than a float can say still pushes the right way and leaves everything finite.
+TEST(PpoLoss, ARatioThatOverflows) {
+  Case c = kCases[0];
+  c.normalise = false;
+  Batch b(33, c.actions);
+  for (Index row = 0; row < b.samples; ++row) b.log_prob[row] -= 500.0f;
+  for (Index row = 0; row < b.samples; ++row) b.advantage[row] = row % 3 == 0 ? 0.0f : row % 3 == 1 ? 1.0f : -1.0f;
+  for_each_width([&]<class Real>() {
+    const std::vector<float> got = computed<Real>(b, c);
+    const std::size_t width = got.size() / static_cast<std::size_t>(b.samples);
+    for (Index i = 0; i < b.samples; ++i) {
+      const float* row = &got[static_cast<std::size_t>(i) * width];
+      for (std::size_t k = 0; k < width; ++k) EXPECT_TRUE(std::isfinite(row[k]) && std::fabs(row[k]) < 1e12f);
+      const float advantage = b.advantage[b.order[i]];
+      for (int a = 0; a < c.actions; ++a) {
+        // Bad actions are made less likely: the mean goes away from them. Good ones are likely enough.
+        const float away = b.mean[i * b.mean_stride + a] - b.output[b.order[i] * c.actions + a];
+        if (advantage < 0) {
+          EXPECT_LT(row[a] * away, -1e3f);
+        } else {
+          EXPECT_EQ(row[a], 0.0f);
+        }
+      }
+    }
+    // What is no number stays none: that is no ratio that overflows.
+    Batch broken = b;
+    broken.mean[0] = NAN;
+    EXPECT_TRUE(std::isnan(computed<Real>(broken, c)[static_cast<std::size_t>(width - kLossColumns + kPolicyLoss)]));
+  });
 }
 
 TEST(PpoLoss, BothSidesOfEveryKinkOccur) {
@@ -316,7 +370,7 @@ TEST(PpoLoss, AdvantageMomentsOfTheChosenRows) {
 }
 
 TEST(PpoLoss, GradientOfTheLogDeviations) {
-  const float sums[kLossColumns + 3] = {9, 9, 9, 9, 0.5f, -0.25f, 0.0f};
+  const float sums[kLossColumns + 3] = {9, 9, 9, 9, 9, 0.5f, -0.25f, 0.0f};
   float gradient[3];
   LogStdGradient{sums, gradient, 3, 0.01f}();
   for (int a = 0; a < 3; ++a) EXPECT_FLOAT_EQ(gradient[a], sums[kLossColumns + a] - 0.01f);

@@ -99,9 +99,11 @@ void dump(const Arguments& given) {
   const auto picked = read_values<std::uint32_t>(chosen);
   auto order = backend.make_buffer<std::uint32_t>(chosen);
   backend.upload(order, picked.data(), chosen);
-  learner.compute_gradient(
-      {observation.data(), nullptr, output.data(), log_prob.data(), value.data(), advantage.data(), returns.data()},
-      order.data(), chosen, 0);
+  // What the divergence is measured from has no part in the gradient.
+  const auto old_mean = backend.make_buffer<float>(stride * actions), old_log_std = backend.make_buffer<float>(actions);
+  learner.compute_gradient({observation.data(), nullptr, output.data(), old_mean.data(), old_log_std.data(),
+                            log_prob.data(), value.data(), advantage.data(), returns.data()},
+                           order.data(), chosen, 0);
   std::vector<DenseLayer> actor, critic;
   std::vector<float> log_std;
   learner.read_gradient(actor, critic, log_std);

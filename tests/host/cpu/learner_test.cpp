@@ -1,0 +1,109 @@
+/// \file What the learner makes of a rollout, given by hand: the learning rate, images in the mirror, what does not fit a float.
+
+#include "host/trainer/learner.hpp"
+
+#include "host/cpu/backend.hpp"
+#include "tests/kernels/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+constexpr int kObservations = 5, kActions = 3;
+constexpr Index kEnvs = 16, kHorizon = 15;
+
+Settings small_settings() {
+  Settings settings;
+  settings.train.num_envs = static_cast<int>(kEnvs);
+  settings.train.horizon = static_cast<int>(kHorizon);
+  settings.algorithm.minibatch = 60;
+  settings.algorithm.epochs = 2;
+  settings.algorithm.schedule = "adaptive";
+  settings.algorithm.learning_rate = 1e-3f;
+  settings.network.actor = settings.network.critic = {8};
+  return settings;
+}
+
+/// A rollout of random numbers, as a policy of mean 0 and deviation 1 would have drawn them.
+struct Rollout {
+  static constexpr Index kRows = kEnvs * kHorizon;
+  std::vector<float> observation = random_floats(kRows * kObservations, -1, 1, 1);
+  std::vector<float> output = random_floats(kRows * kActions, -2, 2, 2), mean = floats(kRows * kActions);
+  std::vector<float> log_std = floats(kActions), log_prob = floats(kRows), value = random_floats(kRows, -1, 1, 3);
+  std::vector<float> advantage = random_floats(kRows, -1, 1, 4), returns = random_floats(kRows, -1, 1, 5);
+
+  Rollout() {
+    for (Index row = 0; row < kRows; ++row) {
+      for (int a = 0; a < kActions; ++a) {
+        const float u = output[row * kActions + a];
+        log_prob[row] -= 0.5f * u * u + kLogSqrtTwoPi;
+      }
+    }
+  }
+  RolloutView view() const {
+    return {observation.data(), nullptr,      output.data(),    mean.data(),   log_std.data(),
+            log_prob.data(),    value.data(), advantage.data(), returns.data()};
+  }
+};
+
+struct Subject {
+  CpuBackend backend{2};
+  Learner<CpuBackend> learner;
+
+  explicit Subject(const Settings& settings)
+      : learner(backend, settings, {kObservations, 0, kActions}, {kEnvs, kEnvs, kHorizon}) {}
+
+  /// One iteration's update; the learning rate after it.
+  float update(const Rollout& rollout) {
+    learner.begin_iteration();
+    learner.update(rollout.view());
+    learner.end_iteration();
+    return learner.read_control().learning_rate;
+  }
+  bool finite() {
+    std::vector<Tensor> tensors;
+    learner.save(tensors);
+    for (const Tensor& tensor : tensors) {
+      if (tensor.type != Tensor::Type::kF32) continue;
+      for (std::size_t i = 0; i < tensor.bytes.size() / 4; ++i) {
+        float x;
+        std::memcpy(&x, tensor.bytes.data() + 4 * i, 4);
+        if (!std::isfinite(x)) return false;
+      }
+    }
+    return true;
+  }
+};
+
+TEST(Learner, TheFirstMinibatchLeavesTheRateAlone) {
+  Settings settings = small_settings();
+  settings.algorithm.epochs = 1;
+  settings.algorithm.minibatch = 1 << 20;
+  Subject once(settings);
+  // Nothing has moved when the one step is taken, which says nothing of how long it ought to be.
+  EXPECT_EQ(once.update({}), settings.algorithm.learning_rate);
+  EXPECT_EQ(once.update({}), settings.algorithm.learning_rate);
+  // From the second on the policy has hardly moved, and the steps grow.
+  settings.algorithm.epochs = 3;
+  settings.algorithm.learning_rate = 1e-5f;
+  Subject thrice(settings);
+  EXPECT_FLOAT_EQ(thrice.update({}), settings.algorithm.learning_rate * 1.5f * 1.5f);
+}
+
+TEST(Learner, ARatioThatOverflowsLowersTheRateAndNothingElse) {
+  for (const float moved : {1e3f, 1e25f}) {  // the square of the latter is infinite
+    Rollout rollout;
+    for (float& x : rollout.log_prob) x -= 500.0f;
+    for (float& x : rollout.mean) x += moved;
+    const Settings settings = small_settings();
+    Subject subject(settings);
+    const float rate = subject.update(rollout);
+    EXPECT_TRUE(subject.finite());
+    EXPECT_NEAR(rate, settings.algorithm.learning_rate / std::pow(1.5f, 7.0f), 1e-8f) << "all but the first of 8";
+    const Control control = subject.learner.read_control();
+    EXPECT_TRUE(std::isfinite(control.policy_loss) && std::isfinite(control.value_loss) &&
+                std::isfinite(control.gradient_norm));
+  }
+}
+
+}  // namespace
+}  // namespace stampede::testing
