@@ -209,7 +209,7 @@ class DnnlUpdate {
   }
 
   void run(const RolloutView& rollout) {
-    backend_.launch(kSamples, Shuffle{order_.data(), kSamples, kSamples, kSamples, 1, &control_, 0, 1});
+    backend_.launch(kSamples, Shuffle{order_.data(), kSamples, kSamples, kSamples, 1, {&control_, 0, 1}});
     backend_.sum<2>(kSamples, 1, AdvantageMoments{rollout.advantage, order_.data()}, sums_.data());
     for (Index begin = 0; begin < kSamples; begin += chunk_) {
       pick(rollout.observation, order_.data() + begin);

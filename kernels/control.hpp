@@ -42,6 +42,15 @@ struct Control {
 };
 static_assert(sizeof(Control) == 15 * sizeof(float), "Control is saved as words");
 
+/// One pass of an update over its rollout.
+struct Pass {
+  const Control* control;
+  std::uint32_t epoch, epochs;
+
+  /// How many passes there were before it since the training began.
+  STAMPEDE_FN std::uint32_t number() const { return control->iteration * epochs + epoch; }
+};
+
 /// Sets the iteration's sums to zero and the learning rate to what the schedule says.
 struct BeginIteration {
   Control* control;

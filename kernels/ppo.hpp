@@ -31,13 +31,12 @@ struct Shuffle {
   std::uint32_t* order;  ///< [samples]
   std::uint32_t samples, envs, env_stride;
   std::uint64_t seed;
-  const Control* control;
-  std::uint32_t epoch, epochs;
+  Pass pass;
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
     using Uint = UintOf<Real>;
-    const Uint place = permute<Real>(lane_indices<Real>(first), samples, seed, control->iteration * epochs + epoch);
+    const Uint place = permute<Real>(lane_indices<Real>(first), samples, seed, pass.number());
     // Rows of the surplus environments that fill up the last pack are left out.
     store(order + first, envs == env_stride ? place : place + (place / Uint(envs)) * Uint(env_stride - envs));
   }
@@ -97,7 +96,8 @@ struct PpoLoss {
     const auto present = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(rows));
     const Real weight = select(present, Real(1.0f / count), zero);
 
-    const auto original = mirror.keeps(row);
+    MaskOf<Real> original = present;
+    if (mirror.place != nullptr) original = mirror.keeps(row);
 
     const auto place = row * UintOf<Real>(static_cast<std::uint32_t>(actions));
     Real log_probability = zero, divergence = zero;

@@ -176,13 +176,11 @@ class Learner {
                                                 parameters_.data() + critic_->head_bias(), critic_->head_inputs()});
       critic_->weights_changed(backend_, parameters_.data());
     }
-    const auto epochs = static_cast<std::uint32_t>(algorithm_.epochs);
     const Index samples = shape_.samples();
-    for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
-      backend_.launch(
-          padded(samples),
-          Shuffle{order_.data(), static_cast<std::uint32_t>(samples), static_cast<std::uint32_t>(shape_.envs),
-                  static_cast<std::uint32_t>(shape_.stride), seed_, control_.data(), epoch, epochs});
+    for (int epoch = 0; epoch < algorithm_.epochs; ++epoch) {
+      backend_.launch(padded(samples), Shuffle{order_.data(), static_cast<std::uint32_t>(samples),
+                                               static_cast<std::uint32_t>(shape_.envs),
+                                               static_cast<std::uint32_t>(shape_.stride), seed_, pass_of(epoch)});
       for (Index i = 0; i < minibatches_; ++i) {
         const Index begin = i * samples / minibatches_, end = (i + 1) * samples / minibatches_;
         compute_gradient(rollout, order_.data() + begin, end - begin, epoch);
@@ -192,12 +190,12 @@ class Learner {
   }
 
   /// Loss and gradient of the minibatch of the rollout's rows that `order` names, in the how-manieth pass over it.
-  void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, std::uint32_t pass) {
+  void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
     if (algorithm_.normalise_advantages) {
       backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order}, advantage_sums_.data());
     }
     backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
-      add_tile(context, range, rollout, order, count, pass);
+      add_tile(context, range, rollout, order, count, pass_of(epoch));
     });
     gradient_.collect(backend_, count);
     backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
@@ -330,9 +328,13 @@ class Learner {
     return rows;
   }
 
+  Pass pass_of(int epoch) {
+    return {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(algorithm_.epochs)};
+  }
+
   /// Gather, forward, loss, backward for one tile of a minibatch.
   void add_tile(const Context& context, Range range, const RolloutView& rollout, const std::uint32_t* order,
-                Index count, std::uint32_t pass) {
+                Index count, const Pass& pass) {
     const Index rows = range.size(), stride = normaliser_.stride();
     float* input = rows_.at(context);
     float* critic_input = input;

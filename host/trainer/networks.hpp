@@ -94,7 +94,7 @@ class MirrorBuffer {
     backend.upload(sign_, sign.data(), static_cast<Index>(size));
   }
   /// For one pass over a rollout.
-  MirrorView in_pass(std::uint32_t pass) {
+  MirrorView in_pass(const Pass& pass) {
     if (sign_.size() == 0) return {};
     return {place_.data(), sign_.data(), pass};
   }

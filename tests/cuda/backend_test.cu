@@ -126,7 +126,7 @@ TEST_F(Backend, ShufflesArePermutationsAndThoseOfTheHost) {
       auto control = place.array(std::vector<Control>(1));
       auto order = place.array(std::vector<std::uint32_t>(static_cast<std::size_t>(n)));
       const auto count = static_cast<std::uint32_t>(n);
-      place.launch(n, Shuffle{order.data(), count, count, count, 0x123456789abcdefu, control.data(), 2, 5});
+      place.launch(n, Shuffle{order.data(), count, count, count, 0x123456789abcdefu, {control.data(), 2, 5}});
       return place.read(order, n);
     };
     const std::vector<std::uint32_t> got = shuffle(DevicePlace(backend()));

@@ -144,8 +144,10 @@ TEST(Normalise, EverySecondRowIsSeenInTheMirror) {
       place[static_cast<std::size_t>(f)] = static_cast<std::uint32_t>(features - 1 - f);
       sign[f] = f % 3 == 0 ? -1.0f : 1.0f;
     }
+    Control control{};
+    control.iteration = 1;
     for_each_width([&]<class Real>() {
-      for (const std::uint32_t pass : {0u, 1u}) {
+      for (const std::uint32_t pass : {5u, 6u}) {  // of five to an iteration, the second iteration's first two
         auto target = floats(rows * stride, NAN);
         run<Real>(rows * stride, NormaliseRows{observation.data(),
                                                nullptr,
@@ -155,7 +157,7 @@ TEST(Normalise, EverySecondRowIsSeenInTheMirror) {
                                                features,
                                                stride,
                                                kObservationClip,
-                                               {place.data(), sign.data(), pass}});
+                                               {place.data(), sign.data(), {&control, pass - 5, 5}}});
         Worst worst;
         for (Index r = 0; r < rows; ++r) {
           const bool image = (r + pass) % 2 == 1;
@@ -170,6 +172,22 @@ TEST(Normalise, EverySecondRowIsSeenInTheMirror) {
         EXPECT_LE(worst.error, 3e-7);
       }
     });
+  }
+}
+
+TEST(Normalise, EveryRowIsMirroredEquallyOften) {
+  const std::uint32_t place = 0;
+  const float sign = 1.0f;
+  for (const std::uint32_t epochs : {1u, 2u, 5u}) {
+    int images[16] = {};
+    Control control{};
+    for (control.iteration = 0; control.iteration < 4; ++control.iteration) {
+      for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
+        const MirrorView mirror{&place, &sign, {&control, epoch, epochs}};
+        for (std::uint32_t row = 0; row < 16; ++row) images[row] += mirror.keeps(row) ? 0 : 1;
+      }
+    }
+    for (const int count : images) EXPECT_EQ(count, static_cast<int>(2 * epochs));
   }
 }
 

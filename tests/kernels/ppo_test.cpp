@@ -249,15 +249,17 @@ TEST(PpoLoss, ActionsInTheMirror) {
     place.push_back(static_cast<std::uint32_t>(c.actions - 1 - a));
     sign.push_back(a % 2 == 0 ? -1.0f : 1.0f);
   }
-  for (const std::uint32_t pass : {0u, 1u}) {
+  Control control{};
+  control.iteration = 1;
+  for (const std::uint32_t pass : {5u, 6u}) {  // of five to an iteration, the second iteration's first two
     Batch exchanged = b;
-    for (Index row = pass == 1 ? 0 : 1; row < n; row += 2) {
+    for (Index row = pass == 5 ? 0 : 1; row < n; row += 2) {
       for (int a = 0; a < c.actions; ++a) {
         exchanged.output[row * c.actions + a] = sign[a] * b.output[row * c.actions + place[a]];
       }
     }
     for_each_width([&]<class Real>() {
-      const std::vector<float> got = computed<Real>(b, c, {place.data(), sign.data(), pass});
+      const std::vector<float> got = computed<Real>(b, c, {place.data(), sign.data(), {&control, pass - 5, 5}});
       std::vector<float> expected = computed<Real>(exchanged, c);
       EXPECT_NE(got, computed<Real>(b, c));
       // The divergence is that of the samples that are no images.
@@ -329,7 +331,7 @@ TEST(PpoLoss, ShuffleVisitsEveryRealRowOnce) {
     for_each_width([&]<class Real>() {
       const auto shuffled = [&](std::uint32_t epoch) {
         std::vector<std::uint32_t> order(static_cast<std::size_t>(padded(samples)));
-        run<Real>(padded(samples), Shuffle{order.data(), samples, envs, stride, 42, &control, epoch, 4});
+        run<Real>(padded(samples), Shuffle{order.data(), samples, envs, stride, 42, {&control, epoch, 4}});
         order.resize(samples);
         return order;
       };

@@ -105,5 +105,53 @@ TEST(Learner, ARatioThatOverflowsLowersTheRateAndNothingElse) {
   }
 }
 
+/// A task whose mirror turns the signs of everything.
+std::shared_ptr<LeggedPlan> mirrored_plan() {
+  auto plan = std::make_shared<LeggedPlan>();
+  const auto all = [](int size) {
+    MirrorMap map;
+    for (int i = 0; i < size; ++i) {
+      map.place.push_back(i);
+      map.sign.push_back(-1.0f);
+    }
+    return map;
+  };
+  plan->policy_mirror = all(kObservations);
+  plan->action_mirror = all(kActions);
+  return plan;
+}
+
+/// With an odd number of passes to an iteration, those that were mirrored once more than the others are mirrored once less in the
+/// next.
+TEST(Learner, ImagesTakeTurnsOverIterations) {
+  for (const int epochs : {4, 5}) {
+    Settings settings = small_settings();
+    settings.algorithm.epochs = epochs;
+    settings.plan = mirrored_plan();
+    Subject subject(settings);
+    const Rollout rollout;
+    std::vector<std::uint32_t> order(static_cast<std::size_t>(Rollout::kRows) + 2 * kMaxLanes);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(Rollout::kRows); ++i) order[i] = static_cast<std::uint32_t>(i);
+    const auto gradient = [&](std::uint32_t iteration, int epoch) {
+      Control control = subject.learner.read_control();
+      control.iteration = iteration;
+      subject.learner.set_control(control);
+      subject.learner.compute_gradient(rollout.view(), order.data(), Rollout::kRows, epoch);
+      std::vector<DenseLayer> actor, critic;
+      std::vector<float> log_std;
+      subject.learner.read_gradient(actor, critic, log_std);
+      return actor.at(0).weight;
+    };
+    const auto one = gradient(0, 0), other = gradient(0, 1);
+    EXPECT_NE(one, other);
+    for (std::uint32_t iteration = 0; iteration < 4; ++iteration) {
+      for (int epoch = 0; epoch < epochs; ++epoch) {
+        const bool odd = (static_cast<int>(iteration) * epochs + epoch) % 2 == 1;
+        EXPECT_EQ(gradient(iteration, epoch), odd ? other : one) << iteration << ", " << epoch << " of " << epochs;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace stampede::testing
