@@ -103,21 +103,22 @@ class Random {
 
 /// A pseudo-random permutation of 0 … n-1 that needs no memory: a Feistel network over the next power of four, walked
 /// along its cycle until it is back below n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
-/// Returns the place of `index`; indices from n on map to 0.
+/// Returns the place of `index`; indices from n on map to 0. The rounds' keys are a Philox block of the seed and the counter.
 template <class Real>
 STAMPEDE_FN UintOf<Real> permute(UintOf<Real> index, std::uint32_t n, std::uint64_t seed, std::uint32_t counter) {
   using Uint = UintOf<Real>;
   int half_bits = 1;
   while ((std::uint64_t{1} << (2 * half_bits)) < n) ++half_bits;
   const std::uint32_t mask = (std::uint32_t{1} << half_bits) - 1;
-  const std::uint32_t key = static_cast<std::uint32_t>(seed ^ (seed >> 32)) * 0x9E3779B9u + counter * 0x85EBCA6Bu;
+  std::uint32_t keys[4] = {counter, 0u, static_cast<std::uint32_t>(Purpose::kShuffle) << 16, 0u};
+  philox(keys, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
   const auto encrypt = [&](Uint x) {
     Uint left = x >> half_bits, right = x & Uint(mask);
     STAMPEDE_NO_UNROLL
     for (std::uint32_t round = 0; round < 6; ++round) {
       // The 64-bit product with an odd constant, both halves folded together, mixes all bits of its input.
       Uint high, low;
-      multiply_wide(Uint(0xD2511F53u), right + Uint(key + round * 0xBB67AE85u), high, low);
+      multiply_wide(Uint(0xD2511F53u), right + Uint(keys[round % 4] + round * 0xBB67AE85u), high, low);
       const Uint mixed = high ^ low;
       const Uint next = left ^ ((mixed ^ (mixed >> 15)) & Uint(mask));
       left = right;

@@ -167,6 +167,9 @@ TEST(Random, PermutationsDifferAndMix) {
   EXPECT_LT(equal(permuted<Widest>(n, 6, 6)), 10);
   EXPECT_LT(equal(permuted<Widest>(n, 5, 7)), 10);
   EXPECT_LT(equal(permuted<Widest>(n, 5 + (std::uint64_t{1} << 40), 6)), 10);
+  // Seeds whose halves are exchanged, or differ in the same bits of both.
+  EXPECT_LT(equal(permuted<Widest>(n, std::uint64_t{5} << 32, 6)), 10);
+  EXPECT_LT(equal(permuted<Widest>(n, std::uint64_t{5} ^ 0x0000100000001000u, 6)), 10);
   int close = 0;
   double correlation = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
