@@ -210,7 +210,8 @@ class DnnlUpdate {
 
   void run(const RolloutView& rollout) {
     backend_.launch(kSamples, Shuffle{order_.data(), kSamples, kSamples, kSamples, 1, {&control_, 0, 1}});
-    backend_.sum<2>(kSamples, 1, AdvantageMoments{rollout.advantage, order_.data()}, sums_.data());
+    backend_.sum<2>(kSamples, 1, AdvantageMoments{rollout.advantage, order_.data(), &centre_}, sums_.data());
+    backend_.launch_single(ScaleAdvantages{sums_.data(), &centre_, static_cast<float>(kSamples), &scale_});
     for (Index begin = 0; begin < kSamples; begin += chunk_) {
       pick(rollout.observation, order_.data() + begin);
       actor_.forward();
@@ -235,7 +236,7 @@ class DnnlUpdate {
                    columns_.data() + begin,
                    kSamples,
                    &control_,
-                   sums_.data(),
+                   &scale_,
                    static_cast<float>(kSamples),
                    Surrogate::kClippedRatio,
                    0.2f,
@@ -303,6 +304,8 @@ class DnnlUpdate {
       columns_{(kLossColumns + kActions) * kSamples};
   HostBuffer<std::uint32_t> order_{kSamples};
   Control control_{};
+  float centre_ = 0;
+  AdvantageScale scale_{};
 };
 
 /// Runs the update, with the processor's peak measured on both sides of it.

@@ -13,12 +13,14 @@ enum class Schedule : int { kFixed, kLinear, kAdaptive };
 struct Moments {
   float count, mean, variance;
 
-  /// Takes in `n` new values, given by the sums of (x - mean) and (x - mean)^2 about the mean so far.
-  STAMPEDE_FN void merge(float n, float sum, float sum_of_squares) {
+  /// Takes in `n` new values, given by the sums of (x - centre) and (x - centre)^2. The nearer the centre is to their mean, the more
+  /// digits the variance keeps.
+  STAMPEDE_FN void merge(float n, float centre, float sum, float sum_of_squares) {
     const float total = count + n;
     if (!(n > 0.0f)) return;
-    const float shift = sum / n;
-    const float spread = max(sum_of_squares / n - shift * shift, 0.0f);
+    const float offset = sum / n;
+    const float spread = max(sum_of_squares / n - offset * offset, 0.0f);
+    const float shift = (centre - mean) + offset;
     const float old_share = count / total, new_share = n / total;
     variance = old_share * variance + new_share * spread + old_share * new_share * shift * shift;
     mean += new_share * shift;

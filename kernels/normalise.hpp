@@ -56,9 +56,14 @@ struct NormaliseRows {
   }
 };
 
-/// First and second moment of the observations about the running mean, column by column, for `Backend::sum`.
+/// What a feature's moments are taken about: its running mean, which later rollouts are not far from by the measure of all seen so
+/// far. The first rollout has only its own values to be near to: one of them then.
+STAMPEDE_FN float centre_of_feature(float count, float mean, float value) { return count > 0.0f ? mean : value; }
+
+/// First and second moment of the observations about their centre, column by column, for `Backend::sum`.
 struct ObservationMoments {
   const float* observation;  ///< [step][env stride][features]
+  const float* counts;       ///< [features]
   const float* mean;
   Index features, envs, env_stride;
 
@@ -66,7 +71,8 @@ struct ObservationMoments {
   STAMPEDE_FN void operator()(Index first, int column, Array<Real, 2>& out) const {
     const Index env = first % env_stride;
     const auto counted = lane_indices<Real>(env) < UintOf<Real>(static_cast<std::uint32_t>(envs));
-    const Real x = load_strided<Real>(observation + first * features + column, features) - Real(mean[column]);
+    const float centre = centre_of_feature(counts[column], mean[column], observation[column]);
+    const Real x = load_strided<Real>(observation + first * features + column, features) - Real(centre);
     out[0] = select(counted, x, Real(0.0f));
     out[1] = select(counted, x * x, Real(0.0f));
   }
@@ -74,9 +80,10 @@ struct ObservationMoments {
 
 /// Takes the sums above into the running moments of every feature.
 struct MergeObservationMoments {
-  const float* sums;  ///< [feature][2]
-  float count;        ///< values in each sum
-  float* counts;      ///< [features]
+  const float* sums;         ///< [feature][2]
+  float count;               ///< values in each sum
+  const float* observation;  ///< what was summed
+  float* counts;             ///< [features]
   float* mean;
   float* variance;
   float* inverse;  ///< 1 / deviation
@@ -86,7 +93,7 @@ struct MergeObservationMoments {
     STAMPEDE_NO_UNROLL
     for (Index i = first; i < first + kLanes<Real>; ++i) {
       Moments moments{counts[i], mean[i], variance[i]};
-      moments.merge(count, sums[2 * i], sums[2 * i + 1]);
+      moments.merge(count, centre_of_feature(counts[i], mean[i], observation[i]), sums[2 * i], sums[2 * i + 1]);
       counts[i] = moments.count;
       mean[i] = moments.mean;
       variance[i] = moments.variance;
@@ -95,20 +102,32 @@ struct MergeObservationMoments {
   }
 };
 
-/// Moments of the returns about the running mean (column 0) and of the advantages about 0 (column 1), over a rollout.
-struct ReturnMoments {
+/// Sums of the returns (column 0) and of the advantages (column 1) over a rollout, about `centre`; with those of the squares, where
+/// two figures are asked for.
+struct ReturnSums {
   const float* returns;  ///< [step][env stride]
   const float* advantage;
-  const Control* control;
+  const float* centre;  ///< [2]; null: 0
   Index envs, env_stride;
 
-  template <class Real>
-  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 2>& out) const {
+  template <class Real, int K>
+  STAMPEDE_FN void operator()(Index first, int column, Array<Real, K>& out) const {
     const auto counted = lane_indices<Real>(first % env_stride) < UintOf<Real>(static_cast<std::uint32_t>(envs));
-    const Real x =
-        column == 0 ? load<Real>(returns + first) - Real(control->values.mean) : load<Real>(advantage + first);
+    const Real about = Real(centre != nullptr ? centre[column] : 0.0f);
+    const Real x = load<Real>((column == 0 ? returns : advantage) + first) - about;
     out[0] = select(counted, x, Real(0.0f));
-    out[1] = select(counted, x * x, Real(0.0f));
+    if constexpr (K > 1) out[1] = select(counted, x * x, Real(0.0f));
+  }
+};
+
+/// The means of the returns and of the advantages, from their sums.
+struct ReturnMeans {
+  const float* sums;  ///< [2], about 0
+  float count;
+  float* mean;  ///< [2]
+
+  STAMPEDE_FN void operator()() const {
+    for (int i = 0; i < 2; ++i) mean[i] = sums[i] / count;
   }
 };
 
@@ -116,7 +135,8 @@ struct ReturnMoments {
 /// they were (van Hasselt et al., "Learning values across many orders of magnitude", 2016: PopArt).
 struct MergeReturnMoments {
   Control* control;
-  const float* sums;  ///< [2]
+  const float* centre;  ///< what the sums are about
+  const float* sums;    ///< [2]
   float count;
   float* head_weight;  ///< [inputs]
   float* head_bias;    ///< [1]
@@ -125,7 +145,7 @@ struct MergeReturnMoments {
   STAMPEDE_FN void operator()() const {
     Moments& values = control->values;
     const float old_mean = values.mean, old_deviation = 1.0f / inverse_deviation(values.variance);
-    values.merge(count, sums[0], sums[1]);
+    values.merge(count, *centre, sums[0], sums[1]);
     const float inverse = inverse_deviation(values.variance);
     STAMPEDE_NO_UNROLL
     for (Index i = 0; i < inputs; ++i) head_weight[i] *= old_deviation * inverse;

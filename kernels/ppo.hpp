@@ -42,15 +42,34 @@ struct Shuffle {
   }
 };
 
-/// Sums for mean and deviation of a minibatch's advantages.
+/// Sums for mean and deviation of a minibatch's advantages, about the mean of them all: so they keep their digits, however large they are.
 struct AdvantageMoments {
   const float* advantage;
   const std::uint32_t* order;
+  const float* centre;
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first, int, Array<Real, 2>& out) const {
-    out[0] = gather(advantage, load_uint<Real>(order + first));
+    out[0] = gather(advantage, load_uint<Real>(order + first)) - Real(*centre);
     out[1] = out[0] * out[0];
+  }
+};
+
+/// How a minibatch's advantages come to mean 0 and deviation 1: (advantage - centre - mean) x inverse.
+struct AdvantageScale {
+  float centre, mean, inverse;
+};
+
+/// The scale from the sums above.
+struct ScaleAdvantages {
+  const float* sums;
+  const float* centre;
+  float count;
+  AdvantageScale* scale;
+
+  STAMPEDE_FN void operator()() const {
+    const float mean = sums[0] / count;
+    *scale = {*centre, mean, inverse_deviation(max(sums[1] / count - mean * mean, 0.0f))};
   }
 };
 
@@ -82,8 +101,8 @@ struct PpoLoss {
   Index column_stride;
   // The loss.
   const Control* control;
-  const float* advantage_sums;  ///< [2] over the minibatch; null where advantages stay as they are
-  float count;                  ///< samples of the minibatch
+  const AdvantageScale* advantage_scale;  ///< of the minibatch; null where advantages stay as they are
+  float count;                            ///< samples of the minibatch
   Surrogate surrogate;
   float clip_ratio, value_coefficient;
   bool clip_value;
@@ -121,10 +140,9 @@ struct PpoLoss {
     }
 
     Real advance = gather(advantage, row);
-    if (advantage_sums != nullptr) {
-      const float average = advantage_sums[0] / count;
-      const float variance = max(advantage_sums[1] / count - average * average, 0.0f);
-      advance = (advance - Real(average)) * Real(inverse_deviation(variance));
+    if (advantage_scale != nullptr) {
+      advance =
+          ((advance - Real(advantage_scale->centre)) - Real(advantage_scale->mean)) * Real(advantage_scale->inverse);
     }
     const Real log_ratio = log_probability - gather(log_prob, row);
     const Real ratio = exp(select(log_ratio > Real(kMostLogRatio), Real(kMostLogRatio), log_ratio));  // keeps a NaN

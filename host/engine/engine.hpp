@@ -45,16 +45,12 @@ struct Report {
   double seconds_physics = 0, seconds_inference = 0;  ///< shares of the rollout; only where timing was asked for
 };
 
-/// Iterations whose reports may wait to be fetched: enough that a device never waits for the host.
-inline constexpr int kIterationsInFlight = 2;
-
 /// A training in progress. One thread calls it.
 class Trainer {
  public:
   virtual ~Trainer() = default;
 
-  /// Starts one iteration: rollout, returns, update. A CPU does it before it returns, a GPU goes on by itself. Throws Error
-  /// where kIterationsInFlight reports were not fetched yet.
+  /// Starts one iteration: rollout, returns, update. A CPU does it before it returns, a GPU goes on by itself.
   virtual void enqueue_iteration() = 0;
 
   /// Fetches the oldest report that was not fetched yet. With `wait` false, only if it is there already.

@@ -13,6 +13,7 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/error.hpp"
+#include "host/engine/in_flight.hpp"
 #include "host/engine/loader.hpp"
 #include "host/export/onnx.hpp"
 #include "host/export/policy_tensors.hpp"

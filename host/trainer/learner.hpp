@@ -106,6 +106,8 @@ class Learner {
     const int most_observations = std::max(observations, critic_inputs);
     sums_ = floats(padded(2 * most_observations + kLossColumns + actions));
     advantage_sums_ = floats(2);
+    advantage_scale_ = backend.template make_buffer<AdvantageScale>(1);
+    means_ = floats(2);
     return_sums_ = floats(4);
     squared_norm_ = floats(1);
     control_ = backend.template make_buffer<Control>(1);
@@ -127,7 +129,7 @@ class Learner {
   const Estimator& estimator() const { return estimator_; }
   Control* control() { return control_.data(); }
   const float* log_std() { return parameters_.data(); }
-  /// [2][2]: sum and sum of squares of the returns (about their running mean) and of the advantages.
+  /// [2][2]: sum and sum of squares of the returns and of the advantages, about their means in the rollout.
   const float* return_sums() { return return_sums_.data(); }
 
   /// Operations of one update's dense layers.
@@ -165,13 +167,14 @@ class Learner {
   }
 
   void update(const RolloutView& rollout) {
-    backend_.template sum<2>(
-        shape_.rows(), 2,
-        ReturnMoments{rollout.returns, rollout.advantage, control_.data(), shape_.envs, shape_.stride},
-        return_sums_.data());
+    const auto count = static_cast<float>(shape_.samples());
+    ReturnSums sums{rollout.returns, rollout.advantage, nullptr, shape_.envs, shape_.stride};
+    backend_.template sum<1>(shape_.rows(), 2, sums, return_sums_.data());
+    backend_.launch_single(ReturnMeans{return_sums_.data(), count, means_.data()});
+    sums.centre = means_.data();
+    backend_.template sum<2>(shape_.rows(), 2, sums, return_sums_.data());
     if (critic_ && network_.normalise_values) {
-      backend_.launch_single(MergeReturnMoments{control_.data(), return_sums_.data(),
-                                                static_cast<float>(shape_.samples()),
+      backend_.launch_single(MergeReturnMoments{control_.data(), means_.data(), return_sums_.data(), count,
                                                 parameters_.data() + critic_->head_weight(),
                                                 parameters_.data() + critic_->head_bias(), critic_->head_inputs()});
       critic_->weights_changed(backend_, parameters_.data());
@@ -192,7 +195,10 @@ class Learner {
   /// Loss and gradient of the minibatch of the rollout's rows that `order` names, in the how-manieth pass over it.
   void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
     if (algorithm_.normalise_advantages) {
-      backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order}, advantage_sums_.data());
+      backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
+                               advantage_sums_.data());
+      backend_.launch_single(ScaleAdvantages{advantage_sums_.data(), means_.data() + 1, static_cast<float>(count),
+                                             advantage_scale_.data()});
     }
     backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
       add_tile(context, range, rollout, order, count, pass_of(epoch));
@@ -314,12 +320,13 @@ class Learner {
   }
 
   void merge(const float* observation, Normaliser& normaliser, Index features) {
-    backend_.template sum<2>(shape_.rows(), static_cast<int>(features),
-                             ObservationMoments{observation, normaliser.mean(), features, shape_.envs, shape_.stride},
-                             sums_.data());
-    backend_.launch(padded(features),
-                    MergeObservationMoments{sums_.data(), static_cast<float>(shape_.samples()), normaliser.counts(),
-                                            normaliser.mean(), normaliser.variance(), normaliser.inverse()});
+    backend_.template sum<2>(
+        shape_.rows(), static_cast<int>(features),
+        ObservationMoments{observation, normaliser.counts(), normaliser.mean(), features, shape_.envs, shape_.stride},
+        sums_.data());
+    backend_.launch(padded(features), MergeObservationMoments{sums_.data(), static_cast<float>(shape_.samples()),
+                                                              observation, normaliser.counts(), normaliser.mean(),
+                                                              normaliser.variance(), normaliser.inverse()});
   }
 
   const float* normalised(const Context& context, Range range, const float* observation, Normaliser& normaliser) {
@@ -368,7 +375,7 @@ class Learner {
     loss.columns = columns_.data() + range.begin;
     loss.column_stride = column_stride_;
     loss.control = control_.data();
-    loss.advantage_sums = algorithm_.normalise_advantages ? advantage_sums_.data() : nullptr;
+    loss.advantage_scale = algorithm_.normalise_advantages ? advantage_scale_.data() : nullptr;
     loss.count = static_cast<float>(count);
     loss.surrogate = surrogate_of(algorithm_.surrogate);
     loss.clip_ratio = algorithm_.clip_ratio;
@@ -407,7 +414,8 @@ class Learner {
   typename Backend::Gradient gradient_;
   typename Backend::Scratch rows_, critic_rows_;
   Buffer<float> parameters_, first_moment_, second_moment_;
-  Buffer<float> columns_, sums_, advantage_sums_, return_sums_, squared_norm_;
+  Buffer<float> columns_, sums_, advantage_sums_, means_, return_sums_, squared_norm_;
+  Buffer<AdvantageScale> advantage_scale_;
   Buffer<std::uint32_t> order_;
   Mirror mirror_, critic_mirror_, action_mirror_;
   Buffer<Control> control_;

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/engine/in_flight.hpp"
 #include "host/legged/plan.hpp"
 #include "host/trainer/constraints.hpp"
 #include "host/trainer/environments.hpp"

@@ -223,7 +223,7 @@ TEST_F(Kernels, PpoLossIsThatOfTheHost) {
         auto mean_gradient = place.array(zeros(n * kMeanStride)), critic_gradient = place.array(zeros(n * 4));
         auto log_std = place.array(std::vector<float>{-0.5f, 0.0f, 0.3f});
         auto out = place.array(zeros(columns * stride));
-        auto sums = place.array(std::vector<float>{0.1f, 2.0f});
+        auto scale = place.array(std::vector<AdvantageScale>{{0.5f, 0.1f, 0.7f}});
         PpoLoss loss{};
         loss.order = order.data();
         loss.rows = n;
@@ -245,7 +245,7 @@ TEST_F(Kernels, PpoLossIsThatOfTheHost) {
         loss.columns = out.data();
         loss.column_stride = stride;
         loss.control = control.data();
-        loss.advantage_sums = sums.data();
+        loss.advantage_scale = scale.data();
         loss.count = 1.0f;  // weights of 1, so that the tolerance means something
         loss.surrogate = clipped ? Surrogate::kClippedRatio : Surrogate::kLogProb;
         loss.clip_ratio = 0.2f;

@@ -45,20 +45,20 @@ TEST(Normalise, MergedMomentsAreTheDirectOnes) {
       sum += off;
       squares += off * off;
     }
-    merged.merge(static_cast<float>(size), static_cast<float>(sum), static_cast<float>(squares));
+    merged.merge(static_cast<float>(size), merged.mean, static_cast<float>(sum), static_cast<float>(squares));
     EXPECT_EQ(static_cast<double>(merged.count), direct.count);
     EXPECT_NEAR(static_cast<double>(merged.mean), direct.mean(), 2e-6 * 3);
     EXPECT_NEAR(static_cast<double>(merged.variance), direct.variance(), 1e-5 * 4);
   }
   const Moments before = merged;
-  merged.merge(0.0f, 0.0f, 0.0f);
+  merged.merge(0.0f, 0.0f, 0.0f, 0.0f);
   EXPECT_EQ(merged.mean, before.mean);
   EXPECT_EQ(merged.variance, before.variance);
 }
 
 TEST(Normalise, MomentsStayFiniteForever) {
   Moments moments{9.9999e8f, 1.0f, 2.0f};
-  for (int i = 0; i < 100; ++i) moments.merge(1e6f, 0.0f, 2e6f);
+  for (int i = 0; i < 100; ++i) moments.merge(1e6f, moments.mean, 0.0f, 2e6f);
   EXPECT_EQ(moments.count, 1e9f);
   EXPECT_NEAR(moments.variance, 2.0f, 1e-5f);
   EXPECT_EQ(moments.mean, 1.0f);
@@ -83,15 +83,15 @@ TEST(Normalise, ObservationsOfTheRealEnvironmentsOnly) {
               x = 1e6f;  // surplus: must not count
           }
         }
-        const ObservationMoments functor{observation.data(), mean.data(), kFeatures, envs, stride};
+        const ObservationMoments functor{observation.data(), counts.data(), mean.data(), kFeatures, envs, stride};
         for (int f = 0; f < kFeatures; ++f) {
           const auto s = summed<Real, 2>(rows, f, functor);
           sums[2 * f] = static_cast<float>(s[0]);
           sums[2 * f + 1] = static_cast<float>(s[1]);
         }
         run<Real>(padded(kFeatures),
-                  MergeObservationMoments{sums.data(), static_cast<float>(envs * kHorizon), counts.data(), mean.data(),
-                                          variance.data(), inverse.data()});
+                  MergeObservationMoments{sums.data(), static_cast<float>(envs * kHorizon), observation.data(),
+                                          counts.data(), mean.data(), variance.data(), inverse.data()});
       }
       for (int f = 0; f < kFeatures; ++f) {
         EXPECT_NEAR(static_cast<double>(mean[f]), direct[f].mean(), 1e-5);
@@ -100,6 +100,33 @@ TEST(Normalise, ObservationsOfTheRealEnvironmentsOnly) {
       }
     });
   }
+}
+
+/// Numbers that are large and differ little: their squares fill a float before their differences show.
+TEST(Normalise, LargeMeansLeaveTheVarianceItsDigits) {
+  constexpr Index kEnvs = 129, kFeatures = 2, kHorizon = 8;
+  const Index stride = padded(kEnvs), rows = kHorizon * stride;
+  auto observation = random_floats(rows * kFeatures, -0.5f, 0.5f, 17);
+  Direct direct;
+  for (Index row = 0; row < rows; ++row) {
+    float& x = observation[row * kFeatures + 1];
+    x += 3000.0f;
+    if (row % stride < kEnvs) direct.take(static_cast<double>(x) - 3000.0);
+  }
+  for_each_width([&]<class Real>() {
+    auto mean = floats(kFeatures), variance = floats(kFeatures, 1.0f), counts = floats(kFeatures), inverse = counts;
+    auto sums = floats(2 * padded(kFeatures));
+    const ObservationMoments functor{observation.data(), counts.data(), mean.data(), kFeatures, kEnvs, stride};
+    for (int f = 0; f < kFeatures; ++f) {
+      const auto s = summed<Real, 2>(rows, f, functor);
+      for (int k = 0; k < 2; ++k) sums[2 * f + k] = static_cast<float>(s[k]);
+    }
+    run<Real>(padded(kFeatures),
+              MergeObservationMoments{sums.data(), static_cast<float>(kEnvs * kHorizon), observation.data(),
+                                      counts.data(), mean.data(), variance.data(), inverse.data()});
+    EXPECT_NEAR(static_cast<double>(mean[1]), 3000.0 + direct.mean(), 2e-4);
+    EXPECT_NEAR(static_cast<double>(variance[1]) / direct.variance(), 1.0, 1e-5);
+  });
 }
 
 TEST(Normalise, PickedRows) {
@@ -217,7 +244,8 @@ TEST(Normalise, PopArtLeavesValuesUnchanged) {
       sums[0] += off;
       sums[1] += off * off;
     }
-    MergeReturnMoments{&control, sums, 1000.0f, weight.data(), &bias, kInputs}();
+    const float about = control.values.mean;
+    MergeReturnMoments{&control, &about, sums, 1000.0f, weight.data(), &bias, kInputs}();
     EXPECT_NEAR(static_cast<double>(control.values.mean), direct.mean(), 1e-2);
     EXPECT_NEAR(static_cast<double>(control.values.variance) / direct.variance(), 1, 1e-3);
     EXPECT_NEAR(value(), before, 1e-4);
@@ -227,25 +255,28 @@ TEST(Normalise, PopArtLeavesValuesUnchanged) {
 TEST(Normalise, MomentsOfReturnsAndAdvantages) {
   const Index envs = 33, stride = padded(envs), rows = 3 * stride;
   auto returns = random_floats(rows, -1, 3, 15), advantage = random_floats(rows, -1, 1, 16);
-  Control control{};
-  control.values.mean = 0.5f;
+  const float centre[2] = {0.5f, -0.25f};
   double want[2][2] = {};
   for (Index i = 0; i < rows; ++i) {
     if (i % stride >= envs) {
       returns[i] = advantage[i] = NAN;
       continue;
     }
-    const double x[2] = {static_cast<double>(returns[i]) - 0.5, static_cast<double>(advantage[i])};
+    const double x[2] = {static_cast<double>(returns[i]) - 0.5, static_cast<double>(advantage[i]) + 0.25};
     for (int c = 0; c < 2; ++c) {
       want[c][0] += x[c];
       want[c][1] += x[c] * x[c];
     }
   }
   for_each_width([&]<class Real>() {
-    const ReturnMoments functor{returns.data(), advantage.data(), &control, envs, stride};
+    ReturnSums functor{returns.data(), advantage.data(), centre, envs, stride};
     for (int c = 0; c < 2; ++c) {
       const auto sums = summed<Real, 2>(rows, c, functor);
       for (int k = 0; k < 2; ++k) EXPECT_NEAR(sums[k], want[c][k], 1e-4);
+      functor.centre = nullptr;
+      EXPECT_NEAR((summed<Real, 1>(rows, c, functor)[0]),
+                  want[c][0] + static_cast<double>(centre[c]) * static_cast<double>(3 * envs), 1e-4);
+      functor.centre = centre;
     }
   });
 }

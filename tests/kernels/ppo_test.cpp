@@ -15,7 +15,8 @@ struct Batch {
   std::vector<std::uint32_t> order;
   std::vector<float> output, old_mean, old_log_std, log_prob, advantage, returns, value, mean, critic, log_std;
   Control control{};
-  float advantage_sums[2] = {};
+  AdvantageScale advantage_scale{};
+  double advantage_mean = 0, advantage_variance = 0;
 
   Batch(Index n, int actions_) : samples(n), actions(actions_) {
     std::mt19937 generator(static_cast<unsigned>(n));
@@ -35,12 +36,19 @@ struct Batch {
     // Old log-probabilities near the new ones, so that ratios lie on either side of the clip range.
     log_prob = random_floats(n, -0.5f, 0.5f, 9);
     std::vector<double> means(actions), stds(actions);
+    for (Index i = 0; i < n; ++i) advantage_mean += static_cast<double>(advantage[i]) / static_cast<double>(n);
+    for (Index i = 0; i < n; ++i) {
+      advantage_variance += std::pow(static_cast<double>(advantage[i]) - advantage_mean, 2) / static_cast<double>(n);
+    }
+    float sums[2] = {};
+    const float centre = 0.4f;
     for (Index i = 0; i < n; ++i) {
       read_policy(i, means.data(), stds.data());
       log_prob[order[i]] += static_cast<float>(log_density(i, means.data(), stds.data()));
-      advantage_sums[0] += advantage[i];
-      advantage_sums[1] += advantage[i] * advantage[i];
+      sums[0] += advantage[i] - centre;
+      sums[1] += (advantage[i] - centre) * (advantage[i] - centre);
     }
+    ScaleAdvantages{sums, &centre, static_cast<float>(n), &advantage_scale}();
   }
 
   void read_policy(Index i, double* means, double* stds) const {
@@ -96,13 +104,8 @@ double divergence_of(double old_mean, double old_log_std, double mean, double lo
 /// The losses of sample i, times the number of samples, in the networks' outputs.
 Losses losses(const Batch& b, const Case& c, Index i, const double* means, const double* log_stds, double v) {
   const Index row = b.order[i];
-  const double n = static_cast<double>(b.samples);
   double advantage = static_cast<double>(b.advantage[row]);
-  if (c.normalise) {
-    const double mean = static_cast<double>(b.advantage_sums[0]) / n;
-    const double variance = std::max(static_cast<double>(b.advantage_sums[1]) / n - mean * mean, 0.0);
-    advantage = (advantage - mean) / std::sqrt(variance + 1e-8);
-  }
+  if (c.normalise) advantage = (advantage - b.advantage_mean) / std::sqrt(b.advantage_variance + 1e-8);
   const double log_prob = b.log_density(i, means, log_stds);
   const double log_ratio = log_prob - static_cast<double>(b.log_prob[row]), ratio = std::exp(log_ratio);
   Losses l{};
@@ -189,7 +192,7 @@ std::vector<float> computed(const Batch& b, const Case& c, const MirrorView& mir
   loss.columns = columns.data();
   loss.column_stride = stride;
   loss.control = &b.control;
-  loss.advantage_sums = c.normalise ? b.advantage_sums : nullptr;
+  loss.advantage_scale = c.normalise ? &b.advantage_scale : nullptr;
   loss.count = static_cast<float>(b.samples);
   loss.surrogate = c.surrogate;
   loss.clip_ratio = static_cast<float>(kRange);
@@ -361,9 +364,10 @@ TEST(PpoLoss, AdvantageMomentsOfTheChosenRows) {
   for_each_width([&]<class Real>() {
     for (Index i = 0; i < n; i += kLanes<Real>) {
       Array<Real, 2> out;
-      AdvantageMoments{advantage.data(), order.data()}(i, 0, out);
+      const float centre = 0.25f;
+      AdvantageMoments{advantage.data(), order.data(), &centre}(i, 0, out);
       for (int k = 0; k < kLanes<Real> && i + k < n; ++k) {
-        const float x = advantage[99 - 3 * (i + k)];
+        const float x = advantage[99 - 3 * (i + k)] - centre;
         EXPECT_EQ(lane(out[0], k), x);
         EXPECT_EQ(lane(out[1], k), x * x);
       }

@@ -105,6 +105,39 @@ TEST(Learner, ARatioThatOverflowsLowersTheRateAndNothingElse) {
   }
 }
 
+/// What is common to all returns and advantages changes nothing, as far as their floats still tell them apart.
+TEST(Learner, LargeAdvantagesKeepTheirDigits) {
+  const Settings settings = small_settings();
+  const auto learnt = [&](float shift) {
+    Rollout rollout;
+    for (std::vector<float>* values : {&rollout.advantage, &rollout.returns, &rollout.value}) {
+      for (float& x : *values) x = std::round(x * 64.0f) / 64.0f + shift;  // exact in both cases
+    }
+    Subject subject(settings);
+    subject.update(rollout);
+    std::vector<Tensor> tensors;
+    subject.learner.save(tensors);
+    std::vector<float> values;
+    for (const Tensor& tensor : tensors) {
+      if (tensor.name.rfind("actor.", 0) != 0) continue;
+      const std::size_t size = values.size();
+      values.resize(size + tensor.bytes.size() / 4);
+      std::memcpy(values.data() + size, tensor.bytes.data(), tensor.bytes.size());
+    }
+    const float* sums = subject.learner.return_sums();
+    for (const int column : {0, 1}) {
+      const double n = static_cast<double>(Rollout::kRows), mean = static_cast<double>(sums[2 * column]) / n;
+      EXPECT_NEAR(static_cast<double>(sums[2 * column + 1]) / n - mean * mean, 1.0 / 3.0, 0.05) << shift;
+    }
+    const double variance = static_cast<double>(subject.learner.read_control().values.variance);
+    EXPECT_NEAR(variance, 1.0 / 3.0, 0.05) << shift;
+    return values;
+  };
+  const auto small = learnt(0.0f), large = learnt(65536.0f);
+  ASSERT_EQ(small.size(), large.size());
+  for (std::size_t i = 0; i < small.size(); ++i) EXPECT_NEAR(small[i], large[i], 1e-5f);
+}
+
 /// A task whose mirror turns the signs of everything.
 std::shared_ptr<LeggedPlan> mirrored_plan() {
   auto plan = std::make_shared<LeggedPlan>();

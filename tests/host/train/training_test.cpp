@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/files.hpp"
+#include "host/engine/in_flight.hpp"
 #include "host/export/onnx.hpp"
 #include "host/export/safetensors.hpp"
 #include "host/run/checkpoint.hpp"

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <set>
 
+#include "host/engine/in_flight.hpp"
 #include "tests/host/trainer/testing.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
