@@ -32,9 +32,9 @@ struct ConstraintColumn {
   float rises;  ///< 1: from 1 / kGentleSteps to p_max during training
 };
 
-/// A rising probability; `progress` from 0 to 1. Where p_max is below 1 / kGentleSteps, it falls to it.
+/// A rising probability; `progress` from 0 to 1. Where p_max is below 1 / kGentleSteps, it falls to it; 0 stays 0.
 STAMPEDE_FN float termination_probability(float p_max, bool rises, float progress) {
-  if (!rises) return p_max;
+  if (!rises || p_max == 0.0f) return p_max;
   return 1.0f / (kGentleSteps + progress * (1.0f / p_max - kGentleSteps));
 }
 

@@ -185,6 +185,8 @@ TEST(Constraints, TheExpectedTimeToTerminationFallsEvenly) {
   for (const float progress : {0.0f, 0.25f, 0.5f, 1.0f}) {
     EXPECT_NEAR(1 / termination_probability(0.25f, true, progress), 20 + progress * (4 - 20), 1e-4);
     EXPECT_EQ(termination_probability(0.25f, false, progress), 0.25f);
+    EXPECT_EQ(termination_probability(0.0f, true, progress), 0.0f)
+        << "the time to termination is infinite from the start";
   }
 }
 
