@@ -4,15 +4,15 @@
 namespace stampede {
 namespace {
 
-/// A thread block a row.
+/// A thread block a row; rows of all blocks follow each other along the grid's x, which alone may be longer than 65535.
 __global__ void __launch_bounds__(cuda::kSumBlock)
     find_row_maxima(const float* from, int rows, Index stride, Index n, float* out, Index out_stride) {
   using Reduce = cub::BlockReduce<float, cuda::kSumBlock>;
   __shared__ typename Reduce::TempStorage storage;
-  const Index row = static_cast<Index>(blockIdx.x), block = static_cast<Index>(blockIdx.y);
-  const float* at = from + (block * rows + row) * stride;
-  float most = at[0];
-  for (Index i = threadIdx.x; i < n; i += cuda::kSumBlock) most = max(most, at[i]);
+  const Index place = static_cast<Index>(blockIdx.x), block = place / rows, row = place - block * rows;
+  const float* at = from + place * stride;
+  float most = kNoMaximum;
+  for (Index i = threadIdx.x; i < n; i += cuda::kSumBlock) most = max(most, finite_or(at[i], kNoMaximum));
   most = Reduce(storage).Reduce(most, [](float a, float b) { return a < b ? b : a; });
   if (threadIdx.x == 0) out[block * out_stride + row] = most;
 }
@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(cuda::kSumBlock)
 
 void CudaBackend::row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out,
                              Index out_stride) {
-  const dim3 grid(static_cast<unsigned>(rows), static_cast<unsigned>(blocks));
+  const auto grid = static_cast<unsigned>(blocks * rows);
   find_row_maxima<<<grid, cuda::kSumBlock, 0, stream_>>>(from, rows, stride, n, out, out_stride);
   cuda::check_launch(stream_, "find_row_maxima");
 }

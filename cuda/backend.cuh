@@ -16,7 +16,9 @@
 #include "cuda/launch.cuh"
 #include "cuda/product.cuh"
 #include "cuda/sum.cuh"
+#include "host/trainer/copies.hpp"
 #include "host/trainer/phase.hpp"
+#include "kernels/math.hpp"
 
 namespace stampede {
 
@@ -61,10 +63,12 @@ class CudaBackend {
   }
   template <class T>
   void upload(Buffer<T>& to, const T* from, Index count, Index at = 0) {
+    check_copy("upload", to.size(), at, count);
     copy(to.data() + at, from, count, cudaMemcpyHostToDevice);
   }
   template <class T>
   void download(const Buffer<T>& from, T* to, Index count, Index at = 0) {
+    check_copy("download", from.size(), at, count);
     copy(to, from.data() + at, count, cudaMemcpyDeviceToHost);
   }
 
@@ -129,8 +133,14 @@ class CudaBackend {
   /// Room for sums of so many columns, so that none is made later.
   void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 3)); }
 
-  /// out[block * out_stride + row] = largest of the first n elements of the row; rows of a block are `stride` apart, and blocks
-  /// follow each other.
+  /// out[column] = sum over i < n of functor(i, column), a std::uint32_t.
+  template <class Functor>
+  void count(Index n, int columns, const Functor& functor, std::uint64_t* out) {
+    cuda::enqueue_count(stream_, n, columns, functor, out);
+  }
+
+  /// out[block * out_stride + row] = largest finite one of the first n elements of the row, kNoMaximum where there is none; rows of
+  /// a block are `stride` apart, and blocks follow each other.
   void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride);
 
   // ------------------------------------------------------------------------------------------ order and time

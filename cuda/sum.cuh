@@ -68,4 +68,25 @@ void enqueue_sum(cudaStream_t stream, Index n, int columns, const Functor& funct
   check_launch(stream, "add_stretches");
 }
 
+/// A block a column. Whole numbers add up to the same in any order.
+template <class Functor>
+__global__ void __launch_bounds__(kSumBlock)
+    count_columns(const __grid_constant__ Functor functor, Index n, std::uint64_t* out) {
+  using Reduce = cub::BlockReduce<std::uint64_t, kSumBlock>;
+  __shared__ typename Reduce::TempStorage storage;
+  const int column = static_cast<int>(blockIdx.x);
+  std::uint64_t mine = 0;
+  for (Index i = threadIdx.x; i < n; i += kSumBlock) mine += functor(i, column);
+  const std::uint64_t total = Reduce(storage).Sum(mine);
+  if (threadIdx.x == 0) out[column] = total;
+}
+
+/// out[column] = sum over i < n of functor(i, column).
+template <class Functor>
+void enqueue_count(cudaStream_t stream, Index n, int columns, const Functor& functor, std::uint64_t* out) {
+  static_assert(std::is_trivially_copyable_v<Functor>);
+  count_columns<<<static_cast<unsigned>(columns), kSumBlock, 0, stream>>>(functor, n, out);
+  check_launch(stream, "count_columns");
+}
+
 }  // namespace stampede::cuda

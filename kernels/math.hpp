@@ -13,6 +13,7 @@
 /// | wrap_angle | \|x\| <= 8192            | 3e-7 absolute, up to whole turns                            |
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/lanes.hpp"
 
@@ -191,5 +192,14 @@ template <class Real>
 STAMPEDE_FN MaskOf<Real> is_finite(Real x) {
   return (x - x) == Real(0.0f);
 }
+
+/// x, or `other` where x is infinite or NaN.
+template <class Real>
+STAMPEDE_FN Real finite_or(Real x, ScalarOf<Real> other) {
+  return select(is_finite(x), x, Real(other));
+}
+
+/// The maximum of nothing.
+inline constexpr float kNoMaximum = std::numeric_limits<float>::lowest();
 
 }  // namespace stampede

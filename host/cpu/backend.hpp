@@ -8,7 +8,8 @@
 /// - `for_tiles(n, body, group)`: body(context, range) for ranges that cover [0, n). Within the body, launches on the context follow
 ///   each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to the threads; on
 ///   a GPU it is everything at once. `Scratch` holds what lives only within a tile;
-/// - `sum<K>(n, columns, functor, out)`: K sums for each column over n elements, in a fixed order;
+/// - `sum<K>(n, columns, functor, out)`: K sums for each column over n elements, in a fixed order; `count` the same of whole numbers,
+///   to the last one;
 /// - `Mlp` and `Gradient`: networks, and the gradient that tiles add to.
 ///
 /// Whatever the number of threads, the same tiles are added in the same order: results do not depend on it.
@@ -22,6 +23,7 @@
 #include "host/cpu/buffer.hpp"
 #include "host/cpu/mlp.hpp"
 #include "host/cpu/pool.hpp"
+#include "host/trainer/copies.hpp"
 #include "host/trainer/phase.hpp"
 
 namespace stampede {
@@ -84,10 +86,12 @@ class CpuBackend {
   }
   template <class T>
   void upload(Buffer<T>& to, const T* from, Index count, Index at = 0) {
+    check_copy("upload", to.size(), at, count);
     std::memcpy(to.data() + at, from, static_cast<std::size_t>(count) * sizeof(T));
   }
   template <class T>
   void download(const Buffer<T>& from, T* to, Index count, Index at = 0) {
+    check_copy("download", from.size(), at, count);
     std::memcpy(to, from.data() + at, static_cast<std::size_t>(count) * sizeof(T));
   }
 
@@ -230,23 +234,33 @@ class CpuBackend {
     partial_sums_.resize(std::max(partial_sums_.size(), static_cast<std::size_t>(columns) * kStretches * kMostSums));
   }
 
-  /// out[block * out_stride + row] = largest of the first n elements of the row; rows of a block are `stride` apart, and blocks
-  /// follow each other.
+  /// out[column] = sum over i < n of functor(i, column), a std::uint32_t.
+  template <class Functor>
+  void count(Index n, int columns, const Functor& functor, std::uint64_t* out) {
+    for (int column = 0; column < columns; ++column) {
+      std::uint64_t total = 0;
+      for (Index i = 0; i < n; ++i) total += functor(i, column);
+      out[column] = total;
+    }
+  }
+
+  /// out[block * out_stride + row] = largest finite one of the first n elements of the row, kNoMaximum where there is none; rows of
+  /// a block are `stride` apart, and blocks follow each other.
   void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride) {
     pool_.run(static_cast<int>(blocks), [&](int, int block) {
       for (int row = 0; row < rows; ++row) {
         const float* at = from + (block * rows + row) * stride;
-        Real largest[2] = {Real(at[0]), Real(at[0])};
+        Real largest[2] = {Real(kNoMaximum), Real(kNoMaximum)};
         Index i = 0;
         for (; i + 2 * kLanes<Real> <= n; i += 2 * kLanes<Real>) {
-          largest[0] = max(largest[0], load<Real>(at + i));
-          largest[1] = max(largest[1], load<Real>(at + i + kLanes<Real>));
+          largest[0] = max(largest[0], finite_or(load<Real>(at + i), kNoMaximum));
+          largest[1] = max(largest[1], finite_or(load<Real>(at + i + kLanes<Real>), kNoMaximum));
         }
         float lanes[kLanes<Real>];
         store(lanes, max(largest[0], largest[1]));
         float most = lanes[0];
         for (const float lane : lanes) most = max(most, lane);
-        for (; i < n; ++i) most = max(most, at[i]);
+        for (; i < n; ++i) most = max(most, finite_or(at[i], kNoMaximum));
         out[block * out_stride + row] = most;
       }
     });

@@ -42,7 +42,7 @@ class Backend : public GpuTest {};
 TEST_F(Backend, BuffersAreZeroedWithAPackBehindTheLastElement) {
   for (const Index n : kSizes) {
     const DeviceBuffer<float> buffer(n);
-    const std::vector<float> values = DevicePlace(backend()).read(buffer, padded(n) + kMaxLanes);
+    const std::vector<float> values = DevicePlace(backend()).read_beyond(buffer, padded(n) + kMaxLanes);
     EXPECT_TRUE(same_bits(values, zeros(padded(n) + kMaxLanes))) << n;
   }
 }
@@ -81,7 +81,7 @@ TEST_F(Backend, LaunchesEveryElementOnceAndNoneBeyond) {
     CudaBackend::Context{&backend()}.launch({half, n}, AddIndex{buffer.data()});
     std::vector<float> want = zeros(n + kMaxLanes);
     for (Index i = 0; i < n; ++i) want[static_cast<std::size_t>(i)] = static_cast<float>((i + 1) * (i < half ? 1 : 2));
-    EXPECT_TRUE(same_bits(DevicePlace(backend()).read(buffer, n + kMaxLanes), want)) << n;
+    EXPECT_TRUE(same_bits(DevicePlace(backend()).read_beyond(buffer, n + kMaxLanes), want)) << n;
   }
 }
 
@@ -118,6 +118,50 @@ TEST_F(Backend, SumsOfNothingAreZero) {
   DeviceBuffer<float> out = place.array(std::vector<float>{5, 5});
   backend().sum<2>(0, 1, Powers{x.data(), 16}, out.data());
   EXPECT_EQ(place.read(out, 2), (std::vector<float>{0, 0}));
+}
+
+struct Numbers {
+  const std::uint32_t* x;
+  Index stride;
+  STAMPEDE_FN std::uint32_t operator()(Index i, int column) const { return x[column * stride + i]; }
+};
+
+TEST_F(Backend, CountsToTheLastOne) {
+  DevicePlace place(backend());
+  std::vector<std::uint32_t> x(2 * 4112, 0xffffffffu);
+  for (std::size_t i = 4112; i < x.size(); ++i) x[i] = (1u << 24) + 1;
+  const auto numbers = place.array(x);
+  DeviceBuffer<std::uint64_t> out(2);
+  backend().count(4097, 2, Numbers{numbers.data(), 4112}, out.data());
+  EXPECT_EQ(place.read(out, 2),
+            (std::vector<std::uint64_t>{4097 * std::uint64_t{0xffffffffu}, 4097 * ((std::uint64_t{1} << 24) + 1)}));
+}
+
+TEST_F(Backend, MaximaOfWhatIsFinite) {
+  const Index blocks = 70000, stride = 48, n = 33;  // more blocks than a grid has in y
+  std::vector<float> x = random_floats(2 * blocks * stride, -3.0f, -1.0f, 6);
+  x[0] = std::numeric_limits<float>::quiet_NaN();
+  x[1] = std::numeric_limits<float>::infinity();
+  DevicePlace place(backend());
+  const DeviceBuffer<float> from = place.array(x);
+  DeviceBuffer<float> out(2 * blocks);
+  backend().row_maxima(from.data(), blocks, 2, stride, n, out.data(), 2);
+  const std::vector<float> got = place.read(out, 2 * blocks);
+  for (const Index row : {Index{0}, Index{1}, 2 * blocks - 1}) {
+    float most = kNoMaximum;
+    for (Index i = 0; i < n; ++i) {
+      const float value = x[static_cast<std::size_t>(row * stride + i)];
+      if (std::isfinite(value)) most = std::fmax(most, value);
+    }
+    EXPECT_EQ(got[static_cast<std::size_t>(row)], most) << row;
+  }
+}
+
+TEST_F(Backend, CopiesBeyondTheEndAreRefused) {
+  DeviceBuffer<float> buffer(5);
+  std::vector<float> host(6);
+  EXPECT_THROW(backend().upload(buffer, host.data(), 6), Error);
+  EXPECT_THROW(backend().download(buffer, host.data(), 2, 4), Error);
 }
 
 TEST_F(Backend, ShufflesArePermutationsAndThoseOfTheHost) {

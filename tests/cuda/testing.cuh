@@ -80,6 +80,14 @@ class DevicePlace {
     backend_.download(buffer, values.data(), count);
     return values;
   }
+  /// The same with what lies behind the last element.
+  template <class T>
+  std::vector<T> read_beyond(const DeviceBuffer<T>& buffer, Index count) {
+    std::vector<T> values(static_cast<std::size_t>(count));
+    backend_.synchronise();
+    STAMPEDE_CUDA(cudaMemcpy(values.data(), buffer.data(), values.size() * sizeof(T), cudaMemcpyDeviceToHost));
+    return values;
+  }
 
  private:
   CudaBackend& backend_;

@@ -49,6 +49,71 @@ TEST(CpuBackend, SumsLikeDoubleAndTheSameForAnyThreads) {
   }
 }
 
+struct Numbers {
+  const std::uint32_t* x;
+  Index stride;
+  std::uint32_t operator()(Index i, int column) const { return x[column * stride + i]; }
+};
+
+TEST(CpuBackend, CountsToTheLastOne) {
+  CpuBackend backend(2);
+  std::vector<std::uint32_t> x(2 * 48, 0xffffffffu);
+  x[17] = 5;
+  for (Index i = 48; i < 96; ++i) x[static_cast<std::size_t>(i)] = (1u << 24) + 1;
+  std::uint64_t out[2];
+  backend.count(33, 2, Numbers{x.data(), 48}, out);
+  EXPECT_EQ(out[0], 32 * std::uint64_t{0xffffffffu} + 5);
+  EXPECT_EQ(out[1], 33 * ((std::uint64_t{1} << 24) + 1));
+}
+
+TEST(CpuBackend, MaximaOfWhatIsFinite) {
+  const Index blocks = 70000, stride = 48;  // more blocks than a GPU's grid has in y
+  const int rows = 2;
+  for (const Index n : {Index{1}, Index{15}, Index{33}}) {
+    CpuBackend backend(2);
+    auto x = random_floats(blocks * rows * stride, -3, -1, 6);
+    const auto at = [&](Index block, int row) { return x.data() + (block * rows + row) * stride; };
+    at(0, 1)[0] = NAN, at(1, 0)[n - 1] = NAN, at(2, 0)[n / 2] = INFINITY, at(3, 1)[0] = -INFINITY;
+    for (Index i = 0; i < n; ++i) at(4, 0)[i] = i % 2 == 0 ? NAN : INFINITY;
+    for (Index block = 0; block < blocks; ++block) at(block, 0)[n] = 7.0f;  // beyond the end
+    std::vector<float> out(static_cast<std::size_t>(blocks * 3), 9.0f);
+    backend.row_maxima(x.data(), blocks, rows, stride, n, out.data(), 3);
+    for (const Index block : {Index{0}, Index{1}, Index{2}, Index{3}, Index{4}, blocks - 1}) {
+      for (int row = 0; row < rows; ++row) {
+        float most = kNoMaximum;
+        for (Index i = 0; i < n; ++i) {
+          if (std::isfinite(at(block, row)[i])) most = std::max(most, at(block, row)[i]);
+        }
+        EXPECT_EQ(out[static_cast<std::size_t>(block * 3 + row)], most) << block << ", " << row;
+      }
+      EXPECT_EQ(out[static_cast<std::size_t>(block * 3 + 2)], 9.0f);
+    }
+  }
+}
+
+TEST(CpuBackend, CopiesBeyondTheEndAreRefused) {
+  CpuBackend backend(1);
+  auto buffer = backend.make_buffer<float>(5);
+  std::vector<float> host(6);
+  backend.upload(buffer, host.data(), 5);
+  backend.download(buffer, host.data(), 0, 5);
+  const auto message = [&](const auto& copy) -> std::string {
+    try {
+      copy();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "done";
+  };
+  EXPECT_EQ(message([&] { backend.upload(buffer, host.data(), 6); }),
+            "upload of 6 elements at place 0 of an array that has 5");
+  EXPECT_EQ(message([&] { backend.download(buffer, host.data(), 2, 4); }),
+            "download of 2 elements at place 4 of an array that has 5");
+  EXPECT_NE(message([&] { backend.upload(buffer, host.data(), 1, -1); }), "done");
+  EXPECT_NE(message([&] { backend.download(buffer, host.data(), -1); }), "done");
+  EXPECT_NE(message([&] { backend.upload(buffer, host.data(), 1, 6); }), "done");
+}
+
 struct AddOne {
   float* x;
   template <class Real>
