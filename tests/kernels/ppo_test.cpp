@@ -80,7 +80,7 @@ const Case kCases[] = {{"ppo", Surrogate::kClippedRatio, true, true, true, 2},
 constexpr double kRange = 0.2, kValueCoefficient = 0.7;
 
 struct Losses {
-  double policy, value, kl, clipped;
+  double policy, value, clipped;
   double kink;  ///< how far the nearest point is at which the loss has no derivative
 
   double total() const { return policy + kValueCoefficient * value; }
@@ -90,7 +90,7 @@ struct Losses {
 /// rounding for functions that fade out at both ends.
 double divergence_of(double old_mean, double old_log_std, double mean, double log_std) {
   const double sigma = std::exp(old_log_std);
-  constexpr int kSteps = 400;
+  constexpr int kSteps = 100;
   constexpr double kReach = 12.0, kStep = 2 * kReach / kSteps;
   double integral = 0;
   for (int i = 0; i <= kSteps; ++i) {
@@ -110,10 +110,6 @@ Losses losses(const Batch& b, const Case& c, Index i, const double* means, const
   const double log_ratio = log_prob - static_cast<double>(b.log_prob[row]), ratio = std::exp(log_ratio);
   Losses l{};
   l.kink = std::fabs(std::fabs(ratio - 1) - kRange);
-  for (int a = 0; a < b.actions; ++a) {
-    const double old = static_cast<double>(b.old_mean[row * b.actions + a]);
-    l.kl += divergence_of(old, static_cast<double>(b.old_log_std[a]), means[a], log_stds[a]);
-  }
   l.clipped = std::fabs(ratio - 1) > kRange;
   l.policy = c.surrogate == Surrogate::kLogProb
                  ? -advantage * log_prob
@@ -160,7 +156,12 @@ Expected expected(const Batch& b, const Case& c) {
       e.rows.push_back((above - below) / (2 * kStep));
     }
     const Losses l = at();
-    e.rows.insert(e.rows.end(), {l.policy, l.value, l.kl, l.clipped, 1.0});
+    double divergence = 0;
+    for (int a = 0; a < c.actions; ++a) {
+      divergence += divergence_of(static_cast<double>(b.old_mean[b.order[i] * c.actions + a]),
+                                  static_cast<double>(b.old_log_std[a]), inputs[a], inputs[c.actions + a]);
+    }
+    e.rows.insert(e.rows.end(), {l.policy, l.value, divergence, l.clipped, 1.0});
     e.smooth.push_back(l.kink > 1e-3);
   }
   return e;
