@@ -11,39 +11,45 @@
 
 namespace stampede {
 
-/// The arrays of a batch; each holds `stride` floats, and `stride` is a multiple of kMaxLanes.
+/// What is counted of each environment. Whole numbers: a float would stop at 2^24.
+enum EnvironmentCount : int {
+  kFinished,   ///< whole episodes ended since the statistics were cleared
+  kNonfinite,  ///< states caught since the start
+  kOverSlots,  ///< contacts that found no slot since the start; 0 where there are no contacts
+  kEnvironmentCounts
+};
+
+/// The arrays of a batch; each holds `stride` numbers, and `stride` is a multiple of kMaxLanes.
 struct EnvironmentView {
   float* state;           ///< [states][stride]
   float* age;             ///< control steps into the episode
   float* episode_return;  ///< undiscounted, so far
-  float* whole;     ///< 1 where the episode began at its beginning, 0 where at a random age: those are not counted
-  float* finished;  ///< whole episodes ended since the statistics were cleared
-  float* finished_return;  ///< sum of their returns
+  float* whole;  ///< 1 where the episode began at its beginning, 0 where at a random age: those are not counted
+  float* finished_return;  ///< sum of the returns of whole episodes ended since the statistics were cleared
   float* finished_length;  ///< sum of their lengths
   float* finished_metric;  ///< sum of the task's metric at their ends
-  float* nonfinite;        ///< states caught since the start
-  float* over_slots;       ///< contacts that found no slot since the start; 0 where there are no contacts
   float* last_good;        ///< [states][stride]: the state before the last non-finite one
+  std::uint32_t* counts;   ///< [kEnvironmentCounts][stride]
   Index stride;
 
   /// Arrays of `stride` floats that a batch of so many states needs.
-  static constexpr int arrays(int states) { return 2 * states + 9; }
+  static constexpr int arrays(int states) { return 2 * states + 6; }
 
-  /// The view of a buffer of arrays(states) * stride floats.
-  STAMPEDE_FN static EnvironmentView over(float* buffer, int states, Index stride) {
+  STAMPEDE_FN std::uint32_t* count(EnvironmentCount which) const { return counts + which * stride; }
+
+  /// The view of a buffer of arrays(states) * stride floats and one of kEnvironmentCounts * stride counts.
+  STAMPEDE_FN static EnvironmentView over(float* buffer, std::uint32_t* counts, int states, Index stride) {
     EnvironmentView view;
     float* bookkeeping = buffer + states * stride;
     view.state = buffer;
     view.age = bookkeeping;
     view.episode_return = bookkeeping + stride;
     view.whole = bookkeeping + 2 * stride;
-    view.finished = bookkeeping + 3 * stride;
-    view.finished_return = bookkeeping + 4 * stride;
-    view.finished_length = bookkeeping + 5 * stride;
-    view.finished_metric = bookkeeping + 6 * stride;
-    view.nonfinite = bookkeeping + 7 * stride;
-    view.over_slots = bookkeeping + 8 * stride;
-    view.last_good = bookkeeping + 9 * stride;
+    view.finished_return = bookkeeping + 3 * stride;
+    view.finished_length = bookkeeping + 4 * stride;
+    view.finished_metric = bookkeeping + 5 * stride;
+    view.last_good = bookkeeping + 6 * stride;
+    view.counts = counts;
     view.stride = stride;
     return view;
   }
@@ -107,7 +113,7 @@ struct EnvironmentLanes {
     store(out.ended + first, select(terminated, Real(kTerminated), select(ended, Real(kTimedOut), Real(kRunning))));
     if (any(ended)) {
       if (any(bad)) {
-        add_where(bad, view.nonfinite + first, Real(1.0f));
+        count_where(bad, view.count(kNonfinite) + first);
         Array<Real, kSize> good;
         memcpy(&good, &before, sizeof good);
         STAMPEDE_UNROLL
@@ -121,7 +127,7 @@ struct EnvironmentLanes {
       const Real whole = load<Real>(view.whole + first);
       const MaskOf<Real> counted = ended && whole == Real(1.0f);
       store(view.whole + first, select(ended, Real(1.0f), whole));
-      add_where(counted, view.finished + first, Real(1.0f));
+      count_where(counted, view.count(kFinished) + first);
       add_where(counted, view.finished_return + first, episode_return);
       add_where(counted, view.finished_length + first, age);
       if constexpr (kHasMetric<Task>) add_where(counted, view.finished_metric + first, Task::metric(state));
@@ -173,6 +179,10 @@ struct EnvironmentLanes {
 
   STAMPEDE_FN static void add_where(MaskOf<Real> mask, float* to, Real x) {
     store(to, load<Real>(to) + select(mask, x, Real(0.0f)));
+  }
+  STAMPEDE_FN static void count_where(MaskOf<Real> mask, std::uint32_t* to) {
+    using Uint = UintOf<Real>;
+    store(to, load_uint<Real>(to) + select(mask, Uint(1u), Uint(0u)));
   }
 };
 
@@ -264,7 +274,7 @@ struct ClearStatistics {
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
-    store(view.finished + first, Real(0.0f));
+    store(view.count(kFinished) + first, UintOf<Real>(0u));
     store(view.finished_return + first, Real(0.0f));
     store(view.finished_length + first, Real(0.0f));
     store(view.finished_metric + first, Real(0.0f));

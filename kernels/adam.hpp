@@ -21,8 +21,8 @@ struct PrepareStep {
     const float norm = sqrt(*squared_norm), compared = column_sums[kCompared];
     const float kl = compared > 0.0f ? column_sums[kKl] / compared : 0.0f;
     // Before the iteration's first step the policy is the one that drew the actions: its divergence says nothing of the rate.
-    const bool says_something = compared > 0.0f && c.minibatches > 0.0f;
-    c.minibatches += 1.0f;
+    const bool says_something = compared > 0.0f && c.minibatches > 0;
+    c.minibatches += 1;
     c.policy_loss += column_sums[kPolicyLoss];
     c.value_loss += column_sums[kValueLoss];
     c.kl += kl;

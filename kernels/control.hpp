@@ -39,8 +39,9 @@ struct Control {
   float beta1_power, beta2_power;  ///< Adam's decay rates to the power of the steps taken
   float gradient_scale;            ///< of the step at hand: 1, or less where the norm is clipped
   Moments values;                  ///< of the returns; the critic learns (return - mean) / deviation
-  // Sums over the minibatches of the iteration at hand.
-  float minibatches, policy_loss, value_loss, kl, clip_fraction, gradient_norm;
+  // Of the iteration at hand: its minibatches so far, and sums over them.
+  std::uint32_t minibatches;
+  float policy_loss, value_loss, kl, clip_fraction, gradient_norm;
 };
 static_assert(sizeof(Control) == 15 * sizeof(float), "Control is saved as words");
 
@@ -66,7 +67,8 @@ struct BeginIteration {
     if (schedule == Schedule::kLinear) {
       c.learning_rate = learning_rate * max(1.0f - static_cast<float>(c.iteration) / iterations, 0.0f);
     }
-    c.minibatches = c.policy_loss = c.value_loss = c.kl = c.clip_fraction = c.gradient_norm = 0.0f;
+    c.minibatches = 0;
+    c.policy_loss = c.value_loss = c.kl = c.clip_fraction = c.gradient_norm = 0.0f;
   }
 };
 

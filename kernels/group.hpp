@@ -81,6 +81,17 @@ STAMPEDE_FN void store_each(float* p, Index lane, Real x) {
   }
 }
 
+/// Adds the number of each group's first lane, a whole one from 0 on, to its environment's counter.
+template <int K, class Real>
+STAMPEDE_FN void count_each(std::uint32_t* p, Index lane, Real x) {
+  if constexpr (ScalarLane<Real>) {
+    if (lane % K == 0) p[lane / K] += static_cast<std::uint32_t>(x);
+  } else {
+    STAMPEDE_UNROLL
+    for (int l = 0; l < kLanes<Real>; l += K) p[(lane + l) / K] += static_cast<std::uint32_t>(x[l]);
+  }
+}
+
 /// The environments' indices, the same in each lane of a group.
 template <int K, class Real>
 STAMPEDE_FN UintOf<Real> environment_indices(Index lane) {

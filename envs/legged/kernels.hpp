@@ -12,7 +12,7 @@ struct LeggedRows {
   RowsView<float> state, variation, control, late, record;  ///< the robots'
   RowsView<float> memory;                                   ///< LeggedLane
   RowsView<float> good;                                     ///< RobotCoordinates at the end of the last control step
-  const float* over_slots;                                  ///< of the lanes, counted by the physics
+  float* over_slots;  ///< of the lanes, counted by the physics and taken from there after each control step
 };
 
 /// A robot's position and velocity: what of its state is neither the solver's nor the task's.
@@ -325,7 +325,11 @@ struct FinishStep {
     if (out.figures != nullptr) write_figures(seen, record, distance, lane);
     store_each<K>(view.age, lane, select(ended, none, age));
     store_each<K>(view.episode_return, lane, select(ended, none, episode_return));
-    store_each<K>(view.over_slots, lane, group_sum<K>(load<Real>(rows.over_slots + lane)));
+    const Real over = load<Real>(rows.over_slots + lane);
+    if (any_together(over > none)) {
+      count_each<K>(view.count(kOverSlots), lane, group_sum<K>(over));
+      store(rows.over_slots + lane, none);
+    }
 
     if (any_together(ended)) {
       const bool own = out.critic_observation != nullptr;
@@ -333,14 +337,14 @@ struct FinishStep {
                         own ? c.critic_size : c.policy_size, static_cast<Random<Real>*>(nullptr),
                         out.final_observation);
       if (any_together(bad)) {
-        add_each(bad, view.nonfinite, lane, one);
+        count_each<K>(view.count(kNonfinite), lane, select(bad, one, none));
         put_coordinates<Shape>(c, read_rows<RobotCoordinates<Real, J>, Real>(rows.good, lane), last_good, view.stride,
                                lane, bad);
       }
       const Real whole = load_each<K, Real>(view.whole, lane);
       const MaskOf<Real> counted = ended && whole > Real(0.5f);
       store_each<K>(view.whole, lane, select(ended, one, whole));
-      add_each(counted, view.finished, lane, one);
+      count_each<K>(view.count(kFinished), lane, select(counted, one, none));
       add_each(counted, view.finished_return, lane, episode_return);
       add_each(counted, view.finished_length, lane, age);
       add_each(counted && terminated, view.finished_metric, lane, one);  // falls

@@ -60,10 +60,23 @@ class Environments {
     std::vector<float> values(static_cast<std::size_t>(buffer_.size()));
     backend.download(buffer_, values.data(), buffer_.size());
     tensors.push_back(make_tensor("environments", {buffer_.size() / stride(), stride()}, values));
+    std::vector<std::uint32_t> counts(static_cast<std::size_t>(counts_.size()));
+    backend.download(counts_, counts.data(), counts_.size());
+    tensors.push_back(
+        make_tensor("environment_counts", {kEnvironmentCounts, stride()}, counts.data(), Tensor::Type::kU32));
   }
   virtual void load(Backend& backend, const std::vector<Tensor>& tensors) {
-    const auto values = floats_of(tensors, "environments", static_cast<std::size_t>(buffer_.size()));
+    const auto size = static_cast<std::size_t>(kEnvironmentCounts * stride());
+    std::vector<std::uint32_t> counts(size, 0u);
+    std::vector<float> values;
+    if (counts_among_floats(tensors)) {
+      values = split_counts(tensors, counts);
+    } else {
+      values = floats_of(tensors, "environments", static_cast<std::size_t>(buffer_.size()));
+      counts = tensor_values<std::uint32_t>(tensors, "environment_counts", Tensor::Type::kU32, size);
+    }
     backend.upload(buffer_, values.data(), buffer_.size());
+    backend.upload(counts_, counts.data(), counts_.size());
   }
 
   /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. None: empty.
@@ -73,11 +86,11 @@ class Environments {
       backend.download(from, values.data(), size, begin);
       return values;
     };
-    const std::vector<float> count = rows(buffer_, view().nonfinite - buffer_.data(), count_);
+    const std::vector<std::uint32_t> count = counts_of(backend, kNonfinite);
     const std::vector<float> kept = rows(buffer_of_last_good(), begin_of_last_good(), states() * stride());
     std::vector<float> environment, state;
     for (Index env = 0; env < count_; ++env) {
-      if (count[static_cast<std::size_t>(env)] == 0.0f) continue;
+      if (count[static_cast<std::size_t>(env)] == 0) continue;
       environment.push_back(static_cast<float>(env));
       for (Index i = 0; i < states(); ++i) state.push_back(kept[static_cast<std::size_t>(i * stride() + env)]);
     }
@@ -88,8 +101,13 @@ class Environments {
 
   Index count() const { return count_; }
   Index stride() const { return padded(count_); }
-  EnvironmentView view() { return EnvironmentView::over(buffer_.data(), kept_states_, stride()); }
-  typename Backend::template Buffer<float>& buffer() { return buffer_; }
+  EnvironmentView view() { return EnvironmentView::over(buffer_.data(), counts_.data(), kept_states_, stride()); }
+  /// Of all environments together. The backend's work must be done.
+  std::int64_t total(Backend& backend, EnvironmentCount which) {
+    std::int64_t sum = 0;
+    for (const std::uint32_t count : counts_of(backend, which)) sum += count;
+    return sum;
+  }
 
  protected:
   /// Where [states][stride] of the last good states lie.
@@ -99,12 +117,46 @@ class Environments {
   Environments(Backend& backend, Index count, int kept_states)
       : count_(count),
         kept_states_(kept_states),
-        buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count))) {}
+        buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count))),
+        counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count))) {}
 
  private:
+  std::vector<std::uint32_t> counts_of(Backend& backend, EnvironmentCount which) {
+    std::vector<std::uint32_t> values(static_cast<std::size_t>(count_));
+    backend.download(counts_, values.data(), count_, which * stride());
+    return values;
+  }
+
+  // Checkpoints of earlier builds have the counts as three more rows of floats.
+  static constexpr int kOldRows = 3;
+
+  bool counts_among_floats(const std::vector<Tensor>& tensors) const {
+    const auto old = static_cast<std::size_t>(buffer_.size() + kOldRows * stride()) * sizeof(float);
+    for (const Tensor& tensor : tensors) {
+      if (tensor.name == "environments") return tensor.bytes.size() == old;
+    }
+    return false;
+  }
+  /// The rows without those of the counts, which it puts in their place. The physics still has the contacts over slots, and adds
+  /// them at the next step.
+  std::vector<float> split_counts(const std::vector<Tensor>& tensors, std::vector<std::uint32_t>& counts) const {
+    const auto row = static_cast<std::size_t>(stride());
+    auto values = floats_of(tensors, "environments", static_cast<std::size_t>(buffer_.size() + kOldRows * stride()));
+    const std::size_t finished = static_cast<std::size_t>(kept_states_ + 3) * row, nonfinite = finished + 4 * row;
+    for (std::size_t i = 0; i < row; ++i) {
+      counts[kFinished * row + i] = static_cast<std::uint32_t>(values[finished + i]);
+      counts[kNonfinite * row + i] = static_cast<std::uint32_t>(values[nonfinite + i]);
+    }
+    const auto at = [&](std::size_t place) { return values.begin() + static_cast<std::ptrdiff_t>(place); };
+    values.erase(at(nonfinite), at(nonfinite + 2 * row));
+    values.erase(at(finished), at(finished + row));
+    return values;
+  }
+
   Index count_;
   int kept_states_;
   typename Backend::template Buffer<float> buffer_;
+  typename Backend::template Buffer<std::uint32_t> counts_;
 };
 
 template <class Backend, class Task>

@@ -22,11 +22,13 @@ struct KeepFirstEpisode {
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
-    const auto now = load<Real>(view.finished + first) == Real(1.0f) && load<Real>(kept + first) == Real(0.0f);
-    const float* const source[4] = {view.finished, view.finished_return, view.finished_length, view.finished_metric};
+    const auto now =
+        load_uint<Real>(view.count(kFinished) + first) == UintOf<Real>(1u) && load<Real>(kept + first) == Real(0.0f);
+    store(kept + first, select(now, Real(1.0f), load<Real>(kept + first)));
+    const float* const source[3] = {view.finished_return, view.finished_length, view.finished_metric};
     STAMPEDE_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      float* to = kept + i * view.stride + first;
+    for (int i = 0; i < 3; ++i) {
+      float* to = kept + (i + 1) * view.stride + first;
       store(to, select(now, load<Real>(source[i] + first), load<Real>(to)));
     }
   }
@@ -193,17 +195,8 @@ class PolicyEvaluation {
     }
     for (const double value : result.returns) square += (value - result.return_mean) * (value - result.return_mean) / n;
     result.return_std = std::sqrt(square);
-    result.nonfinite = total(environments_->view().nonfinite);
-    result.contacts_over_slots = total(environments_->view().over_slots);
-  }
-
-  /// Sum over the environments of one of the view's rows.
-  std::int64_t total(const float* row) {
-    std::vector<float> values(static_cast<std::size_t>(count_));
-    backend_.download(environments_->buffer(), values.data(), count_, row - environments_->buffer().data());
-    double sum = 0;
-    for (const float value : values) sum += static_cast<double>(value);
-    return static_cast<std::int64_t>(sum);
+    result.nonfinite = environments_->total(backend_, kNonfinite);
+    result.contacts_over_slots = environments_->total(backend_, kOverSlots);
   }
 
   void sum_up_legged(LeggedEvaluation& result) {
@@ -377,18 +370,9 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, 
     result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   } while (result.seconds < seconds);
 
-  const EnvironmentView view = environments->view();
-  const auto total = [&](const float* quantity) {
-    std::vector<float> values(static_cast<std::size_t>(environments->count()));
-    backend.download(environments->buffer(), values.data(), environments->count(),
-                     quantity - environments->buffer().data());
-    double sum = 0;
-    for (const float value : values) sum += static_cast<double>(value);
-    return static_cast<std::int64_t>(sum);
-  };
-  result.episodes = total(view.finished);
-  result.nonfinite = total(view.nonfinite);
-  result.contacts_over_slots = total(view.over_slots);
+  result.episodes = environments->total(backend, kFinished);
+  result.nonfinite = environments->total(backend, kNonfinite);
+  result.contacts_over_slots = environments->total(backend, kOverSlots);
   return result;
 }
 

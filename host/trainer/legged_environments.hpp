@@ -227,7 +227,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   LeggedRows rows() {
     const RobotRows<float>& robots = robots_->rows();
     constexpr Index kRow = offsetof(PhysicsCounts<float>, over_slots) / sizeof(float);
-    const float* over_slots = robots.counts.data + kRow * robots.counts.stride;
+    float* const over_slots = robots.counts.data + kRow * robots.counts.stride;
     return {robots.state,
             robots.variation,
             robots.control,

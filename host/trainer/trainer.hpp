@@ -27,26 +27,31 @@
 
 namespace stampede {
 
-/// Totals over the environments, for the report: episodes ended, their returns and lengths, non-finite states.
+/// Totals over the environments, for the report: returns and lengths of the episodes that ended.
 struct EnvironmentTotals {
   EnvironmentView view;
   const float* more;  ///< [columns - kEnvironmentTotals][stride]: rows of the task's own
   template <class Real>
   STAMPEDE_FN void operator()(Index first, int column, Array<Real, 1>& out) const {
-    const float* quantity = column == 0   ? view.finished
-                            : column == 1 ? view.finished_return
-                            : column == 2 ? view.finished_length
-                            : column == 3 ? view.nonfinite
-                            : column == 4 ? view.over_slots
-                                          : more + (column - 5) * view.stride;
+    const float* quantity = column == 0   ? view.finished_return
+                            : column == 1 ? view.finished_length
+                                          : more + (column - kTotals) * view.stride;
     out[0] = load<Real>(quantity + first);
   }
+  static constexpr int kTotals = 2;
 };
-inline constexpr int kEnvironmentTotals = 5;
+inline constexpr int kEnvironmentTotals = EnvironmentTotals::kTotals;
 
-/// Gathers what an iteration reports into one row of floats.
+/// The environments' counts, for `Backend::count`.
+struct EnvironmentCounts {
+  EnvironmentView view;
+  STAMPEDE_FN std::uint32_t operator()(Index env, int column) const { return view.counts[column * view.stride + env]; }
+};
+
+/// Gathers what an iteration reports into one row of floats. A count takes two, with which it is exact up to 2^48.
 struct WriteReport {
   const Control* control;
+  const std::uint64_t* counts;     ///< [kEnvironmentCounts]
   const float* totals;             ///< [kEnvironmentTotals + own]
   int own;                         ///< totals of the task's own rows
   const float* constraint_totals;  ///< [constraints][3]
@@ -57,11 +62,9 @@ struct WriteReport {
   float* report;
 
   enum Entry : int {
-    kEpisodes,
-    kReturns,
+    kCounts,
+    kReturns = kCounts + 2 * kEnvironmentCounts,
     kLengths,
-    kNonfinite,
-    kOverSlots,
     kPolicy,
     kValue,
     kDivergence,
@@ -76,11 +79,22 @@ struct WriteReport {
     kAdvantageSquares,
     kEntries
   };
+  static constexpr int kLowBits = 24;
+
+  /// A count of a report.
+  static std::int64_t count_in(const float* report, EnvironmentCount which) {
+    const float* const halves = report + kCounts + 2 * which;
+    return (static_cast<std::int64_t>(halves[0]) << kLowBits) + static_cast<std::int64_t>(halves[1]);
+  }
 
   STAMPEDE_FN void operator()() const {
     const Control& c = *control;
-    const float share = 1.0f / c.minibatches;
-    for (int i = 0; i < kEnvironmentTotals; ++i) report[kEpisodes + i] = totals[i];
+    const float share = 1.0f / static_cast<float>(c.minibatches);
+    for (int i = 0; i < kEnvironmentCounts; ++i) {
+      report[kCounts + 2 * i] = static_cast<float>(counts[i] >> kLowBits);
+      report[kCounts + 2 * i + 1] = static_cast<float>(counts[i] & ((std::uint64_t{1} << kLowBits) - 1));
+    }
+    for (int i = 0; i < kEnvironmentTotals; ++i) report[kReturns + i] = totals[i];
     report[kPolicy] = c.policy_loss * share;
     report[kValue] = c.value_loss * share;
     report[kDivergence] = c.kl * share;
@@ -144,6 +158,7 @@ class PolicyTrainer final : public Trainer {
     advantage_ = floats(rows);
     returns_ = floats(rows);
     totals_ = floats(kEnvironmentTotals + own_totals_);
+    counts_ = backend_.template make_buffer<std::uint64_t>(kEnvironmentCounts);
     if (settings.plan != nullptr && !settings.plan->constraints.empty()) {
       constraints_ =
           std::make_unique<Constraints<Backend>>(backend_, *settings.plan, shape_, settings.train.iterations);
@@ -183,8 +198,9 @@ class PolicyTrainer final : public Trainer {
       learner_->merge_observations(observation_.data(), critic_observation());
       backend_.template sum<1>(shape_.envs, kEnvironmentTotals + own_totals_,
                                EnvironmentTotals{environments_->view(), environments_->own_rows()}, totals_.data());
+      backend_.count(shape_.envs, kEnvironmentCounts, EnvironmentCounts{environments_->view()}, counts_.data());
       learner_->end_iteration();
-      backend_.launch_single(WriteReport{learner_->control(), totals_.data(), own_totals_,
+      backend_.launch_single(WriteReport{learner_->control(), counts_.data(), totals_.data(), own_totals_,
                                          constraints_ ? constraints_->totals() : nullptr, constraint_count(),
                                          learner_->return_sums(), learner_->log_std(), static_cast<int>(actions_),
                                          report_.data()});
@@ -368,11 +384,12 @@ class PolicyTrainer final : public Trainer {
     using W = WriteReport;
     report.rewards.clear();  // their memory stays
     report.constraints.clear();
-    report.episodes = static_cast<std::int64_t>(row[W::kEpisodes]);
-    report.return_mean = row[W::kReturns] / row[W::kEpisodes];
-    report.episode_length_mean = row[W::kLengths] / row[W::kEpisodes];
-    report.nonfinite = static_cast<std::int64_t>(row[W::kNonfinite]);
-    report.contacts_over_slots = static_cast<std::int64_t>(row[W::kOverSlots]);
+    report.episodes = W::count_in(row, kFinished);
+    const auto episodes = static_cast<double>(report.episodes);  // none: NaN
+    report.return_mean = static_cast<double>(row[W::kReturns]) / episodes;
+    report.episode_length_mean = static_cast<double>(row[W::kLengths]) / episodes;
+    report.nonfinite = W::count_in(row, kNonfinite);
+    report.contacts_over_slots = W::count_in(row, kOverSlots);
     report.policy_loss = row[W::kPolicy];
     report.value_loss = row[W::kValue];
     report.kl = row[W::kDivergence];
@@ -415,6 +432,7 @@ class PolicyTrainer final : public Trainer {
   std::vector<ObservationRows> observation_rows_;
   Buffer<float> observation_, critic_observation_, final_observation_, output_, mean_, log_std_, action_, log_prob_;
   Buffer<float> reward_, ended_, value_, final_value_, advantage_, returns_, totals_, report_;
+  Buffer<std::uint64_t> counts_;
   std::int64_t enqueued_ = 0, fetched_ = 0;
   double phase_seconds_[kIterationsInFlight][2] = {};
 };

@@ -109,8 +109,9 @@ void check_task(CudaBackend& backend) {
 
   const auto reset = [&](auto&& place) {
     auto state = place.array(zeros(size)), observation = place.array(zeros(stride * kObservations));
-    place.launch(stride, ResetEnvironments<Task>{parameters, EnvironmentView::over(state.data(), kStates<Task>, stride),
-                                                 5, true, observation.data()});
+    auto counts = place.array(std::vector<std::uint32_t>(static_cast<std::size_t>(kEnvironmentCounts * stride)));
+    const EnvironmentView view = EnvironmentView::over(state.data(), counts.data(), kStates<Task>, stride);
+    place.launch(stride, ResetEnvironments<Task>{parameters, view, 5, true, observation.data()});
     return Step{place.read(state, size), {}, {}, place.read(observation, stride * kObservations), {}};
   };
   const Step start = reset(HostPlace());
@@ -123,16 +124,18 @@ void check_task(CudaBackend& backend) {
     for (std::size_t i = 0; i < action.size(); ++i) action[i] *= high[static_cast<int>(i % kActions)];
     const auto take = [&](auto&& place) {
       auto buffer = place.array(state), actions = place.array(action);
+      auto counts = place.array(std::vector<std::uint32_t>(static_cast<std::size_t>(kEnvironmentCounts * stride)));
       auto clock = place.array(std::vector<std::uint32_t>{1000});
       auto reward = place.array(zeros(stride)), ended = place.array(zeros(stride));
       auto observation = place.array(zeros(stride * kObservations)), last = place.array(zeros(stride * kObservations));
-      place.launch(stride, StepEnvironments<Task>{parameters,
-                                                  EnvironmentView::over(buffer.data(), kStates<Task>, stride),
-                                                  5,
-                                                  clock.data(),
-                                                  step,
-                                                  actions.data(),
-                                                  {reward.data(), ended.data(), observation.data(), last.data()}});
+      place.launch(stride,
+                   StepEnvironments<Task>{parameters,
+                                          EnvironmentView::over(buffer.data(), counts.data(), kStates<Task>, stride),
+                                          5,
+                                          clock.data(),
+                                          step,
+                                          actions.data(),
+                                          {reward.data(), ended.data(), observation.data(), last.data()}});
       return Step{place.read(buffer, size), place.read(reward, stride), place.read(ended, stride),
                   place.read(observation, stride * kObservations), place.read(last, stride * kObservations)};
     };
@@ -162,15 +165,16 @@ TEST_F(Kernels, NonFiniteStatesAreCaughtAndReset) {
   DeviceBuffer<float> buffer = place.array(state), action(kStride), reward(kStride), ended(kStride);
   DeviceBuffer<float> observation(3 * kStride), last(3 * kStride);
   const DeviceBuffer<std::uint32_t> clock(1);
-  const EnvironmentView view = EnvironmentView::over(buffer.data(), kStates<Task>, kStride);
+  DeviceBuffer<std::uint32_t> counts(kEnvironmentCounts * kStride);
+  const EnvironmentView view = EnvironmentView::over(buffer.data(), counts.data(), kStates<Task>, kStride);
   place.launch(
       kStride,
       StepEnvironments<Task>{
           {}, view, 1, clock.data(), 0, action.data(), {reward.data(), ended.data(), observation.data(), last.data()}});
   const std::vector<float> after = place.read(buffer, size);
-  const auto nonfinite = static_cast<std::size_t>(view.nonfinite - buffer.data());
+  const std::vector<std::uint32_t> counted = place.read(counts, kEnvironmentCounts * kStride);
   for (std::size_t env = 0; env < kStride; ++env) {
-    EXPECT_EQ(after[nonfinite + env], env == 3 ? 1.0f : 0.0f) << env;
+    EXPECT_EQ(counted[kNonfinite * kStride + env], env == 3 ? 1u : 0u) << env;
     EXPECT_TRUE(std::isfinite(after[env])) << env;
     EXPECT_EQ(place.read(ended, kStride)[env], env == 3 ? kTerminated : kRunning) << env;
   }

@@ -17,16 +17,19 @@ struct Environments {
   static constexpr int kSize = kStates<Task>;
   Index count, stride = padded(count);
   typename Task::Parameters parameters;
+  std::vector<std::uint32_t> counts;
   std::vector<float> buffer, action, reward, ended, observation, final_observation;
 
   explicit Environments(Index n) : count(n) {
     buffer = floats(EnvironmentView::arrays(kSize) * stride);
+    counts.assign(static_cast<std::size_t>(kEnvironmentCounts * stride), 0u);
     action = floats(stride * Task::kActions);
     reward = ended = floats(stride);
     observation = final_observation = floats(stride * Task::kObservations);
   }
 
-  EnvironmentView view() { return EnvironmentView::over(buffer.data(), kSize, stride); }
+  EnvironmentView view() { return EnvironmentView::over(buffer.data(), counts.data(), kSize, stride); }
+  std::uint32_t& counted(EnvironmentCount which, Index env) { return view().count(which)[env]; }
   StepOutput output() { return {reward.data(), ended.data(), observation.data(), final_observation.data()}; }
   float& state(int member, Index env) { return buffer[member * stride + env]; }
 
@@ -173,10 +176,10 @@ void expect_time_limit(const Bounds<Task>& low, const Bounds<Task>& high) {
       ASSERT_EQ(e.view().episode_return[env], over ? 0.0f : e.reward[env]);
       const bool counted = over && env != 31;
       ASSERT_EQ(e.view().whole[env], 1.0f) << "the next episode is a whole one";
-      ASSERT_EQ(e.view().finished[env], counted ? 1.0f : 0.0f);
+      ASSERT_EQ(e.counted(kFinished, env), counted ? 1u : 0u);
       ASSERT_EQ(e.view().finished_return[env], counted ? 100.0f + e.reward[env] : 0.0f);
       ASSERT_EQ(e.view().finished_length[env], counted ? static_cast<float>(Task::kMaxSteps) : 0.0f);
-      ASSERT_EQ(e.view().nonfinite[env], 0.0f);
+      ASSERT_EQ(e.counted(kNonfinite, env), 0u);
       if (!over) continue;
       typename Task::template State<float> after;
       float members[kStates<Task>];
@@ -202,6 +205,8 @@ void expect_nonfinite_is_caught(const Bounds<Task>& low, const Bounds<Task>& hig
   const Index n = 33;
   Environments<Task> start(n);
   start.scatter(low, high, 4);
+  constexpr std::uint32_t kBefore = 1u << 24;  // where floats would no longer count
+  for (Index env = 0; env < n; ++env) start.counted(kNonfinite, env) = start.counted(kFinished, env) = kBefore;
   for_scalar_and_widest([&]<class Real>() {
     for (const float poison : {NAN, HUGE_VALF}) {
       Environments<Task> healthy = start, e = start;
@@ -217,7 +222,7 @@ void expect_nonfinite_is_caught(const Bounds<Task>& low, const Bounds<Task>& hig
       e.template step<Real>(9);
       for (Index env = 0; env < n; ++env) {
         const bool bad = env == 1 || env == 17 || env == 32;
-        ASSERT_EQ(e.view().nonfinite[env], bad ? 1.0f : 0.0f) << "environment " << env;
+        ASSERT_EQ(e.counted(kNonfinite, env), bad ? kBefore + 1 : kBefore) << "environment " << env;
         ASSERT_EQ(e.ended[env], bad ? kTerminated : kRunning);
         for (int i = 0; i < kStates<Task>; ++i) {
           ASSERT_TRUE(std::isfinite(e.state(i, env)));
@@ -230,7 +235,7 @@ void expect_nonfinite_is_caught(const Bounds<Task>& low, const Bounds<Task>& hig
         if (bad) {
           ASSERT_EQ(e.reward[env], 0.0f);
           ASSERT_EQ(e.view().age[env], 0.0f);
-          ASSERT_EQ(e.view().finished[env], 1.0f);
+          ASSERT_EQ(e.counted(kFinished, env), kBefore + 1);
           // The episode's last observation is of the last good state, where there is one.
           const float* last = e.final_observation.data() + env * Task::kObservations;
           for (int i = 0; i < Task::kObservations && std::isnan(poison); ++i) ASSERT_TRUE(std::isfinite(last[i]));
@@ -264,13 +269,14 @@ void expect_driving_is_reproducible() {
     parts.template drive<Real>(0, 4);
     parts.template drive<Real>(4, 2 * Task::kMaxSteps + 8);
     EXPECT_TRUE(same_bits(whole.buffer, parts.buffer, static_cast<Index>(whole.buffer.size())));
-    float episodes = 0;
+    EXPECT_EQ(whole.counts, parts.counts);
+    std::uint32_t episodes = 0;
     for (Index env = 0; env < n; ++env) {
-      episodes += whole.view().finished[env];
-      ASSERT_GE(whole.view().finished[env], 1.0f) << "every environment has run through one episode";
-      ASSERT_EQ(whole.view().nonfinite[env], 0.0f);
+      episodes += whole.counted(kFinished, env);
+      ASSERT_GE(whole.counted(kFinished, env), 1u) << "every environment has run through one episode";
+      ASSERT_EQ(whole.counted(kNonfinite, env), 0u);
     }
-    EXPECT_LE(episodes, static_cast<float>(2 * n));
+    EXPECT_LE(episodes, static_cast<std::uint32_t>(2 * n));
   });
   const auto [least, most] = std::minmax_element(scalar.view().age, scalar.view().age + n);
   EXPECT_GT(*most - *least, 0.5f * static_cast<float>(Task::kMaxSteps));

@@ -66,7 +66,7 @@ TEST(Adam, NotesFiguresAndClips) {
   EXPECT_EQ(control.gradient_scale, 0.25f);
   PrepareStep{&control, columns, &squared, 5.0f, Schedule::kFixed, 0.01f}();
   EXPECT_EQ(control.gradient_scale, 1.0f);
-  EXPECT_EQ(control.minibatches, 2.0f);
+  EXPECT_EQ(control.minibatches, 2u);
   EXPECT_EQ(control.policy_loss, 2.0f);
   EXPECT_EQ(control.value_loss, 4.0f);
   EXPECT_EQ(control.kl, 6.0f);
@@ -77,7 +77,7 @@ TEST(Adam, NotesFiguresAndClips) {
 }
 
 TEST(Adam, LearningRateFollowsTheDivergence) {
-  const auto rate_after = [](float rate, float kl, float compared = 1.0f, float minibatches = 1.0f) {
+  const auto rate_after = [](float rate, float kl, float compared = 1.0f, std::uint32_t minibatches = 1) {
     Control control{};
     control.learning_rate = rate;
     control.minibatches = minibatches;
@@ -96,7 +96,7 @@ TEST(Adam, LearningRateFollowsTheDivergence) {
   EXPECT_EQ(rate_after(3e-4f, 0.009f, 0.5f), 3e-4f);
   // Nothing was compared: all are images, or no step was taken since the actions were drawn.
   EXPECT_EQ(rate_after(3e-4f, 0.0f, 0.0f), 3e-4f);
-  EXPECT_EQ(rate_after(3e-4f, 0.0f, 1.0f, 0.0f), 3e-4f);
+  EXPECT_EQ(rate_after(3e-4f, 0.0f, 1.0f, 0), 3e-4f);
   // Too far to be said in a float.
   EXPECT_FLOAT_EQ(rate_after(3e-4f, INFINITY), 2e-4f);
   EXPECT_FLOAT_EQ(rate_after(3e-4f, NAN), 2e-4f);
@@ -110,10 +110,11 @@ TEST(Adam, SchedulesAtTheStartOfAnIteration) {
     Control control{};
     control.iteration = iteration;
     control.learning_rate = 7.0f;
-    control.kl = control.minibatches = 3.0f;
+    control.kl = 3.0f;
+    control.minibatches = 3;
     BeginIteration{&control, schedule, 1e-3f, 100.0f}();
     EXPECT_EQ(control.kl, 0.0f);
-    EXPECT_EQ(control.minibatches, 0.0f);
+    EXPECT_EQ(control.minibatches, 0u);
     return control.learning_rate;
   };
   EXPECT_EQ(rate_at(50, Schedule::kFixed), 1e-3f);

@@ -36,7 +36,8 @@ void step(Index count, int steps) {
   constexpr int kSize = kStates<Task>;
   const Index stride = padded(count);
   std::vector<float> buffer(static_cast<std::size_t>(EnvironmentView::arrays(kSize) * stride), 0.0f);
-  const EnvironmentView view = EnvironmentView::over(buffer.data(), kSize, stride);
+  std::vector<std::uint32_t> counts(static_cast<std::size_t>(kEnvironmentCounts * stride), 0u);
+  const EnvironmentView view = EnvironmentView::over(buffer.data(), counts.data(), kSize, stride);
   for (int i = 0; i < kSize; ++i) {
     const auto member = read_floats(count);
     std::copy(member.begin(), member.end(), view.state + i * stride);

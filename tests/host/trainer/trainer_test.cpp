@@ -6,7 +6,9 @@
 #include <cstring>
 #include <set>
 
+#include "envs/batch.hpp"
 #include "host/engine/in_flight.hpp"
+#include "host/trainer/tensors.hpp"
 #include "tests/host/trainer/testing.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -269,6 +271,59 @@ TEST(Trainer, NonfiniteStatesAreCaughtCountedAndLeftBehind) {
     EXPECT_TRUE(std::all_of(floats_in(tensor), floats_in(tensor) + n, [](float x) { return std::isfinite(x); }))
         << tensor.name;
   }
+}
+
+/// Sets one environment's count in a state.
+void set_count(std::vector<Tensor>& state, EnvironmentCount which, std::int64_t env, std::uint32_t value) {
+  Tensor& counts = find(state, "environment_counts");
+  std::memcpy(counts.bytes.data() + 4 * (which * counts.shape.at(1) + env), &value, sizeof value);
+}
+
+TEST(Trainer, CountsToTheLastOne) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  const auto trainer = engine->make_trainer(awkward_settings(), false);
+  auto state = trainer->state();
+  // Beyond 2^24, where floats begin to leave numbers out, of one environment and of all together.
+  set_count(state, kNonfinite, 3, (1u << 24) + 1);
+  set_count(state, kNonfinite, 4, 0xfffffff0u);
+  set_count(state, kOverSlots, 5, (1u << 24) + 3);
+  floats_in(find(state, "environments"))[17] = NAN;
+  trainer->restore(state);
+  const Report report = iterate(*trainer, 1).at(0);
+  EXPECT_EQ(report.nonfinite, (std::int64_t{1} << 24) + 1 + 0xfffffff0u + 1);
+  EXPECT_EQ(report.contacts_over_slots, (std::int64_t{1} << 24) + 3);
+}
+
+/// In checkpoints of earlier builds the counts are rows of floats among the environments'.
+TEST(Trainer, CheckpointsWithCountsAsFloatsLoad) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  const Settings settings = awkward_settings();
+  const auto trainer = engine->make_trainer(settings, false);
+  iterate(*trainer, 2);
+  auto state = trainer->state();
+  set_count(state, kNonfinite, 3, 5);
+  trainer->restore(state);
+  auto old = state;
+  Tensor& environments = find(old, "environments");
+  const auto row = static_cast<std::size_t>(environments.shape.at(1));
+  const auto states = static_cast<std::size_t>(environments.shape.at(0) - 6) / 2;
+  const auto counts = tensor_values<std::uint32_t>(state, "environment_counts", Tensor::Type::kU32, 3 * row);
+  std::vector<float> values(floats_in(environments), floats_in(environments) + environments.bytes.size() / 4);
+  const auto insert = [&](std::size_t at, EnvironmentCount which) {
+    const auto from = counts.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(which) * row);
+    values.insert(values.begin() + static_cast<std::ptrdiff_t>(at * row), from,
+                  from + static_cast<std::ptrdiff_t>(row));
+  };
+  // age, return so far, whole, FINISHED, three sums of finished episodes, NONFINITE, OVER SLOTS
+  insert(states + 3, kFinished);
+  insert(states + 7, kNonfinite);
+  insert(states + 8, kOverSlots);
+  environments = make_tensor("environments", {environments.shape.at(0) + 3, environments.shape.at(1)}, values);
+  std::erase_if(old, [](const Tensor& tensor) { return tensor.name == "environment_counts"; });
+  const auto resumed = engine->make_trainer(settings, false);
+  resumed->restore(old);
+  EXPECT_TRUE(same_state(resumed->state(), state));
+  EXPECT_EQ(iterate(*resumed, 1).at(0).nonfinite, 5);
 }
 
 TEST(Trainer, ReportsWhatTheEnvironmentsDid) {
