@@ -50,7 +50,8 @@ class Trainer {
  public:
   virtual ~Trainer() = default;
 
-  /// Starts one iteration: rollout, returns, update. A CPU does it before it returns, a GPU goes on by itself.
+  /// Starts one iteration: rollout, returns, update. A CPU does it before it returns, a GPU goes on by itself. Throws Error
+  /// where kIterationsInFlight (in_flight.hpp) reports were not fetched yet.
   virtual void enqueue_iteration() = 0;
 
   /// Fetches the oldest report that was not fetched yet. With `wait` false, only if it is there already.
