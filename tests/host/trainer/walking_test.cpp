@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <map>
 
 #include "host/legged/mujoco_physics.hpp"
 #include "host/legged/plan.hpp"
 #include "host/legged/protocol.hpp"
+#include "kernels/physics/model.hpp"
 #include "tests/host/trainer/testing.hpp"
 
 namespace stampede::testing {
@@ -291,6 +293,25 @@ TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
   }
   EXPECT_TRUE(engine->make_trainer(settings, false)->last_good().empty());
   EXPECT_TRUE(std::isfinite(reports[1].policy_loss) && std::isfinite(reports[1].value_loss));
+}
+
+/// The physics counts contacts over slots in floats; they are taken from there before those stop counting.
+TEST(Walking, ContactsOverSlotsAreTakenFromThePhysics) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto trainer = engine->make_trainer(walking_settings(), false);
+  const Index stride = odd_lines(padded(37) * 4);
+  const Index row = kRows<PhysicsState<float, 3>, float> + kRows<PhysicsVariation<float, 3>, float> +
+                    static_cast<Index>(offsetof(PhysicsCounts<float>, over_slots) / sizeof(float));
+  constexpr float kMany = 16777216.0f;
+  for (std::int64_t round = 1; round <= 2; ++round) {
+    auto state = trainer->state();
+    float* const over = floats_in(find(state, "robots")) + row * stride;
+    for (Index lane = 0; lane < stride; ++lane) EXPECT_EQ(over[lane], 0.0f);
+    over[4 * 5 + 2] = kMany;
+    over[4 * 9] = 3.0f;
+    trainer->restore(state);
+    EXPECT_EQ(iterate(*trainer, 1).at(0).contacts_over_slots, round * ((std::int64_t{1} << 24) + 3));
+  }
 }
 
 TEST(Walking, RewardsAndConstraintsAreReported) {
