@@ -132,10 +132,12 @@ class Environments {
 
   bool counts_among_floats(const std::vector<Tensor>& tensors) const {
     const auto old = static_cast<std::size_t>(buffer_.size() + kOldRows * stride()) * sizeof(float);
+    bool among = false;
     for (const Tensor& tensor : tensors) {
-      if (tensor.name == "environments") return tensor.bytes.size() == old;
+      if (tensor.name == "environment_counts") return false;
+      among = among || (tensor.name == "environments" && tensor.bytes.size() == old);
     }
-    return false;
+    return among;
   }
   /// The rows without those of the counts, which it puts in their place. The physics still has the contacts over slots, and adds
   /// them at the next step.
