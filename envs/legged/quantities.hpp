@@ -194,7 +194,7 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
     case RewardTerm::kOrientation:
       return square(view.gravity.x) + square(view.gravity.y);
     case RewardTerm::kPower:
-      return sum([&](int i) { return abs(record.torque[i] * view.s.v[i]); });
+      return group_sum<K>(record.work) * Real(1.0f / view.c.control_dt);
     case RewardTerm::kStandStill: {
       const Real away = sum([&](int i) { return abs(view.s.q[i] - view.default_position(i)); });
       return select(view.holds(When::kStill), away, Real(0.0f));

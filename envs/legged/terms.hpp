@@ -75,7 +75,7 @@ inline constexpr RewardTermInfo kRewardTerms[] = {
     {"air_time", "sum over feet that touch down of their time in the air less 0.5 s, where a velocity is commanded"},
     {"collision", "number of limbs that touch the ground with anything but the foot"},
     {"orientation", "square of gravity's horizontal part, base axes"},
-    {"power", "sum of |torque x joint velocity| [W]"},
+    {"power", "sum of |torque x joint velocity|, mean over the physics steps of the control step [W]"},
     {"stand_still", "sum of distances from the default pose while no velocity is commanded [rad]"},
     {"alive", "1"},
 };
