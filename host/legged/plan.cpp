@@ -386,7 +386,7 @@ class Planner {
       PlacedConstraint& placed = c_.constraint[c_.constraints++];
       placed.quantity = static_cast<Quantity>(index);
       placed.when = static_cast<When>(index_of_when(from.when));
-      placed.limit = from.limit - from.margin * std::fabs(from.limit);
+      placed.limit = tightened_limit(from, info, key);
       placed.begin = c_.columns;
       placed.columns = 0;
       for (int i = 0; i < kMostJointsALimb; ++i) {
@@ -398,6 +398,27 @@ class Planner {
       plan_->constraints.push_back({from.name, from.kind, from.limit, placed.begin, placed.columns});
       for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f});
     }
+  }
+
+  /// What training judges: the limit with its margin, on the side where the constraint holds.
+  float tightened_limit(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key) const {
+    if (from.margin == 0) return from.limit;
+    const std::string given = fmt::format("{}.margin = {}", key, from.margin);
+    if (info.side == Side::kEqual) {
+      fail(fmt::format("{}: {} is to be the limit itself, and off it there is no side that is safe; 0 would be right",
+                       given, info.name));
+    }
+    const float kept = from.margin * std::fabs(from.limit);
+    if (kept == 0) fail(given + ": a share of a limit of 0 keeps nothing off it; 0 would be right");
+    const float limit = info.side == Side::kAtLeast ? from.limit + kept : from.limit - kept;
+    const bool of_feet = from.quantity == kQuantities[static_cast<int>(Quantity::kFeetAtLeast)].name;
+    const float most = of_feet ? static_cast<float>(robot().limbs) : info.most;
+    if (limit < info.least || limit > most) {
+      fail(fmt::format("{} takes the limit of {} to {}, which nothing keeps: {} is from {} to {}; a smaller margin would "
+                       "be right",
+                       given, from.limit, limit, info.name, info.least, most));
+    }
+    return limit;
   }
 
   void place_columns(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key,

@@ -38,6 +38,33 @@ TEST(LeggedTasks, TrainingKeepsAMarginOffALimitAndEvaluationsJudgeTheLimit) {
   }
 }
 
+/// A margin tightens, on whichever side of the limit the constraint holds, and whatever the limit's sign.
+TEST(LeggedTasks, AMarginTightensOnWhicheverSideTheLimitIs) {
+  const auto judged = [](const std::string& quantity, const std::string& limit) {
+    const Settings settings = with({"constraints.x.quantity=" + quantity, "constraints.x.limit=" + limit,
+                                    "constraints.x.margin=0.25", "constraints.x.kind=soft"});
+    EXPECT_EQ(settings.plan->constraints.back().name, "x");
+    return settings.plan->constants.constraint[settings.plan->constraints.size() - 1].limit;
+  };
+  for (const QuantityInfo& info : kQuantities) {
+    if (info.side == Side::kEqual) continue;
+    EXPECT_EQ(judged(info.name, "0.5"), info.side == Side::kAtLeast ? 0.625f : 0.375f) << info.name;
+  }
+  EXPECT_EQ(judged("air_time", "0.2"), 0.25f);
+  EXPECT_EQ(judged("feet_at_least", "2"), 2.5f);
+  EXPECT_EQ(judged("base_height", "0.2"), 0.25f);
+  EXPECT_EQ(judged("foot_force", "100"), 75.0f);
+  EXPECT_EQ(judged("upside_down", "-0.5"), -0.625f);
+
+  const auto message = [&](const std::string& quantity, const std::string& limit) {
+    return error_of([&] { judged(quantity, limit); });
+  };
+  expect_parts(message("feet_down", "2"), {"constraints.x.margin = 0.25", "feet_down", "no side", "0 would be right"});
+  expect_parts(message("diagonal_feet", "0"), {"constraints.x.margin = 0.25", "limit of 0", "0 would be right"});
+  expect_parts(message("upside_down", "-1"), {"constraints.x.margin = 0.25", "-1 to -1.25", "smaller margin"});
+  expect_parts(message("feet_at_least", "4"), {"constraints.x.margin = 0.25", "4 to 5", "from 0 to 4"});
+}
+
 TEST(LeggedTasks, MistakesAreNamedInOneLine) {
   const auto message = [](const std::string& set) { return error_of([&] { with({set}); }); };
   expect_parts(message("constraints.x.quantity=joint_torqe"),
