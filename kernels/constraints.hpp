@@ -5,9 +5,14 @@
 /// A constraint gives violations c_i(s, a), above 0 where it is violated, in as many columns as it judges things. From the
 /// violations of all environments at a control step
 ///
-///     m_i     <- tau m_i + (1 - tau) max(largest c_i, 1e-6)       (the first step sets it)
+///     l_i      = clip(largest c_i, 1e-6, 100 max(m_i, scale_i))
+///     m_i     <- tau m_i + (1 - tau) l_i                          (the first step sets it)
 ///     delta_i  = min_p + clip(c_i / m_i, 0, 1) (p_i - min_p)      where c_i > 0, else 0
 ///     delta    = max_i delta_i
+///
+/// The upper clip is ours. One environment with an absurd violation, as before its state overflows, would switch the
+/// constraint off for all until its maximum has decayed; with tau = 0.95 the maximum grows to six times itself in a step at
+/// most, or to five times the limit (scale_i).
 ///
 /// delta is a *soft* termination: the share of the future that a step costs (kernels/returns.hpp). p_i may rise during
 /// training: the expected time to termination falls linearly from 20 steps to 1 / p_max.
@@ -23,6 +28,8 @@ namespace stampede {
 
 /// The least that violations are scaled by.
 inline constexpr float kLeastViolation = 1e-6f;
+/// The most that a step's violations may be for the running maximum to follow them, in multiples of it or of the scale.
+inline constexpr float kMostViolation = 100.0f;
 /// Expected steps to termination with which a rising probability begins.
 inline constexpr float kGentleSteps = 20.0f;
 
@@ -30,6 +37,7 @@ inline constexpr float kGentleSteps = 20.0f;
 struct ConstraintColumn {
   float p_max;
   float rises;  ///< 1: from 1 / kGentleSteps to p_max during training
+  float scale;  ///< size of a violation that is worth telling: of the limit, in the quantity's unit
 };
 
 /// A rising probability; `progress` from 0 to 1. Where p_max is below 1 / kGentleSteps, it falls to it.
@@ -43,6 +51,7 @@ STAMPEDE_FN float termination_probability(float p_max, bool rises, float progres
 struct ScaleViolations {
   const float* largest;            ///< [horizon][column_stride]: over the environments
   const ConstraintColumn* column;  ///< [columns]
+  const float* scale;              ///< [column_stride]: of the columns
   float* running;                  ///< [column_stride]: m; 0 before the first step
   float* inverse;                  ///< [horizon][column_stride]: 1 / m
   float* probability;              ///< [column_stride]: p
@@ -59,11 +68,15 @@ struct ScaleViolations {
     for (Index i = first; i < end; ++i) {
       probability[i] = termination_probability(column[i].p_max, column[i].rises > 0.5f, progress);
     }
+    const Real least(kLeastViolation), unit = load<Real>(scale + first);
     Real m = load<Real>(running + first);
     STAMPEDE_NO_UNROLL
     for (int t = 0; t < horizon; ++t) {
       const Index at = t * column_stride + first;
-      const Real now = max(load<Real>(largest + at), Real(kLeastViolation));
+      const Real most = load<Real>(largest + at);
+      // What is not finite counts as nothing.
+      const Real sane = select(is_finite(most), min(most, Real(kMostViolation) * max(m, unit)), least);
+      const Real now = max(sane, least);
       m = select(m == Real(0.0f), now, Real(tau) * m + Real(1.0f - tau) * now);
       store(inverse + at, Real(1.0f) / m);
     }

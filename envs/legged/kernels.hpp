@@ -249,8 +249,14 @@ struct FinishStep {
     const std::uint32_t now = *clock + offset + 1;
     auto s = read_rows<PhysicsState<Real, J>, Real>(rows.state, lane);
     auto memory = read_rows<LeggedLane<Real, J>, Real>(rows.memory, lane);
-    const auto record = read_rows<PhysicsRecord<Real, J>, Real>(rows.record, lane);
+    auto record = read_rows<PhysicsRecord<Real, J>, Real>(rows.record, lane);
     const auto target = read_rows<Array<Real, J>, Real>(rows.control, lane);
+    // Before anything is judged by it: where the state was held or a force overflowed, nothing that was recorded counts.
+    const MaskOf<Real> broken =
+        group_sum<K>(select(record.held > Real(0.5f) || !all_finite<Real>(record), one, none)) > Real(0.5f);
+    if (any_together(broken)) {
+      record = select_all<Real>(broken, fill_rows<PhysicsRecord<Real, J>>(none), record);
+    }
 
     // ---- what the step changed
     LeggedChange<Real, J> change;
@@ -298,26 +304,25 @@ struct FinishStep {
       reward += part;
       add_to_total(term, lane, select(is_finite(part), part, none));
     }
-    reward = max(reward, none);
+    const MaskOf<Real> bad = group_sum<K>(select(is_finite(reward), none, one)) > Real(0.5f) || broken;
+    reward = select(bad, none, max(reward, none));
 
     // ---- constraints
     MaskOf<Real> violated = none > one;
     if (out.violation != nullptr || c.constraints_end) {
       STAMPEDE_NO_UNROLL
       for (int i = 0; i < c.constraints; ++i) {
-        violated = judge<Shape>(c.constraint[i], seen, record, change, out.violation, out.violation_stride) || violated;
+        violated =
+            judge<Shape>(c.constraint[i], seen, record, change, !bad, out.violation, out.violation_stride) || violated;
       }
     }
 
     // ---- ends
     const Real age = load_each<K, Real>(view.age, lane) + one;
-    const MaskOf<Real> bad =
-        group_sum<K>(select(record.held > Real(0.5f) || !is_finite(reward), one, none)) > Real(0.5f);
     MaskOf<Real> terminated = bad || change.base_force > Real(c.end_base_force) ||
                               change.body_force > Real(c.end_body_force) || seen.gravity.z > Real(c.end_gravity_z);
     if (c.constraints_end) terminated = terminated || violated;
     const MaskOf<Real> ended = terminated || age >= Real(static_cast<float>(c.max_steps));
-    reward = select(bad, none, reward);
     const Real episode_return = load_each<K, Real>(view.episode_return, lane) + reward;
     store_each<K>(out.reward, lane, reward);
     store_each<K>(out.ended, lane,

@@ -205,19 +205,21 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
   return Real(1.0f);
 }
 
-/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. `columns` are `stride`
-/// apart; null: nothing is written.
+/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. Environments that do not
+/// `count` violate nothing, and what is not finite is no violation. `columns` are `stride` apart; null: nothing is written.
 /// Returns where any is violated, the same in all lanes of an environment.
 template <class Shape, class Real>
 STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<Shape, Real>& view,
                                const PhysicsRecord<Real, Shape::kJoints>& record,
-                               const LeggedChange<Real, Shape::kJoints>& change, float* columns, Index stride) {
+                               const LeggedChange<Real, Shape::kJoints>& change, MaskOf<Real> count, float* columns,
+                               Index stride) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const Real limit(placed.limit), none(0.0f), one(1.0f);
-  const MaskOf<Real> now = view.holds(placed.when);
+  const MaskOf<Real> now = view.holds(placed.when) && count;
   Real worst = none;
   const auto put = [&](int place, Real violation) {
-    const Real x = select(now && of_limbs<Real>(placed.judged[place], view.lane) > Real(0.5f), violation, none);
+    const MaskOf<Real> judged = now && of_limbs<Real>(placed.judged[place], view.lane) > Real(0.5f);
+    const Real x = select(judged && is_finite(violation), violation, none);
     worst = max(worst, x);
     if (columns == nullptr) return;
     scatter_to_rows<K>(columns + placed.begin * stride, 1, stride, placed.place[place], view.lane, x);

@@ -63,6 +63,9 @@ class Trainer {
   /// Takes what `state` gave. Throws Error naming the tensor that is missing or of another shape.
   virtual void restore(const std::vector<Tensor>& tensors) = 0;
 
+  /// What the last `restore` put right in what it was given, a line each.
+  virtual std::vector<std::string> mended() const { return {}; }
+
   /// The policy as it stands.
   virtual Policy policy() = 0;
 

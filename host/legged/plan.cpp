@@ -396,7 +396,8 @@ class Planner {
       place_columns(from, info, key, placed);
       c_.columns += placed.columns;
       plan_->constraints.push_back({from.name, from.kind, from.limit, placed.begin, placed.columns});
-      for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f});
+      const float scale = from.limit != 0 ? std::fabs(from.limit) : 1.0f;
+      for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f, scale});
     }
   }
 

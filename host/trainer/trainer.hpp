@@ -229,6 +229,16 @@ class PolicyTrainer final : public Trainer {
     enqueued_ = fetched_ = learner_->read_control().iteration;
   }
 
+  std::vector<std::string> mended() const override {
+    std::vector<std::string> lines;
+    if (!constraints_) return lines;
+    for (const std::string& name : constraints_->mended()) {
+      lines.push_back("the checkpoint's running maximum of constraint '" + name +
+                      "' is beyond anything that a violation can be; it starts anew");
+    }
+    return lines;
+  }
+
   Policy policy() override {
     backend_.synchronise();
     Policy policy;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <map>
 
 #include "host/legged/mujoco_physics.hpp"
 #include "host/legged/plan.hpp"
 #include "host/legged/protocol.hpp"
+#include "kernels/physics/model.hpp"
 #include "tests/host/trainer/testing.hpp"
 
 namespace stampede::testing {
@@ -291,6 +293,68 @@ TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
   }
   EXPECT_TRUE(engine->make_trainer(settings, false)->last_good().empty());
   EXPECT_TRUE(std::isfinite(reports[1].policy_loss) && std::isfinite(reports[1].value_loss));
+}
+
+std::vector<float> maxima_of(Trainer& trainer) {
+  std::vector<Tensor> state = trainer.state();
+  return floats_of(find(state, "constraint_maxima"));
+}
+
+/// An environment whose velocities make its forces overflow must not switch constraints off for the others.
+TEST(Walking, AStateThatOverflowsIsJudgedByNoConstraint) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Settings settings = walking_settings();
+  const auto trainer = engine->make_trainer(settings, false);
+  iterate(*trainer, 1);
+  const std::vector<Tensor> state = trainer->state();
+  iterate(*trainer, 1);
+  const std::vector<float> usual = maxima_of(*trainer);
+  using State = PhysicsState<float, 3>;
+  const auto stride = odd_lines(padded(37) * 4);
+  for (const float velocity : {1e15f, 1e19f, 1e25f, 3e38f}) {
+    for (const std::size_t row : {offsetof(State, v) / sizeof(float), offsetof(State, velocity) / sizeof(float)}) {
+      std::vector<Tensor> broken = state;
+      float* robots = floats_in(find(broken, "robots"));
+      for (Index limb = 0; limb < 4; ++limb) robots[static_cast<Index>(row) * stride + 4 * 5 + limb] = velocity;
+      trainer->restore(broken);
+      const Report report = iterate(*trainer, 1).back();
+      EXPECT_GE(report.nonfinite, 1) << velocity;
+      const std::vector<float> maxima = maxima_of(*trainer);
+      for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
+        ASSERT_TRUE(maxima[i] <= 8 * std::max(usual[i], settings.plan->columns[i].scale))
+            << "column " << i << ": " << maxima[i] << " for " << usual[i];
+      }
+      for (const Report::Constraint& c : report.constraints) EXPECT_TRUE(c.mean < 1e6) << c.mean;
+    }
+  }
+}
+
+/// What an older version's overflow left in a checkpoint.
+TEST(Walking, ACheckpointsMaximaThatAreNoViolationsStartAnew) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Settings settings = walking_settings();
+  const auto trainer = engine->make_trainer(settings, false);
+  iterate(*trainer, 1);
+  const std::vector<Tensor> state = trainer->state();
+  trainer->restore(state);
+  EXPECT_TRUE(trainer->mended().empty());
+  std::vector<Tensor> broken = state;
+  const std::vector<ConstraintInfo>& constraints = settings.plan->constraints;
+  float* maxima = floats_in(find(broken, "constraint_maxima"));
+  maxima[constraints[0].begin] = maxima[constraints[0].begin + 1] = std::nanf("");
+  maxima[constraints[2].begin] = HUGE_VALF;
+  maxima[constraints[3].begin] = 1e28f;
+  trainer->restore(broken);
+  const std::vector<std::string> lines = trainer->mended();
+  ASSERT_EQ(lines.size(), 3u);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{2}, std::size_t{3}}) {
+    EXPECT_NE(lines[i == 0 ? 0 : i - 1].find("'" + constraints[i].name + "'"), std::string::npos);
+  }
+  iterate(*trainer, 1);
+  const std::vector<float> after = maxima_of(*trainer);
+  for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
+    EXPECT_TRUE(after[i] > 0 && after[i] < 1e5f) << i;
+  }
 }
 
 TEST(Walking, RewardsAndConstraintsAreReported) {
