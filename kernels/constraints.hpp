@@ -33,6 +33,9 @@ inline constexpr float kMostViolation = 100.0f;
 /// Expected steps to termination with which a rising probability begins.
 inline constexpr float kGentleSteps = 20.0f;
 
+/// Stands in a column where the constraint does not apply to the environment; below any violation.
+inline constexpr float kNotApplied = -3.402823466e38f;
+
 /// What a column belongs to and how hard it terminates.
 struct ConstraintColumn {
   float p_max;
@@ -115,28 +118,31 @@ struct SoftTerminations {
 };
 
 /// For `Backend::sum`, over [horizon][stride] and the constraints: whether a step violates the constraint, its largest column's
-/// violation, and the soft termination that it alone would bring.
+/// violation, the soft termination that it alone would bring, and whether it applies.
+inline constexpr int kConstraintTotals = 4;
 struct ConstraintTotals {
   SoftTerminations of;
   const int* begin;  ///< [constraints + 1]: its columns
   Index envs;
 
   template <class Real>
-  STAMPEDE_FN void operator()(Index first, int constraint, Array<Real, 3>& out) const {
+  STAMPEDE_FN void operator()(Index first, int constraint, Array<Real, kConstraintTotals>& out) const {
     const Index t = first / of.stride, env = first - t * of.stride;
     const float* row = of.violation + t * of.columns * of.violation_stride + env;
     const auto counted = lane_indices<Real>(env) < UintOf<Real>(static_cast<std::uint32_t>(envs));
-    Real largest = Real(0.0f), worst = Real(0.0f);
+    Real highest = Real(kNotApplied), worst = Real(0.0f);
     STAMPEDE_NO_UNROLL
     for (int i = begin[constraint]; i < begin[constraint + 1]; ++i) {
       const Real c = load<Real>(row + i * of.violation_stride);
-      largest = max(largest, c);
+      highest = max(highest, c);
       worst = max(worst, SoftTerminations::termination_of(c, Real(of.inverse[t * of.column_stride + i]),
                                                           Real(of.probability[i]), Real(of.min_p)));
     }
+    const Real largest = max(highest, Real(0.0f));
     out[0] = select(counted && largest > Real(0.0f), Real(1.0f), Real(0.0f));
     out[1] = select(counted, largest, Real(0.0f));
     out[2] = select(counted, worst, Real(0.0f));
+    out[3] = select(counted && highest > Real(kNotApplied), Real(1.0f), Real(0.0f));
   }
 };
 

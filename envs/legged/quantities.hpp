@@ -3,6 +3,7 @@
 /// function here. One lane is one limb of one environment.
 
 #include "envs/legged/ground.hpp"
+#include "kernels/constraints.hpp"
 #include "kernels/math.hpp"
 #include "kernels/physics/batch.hpp"
 #include "kernels/random.hpp"
@@ -206,7 +207,8 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
 }
 
 /// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. Environments that do not
-/// `count` violate nothing, and what is not finite is no violation. `columns` are `stride` apart; null: nothing is written.
+/// `count` violate nothing, and what is not finite is no violation; kNotApplied where the constraint does not apply.
+/// `columns` are `stride` apart; null: nothing is written.
 /// Returns where any is violated, the same in all lanes of an environment.
 template <class Shape, class Real>
 STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<Shape, Real>& view,
@@ -219,7 +221,7 @@ STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<
   Real worst = none;
   const auto put = [&](int place, Real violation) {
     const MaskOf<Real> judged = now && of_limbs<Real>(placed.judged[place], view.lane) > Real(0.5f);
-    const Real x = select(judged && is_finite(violation), violation, none);
+    const Real x = select(judged, select(is_finite(violation), violation, none), Real(kNotApplied));
     worst = max(worst, x);
     if (columns == nullptr) return;
     scatter_to_rows<K>(columns + placed.begin * stride, 1, stride, placed.place[place], view.lane, x);

@@ -35,7 +35,7 @@ class Constraints {
     running_ = floats(column_stride_);
     probability_ = floats(column_stride_);
     delta_ = floats(shape.rows());
-    totals_ = floats(3 * count_);
+    totals_ = floats(kConstraintTotals * count_);
     column_ = backend.template make_buffer<ConstraintColumn>(columns_);
     backend.upload(column_, plan.columns.data(), columns_);
     scales_.assign(static_cast<std::size_t>(column_stride_), 1.0f);
@@ -54,7 +54,7 @@ class Constraints {
   /// Where a step's violations go: [columns][stride()].
   float* violation(Index step) { return violation_.data() + step * columns_ * stride_; }
   Index stride() const { return stride_; }
-  /// [count][3], as ConstraintTotals sums them.
+  /// [count][kConstraintTotals].
   const float* totals() { return totals_.data(); }
 
   /// Turns the rollout's violations into soft terminations [horizon][stride of the rollout]; null where the constraints are only
@@ -69,7 +69,8 @@ class Constraints {
     const SoftTerminations soft{violation_.data(), inverse_.data(), probability_.data(), delta_.data(), columns_,
                                 shape_.stride,     stride_,         column_stride_,      min_p_};
     if (soft_) backend.launch(shape_.rows(), soft);
-    backend.template sum<3>(shape_.rows(), count_, ConstraintTotals{soft, begin_.data(), shape_.envs}, totals_.data());
+    backend.template sum<kConstraintTotals>(shape_.rows(), count_, ConstraintTotals{soft, begin_.data(), shape_.envs},
+                                            totals_.data());
     return soft_ ? delta_.data() : nullptr;
   }
 

@@ -48,7 +48,7 @@ struct WriteReport {
   const Control* control;
   const float* totals;             ///< [kEnvironmentTotals + own]
   int own;                         ///< totals of the task's own rows
-  const float* constraint_totals;  ///< [constraints][3]
+  const float* constraint_totals;  ///< [constraints][kConstraintTotals]
   int constraints;
   const float* return_moments;  ///< [2][2]
   const float* log_std;
@@ -95,7 +95,7 @@ struct WriteReport {
     report[kLogStd] = logarithm;
     for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments[i];
     for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
-    for (int i = 0; i < 3 * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
+    for (int i = 0; i < kConstraintTotals * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
   }
 };
 
@@ -277,7 +277,7 @@ class PolicyTrainer final : public Trainer {
                                     : observation_.data() + row * observations_;
   }
   int constraint_count() const { return constraints_ ? constraints_->count() : 0; }
-  Index report_size() const { return WriteReport::kEntries + own_totals_ + 3 * constraint_count(); }
+  Index report_size() const { return WriteReport::kEntries + own_totals_ + kConstraintTotals * constraint_count(); }
 
   void reset_environments() {
     FirstObservations first{observation_.data() + shape_.rows() * observations_};
@@ -391,9 +391,9 @@ class PolicyTrainer final : public Trainer {
       report.terrain_level = static_cast<double>(own[kLevelTotal]) / n;
     }
     for (int i = 0; i < constraint_count(); ++i) {
-      const float* figures = own + own_totals_ + 3 * i;
+      const float* figures = own + own_totals_ + kConstraintTotals * i;
       report.constraints.push_back({static_cast<double>(figures[0]) / n, static_cast<double>(figures[1]) / n,
-                                    static_cast<double>(figures[2]) / n});
+                                    static_cast<double>(figures[2]) / n, static_cast<double>(figures[3]) / n});
     }
   }
 

@@ -26,13 +26,15 @@ struct Layer {
   }
 
   /// Two of three columns are satisfied most of the time, one is never violated, and one is above 0 by less than the floor.
+  /// The last constraint does not apply to some, and the second to nobody in some steps.
   std::vector<float> violations(unsigned seed) const {
     std::vector<float> v = random_floats(horizon * columns * violation_stride, -1, 0.5f, seed);
     for (int t = 0; t < horizon; ++t) {
       for (Index env = 0; env < envs; ++env) {
         v[at(t, 3, env)] = -1.0f;
         v[at(t, 5, env)] = env == 0 ? 3e-7f : -1.0f;
-        v[at(t, 12, env)] = v[at(t, 12, env)] > 0.3f ? 1.0f : 0.0f;
+        v[at(t, 12, env)] = t % 3 == 1 ? kNotApplied : v[at(t, 12, env)] > 0.3f ? 1.0f : 0.0f;
+        for (int c = 13; c < 19 && (t + env) % 4 == 0; ++c) v[at(t, c, env)] = kNotApplied;
       }
     }
     return v;
@@ -122,7 +124,7 @@ TEST(Constraints, AgainstTheStraightforwardLayerInDouble) {
                                       layer.min_p};
           run<Real>(layer.horizon * layer.stride, soft);
           Worst worst;
-          std::vector<double> totals(9, 0.0);
+          std::vector<double> totals(3 * kConstraintTotals, 0.0);
           for (int t = 0; t < layer.horizon; ++t) {
             std::vector<std::vector<double>> columns;
             const auto want = reference.step(layer, v, t, std::min(1.0, iteration / 50.0), columns);
@@ -132,13 +134,16 @@ TEST(Constraints, AgainstTheStraightforwardLayerInDouble) {
               all.push_back(got);
               for (std::size_t k = 0; k < 3; ++k) {
                 double most = 0, hardest = 0;
+                bool applies = false;
                 for (int c = layer.begin[k]; c < layer.begin[k + 1]; ++c) {
                   most = std::max(most, static_cast<double>(v[layer.at(t, c, env)]));
+                  applies |= v[layer.at(t, c, env)] != kNotApplied;
                   hardest = std::max(hardest, columns[static_cast<std::size_t>(env)][static_cast<std::size_t>(c)]);
                 }
-                totals[3 * k] += most > 0 ? 1 : 0;
-                totals[3 * k + 1] += most;
-                totals[3 * k + 2] += hardest;
+                totals[4 * k] += most > 0 ? 1 : 0;
+                totals[4 * k + 1] += most;
+                totals[4 * k + 2] += hardest;
+                totals[4 * k + 3] += applies;
               }
             }
           }
@@ -147,19 +152,19 @@ TEST(Constraints, AgainstTheStraightforwardLayerInDouble) {
           // What is reported of each constraint.
           const ConstraintTotals kernel{soft, layer.begin.data(), envs};
           for (int k = 0; k < 3; ++k) {
-            std::vector<double> got(3, 0.0);
+            std::vector<double> got(kConstraintTotals, 0.0);
             for (Index i = 0; i < layer.horizon * layer.stride; i += kLanes<Real>) {
-              Array<Real, 3> out;
+              Array<Real, kConstraintTotals> out;
               kernel.template operator()<Real>(i, k, out);
-              for (int j = 0; j < 3; ++j) {
+              for (int j = 0; j < kConstraintTotals; ++j) {
                 float lanes[kMaxLanes];
                 store(lanes, out[j]);
                 for (int lane = 0; lane < kLanes<Real>; ++lane)
                   got[static_cast<std::size_t>(j)] += static_cast<double>(lanes[lane]);
               }
             }
-            for (std::size_t j = 0; j < 3; ++j) {
-              const double want = totals[static_cast<std::size_t>(3 * k) + j];
+            for (std::size_t j = 0; j < 4; ++j) {
+              const double want = totals[static_cast<std::size_t>(4 * k) + j];
               EXPECT_NEAR(got[j], want, 1e-5 * std::max(1.0, want)) << "constraint " << k << ", figure " << j;
             }
           }

@@ -166,6 +166,21 @@ TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
       violated[3] += 1;
     }
   }
+  // To whom the task's `when` applies: those told to walk straight.
+  double straight = 0, steps = 0;
+  for (std::size_t step = 0; step < traced.steps; ++step) {
+    for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
+      if (traced.at("active", step, episode, 0) == 0.0f) continue;
+      const bool applies = std::fabs(request.commands[3 * episode + 1]) < 0.1f;
+      EXPECT_EQ(traced.at("applied", step, episode, index("hip")), applies ? 1.0f : 0.0f);
+      straight += applies;
+      ++steps;
+    }
+  }
+  const LeggedEvaluation::Constraint& hips = traced.evaluation.legged.constraints[index("hip")];
+  EXPECT_NEAR(hips.applied, straight / steps, 1e-9);
+  EXPECT_NEAR(hips.violated_when_applied * straight, hips.violated * steps, 1e-6);
+  EXPECT_LT(hips.applied, 0.9);
   EXPECT_GT(violated[0], 10);
   EXPECT_GT(violated[1], 10);
   EXPECT_GT(violated[2], 10);
@@ -370,6 +385,17 @@ TEST(Walking, RewardsAndConstraintsAreReported) {
     const Report::Constraint& c = report.constraints[i];
     EXPECT_TRUE(c.violated >= 0 && c.violated <= 1 && c.delta >= 0 && c.delta <= c.violated + 1e-6)
         << settings.plan->constraints[i].name;
+  }
+  // Some are only asked for under a condition on the command, which changes every few steps.
+  for (std::size_t i = 0; i < report.constraints.size(); ++i) {
+    const Report::Constraint& c = report.constraints[i];
+    EXPECT_LE(c.violated, c.applied + 1e-6);
+    const std::string& name = settings.plan->constraints[i].name;
+    if (settings.plan->constants.constraint[i].when == When::kAlways) {
+      EXPECT_NEAR(c.applied, 1.0, 1e-6) << name;
+    } else if (name != "no_motion") {
+      EXPECT_TRUE(c.applied > 0.05 && c.applied < 0.999) << name << ": " << c.applied;
+    }
   }
   // Untrained, its actions jump.
   EXPECT_GT(report.constraints[0].violated, 0.3);
