@@ -140,6 +140,14 @@ STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index 
   const Quat<float>& home = c.home_orientation;
   s.orientation =
       Quat<Real>{cosine, none, none, sine} * Quat<Real>{Real(home.w), Real(home.x), Real(home.y), Real(home.z)};
+  if (c.on_ground && has_map(task.ground)) {
+    // As high as the limb that has the highest ground below it needs it.
+    const Real x = of_limbs<Real>(c.lowest_x, lane), y = of_limbs<Real>(c.lowest_y, lane);
+    const Real ahead = cosine * cosine - sine * sine, aside = Real(2.0f) * sine * cosine;
+    const Real ground =
+        ground_height(task.ground, s.position.x + ahead * x - aside * y, s.position.y + aside * x + ahead * y);
+    s.position.z = Real(c.home_height) + group_max<K>(ground - of_limbs<Real>(c.lowest_above, lane));
+  }
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
     const Real at = of_limbs<Real>(c.default_position[i], lane), driven = of_limbs<Real>(c.driven[i], lane);

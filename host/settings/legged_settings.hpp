@@ -127,7 +127,7 @@ struct StartSettings {
     field("joint_velocity", &S::joint_velocity, SpanBounds{-100, 100}, "[rad/s]");
     field("position", &S::position, SpanBounds{-100, 100}, "of the base along x and y [m]");
     field("yaw", &S::yaw, SpanBounds{-10, 10}, "of the base [rad]");
-    field("height", &S::height, Bounds{-10, 10}, "of the base [m]; 0: the robot's home");
+    field("height", &S::height, Bounds{-10, 10}, "of the base [m]; 0: such that the lowest point is on the ground");
   }
 };
 

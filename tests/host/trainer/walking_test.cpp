@@ -8,6 +8,7 @@
 #include "host/legged/mujoco_physics.hpp"
 #include "host/legged/plan.hpp"
 #include "host/legged/protocol.hpp"
+#include "host/robot/shapes.hpp"
 #include "kernels/physics/model.hpp"
 #include "tests/host/trainer/testing.hpp"
 
@@ -222,20 +223,28 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
 TEST(Walking, GroundIsSeenAsItIs) {
   const Settings settings = rough_settings(
       {"control.episode=1", "terminations.base_force=1e6", "terminations.body_force=1e6", "terminations.gravity_z=2",
-       "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]"});
+       "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]", "start.joint_factor=[1, 1]"});
   EvaluationRequest request = evaluation_request(settings, 40, false);
   const LeggedPlan& plan = *request.legged;
   const LeggedConstants& c = plan.constants;
   const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(plan));
   const GroundMap& map = *plan.robot.map;
-  int high = 0, edges = 0, points = 0;
+  int high = 0, edges = 0, points = 0, uneven = 0;
   for (const std::size_t step : {std::size_t{0}, std::size_t{10}, std::size_t{49}}) {
     for (std::size_t episode = 0; episode < 40; ++episode) {
       const auto state = [&](std::size_t i) { return static_cast<double>(traced.at("state", step, episode, i)); };
       if (step == 0) {
         const float* spawn = plan.spawn.data() + 3 * plan.tile_of(static_cast<Index>(episode));
         for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(state(i), static_cast<double>(spawn[i]), 0.051);
-        EXPECT_NEAR(state(2), static_cast<double>(spawn[2] + c.home_height), 1e-6);
+        // The lowest of its limbs is on the ground, wherever that is, and none is in it.
+        std::vector<double> qpos;
+        for (std::size_t i = 0; i < 19; ++i) qpos.push_back(state(i));
+        double gap = 1e30;
+        for (const Vec3<double>& point : lowest_points(plan.robot, qpos.data())) {
+          gap = std::min(gap, state(2) + point.z - map.top_at(state(0) + point.x, state(1) + point.y));
+        }
+        EXPECT_NEAR(gap, 0, 1e-3);
+        uneven += std::fabs(state(2) - static_cast<double>(spawn[2] + c.home_height)) > 5e-3;
       }
       EXPECT_NEAR(traced.at("observation", step, episode, 0), state(2) - map.top_at(state(0), state(1)), 2e-3);
       const double yaw = std::atan2(2 * (state(3) * state(6) + state(4) * state(5)),
@@ -262,6 +271,7 @@ TEST(Walking, GroundIsSeenAsItIs) {
     }
   }
   EXPECT_GT(high, 100) << "there is something to see";
+  EXPECT_GE(uneven, 3) << "tiles that are rough where episodes start";
   EXPECT_LT(edges, points / 20);
 }
 
