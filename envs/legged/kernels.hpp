@@ -174,7 +174,8 @@ STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index 
   }
   start.delay = draw(environment, c.delay);
   start.memory.reading_delay = draw(environment, c.reading_delay);
-  start.memory.air_time = start.memory.foot_force = none;
+  start.memory.foot_force = none;
+  start.memory.air_time = Real(kNotYetDown);
   start.memory.touched = one;  // no foot touches down where an episode begins
   start.memory.command = draw_command(c, environment);
   start.memory.command_age = none;
@@ -276,9 +277,10 @@ struct FinishStep {
       change.action[i] = action - memory.action[i];
       memory.action[i] = action;
     }
-    change.touchdown = record.touches * (one - memory.touched);
+    const MaskOf<Real> was_down = memory.air_time >= none;
+    change.touchdown = select(was_down, record.touches * (one - memory.touched), none);
     change.air_time = memory.air_time + Real(c.control_dt);
-    memory.air_time = select(record.touches > Real(0.5f), none, change.air_time);
+    memory.air_time = select(record.touches > Real(0.5f), none, select(was_down, change.air_time, memory.air_time));
     memory.touched = record.touches;
     memory.foot_force = record.force[J + 1];
     memory.command_age += one;

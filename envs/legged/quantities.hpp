@@ -148,7 +148,7 @@ template <class Real, int J>
 struct LeggedChange {
   Array<Real, J> acceleration;  ///< of the joints, over the control step [rad/s^2]
   Array<Real, J> action;        ///< change of the actions
-  Real touchdown;               ///< 1 where the foot touched down
+  Real touchdown;               ///< 1 where the foot touched down, having been down before
   Real air_time;                ///< of the foot, before it touched down [s]
   // Largest forces of the ground [N]: on the base, on base and upper links of all limbs, on the limb's last without its foot.
   Real base_force, body_force, leg_force;

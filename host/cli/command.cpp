@@ -161,7 +161,8 @@ void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Out
                               evaluation.tracking_error_linear, evaluation.tracking_error_angular,
                               100 * evaluation.fall_rate, evaluation.cost_of_transport);
   outcome.json["survival"] = evaluation.survival;
-  outcome.text += fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * evaluation.survival);
+  outcome.text +=
+      fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * evaluation.survival);
   Json& constraints = outcome.json["constraints"] = Json::object();
   for (std::size_t i = 0; i < evaluation.constraints.size(); ++i) {
     const ConstraintInfo& info = plan.constraints[i];

@@ -37,7 +37,7 @@ struct Report {
   double terrain_level = -1;  ///< mean over environments and steps, on ground of tiles; else -1
   struct Constraint {
     double violated = 0, mean = 0,
-           delta = 0;  ///< share of steps; largest column, floored at 0; soft termination by it alone
+           delta = 0;    ///< share of steps; largest column, floored at 0; soft termination by it alone
     double applied = 0;  ///< share of steps to which its `when` applies
   };
   std::vector<Constraint> constraints;                ///< … and of each constraint, in the plan's order

@@ -50,7 +50,8 @@ class MujocoPhysics final : public OutsidePhysics {
     for (int i = 0; i < in.steps; ++i) {
       const std::vector<double>& ctrl = i + 0.5 < in.late_steps ? in.last_ctrl : in.ctrl;
       std::copy(ctrl.begin(), ctrl.end(), d->ctrl);
-      std::copy(d->qvel, d->qvel + m->nv, worker.velocity.begin());  // torques act at the velocities of the step's start
+      std::copy(d->qvel, d->qvel + m->nv,
+                worker.velocity.begin());  // torques act at the velocities of the step's start
       mj_step(m, d);
       take(m, d, worker.velocity, record);
     }

@@ -139,10 +139,11 @@ class Planner {
       const JointModel<double>& joint = joint_of(info);
       if (positions[i] >= joint.low - kRounding && positions[i] <= joint.high + kRounding) continue;
       const bool given = !settings_.control.pose.empty();
-      fail(fmt::format("{} has joint '{}' at {:.6g}, outside its range of {:.6g} to {:.6g} {}; {}",
-                       given ? "control.pose" : "the home of the robot '" + robot().name + "'", info.name, positions[i],
-                       joint.low, joint.high, joint.slide > 0.5 ? "m" : "rad",
-                       given ? "a value in it would be right" : "control.pose with values in the ranges would be right"));
+      fail(fmt::format(
+          "{} has joint '{}' at {:.6g}, outside its range of {:.6g} to {:.6g} {}; {}",
+          given ? "control.pose" : "the home of the robot '" + robot().name + "'", info.name, positions[i], joint.low,
+          joint.high, joint.slide > 0.5 ? "m" : "rad",
+          given ? "a value in it would be right" : "control.pose with values in the ranges would be right"));
     }
   }
 
@@ -255,12 +256,14 @@ class Planner {
     const RobotModel& r = robot();
     std::vector<double> qpos = r.home_qpos;
     const std::vector<double> joints = pose();
-    for (std::size_t i = 0; i < joints.size(); ++i) qpos[static_cast<std::size_t>(r.joint_info[i].position)] = joints[i];
+    for (std::size_t i = 0; i < joints.size(); ++i)
+      qpos[static_cast<std::size_t>(r.joint_info[i].position)] = joints[i];
     const std::vector<Vec3<double>> points = lowest_points(r, qpos.data());
     const double lowest = lowest_point(r, qpos.data());
     c_.on_ground = settings_.start.height == 0 && lowest < kNothing;
     for_lanes([&](int lane, int limb) {
-      const bool touches = limb < static_cast<int>(points.size()) && points[static_cast<std::size_t>(limb)].z < kNothing;
+      const bool touches =
+          limb < static_cast<int>(points.size()) && points[static_cast<std::size_t>(limb)].z < kNothing;
       const Vec3<double> point = touches ? points[static_cast<std::size_t>(limb)] : Vec3<double>{0, 0, lowest + 1e6};
       c_.lowest_x.value[lane] = static_cast<float>(point.x);
       c_.lowest_y.value[lane] = static_cast<float>(point.y);
@@ -464,9 +467,10 @@ class Planner {
     const bool of_feet = from.quantity == kQuantities[static_cast<int>(Quantity::kFeetAtLeast)].name;
     const float most = of_feet ? static_cast<float>(robot().limbs) : info.most;
     if (limit < info.least || limit > most) {
-      fail(fmt::format("{} takes the limit of {} to {}, which nothing keeps: {} is from {} to {}; a smaller margin would "
-                       "be right",
-                       given, from.limit, limit, info.name, info.least, most));
+      fail(fmt::format(
+          "{} takes the limit of {} to {}, which nothing keeps: {} is from {} to {}; a smaller margin would "
+          "be right",
+          given, from.limit, limit, info.name, info.least, most));
     }
     return limit;
   }

@@ -62,10 +62,10 @@ class Constraints {
   const float* apply(Backend& backend, const Control* control) {
     backend.row_maxima(violation_.data(), shape_.horizon, columns_, stride_, shape_.envs, largest_.data(),
                        column_stride_);
-    backend.launch(column_stride_, ScaleViolations{largest_.data(), column_.data(), scale_.data(), running_.data(),
-                                                   inverse_.data(), probability_.data(), control,
-                                                   static_cast<int>(shape_.horizon), columns_, column_stride_, tau_,
-                                                   rise_iterations_});
+    backend.launch(column_stride_,
+                   ScaleViolations{largest_.data(), column_.data(), scale_.data(), running_.data(), inverse_.data(),
+                                   probability_.data(), control, static_cast<int>(shape_.horizon), columns_,
+                                   column_stride_, tau_, rise_iterations_});
     const SoftTerminations soft{violation_.data(), inverse_.data(), probability_.data(), delta_.data(), columns_,
                                 shape_.stride,     stride_,         column_stride_,      min_p_};
     if (soft_) backend.launch(shape_.rows(), soft);

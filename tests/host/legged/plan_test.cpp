@@ -76,8 +76,8 @@ std::string small_dog() {
     return std::string("<inertial><mass value='") + mass +
            "'/><inertia ixx='0.004' iyy='0.004' izz='0.002' ixy='0' ixz='0' iyz='0'/></inertial>";
   };
-  const auto joint = [](const std::string& name, const std::string& parent, const std::string& child,
-                        const char* at, const char* axis, const char* range) {
+  const auto joint = [](const std::string& name, const std::string& parent, const std::string& child, const char* at,
+                        const char* axis, const char* range) {
     return "<joint name='" + name + "' type='revolute'><parent link='" + parent + "'/><child link='" + child +
            "'/><origin xyz='" + at + "'/><axis xyz='" + axis + "'/><limit " + range +
            " effort='30' velocity='20'/></joint>";

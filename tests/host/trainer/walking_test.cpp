@@ -188,6 +188,84 @@ TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
   EXPECT_LT(violated[2], violated[3]);
 }
 
+/// A robot that starts in the air lands: its feet were not lifted, and no step was too short. Later steps are judged.
+TEST(Walking, AirTimeCountsFromTheFirstContact) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto run = [&](const std::string& height) {
+    const Settings settings = longer_settings({"start.height=" + height, "start.joint_factor=[1, 1]",
+                                               "constraints.air_time.when=always", "constraints.air_time.limit=5"});
+    const EvaluationRequest request = evaluation_request(settings, 20, false);
+    const LeggedPlan& plan = *request.legged;
+    const Traced traced = trace(*engine, request, restless_policy(plan));
+    std::size_t air_time = 0;
+    while (plan.constraints.at(air_time).name != "air_time") ++air_time;
+    int first = 0, later = 0;
+    for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
+      unsigned been_down = 0, down = 0;
+      for (std::size_t step = 0; step < traced.steps && traced.at("active", step, episode, 0) != 0.0f; ++step) {
+        const unsigned before = down;
+        down = static_cast<unsigned>(
+            std::lround(traced.at("figures", step, episode, static_cast<std::size_t>(LeggedFigure::kFeet))));
+        const bool again = (down & ~before & been_down) != 0;
+        first += (down & ~been_down) != 0 && step > 0;
+        later += again;
+        EXPECT_EQ(traced.at("violation", step, episode, air_time) > 0, again) << "step " << step;
+        been_down |= down;
+      }
+    }
+    return std::pair{first, later};
+  };
+  const auto [first, later] = run("0.5");
+  EXPECT_GE(first, 20);
+  EXPECT_GT(later, 5);
+  EXPECT_GT(run("0").second, 5);
+}
+
+/// The evaluation's power against a sum by hand over the physics steps: with a control step for each, and their mean where a
+/// control step has four.
+TEST(Walking, PowerIsWorkOverThePhysicsSteps) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto run = [&](const std::string& decimation, bool mujoco) {
+    const Settings settings = longer_settings({"control.decimation=" + decimation, "start.joint_velocity=[-5, 5]"});
+    EvaluationRequest request = evaluation_request(settings, 6, false);
+    request.commands.assign(request.commands.size(), 0.0f);
+    const auto outside = mujoco ? make_mujoco_physics(*settings.legged, 2) : nullptr;
+    request.outside = outside.get();
+    return trace(*engine, request, still_policy(*request.legged));
+  };
+  const Traced fine = run("1", false), whole = run("4", false), theirs = run("4", true);
+  ASSERT_EQ(fine.steps, 200u);
+  ASSERT_EQ(whole.steps, 50u);
+  const auto power = [](const Traced& traced, std::size_t step, std::size_t episode) {
+    return static_cast<double>(traced.at("figures", step, episode, static_cast<std::size_t>(LeggedFigure::kPower)));
+  };
+  const double limit[3] = {23.7, 23.7, 45.43};
+  double most = 0, peak = 0;
+  for (std::size_t episode = 0; episode < 6; ++episode) {
+    for (std::size_t step = 0; step < whole.steps; ++step) {
+      double mean = 0, torques = 0;
+      for (std::size_t sub = 4 * step; sub < 4 * step + 4; ++sub) {
+        double by_hand = 0;
+        for (std::size_t j = 0; j < 12; ++j) {
+          const double q = static_cast<double>(fine.at("state", sub, episode, 7 + j));
+          const double v = static_cast<double>(fine.at("state", sub, episode, 25 + j));
+          const double u = static_cast<double>(fine.at("action", sub, episode, j));
+          by_hand += std::fabs(std::clamp(25 * (u - q) - 0.5 * v, -limit[j % 3], limit[j % 3]) * v);
+        }
+        EXPECT_NEAR(power(fine, sub, episode), by_hand, 1e-3 * (1 + by_hand)) << "step " << sub;
+        mean += by_hand / 4;
+        torques = std::max(torques, by_hand);
+      }
+      EXPECT_NEAR(power(whole, step, episode), mean, 2e-3 * (1 + mean)) << "step " << step;
+      most = std::max(most, mean);
+      peak = std::max(peak, torques / std::max(mean, 1.0));
+      if (step < 20) EXPECT_NEAR(power(theirs, step, episode), mean, 0.02 * (1 + mean)) << "MuJoCo's step " << step;
+    }
+  }
+  EXPECT_GT(most, 20.0);
+  EXPECT_GT(peak, 1.3) << "otherwise the largest would do as well as the mean";
+}
+
 TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
   const Settings settings = longer_settings();
   for (const bool randomise : {false, true}) {
