@@ -63,6 +63,18 @@ struct LeggedTask {
   std::uint64_t seed;
 };
 
+/// No force [N, N m], work [J] or velocity [m/s, rad/s] of a robot is larger: its state is on the way to overflow.
+inline constexpr float kLargestSane = 1e8f;
+
+/// Where the numbers of a struct are no larger; nothing that is not finite is.
+template <class Real, class Struct>
+STAMPEDE_FN MaskOf<Real> all_sane(const Struct& s) {
+  MaskOf<Real> sane = abs(get_row<Real>(s, 0)) <= Real(kLargestSane);
+  STAMPEDE_UNROLL
+  for (int r = 1; r < kRows<Struct, Real>; ++r) sane = sane && abs(get_row<Real>(s, r)) <= Real(kLargestSane);
+  return sane;
+}
+
 /// Draws within a span.
 template <class Real>
 STAMPEDE_FN Real draw(Random<Real>& random, const Span& span) {
@@ -260,9 +272,11 @@ struct FinishStep {
     auto memory = read_rows<LeggedLane<Real, J>, Real>(rows.memory, lane);
     auto record = read_rows<PhysicsRecord<Real, J>, Real>(rows.record, lane);
     const auto target = read_rows<Array<Real, J>, Real>(rows.control, lane);
-    // Before anything is judged by it: where the state was held or a force overflowed, nothing that was recorded counts.
-    const MaskOf<Real> broken =
-        group_sum<K>(select(record.held > Real(0.5f) || !all_finite<Real>(record), one, none)) > Real(0.5f);
+    // Before anything is judged by it: where the state was held, or a force or velocity overflowed or is about to, nothing
+    // that was recorded counts.
+    const MaskOf<Real> sane =
+        all_sane<Real>(record) && all_sane<Real>(s.v) && all_sane<Real>(s.velocity) && all_sane<Real>(s.spin);
+    const MaskOf<Real> broken = group_sum<K>(select(record.held > Real(0.5f) || !sane, one, none)) > Real(0.5f);
     if (any_together(broken)) {
       record = select_all<Real>(broken, fill_rows<PhysicsRecord<Real, J>>(none), record);
     }
