@@ -117,9 +117,11 @@ struct SoftTerminations {
   }
 };
 
+/// Numbers that are summed for each constraint.
+inline constexpr int kConstraintTotals = 4;
+
 /// For `Backend::sum`, over [horizon][stride] and the constraints: whether a step violates the constraint, its largest column's
 /// violation, the soft termination that it alone would bring, and whether it applies.
-inline constexpr int kConstraintTotals = 4;
 struct ConstraintTotals {
   SoftTerminations of;
   const int* begin;  ///< [constraints + 1]: its columns

@@ -247,13 +247,15 @@ class PolicyEvaluation {
     result.tracking_error_linear /= tracked;
     result.tracking_error_angular /= tracked;
     result.cost_of_transport /= travelling;
+    double survivors = 0;
     for (Index env = 0; env < count_; ++env) {
       const float fell = kept[static_cast<std::size_t>(3 * stride_ + env)];
       result.fall_rate += static_cast<double>(fell) / static_cast<double>(count_);
       const bool to_the_end =
           fell == 0.0f && kept[static_cast<std::size_t>(2 * stride_ + env)] >= static_cast<float>(steps_);
-      if (to_the_end) result.survival += 1 / static_cast<double>(count_);
+      if (to_the_end) ++survivors;
     }
+    result.survival = survivors / static_cast<double>(count_);
     if (plan.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, result);
     for (std::size_t i = 0; i < violations.size(); ++i) {
       std::vector<float>& values = violations[i];
