@@ -226,7 +226,8 @@ TEST(Walking, AirTimeCountsFromTheFirstContact) {
 TEST(Walking, PowerIsWorkOverThePhysicsSteps) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const auto run = [&](const std::string& decimation, bool mujoco) {
-    const Settings settings = longer_settings({"control.decimation=" + decimation, "start.joint_velocity=[-5, 5]"});
+    const Settings settings = longer_settings({"control.decimation=" + decimation, "start.joint_velocity=[-5, 5]",
+                                               "randomise.delay=[0, 0]", "randomise.observation_delay=[0, 0]"});
     EvaluationRequest request = evaluation_request(settings, 6, false);
     request.commands.assign(request.commands.size(), 0.0f);
     const auto outside = mujoco ? make_mujoco_physics(*settings.legged, 2) : nullptr;
@@ -482,8 +483,8 @@ TEST(Walking, RewardsAndConstraintsAreReported) {
     const std::string& name = settings.plan->constraints[i].name;
     if (settings.plan->constants.constraint[i].when == When::kAlways) {
       EXPECT_NEAR(c.applied, 1.0, 1e-6) << name;
-    } else if (name != "no_motion") {
-      EXPECT_TRUE(c.applied > 0.05 && c.applied < 0.999) << name << ": " << c.applied;
+    } else if (name == "hip") {
+      EXPECT_TRUE(c.applied > 0.02 && c.applied < 0.6) << name << ": " << c.applied;
     }
   }
   // Untrained, its actions jump.
