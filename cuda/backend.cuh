@@ -130,8 +130,8 @@ class CudaBackend {
     reserve_partials(cuda::sum_scratch(columns, K));
     cuda::enqueue_sum<K>(stream_, n, columns, functor, partial_sums_.data(), out);
   }
-  /// Room for sums of so many columns, so that none is made later.
-  void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 3)); }
+  /// Room for sums of so many columns, up to four a column, so that none is made later.
+  void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 4)); }
 
   /// out[column] = sum over i < n of functor(i, column), a std::uint32_t.
   template <class Functor>

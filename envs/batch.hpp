@@ -66,7 +66,7 @@ struct StepOutput {
   float* final_observation;  ///< the critic's, before the reset; written only where an episode ended
   // What only tasks have that are asked for it; else null.
   float* critic_observation = nullptr;  ///< [env][critic observations]: where the critic has its own
-  float* violation = nullptr;           ///< [columns][violation_stride] of the constraints
+  float* violation = nullptr;           ///< [columns][violation_stride] of the constraints, or kNotApplied
   Index violation_stride = 0;
   float* figures = nullptr;  ///< [figures][stride]: what evaluations look at
 };

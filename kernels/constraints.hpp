@@ -5,9 +5,14 @@
 /// A constraint gives violations c_i(s, a), above 0 where it is violated, in as many columns as it judges things. From the
 /// violations of all environments at a control step
 ///
-///     m_i     <- tau m_i + (1 - tau) max(largest c_i, 1e-6)       (the first step sets it)
+///     l_i      = clip(largest c_i, 1e-6, 100 max(m_i, scale_i))
+///     m_i     <- tau m_i + (1 - tau) l_i                          (the first step sets it)
 ///     delta_i  = min_p + clip(c_i / m_i, 0, 1) (p_i - min_p)      where c_i > 0, else 0
 ///     delta    = max_i delta_i
+///
+/// The upper clip is ours. One environment with an absurd violation, as before its state overflows, would switch the
+/// constraint off for all until its maximum has decayed; with tau = 0.95 the maximum grows to six times itself in a step at
+/// most, or to five times the limit (scale_i).
 ///
 /// delta is a *soft* termination: the share of the future that a step costs (kernels/returns.hpp). p_i may rise during
 /// training: the expected time to termination falls linearly from 20 steps to 1 / p_max.
@@ -23,13 +28,19 @@ namespace stampede {
 
 /// The least that violations are scaled by.
 inline constexpr float kLeastViolation = 1e-6f;
+/// The most that a step's violations may be for the running maximum to follow them, in multiples of it or of the scale.
+inline constexpr float kMostViolation = 100.0f;
 /// Expected steps to termination with which a rising probability begins.
 inline constexpr float kGentleSteps = 20.0f;
+
+/// Stands in a column where the constraint does not apply to the environment; below any violation.
+inline constexpr float kNotApplied = -3.402823466e38f;
 
 /// What a column belongs to and how hard it terminates.
 struct ConstraintColumn {
   float p_max;
   float rises;  ///< 1: from 1 / kGentleSteps to p_max during training
+  float scale;  ///< size of a violation that is worth telling: of the limit, in the quantity's unit
 };
 
 /// A rising probability; `progress` from 0 to 1. Where p_max is below 1 / kGentleSteps, it falls to it; 0 stays 0.
@@ -43,6 +54,7 @@ STAMPEDE_FN float termination_probability(float p_max, bool rises, float progres
 struct ScaleViolations {
   const float* largest;            ///< [horizon][column_stride]: over the environments
   const ConstraintColumn* column;  ///< [columns]
+  const float* scale;              ///< [column_stride]: of the columns
   float* running;                  ///< [column_stride]: m; 0 before the first step
   float* inverse;                  ///< [horizon][column_stride]: 1 / m
   float* probability;              ///< [column_stride]: p
@@ -59,11 +71,15 @@ struct ScaleViolations {
     for (Index i = first; i < end; ++i) {
       probability[i] = termination_probability(column[i].p_max, column[i].rises > 0.5f, progress);
     }
+    const Real least(kLeastViolation), unit = load<Real>(scale + first);
     Real m = load<Real>(running + first);
     STAMPEDE_NO_UNROLL
     for (int t = 0; t < horizon; ++t) {
       const Index at = t * column_stride + first;
-      const Real now = max(load<Real>(largest + at), Real(kLeastViolation));
+      const Real most = load<Real>(largest + at);
+      // What is not finite counts as nothing.
+      const Real sane = select(is_finite(most), min(most, Real(kMostViolation) * max(m, unit)), least);
+      const Real now = max(sane, least);
       m = select(m == Real(0.0f), now, Real(tau) * m + Real(1.0f - tau) * now);
       store(inverse + at, Real(1.0f) / m);
     }
@@ -101,29 +117,34 @@ struct SoftTerminations {
   }
 };
 
+/// Numbers that are summed for each constraint.
+inline constexpr int kConstraintTotals = 4;
+
 /// For `Backend::sum`, over [horizon][stride] and the constraints: whether a step violates the constraint, its largest column's
-/// violation, and the soft termination that it alone would bring.
+/// violation, the soft termination that it alone would bring, and whether it applies.
 struct ConstraintTotals {
   SoftTerminations of;
   const int* begin;  ///< [constraints + 1]: its columns
   Index envs;
 
   template <class Real>
-  STAMPEDE_FN void operator()(Index first, int constraint, Array<Real, 3>& out) const {
+  STAMPEDE_FN void operator()(Index first, int constraint, Array<Real, kConstraintTotals>& out) const {
     const Index t = first / of.stride, env = first - t * of.stride;
     const float* row = of.violation + t * of.columns * of.violation_stride + env;
     const auto counted = lane_indices<Real>(env) < UintOf<Real>(static_cast<std::uint32_t>(envs));
-    Real largest = Real(0.0f), worst = Real(0.0f);
+    Real highest = Real(kNotApplied), worst = Real(0.0f);
     STAMPEDE_NO_UNROLL
     for (int i = begin[constraint]; i < begin[constraint + 1]; ++i) {
       const Real c = load<Real>(row + i * of.violation_stride);
-      largest = max(largest, c);
+      highest = max(highest, c);
       worst = max(worst, SoftTerminations::termination_of(c, Real(of.inverse[t * of.column_stride + i]),
                                                           Real(of.probability[i]), Real(of.min_p)));
     }
+    const Real largest = max(highest, Real(0.0f));
     out[0] = select(counted && largest > Real(0.0f), Real(1.0f), Real(0.0f));
     out[1] = select(counted, largest, Real(0.0f));
     out[2] = select(counted, worst, Real(0.0f));
+    out[3] = select(counted && highest > Real(kNotApplied), Real(1.0f), Real(0.0f));
   }
 };
 

@@ -42,6 +42,9 @@ STAMPEDE_FN Real ground_height(const LeggedGround& ground, Real x, Real y) {
   return detail::boxes_top(ground.map, x, y, height);
 }
 
+/// Whether the ground is anything but a plane.
+STAMPEDE_FN bool has_map(const LeggedGround& ground) { return ground.map.columns > 1 || ground.map.boxes_per_cell > 0; }
+
 /// Where episodes start on the environment's tile of a level.
 template <int K, class Real>
 STAMPEDE_FN Vec3<Real> spawn_of(const LeggedConstants& c, const LeggedGround& ground, Index lane, Real level) {

@@ -63,6 +63,18 @@ struct LeggedTask {
   std::uint64_t seed;
 };
 
+/// No force [N, N m], work [J] or velocity [m/s, rad/s] of a robot is larger: its state is on the way to overflow.
+inline constexpr float kLargestSane = 1e8f;
+
+/// Where the numbers of a struct are no larger; nothing that is not finite is.
+template <class Real, class Struct>
+STAMPEDE_FN MaskOf<Real> all_sane(const Struct& s) {
+  MaskOf<Real> sane = abs(get_row<Real>(s, 0)) <= Real(kLargestSane);
+  STAMPEDE_UNROLL
+  for (int r = 1; r < kRows<Struct, Real>; ++r) sane = sane && abs(get_row<Real>(s, r)) <= Real(kLargestSane);
+  return sane;
+}
+
 /// Draws within a span.
 template <class Real>
 STAMPEDE_FN Real draw(Random<Real>& random, const Span& span) {
@@ -140,6 +152,14 @@ STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index 
   const Quat<float>& home = c.home_orientation;
   s.orientation =
       Quat<Real>{cosine, none, none, sine} * Quat<Real>{Real(home.w), Real(home.x), Real(home.y), Real(home.z)};
+  if (c.on_ground && has_map(task.ground)) {
+    // As high as the limb that has the highest ground below it needs it.
+    const Real x = of_limbs<Real>(c.lowest_x, lane), y = of_limbs<Real>(c.lowest_y, lane);
+    const Real ahead = cosine * cosine - sine * sine, aside = Real(2.0f) * sine * cosine;
+    const Real ground =
+        ground_height(task.ground, s.position.x + ahead * x - aside * y, s.position.y + aside * x + ahead * y);
+    s.position.z = Real(c.home_height) + group_max<K>(ground - of_limbs<Real>(c.lowest_above, lane));
+  }
   STAMPEDE_UNROLL
   for (int i = 0; i < J; ++i) {
     const Real at = of_limbs<Real>(c.default_position[i], lane), driven = of_limbs<Real>(c.driven[i], lane);
@@ -166,7 +186,8 @@ STAMPEDE_FN LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index 
   }
   start.delay = draw(environment, c.delay);
   start.memory.reading_delay = draw(environment, c.reading_delay);
-  start.memory.air_time = start.memory.foot_force = none;
+  start.memory.foot_force = none;
+  start.memory.air_time = Real(kNotYetDown);
   start.memory.touched = one;  // no foot touches down where an episode begins
   start.memory.command = draw_command(c, environment);
   start.memory.command_age = none;
@@ -249,8 +270,16 @@ struct FinishStep {
     const std::uint32_t now = *clock + offset + 1;
     auto s = read_rows<PhysicsState<Real, J>, Real>(rows.state, lane);
     auto memory = read_rows<LeggedLane<Real, J>, Real>(rows.memory, lane);
-    const auto record = read_rows<PhysicsRecord<Real, J>, Real>(rows.record, lane);
+    auto record = read_rows<PhysicsRecord<Real, J>, Real>(rows.record, lane);
     const auto target = read_rows<Array<Real, J>, Real>(rows.control, lane);
+    // Before anything is judged by it: where the state was held, or a force or velocity overflowed or is about to, nothing
+    // that was recorded counts.
+    const MaskOf<Real> sane =
+        all_sane<Real>(record) && all_sane<Real>(s.v) && all_sane<Real>(s.velocity) && all_sane<Real>(s.spin);
+    const MaskOf<Real> broken = group_sum<K>(select(record.held > Real(0.5f) || !sane, one, none)) > Real(0.5f);
+    if (any_together(broken)) {
+      record = select_all<Real>(broken, fill_rows<PhysicsRecord<Real, J>>(none), record);
+    }
 
     // ---- what the step changed
     LeggedChange<Real, J> change;
@@ -262,9 +291,10 @@ struct FinishStep {
       change.action[i] = action - memory.action[i];
       memory.action[i] = action;
     }
-    change.touchdown = record.touches * (one - memory.touched);
+    const MaskOf<Real> was_down = memory.air_time >= none;
+    change.touchdown = select(was_down, record.touches * (one - memory.touched), none);
     change.air_time = memory.air_time + Real(c.control_dt);
-    memory.air_time = select(record.touches > Real(0.5f), none, change.air_time);
+    memory.air_time = select(record.touches > Real(0.5f), none, select(was_down, change.air_time, memory.air_time));
     memory.touched = record.touches;
     memory.foot_force = record.force[J + 1];
     memory.command_age += one;
@@ -298,26 +328,25 @@ struct FinishStep {
       reward += part;
       add_to_total(term, lane, select(is_finite(part), part, none));
     }
-    reward = max(reward, none);
+    const MaskOf<Real> bad = group_sum<K>(select(is_finite(reward), none, one)) > Real(0.5f) || broken;
+    reward = select(bad, none, max(reward, none));
 
     // ---- constraints
     MaskOf<Real> violated = none > one;
     if (out.violation != nullptr || c.constraints_end) {
       STAMPEDE_NO_UNROLL
       for (int i = 0; i < c.constraints; ++i) {
-        violated = judge<Shape>(c.constraint[i], seen, record, change, out.violation, out.violation_stride) || violated;
+        violated =
+            judge<Shape>(c.constraint[i], seen, record, change, !bad, out.violation, out.violation_stride) || violated;
       }
     }
 
     // ---- ends
     const Real age = load_each<K, Real>(view.age, lane) + one;
-    const MaskOf<Real> bad =
-        group_sum<K>(select(record.held > Real(0.5f) || !is_finite(reward), one, none)) > Real(0.5f);
     MaskOf<Real> terminated = bad || change.base_force > Real(c.end_base_force) ||
                               change.body_force > Real(c.end_body_force) || seen.gravity.z > Real(c.end_gravity_z);
     if (c.constraints_end) terminated = terminated || violated;
     const MaskOf<Real> ended = terminated || age >= Real(static_cast<float>(c.max_steps));
-    reward = select(bad, none, reward);
     const Real episode_return = load_each<K, Real>(view.episode_return, lane) + reward;
     store_each<K>(out.reward, lane, reward);
     store_each<K>(out.ended, lane,

@@ -44,6 +44,9 @@ struct LeggedConstants {
   LimbTable<float> driven[kMostJointsALimb];            ///< 1 or 0
   LimbTable<float> position_low[kMostJointsALimb], position_high[kMostJointsALimb];
   float home_height;  ///< of the base's origin [m]
+  bool on_ground;     ///< starts are so high that the lowest point touches the ground, which may be a map
+  LimbTable<float> lowest_x, lowest_y;  ///< from the base to each limb's lowest point, in the frame of its heading [m]
+  LimbTable<float> lowest_above;        ///< which is so much higher than the robot's; 1e6: it has none [m]
   Quat<float> home_orientation;
   float action_scale;  ///< [rad]
   float control_dt;    ///< [s]
@@ -90,12 +93,15 @@ struct LeggedConstants {
   PlacedConstraint constraint[kMostConstraints];
 };
 
+/// A foot that starts in the air has not been lifted: it has no time in the air yet.
+inline constexpr float kNotYetDown = -1.0f;
+
 /// What a lane remembers. Members of the environment are the same in all lanes of its group.
 template <class Real, int J>
 struct LeggedLane {
   Array<Real, J> action;    ///< last: (target - default) / action scale
   Array<Real, J> velocity;  ///< of the joints, at the end of the last control step [rad/s]
-  Real air_time;            ///< of the limb's foot [s]
+  Real air_time;            ///< of the limb's foot [s]; kNotYetDown until it touches for the first time in an episode
   Real touched;             ///< 1 where the foot touched at the end of the last control step
   Real foot_force;          ///< largest of the last control step [N]
   Vec3<Real> command;       ///< forward, sideways [m/s], yaw rate [rad/s]

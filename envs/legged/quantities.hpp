@@ -3,6 +3,7 @@
 /// function here. One lane is one limb of one environment.
 
 #include "envs/legged/ground.hpp"
+#include "kernels/constraints.hpp"
 #include "kernels/math.hpp"
 #include "kernels/physics/batch.hpp"
 #include "kernels/random.hpp"
@@ -147,7 +148,7 @@ template <class Real, int J>
 struct LeggedChange {
   Array<Real, J> acceleration;  ///< of the joints, over the control step [rad/s^2]
   Array<Real, J> action;        ///< change of the actions
-  Real touchdown;               ///< 1 where the foot touched down
+  Real touchdown;               ///< 1 where the foot touched down, having been down before
   Real air_time;                ///< of the foot, before it touched down [s]
   // Largest forces of the ground [N]: on the base, on base and upper links of all limbs, on the limb's last without its foot.
   Real base_force, body_force, leg_force;
@@ -194,7 +195,7 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
     case RewardTerm::kOrientation:
       return square(view.gravity.x) + square(view.gravity.y);
     case RewardTerm::kPower:
-      return sum([&](int i) { return abs(record.torque[i] * view.s.v[i]); });
+      return group_sum<K>(record.work) * Real(1.0f / view.c.control_dt);
     case RewardTerm::kStandStill: {
       const Real away = sum([&](int i) { return abs(view.s.q[i] - view.default_position(i)); });
       return select(view.holds(When::kStill), away, Real(0.0f));
@@ -205,19 +206,22 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
   return Real(1.0f);
 }
 
-/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. `columns` are `stride`
-/// apart; null: nothing is written.
+/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. Environments that do not
+/// `count` violate nothing, and what is not finite is no violation; kNotApplied where the constraint does not apply.
+/// `columns` are `stride` apart; null: nothing is written.
 /// Returns where any is violated, the same in all lanes of an environment.
 template <class Shape, class Real>
 STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<Shape, Real>& view,
                                const PhysicsRecord<Real, Shape::kJoints>& record,
-                               const LeggedChange<Real, Shape::kJoints>& change, float* columns, Index stride) {
+                               const LeggedChange<Real, Shape::kJoints>& change, MaskOf<Real> count, float* columns,
+                               Index stride) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const Real limit(placed.limit), none(0.0f), one(1.0f);
-  const MaskOf<Real> now = view.holds(placed.when);
+  const MaskOf<Real> now = view.holds(placed.when) && count;
   Real worst = none;
   const auto put = [&](int place, Real violation) {
-    const Real x = select(now && of_limbs<Real>(placed.judged[place], view.lane) > Real(0.5f), violation, none);
+    const MaskOf<Real> judged = now && of_limbs<Real>(placed.judged[place], view.lane) > Real(0.5f);
+    const Real x = select(judged, select(is_finite(violation), violation, none), Real(kNotApplied));
     worst = max(worst, x);
     if (columns == nullptr) return;
     scatter_to_rows<K>(columns + placed.begin * stride, 1, stride, placed.place[place], view.lane, x);

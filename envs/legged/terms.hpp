@@ -75,7 +75,7 @@ inline constexpr RewardTermInfo kRewardTerms[] = {
     {"air_time", "sum over feet that touch down of their time in the air less 0.5 s, where a velocity is commanded"},
     {"collision", "number of limbs that touch the ground with anything but the foot"},
     {"orientation", "square of gravity's horizontal part, base axes"},
-    {"power", "sum of |torque x joint velocity| [W]"},
+    {"power", "sum of |torque x joint velocity|, mean over the physics steps of the control step [W]"},
     {"stand_still", "sum of distances from the default pose while no velocity is commanded [rad]"},
     {"alive", "1"},
 };
@@ -100,31 +100,39 @@ enum class Quantity : int {
   kDiagonalFeet,
   kBaseHeight,
 };
+/// On which side of its limit a quantity may be; an equal one is the limit itself.
+enum class Side : int { kAtMost, kAtLeast, kEqual };
+
 struct QuantityInfo {
   const char* name;
   Per per;
+  Side side;
   float least, most;  ///< limits that make sense
   const char* meaning;
 };
 inline constexpr QuantityInfo kQuantities[] = {
-    {"joint_torque", Per::kJoint, 0, 1e6f, "largest |torque| of the control step [N m]"},
-    {"joint_velocity", Per::kJoint, 0, 1e6f, "|joint velocity| [rad/s]"},
-    {"joint_acceleration", Per::kJoint, 0, 1e9f, "|change of the joint velocity| over the control step [rad/s^2]"},
-    {"action_rate", Per::kJoint, 0, 1e6f, "|change of the action| over the control step [1/s]"},
-    {"joint_position", Per::kJoint, 0, 1e3f, "|joint position| [rad]"},
-    {"joint_deviation", Per::kJoint, 0, 1e3f, "|joint position - default| [rad]"},
-    {"base_contact", Per::kBase, 0, 1e6f, "1 where the base touches with more than the limit [N]"},
-    {"body_contact", Per::kBase, 0, 1e6f, "1 where base or upper links touch with more than the limit [N]"},
-    {"leg_contact", Per::kBase, 0, 1e6f, "1 where a last link touches beside its foot with more than the limit [N]"},
-    {"foot_force", Per::kLimb, 0, 1e6f, "largest contact force of the control step [N]"},
-    {"upside_down", Per::kBase, -1, 1, "1 where gravity's z, base axes, is above the limit"},
-    {"orientation", Per::kBase, 0, 1, "length of gravity's horizontal part, base axes"},
-    {"air_time", Per::kLimb, 0, 1e3f, "time in the air that a touchdown is short of the limit [s]"},
-    {"feet_down", Per::kBase, 0, 8, "|number of feet that touch - limit|"},
-    {"feet_at_least", Per::kBase, 0, 8, "feet that fewer than the limit touch"},
-    {"diagonal_feet", Per::kBase, 0, 8,
+    {"joint_torque", Per::kJoint, Side::kAtMost, 0, 1e6f, "largest |torque| of the control step [N m]"},
+    {"joint_velocity", Per::kJoint, Side::kAtMost, 0, 1e6f, "|joint velocity| [rad/s]"},
+    {"joint_acceleration", Per::kJoint, Side::kAtMost, 0, 1e9f,
+     "|change of the joint velocity| over the control step [rad/s^2]"},
+    {"action_rate", Per::kJoint, Side::kAtMost, 0, 1e6f, "|change of the action| over the control step [1/s]"},
+    {"joint_position", Per::kJoint, Side::kAtMost, 0, 1e3f, "|joint position| [rad]"},
+    {"joint_deviation", Per::kJoint, Side::kAtMost, 0, 1e3f, "|joint position - default| [rad]"},
+    {"base_contact", Per::kBase, Side::kAtMost, 0, 1e6f, "1 where the base touches with more than the limit [N]"},
+    {"body_contact", Per::kBase, Side::kAtMost, 0, 1e6f,
+     "1 where base or upper links touch with more than the limit [N]"},
+    {"leg_contact", Per::kBase, Side::kAtMost, 0, 1e6f,
+     "1 where a last link touches beside its foot with more than the limit [N]"},
+    {"foot_force", Per::kLimb, Side::kAtMost, 0, 1e6f, "largest contact force of the control step [N]"},
+    {"upside_down", Per::kBase, Side::kAtMost, -1, 1, "1 where gravity's z, base axes, is above the limit"},
+    {"orientation", Per::kBase, Side::kAtMost, 0, 1, "length of gravity's horizontal part, base axes"},
+    {"air_time", Per::kLimb, Side::kAtLeast, 0, 1e3f,
+     "time in the air that a touchdown, but an episode's first, is short of the limit [s]"},
+    {"feet_down", Per::kBase, Side::kEqual, 0, 8, "|number of feet that touch - limit|"},
+    {"feet_at_least", Per::kBase, Side::kAtLeast, 0, 8, "feet that fewer than the limit touch"},
+    {"diagonal_feet", Per::kBase, Side::kAtMost, 0, 8,
      "feet that touch while the one across does not, or the reverse, beyond the limit"},
-    {"base_height", Per::kBase, 0, 1e3f,
+    {"base_height", Per::kBase, Side::kAtLeast, 0, 1e3f,
      "height of the base's origin above the ground that it is short of the limit [m]"},
 };
 

@@ -160,14 +160,24 @@ void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Out
   outcome.text += fmt::format("tracking {:.3f} m/s, {:.3f} rad/s; falls {:.2f} %; cost of transport {:.2f}\n",
                               evaluation.tracking_error_linear, evaluation.tracking_error_angular,
                               100 * evaluation.fall_rate, evaluation.cost_of_transport);
+  outcome.json["survival"] = evaluation.survival;
+  outcome.text +=
+      fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * evaluation.survival);
   Json& constraints = outcome.json["constraints"] = Json::object();
   for (std::size_t i = 0; i < evaluation.constraints.size(); ++i) {
     const ConstraintInfo& info = plan.constraints[i];
     const LeggedEvaluation::Constraint& c = evaluation.constraints[i];
     constraints[info.name] = {
         {"kind", info.kind}, {"limit", info.limit}, {"violated", c.violated}, {"mean", c.mean}, {"p99", c.p99}};
-    outcome.text += fmt::format("  {:<5} {:<20} limit {:<8.4g} violated {:7.3f} %, p99 {:.4g}\n", info.kind, info.name,
+    constraints[info.name]["applied"] = c.applied;
+    constraints[info.name]["violated_when_applied"] = number_or_null(c.violated_when_applied);
+    outcome.text += fmt::format("  {:<5} {:<20} limit {:<8.4g} violated {:7.3f} %, p99 {:.4g}", info.kind, info.name,
                                 info.limit, 100 * c.violated, c.p99);
+    if (c.applied < 1) {
+      outcome.text += fmt::format("; applied to {:.1f} % of the steps", 100 * c.applied);
+      if (c.applied > 0) outcome.text += fmt::format(", violated in {:.3f} % of those", 100 * c.violated_when_applied);
+    }
+    outcome.text += "\n";
   }
   if (!evaluation.crossings.empty()) show_crossings(plan, evaluation, outcome);
 }

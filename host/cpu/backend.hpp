@@ -321,7 +321,7 @@ class CpuBackend {
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr int kStretches = 64;
-  static constexpr std::size_t kMostSums = 3;  ///< of a column
+  static constexpr std::size_t kMostSums = 4;  ///< of a column
 
   struct alignas(64) ThreadClock {
     Clock::time_point last{};

@@ -37,7 +37,8 @@ struct Report {
   double terrain_level = -1;  ///< mean over environments and steps, on ground of tiles; else -1
   struct Constraint {
     double violated = 0, mean = 0,
-           delta = 0;  ///< share of steps; largest column, floored at 0; soft termination by it alone
+           delta = 0;    ///< share of steps; largest column, floored at 0; soft termination by it alone
+    double applied = 0;  ///< share of steps to which its `when` applies
   };
   std::vector<Constraint> constraints;                ///< … and of each constraint, in the plan's order
   double seconds_rollout = 0, seconds_update = 0;     ///< of this iteration
@@ -63,6 +64,9 @@ class Trainer {
 
   /// Takes what `state` gave. Throws Error naming the tensor that is missing or of another shape.
   virtual void restore(const std::vector<Tensor>& tensors) = 0;
+
+  /// What the last `restore` put right in what it was given, a line each.
+  virtual std::vector<std::string> mended() const { return {}; }
 
   /// The policy as it stands.
   virtual Policy policy() = 0;
@@ -92,9 +96,12 @@ struct LeggedEvaluation {
   double tracking_error_linear = 0;   ///< [m/s]; NaN where no episode lasted a second
   double tracking_error_angular = 0;  ///< [rad/s]
   double fall_rate = 0;
+  double survival = 0;  ///< share of episodes that lasted to their time limit
   double cost_of_transport = 0;
   struct Constraint {
     double violated = 0, mean = 0, p99 = 0;
+    double applied = 0;                ///< share of steps to which its `when` applies
+    double violated_when_applied = 0;  ///< of those; NaN where there are none
   };
   std::vector<Constraint> constraints;  ///< in the plan's order
   /// On ground of tiles: episodes that were told to walk straight off their tile, and those that did.
@@ -153,6 +160,6 @@ class Engine {
 using MakeEngine = Engine*(int threads);
 
 /// Changes whenever anything in this file, simulation.hpp or settings.hpp does; a module of another build is refused.
-inline constexpr int kEngineInterface = 5;
+inline constexpr int kEngineInterface = 6;
 
 }  // namespace stampede

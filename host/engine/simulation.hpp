@@ -41,12 +41,13 @@ struct OutsideState {
   std::vector<double> qpos, qvel;  ///< [nq], [nv]
   std::vector<double> qacc;        ///< [nv], that its solver may start from
 };
-/// The largest of the steps; kernels/physics/batch.hpp has the same for our engine.
+/// The largest of the steps, work their sum; kernels/physics/record.hpp has the same for our engine.
 struct OutsideRecord {
   static constexpr int kSlots = kMaxJoints + 2;  ///< base, links, foot (the last)
   std::vector<double> torque;                    ///< |force| of the actuators, joints in the order of qvel [N m]
   std::vector<double> force;                     ///< [limbs][kSlots] of the ground; the base's counts for limb 0 [N]
   std::vector<double> touches;                   ///< [limbs]: 1 where the foot touched in the last step
+  std::vector<double> work;                      ///< [limbs]: sum of |torque x joint velocity| dt [J]
 };
 
 /// Another engine in the place of ours, for evaluations.

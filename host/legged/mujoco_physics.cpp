@@ -30,7 +30,8 @@ class MujocoPhysics final : public OutsidePhysics {
       foot_.push_back(feet.empty() ? last : name != nullptr && std::find(feet.begin(), feet.end(), name) != feet.end());
     }
     for (int i = 0; i < threads; ++i) {
-      workers_.push_back({ModelHandle(mj_copyModel(nullptr, m)), DataHandle(mj_makeData(m))});
+      workers_.push_back({ModelHandle(mj_copyModel(nullptr, m)), DataHandle(mj_makeData(m)),
+                          std::vector<double>(at(static_cast<int>(m->nv)), 0.0)});
     }
   }
 
@@ -45,11 +46,14 @@ class MujocoPhysics final : public OutsidePhysics {
     std::copy(state.qacc.begin(), state.qacc.end(), d->qacc_warmstart);
     std::fill(record.torque.begin(), record.torque.end(), 0.0);
     std::fill(record.force.begin(), record.force.end(), 0.0);
+    std::fill(record.work.begin(), record.work.end(), 0.0);
     for (int i = 0; i < in.steps; ++i) {
       const std::vector<double>& ctrl = i + 0.5 < in.late_steps ? in.last_ctrl : in.ctrl;
       std::copy(ctrl.begin(), ctrl.end(), d->ctrl);
+      std::copy(d->qvel, d->qvel + m->nv,
+                worker.velocity.begin());  // torques act at the velocities of the step's start
       mj_step(m, d);
-      take(m, d, record);
+      take(m, d, worker.velocity, record);
     }
     std::copy(d->qpos, d->qpos + m->nq, state.qpos.begin());
     std::copy(d->qvel, d->qvel + m->nv, state.qvel.begin());
@@ -60,6 +64,7 @@ class MujocoPhysics final : public OutsidePhysics {
   struct Worker {
     ModelHandle model;
     DataHandle data;
+    std::vector<double> velocity;  ///< before a step
   };
 
   /// Puts an environment's differences into a thread's model.
@@ -104,11 +109,14 @@ class MujocoPhysics final : public OutsidePhysics {
     return static_cast<std::size_t>(found - joints.begin());
   }
 
-  /// Takes a step's torques and contact forces into the record.
-  void take(const mjModel* m, const mjData* d, OutsideRecord& record) const {
+  /// Takes a step's torques, the work that they do and contact forces into the record.
+  void take(const mjModel* m, const mjData* d, const std::vector<double>& velocity, OutsideRecord& record) const {
     for (std::size_t i = 0; i < compiled_.robot.joint_info.size(); ++i) {
-      const int a = compiled_.robot.joint_info[i].actuator;
-      if (a >= 0) record.torque[i] = std::max(record.torque[i], std::fabs(d->actuator_force[a]));
+      const RobotJoint& joint = compiled_.robot.joint_info[i];
+      const int a = joint.actuator;
+      if (a < 0) continue;
+      record.torque[i] = std::max(record.torque[i], std::fabs(d->actuator_force[a]));
+      record.work[at(joint.limb)] += std::fabs(d->actuator_force[a] * velocity[at(joint.velocity)]) * m->opt.timestep;
     }
     const int slots = OutsideRecord::kSlots;
     std::vector<Vec3<double>> sum(record.force.size(), Vec3<double>{0, 0, 0});

@@ -10,6 +10,7 @@
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
+#include "host/robot/shapes.hpp"
 
 namespace stampede {
 namespace {
@@ -72,6 +73,7 @@ class Planner {
     check_robot();
     place_joints();
     place_numbers();
+    place_start();
     place_ground();
     place_scan();
     plan_->info = task_;
@@ -117,6 +119,7 @@ class Planner {
       fail(fmt::format("control.pose has {} numbers, but the robot '{}' has {} joints", given, robot().name,
                        robot().joint_info.size()));
     }
+    check_pose();
     const double step = settings_.control.timestep * static_cast<float>(settings_.control.decimation);
     const auto check_delay = [&](const char* key, const Span& delay) {
       if (static_cast<double>(delay.high) <= step + 1e-7) return;
@@ -125,6 +128,23 @@ class Planner {
     };
     check_delay("delay", settings_.randomise.delay);
     check_delay("observation_delay", settings_.randomise.observation_delay);
+  }
+
+  /// Default positions lie in the joints' ranges: targets are set from them, and starts would be elsewhere.
+  void check_pose() const {
+    constexpr double kRounding = 1e-5;  // ranges in degrees, poses in floats
+    const std::vector<double> positions = pose();
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      const RobotJoint& info = robot().joint_info[i];
+      const JointModel<double>& joint = joint_of(info);
+      if (positions[i] >= joint.low - kRounding && positions[i] <= joint.high + kRounding) continue;
+      const bool given = !settings_.control.pose.empty();
+      fail(fmt::format(
+          "{} has joint '{}' at {:.6g}, outside its range of {:.6g} to {:.6g} {}; {}",
+          given ? "control.pose" : "the home of the robot '" + robot().name + "'", info.name, positions[i], joint.low,
+          joint.high, joint.slide > 0.5 ? "m" : "rad",
+          given ? "a value in it would be right" : "control.pose with values in the ranges would be right"));
+    }
   }
 
   /// Calls body(table index, limb) for all lanes of the widest pack.
@@ -185,7 +205,6 @@ class Planner {
   void place_numbers() {
     const ControlSettings& control = settings_.control;
     const RobotModel& r = robot();
-    c_.home_height = settings_.start.height != 0 ? settings_.start.height : static_cast<float>(r.home_qpos[2]);
     c_.home_orientation = {static_cast<float>(r.home_qpos[3]), static_cast<float>(r.home_qpos[4]),
                            static_cast<float>(r.home_qpos[5]), static_cast<float>(r.home_qpos[6])};
     c_.action_scale = control.action_scale;
@@ -228,6 +247,39 @@ class Planner {
     c_.constraints_end = settings_.objective == "early-termination";
     plan_->soft = settings_.objective == "cat";
     plan_->cat = settings_.cat;
+  }
+
+  /// How high episodes start: with the lowest point on the ground, unless the task says otherwise.
+  void place_start() {
+    constexpr double kNothing = 1e29;  // no shape can touch
+    constexpr double kRounding = 1e-4;
+    const RobotModel& r = robot();
+    std::vector<double> qpos = r.home_qpos;
+    const std::vector<double> joints = pose();
+    for (std::size_t i = 0; i < joints.size(); ++i)
+      qpos[static_cast<std::size_t>(r.joint_info[i].position)] = joints[i];
+    const std::vector<Vec3<double>> points = lowest_points(r, qpos.data());
+    const double lowest = lowest_point(r, qpos.data());
+    c_.on_ground = settings_.start.height == 0 && lowest < kNothing;
+    for_lanes([&](int lane, int limb) {
+      const bool touches =
+          limb < static_cast<int>(points.size()) && points[static_cast<std::size_t>(limb)].z < kNothing;
+      const Vec3<double> point = touches ? points[static_cast<std::size_t>(limb)] : Vec3<double>{0, 0, lowest + 1e6};
+      c_.lowest_x.value[lane] = static_cast<float>(point.x);
+      c_.lowest_y.value[lane] = static_cast<float>(point.y);
+      c_.lowest_above.value[lane] = static_cast<float>(point.z - lowest);
+    });
+    if (!c_.on_ground) {
+      c_.home_height = settings_.start.height != 0 ? settings_.start.height : static_cast<float>(r.home_qpos[2]);
+      return;
+    }
+    double height = -lowest;
+    if (const PlaneGround& plane = r.plane; plane.present && r.map == nullptr && plane.normal.z > 0.1) {
+      height = (dot(plane.normal, plane.point) - lowest_point(r, qpos.data(), plane.normal)) / plane.normal.z;
+    }
+    // A keyframe that stands there but for its last digits is taken as it is.
+    const bool stands = settings_.control.pose.empty() && std::fabs(r.home_qpos[2] - height) < kRounding;
+    c_.home_height = static_cast<float>(stands ? r.home_qpos[2] : height);
   }
 
   void place_ground() {
@@ -386,7 +438,7 @@ class Planner {
       PlacedConstraint& placed = c_.constraint[c_.constraints++];
       placed.quantity = static_cast<Quantity>(index);
       placed.when = static_cast<When>(index_of_when(from.when));
-      placed.limit = from.limit - from.margin * std::fabs(from.limit);
+      placed.limit = tightened_limit(from, info, key);
       placed.begin = c_.columns;
       placed.columns = 0;
       for (int i = 0; i < kMostJointsALimb; ++i) {
@@ -396,8 +448,31 @@ class Planner {
       place_columns(from, info, key, placed);
       c_.columns += placed.columns;
       plan_->constraints.push_back({from.name, from.kind, from.limit, placed.begin, placed.columns});
-      for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f});
+      const float scale = from.limit != 0 ? std::fabs(from.limit) : 1.0f;
+      for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f, scale});
     }
+  }
+
+  /// What training judges: the limit with its margin, on the side where the constraint holds.
+  float tightened_limit(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key) const {
+    if (from.margin == 0) return from.limit;
+    const std::string given = fmt::format("{}.margin = {}", key, from.margin);
+    if (info.side == Side::kEqual) {
+      fail(fmt::format("{}: {} is to be the limit itself, and off it there is no side that is safe; 0 would be right",
+                       given, info.name));
+    }
+    const float kept = from.margin * std::fabs(from.limit);
+    if (kept == 0) fail(given + ": a share of a limit of 0 keeps nothing off it; 0 would be right");
+    const float limit = info.side == Side::kAtLeast ? from.limit + kept : from.limit - kept;
+    const bool of_feet = from.quantity == kQuantities[static_cast<int>(Quantity::kFeetAtLeast)].name;
+    const float most = of_feet ? static_cast<float>(robot().limbs) : info.most;
+    if (limit < info.least || limit > most) {
+      fail(fmt::format(
+          "{} takes the limit of {} to {}, which nothing keeps: {} is from {} to {}; a smaller margin would "
+          "be right",
+          given, from.limit, limit, info.name, info.least, most));
+    }
+    return limit;
   }
 
   void place_columns(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key,

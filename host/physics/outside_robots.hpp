@@ -38,6 +38,7 @@ class OutsideRobots final : public Robots<Backend, float> {
       place.record.torque.resize(joints);
       place.record.force.resize(static_cast<std::size_t>(robot_.limbs * OutsideRecord::kSlots));
       place.record.touches.resize(static_cast<std::size_t>(robot_.limbs));
+      place.record.work.resize(static_cast<std::size_t>(robot_.limbs));
       places_.push_back(std::move(place));
     }
   }
@@ -146,6 +147,7 @@ class OutsideRobots final : public Robots<Backend, float> {
       for (int i = 0; i <= J; ++i) record[l].force[i] = static_cast<float>(force[i]);
       record[l].force[J + 1] = static_cast<float>(force[OutsideRecord::kSlots - 1]);
       record[l].touches = static_cast<float>(place.record.touches[static_cast<std::size_t>(l)]);
+      record[l].work = static_cast<float>(place.record.work[static_cast<std::size_t>(l)]);
     }
     for (int l = 0; l < K; ++l) {
       write_rows<float>(all.state, lane + l, state[l]);

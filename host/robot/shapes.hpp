@@ -12,7 +12,9 @@ void read_shapes(const ModelSource& source, RobotModel& robot);
 /// deepest point up to 10 cm in the ground; a few more on a map. Clamped to 1..kMaxContacts.
 int measured_slots(const RobotModel& robot);
 
-/// How high the lowest point that can touch is over the origin of a floating base, in world axes (1e30: there is none) [m].
-double lowest_point(const RobotModel& robot, const double* qpos);
+/// How high the lowest point that can touch is over the origin of a floating base, along `up` (1e30: there is none) [m].
+double lowest_point(const RobotModel& robot, const double* qpos, Vec3<double> up = {0, 0, 1});
+/// The same for each lane's share of the shapes: where that point is from the base's origin, in world axes, and in z how high.
+std::vector<Vec3<double>> lowest_points(const RobotModel& robot, const double* qpos, Vec3<double> up = {0, 0, 1});
 
 }  // namespace stampede

@@ -34,7 +34,9 @@ class Poses {
       double lowest = 0;
       if (floating) {
         lowest = 1e30;
-        visit(up, [&](std::size_t, const ContactModel<double>&, double height) { lowest = std::min(lowest, height); });
+        visit(up, [&](std::size_t, const ContactModel<double>&, double height, const Vec3<double>&) {
+          lowest = std::min(lowest, height);
+        });
         lowest += uniform(0, 0.1);
       } else if (robot_.plane.present) {
         lowest = dot(up, robot_.plane.point - robot_.options.fixed_position);
@@ -42,7 +44,7 @@ class Poses {
         return 0;
       }
       std::vector<int> contacts(limbs_, 0);
-      visit(up, [&](std::size_t limb, const ContactModel<double>& contact, double height) {
+      visit(up, [&](std::size_t limb, const ContactModel<double>& contact, double height, const Vec3<double>&) {
         if (height - lowest < contact.margin) ++contacts[limb];
       });
       most = std::max(most, *std::max_element(contacts.begin(), contacts.end()));
@@ -50,17 +52,18 @@ class Poses {
     return most;
   }
 
-  /// The lowest point of all candidates over the base's origin.
-  double lowest(const double* qpos) {
+  /// The lowest point of each lane's candidates, from the base's origin; its last number is the height along `up`.
+  std::vector<Vec3<double>> lowest(const double* qpos, Vec3<double> up) {
     place(quaternion_at(qpos + 3).matrix(), [&](std::size_t l, int place, const JointModel<double>& joint) {
       for (const RobotJoint& info : robot_.joint_info) {
         if (info.limb == static_cast<int>(l) && info.place == place) return qpos[info.position];
       }
       return joint.reference;
     });
-    double lowest = 1e30;
-    visit({0, 0, 1},
-          [&](std::size_t, const ContactModel<double>&, double height) { lowest = std::min(lowest, height); });
+    std::vector<Vec3<double>> lowest(limbs_, {0, 0, 1e30});
+    visit(up, [&](std::size_t limb, const ContactModel<double>&, double height, const Vec3<double>& at) {
+      if (height < lowest[limb].z) lowest[limb] = {at.x, at.y, height};
+    });
     return lowest;
   }
 
@@ -114,7 +117,8 @@ class Poses {
     }
   }
 
-  /// Calls for each point that counts: with the lane, the candidate and the height of its surface over the base's origin.
+  /// Calls for each point that counts: with the lane, the candidate, the height of its surface over the base's origin, and
+  /// where about it is, from there.
   template <class Function>
   void visit(Vec3<double> up, Function&& function) const {
     for (std::size_t k = 0; k < robot_.kind.size(); ++k) {
@@ -123,20 +127,21 @@ class Poses {
         const ContactModel<double>& contact = robot_.contact[k * limbs_ + l];
         if (contact.radius < 0) continue;
         const Pose& frame = frames_[l][static_cast<std::size_t>(kind.link)];
-        const double centre = dot(up, frame * contact.point);
-        const double along = dot(up, frame.axes * contact.axis);
+        const Vec3<double> middle = frame * contact.point, axis = frame.axes * contact.axis;
+        const double centre = dot(up, middle), along = dot(up, axis);
         if (kind.shape == ContactShape::kPoint) {
-          function(l, contact, centre - contact.radius);
+          function(l, contact, centre - contact.radius, middle);
         } else if (kind.shape == ContactShape::kCorner) {
-          if (along <= 0) function(l, contact, centre);
+          if (along <= 0) function(l, contact, centre, middle);
         } else {
           // Two points of the lower side, and two more of the lower rim (mujoco's four).
           const double rim = contact.radius * std::sqrt(std::max(0.0, 1 - along * along));
           const double end = std::abs(along) * contact.half_length;
-          function(l, contact, centre - end - rim);
-          function(l, contact, centre + end - rim);
-          function(l, contact, centre - end + rim / 2);
-          function(l, contact, centre - end + rim / 2);
+          const Vec3<double> half = axis * (along > 0 ? contact.half_length : -contact.half_length);
+          function(l, contact, centre - end - rim, middle - half);
+          function(l, contact, centre + end - rim, middle + half);
+          function(l, contact, centre - end + rim / 2, middle - half);
+          function(l, contact, centre - end + rim / 2, middle - half);
         }
       }
     }
@@ -157,6 +162,14 @@ int measured_slots(const RobotModel& robot) {
   return std::clamp(Poses(robot).most_contacts() + more, 1, kMaxContacts);
 }
 
-double lowest_point(const RobotModel& robot, const double* qpos) { return Poses(robot).lowest(qpos); }
+std::vector<Vec3<double>> lowest_points(const RobotModel& robot, const double* qpos, Vec3<double> up) {
+  return Poses(robot).lowest(qpos, up);
+}
+
+double lowest_point(const RobotModel& robot, const double* qpos, Vec3<double> up) {
+  double lowest = 1e30;
+  for (const Vec3<double>& point : lowest_points(robot, qpos, up)) lowest = std::min(lowest, point.z);
+  return lowest;
+}
 
 }  // namespace stampede

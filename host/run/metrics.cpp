@@ -68,6 +68,7 @@ void for_each_figure(const Report& report, const LeggedPlan& plan, const Visit& 
     visit("constraints", name, "violated", c.violated);
     visit("constraints", name, "mean", c.mean);
     visit("constraints", name, "delta", c.delta);
+    visit("constraints", name, "applied", c.applied);
   }
 }
 

@@ -127,7 +127,7 @@ struct StartSettings {
     field("joint_velocity", &S::joint_velocity, SpanBounds{-100, 100}, "[rad/s]");
     field("position", &S::position, SpanBounds{-100, 100}, "of the base along x and y [m]");
     field("yaw", &S::yaw, SpanBounds{-10, 10}, "of the base [rad]");
-    field("height", &S::height, Bounds{-10, 10}, "of the base [m]; 0: the robot's home");
+    field("height", &S::height, Bounds{-10, 10}, "of the base [m]; 0: such that the lowest point is on the ground");
   }
 };
 
@@ -255,7 +255,8 @@ struct ConstraintSettings {
     field("when", &S::when, whens, "while it holds");
     field("kind", &S::kind, std::vector<std::string>{"hard", "soft", "style"}, "for reports");
     field("limit", &S::limit, Bounds{-1e9, 1e9}, "in the quantity's unit");
-    field("margin", &S::margin, Bounds{0, 0.9}, "share of the limit that training keeps off it; evaluations know none");
+    field("margin", &S::margin, Bounds{0, 0.9},
+          "share of the limit by which training judges stricter; evaluations know none");
     field("p_max", &S::p_max, Bounds{0, 1}, "probability of the largest violation");
     field("rises", &S::rises, "the probability rises in the course of training");
   }

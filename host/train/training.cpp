@@ -71,6 +71,9 @@ class Session {
     } catch (const Error& error) {
       throw Error(newest_checkpoint(folder_.path()).string() + ": " + error.what(), error.status());
     }
+    for (const std::string& line : trainer_->mended()) {
+      if (options_.message) options_.message(line);
+    }
     done_ = saved_ = checkpoint.iteration;
     steps_ = checkpoint.steps;
     nonfinite_ = checkpoint.nonfinite;

@@ -3,6 +3,7 @@
 /// (kernels/constraints.hpp).
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "host/legged/plan.hpp"
@@ -17,6 +18,7 @@ class Constraints {
  public:
   Constraints(Backend& backend, const LeggedPlan& plan, const RolloutShape& shape, int iterations)
       : backend_(backend),
+        infos_(plan.constraints),
         soft_(plan.soft),
         shape_(shape),
         stride_(odd_lines(shape.stride)),
@@ -33,9 +35,13 @@ class Constraints {
     running_ = floats(column_stride_);
     probability_ = floats(column_stride_);
     delta_ = floats(shape.rows());
-    totals_ = floats(3 * count_);
+    totals_ = floats(kConstraintTotals * count_);
     column_ = backend.template make_buffer<ConstraintColumn>(columns_);
     backend.upload(column_, plan.columns.data(), columns_);
+    scales_.assign(static_cast<std::size_t>(column_stride_), 1.0f);
+    for (std::size_t i = 0; i < plan.columns.size(); ++i) scales_[i] = plan.columns[i].scale;
+    scale_ = floats(column_stride_);
+    backend.upload(scale_, scales_.data(), column_stride_);
     std::vector<int> begin;
     for (const ConstraintInfo& constraint : plan.constraints) begin.push_back(constraint.begin);
     begin.push_back(columns_);
@@ -48,7 +54,7 @@ class Constraints {
   /// Where a step's violations go: [columns][stride()].
   float* violation(Index step) { return violation_.data() + step * columns_ * stride_; }
   Index stride() const { return stride_; }
-  /// [count][3], as ConstraintTotals sums them.
+  /// [count][kConstraintTotals].
   const float* totals() { return totals_.data(); }
 
   /// Turns the rollout's violations into soft terminations [horizon][stride of the rollout]; null where the constraints are only
@@ -56,13 +62,15 @@ class Constraints {
   const float* apply(Backend& backend, const Control* control) {
     backend.row_maxima(violation_.data(), shape_.horizon, columns_, stride_, shape_.envs, largest_.data(),
                        column_stride_);
-    backend.launch(column_stride_, ScaleViolations{largest_.data(), column_.data(), running_.data(), inverse_.data(),
-                                                   probability_.data(), control, static_cast<int>(shape_.horizon),
-                                                   columns_, column_stride_, tau_, rise_iterations_});
+    backend.launch(column_stride_,
+                   ScaleViolations{largest_.data(), column_.data(), scale_.data(), running_.data(), inverse_.data(),
+                                   probability_.data(), control, static_cast<int>(shape_.horizon), columns_,
+                                   column_stride_, tau_, rise_iterations_});
     const SoftTerminations soft{violation_.data(), inverse_.data(), probability_.data(), delta_.data(), columns_,
                                 shape_.stride,     stride_,         column_stride_,      min_p_};
     if (soft_) backend.launch(shape_.rows(), soft);
-    backend.template sum<3>(shape_.rows(), count_, ConstraintTotals{soft, begin_.data(), shape_.envs}, totals_.data());
+    backend.template sum<kConstraintTotals>(shape_.rows(), count_, ConstraintTotals{soft, begin_.data(), shape_.envs},
+                                            totals_.data());
     return soft_ ? delta_.data() : nullptr;
   }
 
@@ -78,19 +86,41 @@ class Constraints {
     tensors.push_back(make_tensor("constraint_maxima", {column_stride_}, values));
   }
   void load(const std::vector<Tensor>& tensors) {
-    const auto values = floats_of(tensors, "constraint_maxima", static_cast<std::size_t>(column_stride_));
+    auto values = floats_of(tensors, "constraint_maxima", static_cast<std::size_t>(column_stride_));
+    mended_.clear();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i] >= 0.0f && values[i] <= kAbsurdMaximum * scales_[i]) continue;
+      values[i] = 0.0f;
+      if (static_cast<int>(i) < columns_) mended_.push_back(name_of(static_cast<int>(i)));
+    }
+    mended_.erase(std::unique(mended_.begin(), mended_.end()), mended_.end());
     backend_.upload(running_, values.data(), column_stride_);
   }
 
+  /// Constraints whose running maxima `load` started anew, as those that it was given would have switched them off.
+  const std::vector<std::string>& mended() const { return mended_; }
+
  private:
+  static constexpr float kAbsurdMaximum = 1e6f;  ///< of a running maximum, in scales: nothing that was a violation
+
+  const std::string& name_of(int column) const {
+    std::size_t constraint = 0;
+    while (constraint + 1 < infos_.size() && infos_[constraint + 1].begin <= column) ++constraint;
+    return infos_[constraint].name;
+  }
+
   Backend& backend_;
+  std::vector<ConstraintInfo> infos_;
   bool soft_;
   RolloutShape shape_;
   Index stride_;
   int columns_, count_;
   Index column_stride_;
   float tau_, min_p_, rise_iterations_;
-  typename Backend::template Buffer<float> violation_, largest_, inverse_, running_, probability_, delta_, totals_;
+  std::vector<float> scales_;  ///< of the columns
+  std::vector<std::string> mended_;
+  typename Backend::template Buffer<float> violation_, largest_, inverse_, scale_, running_, probability_, delta_,
+      totals_;
   typename Backend::template Buffer<ConstraintColumn> column_;
   typename Backend::template Buffer<int> begin_;
 };

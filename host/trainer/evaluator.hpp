@@ -34,7 +34,7 @@ struct KeepFirstEpisode {
   }
 };
 
-/// The largest column of each constraint, floored at 0.
+/// The largest column of each constraint, floored at 0; kNotApplied where the constraint does not apply.
 struct LargestColumns {
   const float* violation;  ///< [columns][violation_stride]
   const int* begin;        ///< [constraints + 1]
@@ -46,11 +46,11 @@ struct LargestColumns {
   STAMPEDE_FN void operator()(Index first) const {
     STAMPEDE_NO_UNROLL
     for (int c = 0; c < constraints; ++c) {
-      Real most = Real(0.0f);
+      Real most = Real(kNotApplied);
       STAMPEDE_NO_UNROLL
       for (int i = begin[c]; i < begin[c + 1]; ++i)
         most = max(most, load<Real>(violation + i * violation_stride + first));
-      store(largest + c * stride + first, most);
+      store(largest + c * stride + first, select(most > Real(kNotApplied), max(most, Real(0.0f)), most));
     }
   }
 };
@@ -208,6 +208,7 @@ class PolicyEvaluation {
         static_cast<float>(1.0f / plan.constants.control_dt);  // the first second after a command changed
     double tracked = 0, travelling = 0, steps = 0;
     std::vector<std::vector<float>> violations(static_cast<std::size_t>(constraints_));
+    result.constraints.resize(violations.size());
     for (Index t = 0; t < steps_; ++t) {
       for (Index env = 0; env < count_; ++env) {
         if (finished[static_cast<std::size_t>(t * stride_ + env)] != 0.0f) continue;
@@ -229,8 +230,9 @@ class PolicyEvaluation {
           result.cost_of_transport += figure(LeggedFigure::kPower) / (weight * speed);
         }
         for (Index c = 0; c < constraints_; ++c) {
-          violations[static_cast<std::size_t>(c)].push_back(
-              largest[static_cast<std::size_t>((t * constraints_ + c) * stride_ + env)]);
+          const float of_step = largest[static_cast<std::size_t>((t * constraints_ + c) * stride_ + env)];
+          if (of_step >= 0.0f) ++result.constraints[static_cast<std::size_t>(c)].applied;
+          violations[static_cast<std::size_t>(c)].push_back(std::max(of_step, 0.0f));
         }
       }
     }
@@ -238,23 +240,32 @@ class PolicyEvaluation {
     result.tracking_error_linear /= tracked;
     result.tracking_error_angular /= tracked;
     result.cost_of_transport /= travelling;
+    double survivors = 0;
     for (Index env = 0; env < count_; ++env) {
-      result.fall_rate +=
-          static_cast<double>(kept[static_cast<std::size_t>(3 * stride_ + env)]) / static_cast<double>(count_);
+      const float fell = kept[static_cast<std::size_t>(3 * stride_ + env)];
+      result.fall_rate += static_cast<double>(fell) / static_cast<double>(count_);
+      const bool to_the_end =
+          fell == 0.0f && kept[static_cast<std::size_t>(2 * stride_ + env)] >= static_cast<float>(steps_);
+      if (to_the_end) ++survivors;
     }
+    result.survival = survivors / static_cast<double>(count_);
     if (plan.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, result);
-    for (std::vector<float>& values : violations) {
-      LeggedEvaluation::Constraint c;
+    for (std::size_t i = 0; i < violations.size(); ++i) {
+      std::vector<float>& values = violations[i];
+      LeggedEvaluation::Constraint& c = result.constraints[i];
+      double violated = 0;
       for (const float value : values) {
-        if (value > 0.0f) c.violated += 1 / std::max(1.0, steps);
+        if (value > 0.0f) ++violated;
         c.mean += static_cast<double>(value) / std::max(1.0, steps);
       }
+      c.violated = violated / std::max(1.0, steps);
+      c.violated_when_applied = violated / c.applied;
+      c.applied /= std::max(1.0, steps);
       if (!values.empty()) {
         const auto place = values.begin() + static_cast<std::ptrdiff_t>(0.99 * static_cast<double>(values.size() - 1));
         std::nth_element(values.begin(), place, values.end());
         c.p99 = static_cast<double>(*place);
       }
-      result.constraints.push_back(c);
     }
   }
 
@@ -278,6 +289,8 @@ class PolicyEvaluation {
       if (farthest > half) ++crossing.crossed;
     }
   }
+
+  static float* floats_in(Tensor& tensor) { return reinterpret_cast<float*>(tensor.bytes.data()); }
 
   void keep_trace(Evaluation& result) {
     // Device rows hold surplus environments behind the last one; the trace does not.
@@ -310,11 +323,21 @@ class PolicyEvaluation {
     columns_of("state", state_, states_);
     rows_of("active", finished_, 1, true);
     // `finished` is 1 once the episode is over; active is the opposite.
-    auto* flags = reinterpret_cast<float*>(result.trace.back().bytes.data());
-    for (Index i = 0; i < steps_ * count_; ++i) flags[i] = 1.0f - flags[i];
+    auto* over = floats_in(result.trace.back());
+    for (Index i = 0; i < steps_ * count_; ++i) over[i] = 1.0f - over[i];
     if (!request_.legged) return;
     columns_of("figures", figures_, environments_->figures());
     columns_of("violation", largest_, constraints_);
+    // What does not apply is not violated.
+    Tensor& violation = result.trace.back();
+    Tensor applied = violation;
+    applied.name = "applied";
+    const auto values = floats_in(violation), flags = floats_in(applied);
+    for (std::size_t i = 0; i < violation.bytes.size() / sizeof(float); ++i) {
+      flags[i] = values[i] >= 0.0f ? 1.0f : 0.0f;
+      values[i] = std::max(values[i], 0.0f);
+    }
+    result.trace.push_back(std::move(applied));
   }
 
   Backend& backend_;

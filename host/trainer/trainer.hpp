@@ -54,7 +54,7 @@ struct WriteReport {
   const std::uint64_t* counts;     ///< [kEnvironmentCounts]
   const float* totals;             ///< [kEnvironmentTotals + own]
   int own;                         ///< totals of the task's own rows
-  const float* constraint_totals;  ///< [constraints][3]
+  const float* constraint_totals;  ///< [constraints][kConstraintTotals]
   int constraints;
   const float* return_moments;  ///< [2][2]
   const float* log_std;
@@ -110,7 +110,7 @@ struct WriteReport {
     report[kLogStd] = logarithm;
     for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments[i];
     for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
-    for (int i = 0; i < 3 * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
+    for (int i = 0; i < kConstraintTotals * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
   }
 };
 
@@ -254,6 +254,16 @@ class PolicyTrainer final : public Trainer {
     enqueued_ = fetched_ = learner_->read_control().iteration;
   }
 
+  std::vector<std::string> mended() const override {
+    std::vector<std::string> lines;
+    if (!constraints_) return lines;
+    for (const std::string& name : constraints_->mended()) {
+      lines.push_back("the checkpoint's running maximum of constraint '" + name +
+                      "' is beyond anything that a violation can be; it starts anew");
+    }
+    return lines;
+  }
+
   Policy policy() override {
     backend_.synchronise();
     Policy policy;
@@ -296,7 +306,7 @@ class PolicyTrainer final : public Trainer {
                                     : observation_.data() + row * observations_;
   }
   int constraint_count() const { return constraints_ ? constraints_->count() : 0; }
-  Index report_size() const { return WriteReport::kEntries + own_totals_ + 3 * constraint_count(); }
+  Index report_size() const { return WriteReport::kEntries + own_totals_ + kConstraintTotals * constraint_count(); }
 
   void reset_environments() {
     FirstObservations first{observation_.data() + shape_.rows() * observations_};
@@ -413,9 +423,9 @@ class PolicyTrainer final : public Trainer {
       report.terrain_level = static_cast<double>(own[kLevelTotal]) / n;
     }
     for (int i = 0; i < constraint_count(); ++i) {
-      const float* figures = own + own_totals_ + 3 * i;
+      const float* figures = own + own_totals_ + kConstraintTotals * i;
       report.constraints.push_back({static_cast<double>(figures[0]) / n, static_cast<double>(figures[1]) / n,
-                                    static_cast<double>(figures[2]) / n});
+                                    static_cast<double>(figures[2]) / n, static_cast<double>(figures[3]) / n});
     }
   }
 

@@ -228,7 +228,7 @@ struct StepPhysics {
     }
     prepare_step<Shape>(model, limb_of<Real>(model, lane), ground, varied, acting, lane, robots.s, stages,
                         robots.counts);
-    if (record.data != nullptr) record_torques(stages.applied, robots.record);
+    if (record.data != nullptr) record_torques(stages.applied, robots.s, Real(model.options.timestep), robots.record);
   }
 
   STAMPEDE_FN void put_down(Index lane, MovingRobots<Real, J>& robots) const {

@@ -5,20 +5,29 @@
 
 namespace stampede {
 
-/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the steps.
+/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the steps;
+/// work is their sum.
 template <class Real, int J>
 struct PhysicsRecord {
   Array<Real, J> torque;     ///< the actuators' [N m]
   Array<Real, J + 2> force;  ///< of the ground on the lane's share of the base, on each link, and on the foot [N]
   Real touches;              ///< 1 where the foot touched in the last step
   Real held;                 ///< 1 where the environment was left as it was
+  Real work;                 ///< sum of |torque x joint velocity| dt over the limb's actuators and the steps [J]
 };
 
-/// Takes a step's torques into the record, and its contact forces once its accelerations are found.
+/// Takes a step's torques into the record, with the velocities at which they act, those of the step's start; and its contact
+/// forces once its accelerations are found.
 template <class Real, int J>
-STAMPEDE_FN void record_torques(const AppliedForces<Real, J>& applied, PhysicsRecord<Real, J>& record) {
+STAMPEDE_FN void record_torques(const AppliedForces<Real, J>& applied, const PhysicsState<Real, J>& s, Real timestep,
+                                PhysicsRecord<Real, J>& record) {
+  Real power(0);
   STAMPEDE_UNROLL
-  for (int i = 0; i < J; ++i) record.torque[i] = max(record.torque[i], abs(applied.actuator[i]));
+  for (int i = 0; i < J; ++i) {
+    record.torque[i] = max(record.torque[i], abs(applied.actuator[i]));
+    power += abs(applied.actuator[i] * s.v[i]);
+  }
+  record.work += power * timestep;
 }
 template <bool kFlat, class Model, class Real, int J>
 STAMPEDE_CALLED void record_forces(const Model& model, const ContactSet<Real, J>& contacts,

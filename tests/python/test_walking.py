@@ -4,7 +4,7 @@ import json
 
 import numpy
 import pytest
-from program import refused, run_json
+from program import refused, run, run_json
 from safetensors.numpy import load_file
 
 SMALL = ["--set", "run.eval_episodes=23", "--set", "train.horizon=8", "--set", "control.episode=2",
@@ -29,6 +29,8 @@ def test_train_reports_constraints_and_draws(walker):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     line = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
     assert line["constraints"]["action_rate"]["violated"] > 0
+    assert line["constraints"]["action_rate"]["applied"] == 1
+    assert 0 < line["constraints"]["hip"]["applied"] < 1
     assert line["rewards"]["track_linear"] > 0
 
 
@@ -43,8 +45,19 @@ def test_figures_are_those_of_the_trace(walker, tmp_path):
     assert said["tracking_error_linear"] == pytest.approx(off[settled].mean(), rel=1e-4)
     turn = abs(figures[:, :, 2] - figures[:, :, 5])
     assert said["tracking_error_angular"] == pytest.approx(turn[settled].mean(), rel=1e-4)
+    # A constraint with a `when` is told as the share of all steps, and of those to which it applies.
+    x, y, yaw = (figures[:, :, 3 + i] for i in range(3))
+    speed = numpy.sqrt(x**2 + y**2 + yaw**2)
+    whens = {"hip": abs(y) < 0.1, "feet_down": speed > 0.5, "air_time": speed > 0.1, "no_motion": speed <= 0.1}
+    for name, when in whens.items():
+        assert 0.02 < when[active].mean() < 0.98, name
     for i, (name, constraint) in enumerate(said["constraints"].items()):
+        applied = trace["applied"][:, :, i][active] > 0
+        assert (applied == (whens[name][active] if name in whens else True)).all(), name
+        assert constraint["applied"] == pytest.approx(applied.mean(), abs=1e-6), name
         judged = trace["violation"][:, :, i][active]
+        assert (judged >= 0).all() and not judged[~applied].any(), name
+        assert constraint["violated_when_applied"] == pytest.approx((judged[applied] > 0).mean(), abs=1e-6), name
         assert constraint["violated"] == pytest.approx((judged > 0).mean(), abs=1e-6), name
         assert constraint["mean"] == pytest.approx(judged.mean(), rel=1e-4, abs=1e-9), name
     # Feet are the digits of a number: FL 1, FR 2, RL 4, RR 8; each diagonal touches together or not at all.
@@ -61,6 +74,23 @@ def test_figures_are_those_of_the_trace(walker, tmp_path):
     forward = numpy.cos(heading) * after[:, :, 19] + numpy.sin(heading) * after[:, :, 20]
     both = active[1:] & active[:-1]
     assert abs(forward - figures[:-1, :, 0])[both].max() < 1e-4
+
+
+def test_survival_is_told_beside_what_was_tracked(walker, tmp_path):
+    """Tracking leaves out those who fell: how many lasted to the end belongs beside it."""
+    folder, _ = walker
+    said = run_json("eval", "--run", str(folder), "--randomise", "off", "--set", "terminations.gravity_z=-0.9", "--set",
+                    "terminations.body_force=1", "--trace", str(tmp_path / "t.safetensors"))
+    to_the_end = load_file(tmp_path / "t.safetensors")["active"][-1] > 0
+    assert 0 <= said["survival"] < 1
+    assert said["survival"] == pytest.approx(to_the_end.mean(), abs=1e-9)
+    assert said["fall_rate"] == pytest.approx(1 - said["survival"], abs=1e-9)
+    text = run("eval", "--run", str(folder), "--randomise", "off").stdout
+    assert "survival 100.00 %" in text
+    [hip] = [line for line in text.splitlines() if " hip " in line]
+    assert "applied to" in hip and "of those" in hip
+    [action_rate] = [line for line in text.splitlines() if " action_rate " in line]
+    assert "applied to" not in action_rate
 
 
 def test_ground_of_levels_is_trained_on_evaluated_and_drawn(tmp_path):
@@ -92,6 +122,7 @@ def test_ground_of_levels_is_trained_on_evaluated_and_drawn(tmp_path):
 def test_policies_of_all_objectives_are_judged_alike(tmp_path):
     said = run_json("train", "--task", "go2-flat", "--objective", "early-termination", "--num-envs", "64", "--iterations", "2",
                     "--run", str(tmp_path / "run"), *SMALL)
+    assert said["survival"] == 1
     # Two seconds each: no violation ended an episode.
     assert said["episode_length_mean"] == pytest.approx(100)
     # Episodes of less than a second leave nothing to track.

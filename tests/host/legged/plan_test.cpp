@@ -2,10 +2,15 @@
 
 #include "host/legged/plan.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "host/base/files.hpp"
 #include "host/legged/protocol.hpp"
+#include "host/robot/find_robot.hpp"
+#include "host/robot/shapes.hpp"
 #include "host/settings/settings_io.hpp"
 #include "tests/host/temporary_folder.hpp"
 
@@ -36,6 +41,137 @@ TEST(LeggedTasks, TrainingKeepsAMarginOffALimitAndEvaluationsJudgeTheLimit) {
   for (const bool randomise : {false, true}) {
     EXPECT_EQ(limit(*evaluation_request(settings, 4, randomise).legged), std::pair(20.0f, 20.0f));
   }
+}
+
+/// A margin tightens, on whichever side of the limit the constraint holds, and whatever the limit's sign.
+TEST(LeggedTasks, AMarginTightensOnWhicheverSideTheLimitIs) {
+  const auto judged = [](const std::string& quantity, const std::string& limit) {
+    const Settings settings = with({"constraints.x.quantity=" + quantity, "constraints.x.limit=" + limit,
+                                    "constraints.x.margin=0.25", "constraints.x.kind=soft"});
+    EXPECT_EQ(settings.plan->constraints.back().name, "x");
+    return settings.plan->constants.constraint[settings.plan->constraints.size() - 1].limit;
+  };
+  for (const QuantityInfo& info : kQuantities) {
+    if (info.side == Side::kEqual) continue;
+    EXPECT_EQ(judged(info.name, "0.5"), info.side == Side::kAtLeast ? 0.625f : 0.375f) << info.name;
+  }
+  EXPECT_EQ(judged("air_time", "0.2"), 0.25f);
+  EXPECT_EQ(judged("feet_at_least", "2"), 2.5f);
+  EXPECT_EQ(judged("base_height", "0.2"), 0.25f);
+  EXPECT_EQ(judged("foot_force", "100"), 75.0f);
+  EXPECT_EQ(judged("upside_down", "-0.5"), -0.625f);
+
+  const auto message = [&](const std::string& quantity, const std::string& limit) {
+    return error_of([&] { judged(quantity, limit); });
+  };
+  expect_parts(message("feet_down", "2"), {"constraints.x.margin = 0.25", "feet_down", "no side", "0 would be right"});
+  expect_parts(message("diagonal_feet", "0"), {"constraints.x.margin = 0.25", "limit of 0", "0 would be right"});
+  expect_parts(message("upside_down", "-1"), {"constraints.x.margin = 0.25", "-1 to -1.25", "smaller margin"});
+  expect_parts(message("feet_at_least", "4"), {"constraints.x.margin = 0.25", "4 to 5", "from 0 to 4"});
+}
+
+/// A dog of 8 kg as URDF: box trunk, cylinder thighs, ball feet; knees bend from -2.6 to -0.4 rad.
+std::string small_dog() {
+  const auto inertial = [](const char* mass) {
+    return std::string("<inertial><mass value='") + mass +
+           "'/><inertia ixx='0.004' iyy='0.004' izz='0.002' ixy='0' ixz='0' iyz='0'/></inertial>";
+  };
+  const auto joint = [](const std::string& name, const std::string& parent, const std::string& child, const char* at,
+                        const char* axis, const char* range) {
+    return "<joint name='" + name + "' type='revolute'><parent link='" + parent + "'/><child link='" + child +
+           "'/><origin xyz='" + at + "'/><axis xyz='" + axis + "'/><limit " + range +
+           " effort='30' velocity='20'/></joint>";
+  };
+  std::string text = "<robot name='dog'><link name='trunk'>" + inertial("8") +
+                     "<collision><geometry><box size='0.4 0.2 0.1'/></geometry></collision></link>";
+  for (const std::string leg : {"lf", "rf", "lh", "rh"}) {
+    const bool left = leg[0] == 'l';
+    text += "<link name='" + leg + "_hip'>" + inertial("0.6") + "</link><link name='" + leg + "_thigh'>" +
+            inertial("0.8") +
+            "<collision><origin xyz='0 0 -0.1'/><geometry><cylinder radius='0.02' length='0.16'/></geometry>"
+            "</collision></link><link name='" +
+            leg + "_shin'>" + inertial("0.2") +
+            "<collision><origin xyz='0 0 -0.2'/><geometry><sphere radius='0.025'/></geometry></collision></link>";
+    const std::string hip = std::string(leg[1] == 'f' ? "0.18" : "-0.18") + (left ? " 0.08 0" : " -0.08 0");
+    text += joint(leg + "_roll", "trunk", leg + "_hip", hip.c_str(), "1 0 0", "lower='-0.8' upper='0.8'");
+    text += joint(leg + "_pitch", leg + "_hip", leg + "_thigh", left ? "0 0.05 0" : "0 -0.05 0", "0 1 0",
+                  "lower='-1' upper='2.5'");
+    text += joint(leg + "_knee", leg + "_thigh", leg + "_shin", "0 0 -0.2", "0 1 0", "lower='-2.6' upper='-0.4'");
+  }
+  return text + "</robot>";
+}
+
+/// How far a robot in the task's pose starts over the ground.
+double clearance(const LeggedPlan& plan) {
+  std::vector<double> qpos = plan.robot.home_qpos;
+  for (std::size_t i = 0; i < plan.action_centre.size(); ++i) {
+    qpos[static_cast<std::size_t>(plan.robot.joint_info[i].position)] = static_cast<double>(plan.action_centre[i]);
+  }
+  return static_cast<double>(plan.constants.home_height) + lowest_point(plan.robot, qpos.data());
+}
+
+std::string pose_of(double thigh, double knee) {
+  std::string pose = "control.pose=[";
+  for (int leg = 0; leg < 4; ++leg) pose += fmt::format("{}0, {}, {}", leg > 0 ? ", " : "", thigh, knee);
+  return pose + "]";
+}
+
+TEST(LeggedTasks, StartsHaveTheLowestPointOnTheGroundInThePoseThatIsGiven) {
+  const TemporaryFolder folder;
+  const std::string robot = (folder / "dog.urdf").string();
+  write_file(robot, small_dog(), Durability::kProcess);
+  const auto plan_with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> set = {"task=legged-flat", "control.robot=\"" + robot + "\"", "control.stiffness=30",
+                                    "control.damping=0.7"};
+    set.insert(set.end(), more.begin(), more.end());
+    write_file(folder / "walk.toml", "extends = \"legged-flat\"\n", Durability::kProcess);
+    set[0] = "task=\"" + (folder / "walk.toml").string() + "\"";
+    return resolve_settings({"", set, {}}).plan;
+  };
+  // Thigh 0.8 and knee -1.6 rad: two segments of 0.2 m, both 0.8 rad off the vertical, and the foot's radius.
+  const auto plan = plan_with({pose_of(0.8, -1.6)});
+  EXPECT_NEAR(plan->constants.home_height, 0.4 * std::cos(0.8) + 0.025, 1e-6);
+  EXPECT_NEAR(clearance(*plan), 0, 1e-6);
+  EXPECT_GT(plan->robot.home_qpos[2], static_cast<double>(plan->constants.home_height) + 0.05) << "the home is another";
+  const auto taller = plan_with({pose_of(0.2, -0.5)});
+  EXPECT_NEAR(taller->constants.home_height, 0.2 * std::cos(0.2) + 0.2 * std::cos(0.3) + 0.025, 1e-6);
+  EXPECT_NEAR(clearance(*taller), 0, 1e-6);
+  // What the task says itself stands.
+  EXPECT_EQ(plan_with({pose_of(0.8, -1.6), "start.height=0.5"})->constants.home_height, 0.5f);
+  // Beyond a range, named.
+  expect_parts(error_of([&] { plan_with({pose_of(0.8, 1.6)}); }),
+               {"control.pose", "'lf_knee'", "1.6", "-2.6 to -0.4 rad"});
+  expect_parts(error_of([&] { plan_with({pose_of(2.6, -1.6)}); }), {"control.pose", "'lf_pitch'", "2.6", "-1 to 2.5"});
+}
+
+TEST(LeggedTasks, StartsOfFilesWithAKeyframeOrWithout) {
+  // Keyframes that stand are taken to the last digit.
+  for (const char* task : {"go2-flat", "go2-rough", "anymal-flat", "bolt-flat"}) {
+    const auto plan = resolve_settings({"", {std::string("task=") + task}, {}}).plan;
+    EXPECT_EQ(plan->constants.home_height, static_cast<float>(plan->robot.home_qpos[2])) << task;
+    EXPECT_NEAR(clearance(*plan), 0, 1e-5) << task;
+  }
+  // A keyframe in the air, on a plane half a metre up.
+  const TemporaryFolder folder;
+  const std::string file = (folder / "lifted.xml").string();
+  std::string text = read_file(find_robot("go2"));
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+  };
+  replace("qpos=\"0 0 0.335581", "qpos=\"0 0 1.2");
+  replace("name=\"floor\"", "name=\"floor\" pos=\"0 0 0.5\"");
+  write_file(file, text, Durability::kProcess);
+  const auto lifted = resolve_settings({"", {"task=go2-flat", "control.robot=\"" + file + "\""}, {}}).plan;
+  EXPECT_NEAR(lifted->constants.home_height, 0.5 + 0.335581, 1e-5);
+  // A home beyond a joint's range is no pose to start from.
+  replace("0.068 0.785 -1.44", "0.068 0.785 0.44");
+  write_file(file, text, Durability::kProcess);
+  expect_parts(error_of([&] {
+                 resolve_settings({"", {"task=go2-flat", "control.robot=\"" + file + "\""}, {}});
+               }),
+               {"home", "'FL_calf_joint'", "0.44", "control.pose"});
 }
 
 TEST(LeggedTasks, MistakesAreNamedInOneLine) {

@@ -8,6 +8,7 @@
 #include "host/legged/mujoco_physics.hpp"
 #include "host/legged/plan.hpp"
 #include "host/legged/protocol.hpp"
+#include "host/robot/shapes.hpp"
 #include "kernels/physics/model.hpp"
 #include "tests/host/trainer/testing.hpp"
 
@@ -166,10 +167,105 @@ TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
       violated[3] += 1;
     }
   }
+  // To whom the task's `when` applies: those told to walk straight.
+  double straight = 0, steps = 0;
+  for (std::size_t step = 0; step < traced.steps; ++step) {
+    for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
+      if (traced.at("active", step, episode, 0) == 0.0f) continue;
+      const bool applies = std::fabs(request.commands[3 * episode + 1]) < 0.1f;
+      EXPECT_EQ(traced.at("applied", step, episode, index("hip")), applies ? 1.0f : 0.0f);
+      straight += applies;
+      ++steps;
+    }
+  }
+  const LeggedEvaluation::Constraint& hips = traced.evaluation.legged.constraints[index("hip")];
+  EXPECT_NEAR(hips.applied, straight / steps, 1e-9);
+  EXPECT_NEAR(hips.violated_when_applied * straight, hips.violated * steps, 1e-6);
+  EXPECT_LT(hips.applied, 0.9);
   EXPECT_GT(violated[0], 10);
   EXPECT_GT(violated[1], 10);
   EXPECT_GT(violated[2], 10);
   EXPECT_LT(violated[2], violated[3]);
+}
+
+/// A robot that starts in the air lands: its feet were not lifted, and no step was too short. Later steps are judged.
+TEST(Walking, AirTimeCountsFromTheFirstContact) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto run = [&](const std::string& height) {
+    const Settings settings = longer_settings({"start.height=" + height, "start.joint_factor=[1, 1]",
+                                               "constraints.air_time.when=always", "constraints.air_time.limit=5"});
+    const EvaluationRequest request = evaluation_request(settings, 20, false);
+    const LeggedPlan& plan = *request.legged;
+    const Traced traced = trace(*engine, request, restless_policy(plan));
+    std::size_t air_time = 0;
+    while (plan.constraints.at(air_time).name != "air_time") ++air_time;
+    int first = 0, later = 0;
+    for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
+      unsigned been_down = 0, down = 0;
+      for (std::size_t step = 0; step < traced.steps && traced.at("active", step, episode, 0) != 0.0f; ++step) {
+        const unsigned before = down;
+        down = static_cast<unsigned>(
+            std::lround(traced.at("figures", step, episode, static_cast<std::size_t>(LeggedFigure::kFeet))));
+        const bool again = (down & ~before & been_down) != 0;
+        first += (down & ~been_down) != 0 && step > 0;
+        later += again;
+        EXPECT_EQ(traced.at("violation", step, episode, air_time) > 0, again) << "step " << step;
+        been_down |= down;
+      }
+    }
+    return std::pair{first, later};
+  };
+  const auto [first, later] = run("0.5");
+  EXPECT_GE(first, 20);
+  EXPECT_GT(later, 5);
+  EXPECT_GT(run("0").second, 5);
+}
+
+/// The evaluation's power against a sum by hand over the physics steps: with a control step for each, and their mean where a
+/// control step has four.
+TEST(Walking, PowerIsWorkOverThePhysicsSteps) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto run = [&](const std::string& decimation, bool mujoco) {
+    const Settings settings = longer_settings({"control.decimation=" + decimation, "start.joint_velocity=[-5, 5]",
+                                               "randomise.delay=[0, 0]", "randomise.observation_delay=[0, 0]"});
+    EvaluationRequest request = evaluation_request(settings, 6, false);
+    request.commands.assign(request.commands.size(), 0.0f);
+    const auto outside = mujoco ? make_mujoco_physics(*settings.legged, 2) : nullptr;
+    request.outside = outside.get();
+    return trace(*engine, request, still_policy(*request.legged));
+  };
+  const Traced fine = run("1", false), whole = run("4", false), theirs = run("4", true);
+  ASSERT_EQ(fine.steps, 200u);
+  ASSERT_EQ(whole.steps, 50u);
+  const auto power = [](const Traced& traced, std::size_t step, std::size_t episode) {
+    return static_cast<double>(traced.at("figures", step, episode, static_cast<std::size_t>(LeggedFigure::kPower)));
+  };
+  const double limit[3] = {23.7, 23.7, 45.43};
+  double most = 0, peak = 0;
+  for (std::size_t episode = 0; episode < 6; ++episode) {
+    for (std::size_t step = 0; step < whole.steps; ++step) {
+      double mean = 0, torques = 0;
+      for (std::size_t sub = 4 * step; sub < 4 * step + 4; ++sub) {
+        double by_hand = 0;
+        for (std::size_t j = 0; j < 12; ++j) {
+          const double q = static_cast<double>(fine.at("state", sub, episode, 7 + j));
+          const double v = static_cast<double>(fine.at("state", sub, episode, 25 + j));
+          const double u = static_cast<double>(fine.at("action", sub, episode, j));
+          by_hand += std::fabs(std::clamp(25 * (u - q) - 0.5 * v, -limit[j % 3], limit[j % 3]) * v);
+        }
+        EXPECT_NEAR(power(fine, sub, episode), by_hand, 1e-3 * (1 + by_hand)) << "step " << sub;
+        mean += by_hand / 4;
+        torques = std::max(torques, by_hand);
+      }
+      EXPECT_NEAR(power(whole, step, episode), mean, 2e-3 * (1 + mean)) << "step " << step;
+      most = std::max(most, mean);
+      peak = std::max(peak, torques / std::max(mean, 1.0));
+      if (step >= 20) continue;
+      EXPECT_NEAR(power(theirs, step, episode), mean, 0.02 * (1 + mean)) << "MuJoCo's step " << step;
+    }
+  }
+  EXPECT_GT(most, 20.0);
+  EXPECT_GT(peak, 1.3) << "otherwise the largest would do as well as the mean";
 }
 
 TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
@@ -207,20 +303,28 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
 TEST(Walking, GroundIsSeenAsItIs) {
   const Settings settings = rough_settings(
       {"control.episode=1", "terminations.base_force=1e6", "terminations.body_force=1e6", "terminations.gravity_z=2",
-       "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]"});
+       "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]", "start.joint_factor=[1, 1]"});
   EvaluationRequest request = evaluation_request(settings, 40, false);
   const LeggedPlan& plan = *request.legged;
   const LeggedConstants& c = plan.constants;
   const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(plan));
   const GroundMap& map = *plan.robot.map;
-  int high = 0, edges = 0, points = 0;
+  int high = 0, edges = 0, points = 0, uneven = 0;
   for (const std::size_t step : {std::size_t{0}, std::size_t{10}, std::size_t{49}}) {
     for (std::size_t episode = 0; episode < 40; ++episode) {
       const auto state = [&](std::size_t i) { return static_cast<double>(traced.at("state", step, episode, i)); };
       if (step == 0) {
         const float* spawn = plan.spawn.data() + 3 * plan.tile_of(static_cast<Index>(episode));
         for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(state(i), static_cast<double>(spawn[i]), 0.051);
-        EXPECT_NEAR(state(2), static_cast<double>(spawn[2] + c.home_height), 1e-6);
+        // The lowest of its limbs is on the ground, wherever that is, and none is in it.
+        std::vector<double> qpos;
+        for (std::size_t i = 0; i < 19; ++i) qpos.push_back(state(i));
+        double gap = 1e30;
+        for (const Vec3<double>& point : lowest_points(plan.robot, qpos.data())) {
+          gap = std::min(gap, state(2) + point.z - map.top_at(state(0) + point.x, state(1) + point.y));
+        }
+        EXPECT_NEAR(gap, 0, 1e-3);
+        uneven += std::fabs(state(2) - static_cast<double>(spawn[2] + c.home_height)) > 5e-3;
       }
       EXPECT_NEAR(traced.at("observation", step, episode, 0), state(2) - map.top_at(state(0), state(1)), 2e-3);
       const double yaw = std::atan2(2 * (state(3) * state(6) + state(4) * state(5)),
@@ -247,6 +351,7 @@ TEST(Walking, GroundIsSeenAsItIs) {
     }
   }
   EXPECT_GT(high, 100) << "there is something to see";
+  EXPECT_GE(uneven, 3) << "tiles that are rough where episodes start";
   EXPECT_LT(edges, points / 20);
 }
 
@@ -314,6 +419,68 @@ TEST(Walking, ContactsOverSlotsAreTakenFromThePhysics) {
   }
 }
 
+std::vector<float> maxima_of(Trainer& trainer) {
+  std::vector<Tensor> state = trainer.state();
+  return floats_of(find(state, "constraint_maxima"));
+}
+
+/// An environment whose velocities make its forces overflow must not switch constraints off for the others.
+TEST(Walking, AStateThatOverflowsIsJudgedByNoConstraint) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Settings settings = walking_settings();
+  const auto trainer = engine->make_trainer(settings, false);
+  iterate(*trainer, 1);
+  const std::vector<Tensor> state = trainer->state();
+  iterate(*trainer, 1);
+  const std::vector<float> usual = maxima_of(*trainer);
+  using State = PhysicsState<float, 3>;
+  const auto stride = odd_lines(padded(37) * 4);
+  for (const float velocity : {1e15f, 1e19f, 1e25f, 3e38f}) {
+    for (const std::size_t row : {offsetof(State, v) / sizeof(float), offsetof(State, velocity) / sizeof(float)}) {
+      std::vector<Tensor> broken = state;
+      float* robots = floats_in(find(broken, "robots"));
+      for (Index limb = 0; limb < 4; ++limb) robots[static_cast<Index>(row) * stride + 4 * 5 + limb] = velocity;
+      trainer->restore(broken);
+      const Report report = iterate(*trainer, 1).back();
+      EXPECT_GE(report.nonfinite, 1) << velocity;
+      const std::vector<float> maxima = maxima_of(*trainer);
+      for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
+        ASSERT_TRUE(maxima[i] <= 8 * std::max(usual[i], settings.plan->columns[i].scale))
+            << "column " << i << ": " << maxima[i] << " for " << usual[i];
+      }
+      for (const Report::Constraint& c : report.constraints) EXPECT_TRUE(c.mean < 1e6) << c.mean;
+    }
+  }
+}
+
+/// What an older version's overflow left in a checkpoint.
+TEST(Walking, ACheckpointsMaximaThatAreNoViolationsStartAnew) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Settings settings = walking_settings();
+  const auto trainer = engine->make_trainer(settings, false);
+  iterate(*trainer, 1);
+  const std::vector<Tensor> state = trainer->state();
+  trainer->restore(state);
+  EXPECT_TRUE(trainer->mended().empty());
+  std::vector<Tensor> broken = state;
+  const std::vector<ConstraintInfo>& constraints = settings.plan->constraints;
+  float* maxima = floats_in(find(broken, "constraint_maxima"));
+  maxima[constraints[0].begin] = maxima[constraints[0].begin + 1] = std::nanf("");
+  maxima[constraints[2].begin] = HUGE_VALF;
+  maxima[constraints[3].begin] = 1e28f;
+  trainer->restore(broken);
+  const std::vector<std::string> lines = trainer->mended();
+  ASSERT_EQ(lines.size(), 3u);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{2}, std::size_t{3}}) {
+    EXPECT_NE(lines[i == 0 ? 0 : i - 1].find("'" + constraints[i].name + "'"), std::string::npos);
+  }
+  iterate(*trainer, 1);
+  const std::vector<float> after = maxima_of(*trainer);
+  for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
+    EXPECT_TRUE(after[i] > 0 && after[i] < 1e5f) << i;
+  }
+}
+
 TEST(Walking, RewardsAndConstraintsAreReported) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Settings settings = walking_settings();
@@ -327,6 +494,17 @@ TEST(Walking, RewardsAndConstraintsAreReported) {
     const Report::Constraint& c = report.constraints[i];
     EXPECT_TRUE(c.violated >= 0 && c.violated <= 1 && c.delta >= 0 && c.delta <= c.violated + 1e-6)
         << settings.plan->constraints[i].name;
+  }
+  // Some are only asked for under a condition on the command, which changes every few steps.
+  for (std::size_t i = 0; i < report.constraints.size(); ++i) {
+    const Report::Constraint& c = report.constraints[i];
+    EXPECT_LE(c.violated, c.applied + 1e-6);
+    const std::string& name = settings.plan->constraints[i].name;
+    if (settings.plan->constants.constraint[i].when == When::kAlways) {
+      EXPECT_NEAR(c.applied, 1.0, 1e-6) << name;
+    } else if (name == "hip") {
+      EXPECT_TRUE(c.applied > 0.02 && c.applied < 0.6) << name << ": " << c.applied;
+    }
   }
   // Untrained, its actions jump.
   EXPECT_GT(report.constraints[0].violated, 0.3);
