@@ -10,7 +10,6 @@
 namespace stampede {
 namespace {
 
-
 /// Where a limb begins, seen from above: its first joint in the base's frame.
 Vec3<double> root_of(const RobotModel& robot, int limb) {
   return robot.joint[static_cast<std::size_t>(limb * robot.size.joints)].offset;

@@ -123,8 +123,8 @@ TEST(Loader, AModuleOfOtherHeadersIsRefused) {
   const Variable modules("STAMPEDE_MODULES", folder.path().string());
   std::filesystem::copy_file(STAMPEDE_STALE_MODULE, folder / "libstampede-cpu-baseline.so");
   std::filesystem::copy_file(STAMPEDE_STALE_MODULE, folder / "libstampede-double.so");
-  const std::vector<std::string> parts = {"compiled with other headers", "'of another build'", STAMPEDE_ENGINE_INTERFACE,
-                                          "build both again"};
+  const std::vector<std::string> parts = {"compiled with other headers", "'of another build'",
+                                          STAMPEDE_ENGINE_INTERFACE, "build both again"};
   const std::string engine = error_of([] { make_engine("cpu"); });
   expect_parts(engine, parts);
   expect_parts(engine, {"libstampede-cpu-baseline.so: "});
