@@ -1,5 +1,5 @@
-# Writes generated/host/base/build_info.hpp at every build. The file changes only with the commit, so only what
-# includes it is compiled again.
+# Writes generated/host/base/build_info.hpp at every build, and by EngineInterface.cmake generated/host/engine/interface.hpp.
+# The first changes only with the commit, so only what includes it is compiled again.
 if(CMAKE_SCRIPT_MODE_FILE)
   set(STAMPEDE_COMMIT "unknown")
   find_package(Git QUIET)
@@ -20,4 +20,9 @@ set(command
     -DSTAMPEDE_BUILD=${STAMPEDE_BUILD_NAME}
     "-DSTAMPEDE_COMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"
     -P ${CMAKE_CURRENT_LIST_FILE})
-add_custom_target(stampede_build_info COMMAND ${command} BYPRODUCTS ${header} COMMENT "" VERBATIM)
+set(interface ${PROJECT_BINARY_DIR}/generated/host/engine/interface.hpp)
+add_custom_target(stampede_build_info
+                  COMMAND ${command}
+                  COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${PROJECT_SOURCE_DIR} -DOUTPUT=${interface}
+                          -P ${CMAKE_CURRENT_LIST_DIR}/EngineInterface.cmake
+                  BYPRODUCTS ${header} ${interface} COMMENT "" VERBATIM)

@@ -9,6 +9,7 @@ find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
+pkg_check_modules(TOMLPLUSPLUS QUIET IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo-png)
 
 # A header each: found by the file, as not every distribution packages a CMake configuration.
@@ -23,6 +24,10 @@ find_library(STAMPEDE_ONNX_PROTO onnx_proto REQUIRED)
 mark_as_advanced(STAMPEDE_ONNX_PROTO)
 
 add_library(stampede_dependencies INTERFACE)
+# Distributions compile TOML's parser into a library; where it is headers only, each file that includes it compiles it.
+if(TOMLPLUSPLUS_FOUND AND TOMLPLUSPLUS_LINK_LIBRARIES)
+  target_link_libraries(stampede_dependencies INTERFACE PkgConfig::TOMLPLUSPLUS)
+endif()
 target_include_directories(stampede_dependencies SYSTEM INTERFACE ${STAMPEDE_INCLUDES})
 # The ONNX messages come compiled in libonnx_proto, under these names.
 target_compile_definitions(stampede_dependencies INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)

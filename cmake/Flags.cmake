@@ -12,6 +12,15 @@ if(STAMPEDE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${STAMPEDE_CCACHE})
 endif()
 
+# stampede_unity(TARGET): with STAMPEDE_UNITY, sources of one UNITY_GROUP are compiled as one file, and what they include once.
+function(stampede_unity target)
+  if(STAMPEDE_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    # A class that nothing but its source file names may have members of that file's own types.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
 add_library(stampede_flags INTERFACE)
 target_compile_options(stampede_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow>)
 if(STAMPEDE_WARNINGS_AS_ERRORS)

@@ -13,7 +13,8 @@ if(TARGET stampede_cli)
 endif()
 get_property(modules GLOBAL PROPERTY STAMPEDE_MODULES)
 foreach(module IN LISTS modules)
-  install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/stampede)
+  # Optional: the target `program` is built without the module of doubles.
+  install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/stampede OPTIONAL)
 endforeach()
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/envs ${PROJECT_SOURCE_DIR}/host

@@ -1,5 +1,6 @@
 /// \file The CUDA module: what the program loads where there is a GPU.
 #include "cuda/engine.cuh"
+#include "host/engine/interface.hpp"
 
 namespace stampede {
 namespace {
@@ -60,7 +61,7 @@ class CudaEngine final : public Engine {
 }  // namespace
 }  // namespace stampede
 
-extern "C" __attribute__((visibility("default"))) const int stampede_engine_interface = stampede::kEngineInterface;
+extern "C" __attribute__((visibility("default"))) const char stampede_interface[] = STAMPEDE_ENGINE_INTERFACE;
 
 /// One host thread drives the GPU, whatever `threads` says.
 extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int) {

@@ -27,6 +27,18 @@ cuda_option() {
   if [[ -n $(find_nvcc) ]]; then echo "-DSTAMPEDE_CUDA=ON"; else echo "-DSTAMPEDE_CUDA=AUTO"; fi
 }
 
+# Is there an NVIDIA driver?
+has_driver() {
+  nvidia-smi -L >/dev/null 2>&1 || [[ -e /proc/driver/nvidia/version ]] || ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'
+}
+
+# The first GPU's architecture as CMake writes it, "90-real"; empty where nvidia-smi names none.
+gpu_architecture() {
+  local capability
+  capability=$(nvidia-smi --id=0 --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ') || true
+  if [[ $capability =~ ^[0-9]+$ ]]; then echo "$capability-real"; fi
+}
+
 # quietly LOG COMMAND...: runs it with its output in LOG, which is shown only if it fails.
 quietly() {
   local log=$1

@@ -9,7 +9,7 @@
 namespace stampede::cli {
 namespace {
 
-Outcome run(const CommonFlags& common) {
+Outcome run_info(const CommonFlags& common) {
   Outcome outcome;
   name_device(common, outcome);
 
@@ -65,7 +65,7 @@ Outcome run(const CommonFlags& common) {
 void add_info(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
   add_command(app, chosen, "info", "Describe the machine, the libraries and the devices", "stampede info", common,
-              [common] { return run(*common); });
+              [common] { return run_info(*common); });
 }
 
 }  // namespace stampede::cli

@@ -19,7 +19,7 @@ Json parameters_of(const TaskInfo& task) {
   return parameters;
 }
 
-Outcome run(const CommonFlags& common) {
+Outcome run_list(const CommonFlags& common) {
   Outcome outcome;
   name_device(common, outcome);
 
@@ -77,7 +77,7 @@ Outcome run(const CommonFlags& common) {
 void add_list(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
   add_command(app, chosen, "list", "Name the tasks, robots, kinds of terrain, algorithms and presets", "stampede list",
-              common, [common] { return run(*common); });
+              common, [common] { return run_list(*common); });
 }
 
 }  // namespace stampede::cli

@@ -8,6 +8,8 @@
 #include "host/cpu/peak.hpp"
 #include "host/cpu/simulation.hpp"
 #include "host/engine/engine.hpp"
+#include "host/engine/interface.hpp"
+#include "host/engine/loader.hpp"
 #include "host/trainer/evaluator.hpp"
 #include "host/trainer/trainer.hpp"
 
@@ -43,9 +45,8 @@ class CpuEngine final : public Engine {
     return drive_randomly(backend_, settings, seconds);
   }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
-    auto backend = std::make_unique<CpuBackend>(threads());
-    return request.double_precision ? make_double_simulation(std::move(backend), request)
-                                    : make_float_simulation(std::move(backend), request);
+    if (request.double_precision) return make_double_simulation(threads(), request);
+    return make_float_simulation(std::make_unique<CpuBackend>(threads()), request);
   }
 
   double fma_peak_gflops() override { return stampede::fma_peak_gflops(backend_); }
@@ -57,7 +58,7 @@ class CpuEngine final : public Engine {
 }  // namespace
 }  // namespace stampede
 
-extern "C" __attribute__((visibility("default"))) const int stampede_engine_interface = stampede::kEngineInterface;
+extern "C" __attribute__((visibility("default"))) const char stampede_interface[] = STAMPEDE_ENGINE_INTERFACE;
 
 extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int threads) {
   return new stampede::CpuEngine(threads);

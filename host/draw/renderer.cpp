@@ -11,11 +11,11 @@
 
 #include "host/base/error.hpp"
 #include "host/draw/gl_context.hpp"
+#include "kernels/math.hpp"
 
 namespace stampede {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
 constexpr int kMaxGeoms = 20000;
 /// What the map of shadows covers, in half widths of the picture. MuJoCo leaves out a texel at each edge of the map, so
 /// that a shadow is displaced by up to one there, and even ground gets speckles; in the map's middle it gets none.

@@ -2,9 +2,9 @@
 /// \file The plain interface between the program and a backend's module.
 ///
 /// Kernels are compiled once for every processor that is worth it: CUDA, and the CPU's instruction sets. Each becomes a
-/// module, a shared library that is loaded at run time and exports one function, `stampede_engine`, and the number
-/// `stampede_engine_interface`. No template crosses
-/// this border, so the program that is linked against nothing of CUDA starts anywhere.
+/// module, a shared library that is loaded at run time and exports one function, `stampede_engine`, and the text
+/// `stampede_interface`, a hash of the headers that it was compiled with. No template crosses this border, so the program
+/// that is linked against nothing of CUDA starts anywhere.
 
 #include <cstdint>
 #include <memory>
@@ -159,7 +159,7 @@ class Engine {
 /// where the device cannot be used.
 using MakeEngine = Engine*(int threads);
 
-/// Changes whenever anything in this file, simulation.hpp or settings.hpp does; a module of another build is refused.
-inline constexpr int kEngineInterface = 6;
+/// Signature of `stampede_double_simulation`, which the module of doubles exports in its place.
+using MakeSimulation = Simulation*(int threads, const SimulationRequest& request);
 
 }  // namespace stampede

@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <string_view>
 #include <thread>
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
+#include "host/engine/interface.hpp"
 
 namespace stampede {
 namespace {
@@ -131,6 +133,29 @@ GpuProbe look_for_gpu() {
   return probe;
 }
 
+/// The function that a module of this build exports under that name.
+template <class Function>
+Function* load(const fs::path& file, const char* name) {
+  // Never closed: a module's code must outlive everything that it made.
+  void* module = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (module == nullptr) {
+    const char* reason = ::dlerror();
+    throw Error("cannot load " + file.string() + ": " + (reason ? reason : "unknown reason") +
+                "; build it again together with libstampede, or install the libraries that it needs");
+  }
+  const auto* interface = static_cast<const char*>(::dlsym(module, "stampede_interface"));
+  if (interface == nullptr || std::string_view(interface) != STAMPEDE_ENGINE_INTERFACE) {
+    throw Error(file.string() + ": was compiled with other headers than libstampede (interface " +
+                (interface == nullptr ? "unknown" : "'" + std::string(interface) + "'") + " instead of '" +
+                STAMPEDE_ENGINE_INTERFACE + "'); build both again");
+  }
+  void* function = ::dlsym(module, name);
+  if (function == nullptr) {
+    throw Error(file.string() + ": exports no " + name + "; build it again together with libstampede");
+  }
+  return reinterpret_cast<Function*>(function);
+}
+
 /// Why the module makes no engine, as one line; empty where it makes one.
 std::string why_no_engine(const DeviceChoice& choice) {
   std::string reason;
@@ -188,24 +213,16 @@ DeviceChoice choose_device(const std::string& device, AskForGpu ask) {
 }
 
 std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads) {
-  // Never closed: the engine's code must outlive everything that it made.
-  void* module = ::dlopen(choice.module.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (module == nullptr) {
-    const char* reason = ::dlerror();
-    throw Error("cannot load " + choice.module.string() + ": " + (reason ? reason : "unknown reason") +
-                "; build it again together with libstampede, or install the libraries that it needs");
+  return std::unique_ptr<Engine>(load<MakeEngine>(choice.module, "stampede_engine")(threads));
+}
+
+std::unique_ptr<Simulation> make_double_simulation(int threads, const SimulationRequest& request) {
+  const fs::path module = find_module("double");
+  if (module.empty()) {
+    throw Error("physics in double precision is a module of its own, libstampede-double.so, and is not in " +
+                folders_text() + "; `cmake --build build/release --target double_precision` builds it");
   }
-  const auto make = reinterpret_cast<MakeEngine*>(::dlsym(module, "stampede_engine"));
-  if (make == nullptr) {
-    throw Error(choice.module.string() + ": exports no stampede_engine; build it again together with libstampede");
-  }
-  const auto* interface = static_cast<const int*>(::dlsym(module, "stampede_engine_interface"));
-  if (interface == nullptr || *interface != kEngineInterface) {
-    throw Error(choice.module.string() + ": is of another build than libstampede (interface " +
-                (interface == nullptr ? "unknown" : std::to_string(*interface)) + " instead of " +
-                std::to_string(kEngineInterface) + "); build both again");
-  }
-  return std::unique_ptr<Engine>(make(threads));
+  return std::unique_ptr<Simulation>(load<MakeSimulation>(module, "stampede_double_simulation")(threads, request));
 }
 
 std::unique_ptr<Engine> make_engine(const std::string& device, int threads) {

@@ -1,7 +1,8 @@
 #pragma once
 /// \file Chooses the processor to run on, and loads its module.
 ///
-/// Modules are `libstampede-cuda.so` and `libstampede-cpu-<instruction set>.so`, looked for in the folder that the
+/// Modules are `libstampede-cuda.so`, `libstampede-cpu-<instruction set>.so` and, for comparisons, `libstampede-double.so`
+/// of the plainest instruction set that was built. They are looked for in the folder that the
 /// environment variable STAMPEDE_MODULES names, else in `modules` (a build) and `stampede` (an installation) beside
 /// libstampede. STAMPEDE_INSTRUCTION_SET forces avx512, avx2 or baseline.
 
@@ -49,6 +50,10 @@ std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads);
 
 /// The same by the device's word.
 std::unique_ptr<Engine> make_engine(const std::string& device = "auto", int threads = 0);
+
+/// Robots in doubles, whatever the device: their module is loaded when they are asked for. For comparisons; `program` is
+/// built without it. Throws Error where it is missing.
+std::unique_ptr<Simulation> make_double_simulation(int threads, const SimulationRequest& request);
 
 /// Cores that this process may use.
 int available_cores();

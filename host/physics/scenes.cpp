@@ -5,11 +5,10 @@
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
+#include "kernels/math.hpp"
 
 namespace stampede {
 namespace {
-
-constexpr double kPi = 3.14159265358979323846;
 
 /// Where a limb begins, seen from above: its first joint in the base's frame.
 Vec3<double> root_of(const RobotModel& robot, int limb) {

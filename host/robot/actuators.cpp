@@ -10,8 +10,6 @@
 namespace stampede {
 namespace {
 
-constexpr double kUnlimited = 1e30;
-
 /// Throws where the actuator is of a kind that is not simulated.
 void check_actuator(const ModelSource& source, int a) {
   const mjModel* m = source.model;

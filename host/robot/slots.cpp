@@ -6,12 +6,12 @@
 
 #include "host/robot/pose.hpp"
 #include "host/robot/shapes.hpp"
+#include "kernels/math.hpp"
 
 namespace stampede {
 namespace {
 
 constexpr int kPoses = 2000;
-constexpr double kPi = 3.14159265358979323846;
 
 /// Heights of a candidate's points over a plane through the base's origin, lowest of them first where it matters.
 struct Heights {

@@ -22,12 +22,12 @@ constexpr const char* kLock = ".stampede-lock";
 constexpr const char* kNames[] = {
     "config.toml", "metrics.jsonl", "checkpoint", "policy.onnx",  "policy.safetensors",
     "curve.png",   "system.json",   "walk.png",   "training.png", "nonfinite.safetensors"};
-constexpr std::string_view kEvents = "events.out.tfevents.";
+constexpr std::string_view kEventsPrefix = "events.out.tfevents.";
 constexpr std::string_view kPartial = ".partial";
 
 /// Whether `name` is that of a run's file.
 bool is_ours(std::string_view name) {
-  return name.starts_with(kEvents) || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+  return name.starts_with(kEventsPrefix) || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
 /// The files of a run in `directory`. Nobody else's hidden files are among them.
@@ -39,7 +39,7 @@ std::vector<fs::path> files_of_run(const fs::path& directory) {
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, code)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kEvents)) found.push_back(entry.path());
+    if (name.starts_with(kEventsPrefix)) found.push_back(entry.path());
   }
   return found;
 }

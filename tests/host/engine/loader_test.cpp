@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/base/files.hpp"
+#include "host/engine/interface.hpp"
 #include "tests/host/temporary_folder.hpp"
 
 namespace stampede {
@@ -115,6 +116,26 @@ TEST(Loader, AModuleThatDoesNotLoadIsNoGpu) {
   write_file(folder / "libstampede-cpu-baseline.so", "no library");
   write_file(folder / "libstampede-cuda.so", "no library");
   expect_cpu_because({"cannot load", "libstampede-cuda.so"});
+}
+
+TEST(Loader, AModuleOfOtherHeadersIsRefused) {
+  const TemporaryFolder folder;
+  const Variable modules("STAMPEDE_MODULES", folder.path().string());
+  std::filesystem::copy_file(STAMPEDE_STALE_MODULE, folder / "libstampede-cpu-baseline.so");
+  std::filesystem::copy_file(STAMPEDE_STALE_MODULE, folder / "libstampede-double.so");
+  const std::vector<std::string> parts = {"compiled with other headers", "'of another build'",
+                                          STAMPEDE_ENGINE_INTERFACE, "build both again"};
+  const std::string engine = error_of([] { make_engine("cpu"); });
+  expect_parts(engine, parts);
+  expect_parts(engine, {"libstampede-cpu-baseline.so: "});
+  expect_parts(error_of([] { make_double_simulation(1, {}); }), parts);
+}
+
+TEST(Loader, WithoutTheModuleOfDoublesOneLineSaysHowToBuildIt) {
+  const TemporaryFolder folder;
+  const Variable modules("STAMPEDE_MODULES", folder.path().string());
+  expect_parts(error_of([] { make_double_simulation(1, {}); }),
+               {"double precision", "libstampede-double.so", folder.path().string(), "--target double_precision"});
 }
 
 TEST(Loader, AnEngineThatIsNotMadeIsNoGpu) {
