@@ -1,6 +1,8 @@
 /// \file `stampede bench env`, `bench train` and `bench physics`: the one place that times whole systems.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "host/base/clock.hpp"
 #include "host/base/memory.hpp"
 #include "host/cli/command.hpp"
@@ -128,7 +130,7 @@ TerrainSettings bench_terrain(const std::string& kinds, std::uint64_t seed) {
 
 struct PhysicsFlags {
   std::string robot;
-  double dt = 0;  ///< 0: the file's
+  std::optional<double> dt;  ///< none: the file's
   std::string terrain;
   PhysicsBenchmarkRequest request;
 };
@@ -141,7 +143,7 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
     throw Error(fmt::format("--repetitions {} is out of range; it must be 1 to 1000", flags.request.repetitions));
   }
   LoadOptions options;
-  if (flags.dt != 0) options.timestep = flags.dt;
+  options.timestep = flags.dt;
   const bool on_terrain = flags.request.scene == "terrain";
   if (!on_terrain && !flags.terrain.empty()) {
     throw Error(fmt::format("--terrain {} belongs to --scene terrain, not {}", flags.terrain, flags.request.scene));

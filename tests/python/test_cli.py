@@ -13,6 +13,7 @@ import pytest
 from program import refused, run, run_json
 
 
+WALKING = os.path.abspath("policies/go2-flat/policy.onnx")
 SMALL = ["--task", "pendulum", "--num-envs", "256", "--set", "train.horizon=16"]  # some milliseconds an iteration
 
 
@@ -105,6 +106,11 @@ def test_bench_commands_have_their_keys():
         (["eval", "--run", "missing"], ["missing"]),
         (["export", "--run", "missing", "--out", "x.onnx"], ["missing"]),
         (["export", "--run", "missing", "--out", "x.txt"], [".onnx", ".safetensors"]),
+        (["bench", "env", "--task", "pendulum", "--seconds", "nan"], ["--seconds nan", "above 0"]),
+        (["bench", "env", "--task", "pendulum", "--seconds", "inf"], ["--seconds inf", "up to 3600"]),
+        (["bench", "physics", "--robot", "go2", "--dt", "0"], ["timestep 0", "above 0"]),
+        (["bench", "physics", "--robot", "go2", "--dt", "nan"], ["timestep nan", "above 0"]),
+        (["bench", "physics", "--robot", "go2", "--seed", "-1"], ["--seed", "-1"]),
         (["bench"], ["env", "train"]),
     ],
 )
@@ -350,7 +356,7 @@ def test_what_is_no_file_is_not_read_for_ever(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, parts", [
-    (["eval", "--policy", "policy.onnx", "--episodes", "1048576"], ["evaluation of 1048576 episodes", "--episodes"]),
+    (["eval", "--policy", WALKING, "--episodes", "1048576"], ["evaluation of 1048576 episodes", "--episodes"]),
     (["eval", "--policy", "policy.onnx", "--episodes", "1048576", "--trace", "t.safetensors"], ["--trace"]),
     (["train", "--task", "pendulum", "--num-envs", "16777216"], ["16777216 environments", "--num-envs"]),
     (["bench", "env", "--task", "cartpole-swingup", "--num-envs", "16777216"], ["--num-envs"]),
