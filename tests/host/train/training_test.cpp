@@ -236,15 +236,15 @@ TEST(Training, AdviceAgainstDivergenceFitsItsCause) {
   };
   // States that turn non-finite before anything was learnt: the simulation is unstable.
   SettingsSources sources;
-  sources.set = {"task=go2-flat", "train.num_envs=8", "control.stiffness=10000", "control.timestep=0.02",
-                 "control.decimation=1"};
+  sources.set = {"task=go2-flat",        "train.num_envs=8",      "control.stiffness=10000",
+                 "control.damping=0.25", "control.timestep=0.02", "control.decimation=1"};
   FakeBehaviour first, later, losses;
   first.nonfinite_at = 1;
   later.nonfinite_at = 3;
   losses.diverge_at = 1;
   std::string line = message("legs", resolve_settings(sources), first);
   expect_parts(line, {"iteration 1", "before anything was learnt", "control.timestep (now 0.02 s)",
-                      "control.stiffness (now 10000)", "control.damping (now 0)"});
+                      "control.stiffness (now 10000)", "control.damping (now 0.25)"});
   EXPECT_EQ(line.find("learning_rate"), std::string::npos) << line;
   line = message("pendulum", settings_of(20), first);
   expect_parts(line, {"before anything was learnt", "environment.dt"});
