@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cuda/check.cuh"
+#include "host/base/memory.hpp"
 #include "kernels/vocabulary.hpp"
 
 namespace stampede {
@@ -14,7 +15,7 @@ namespace cuda {
 /// Arrays ever allocated on the device or pinned; the tests see by it that nothing is allocated within an iteration.
 inline std::atomic<std::int64_t> allocations{0};
 
-/// Zeroed device memory. Throws Error saying how much was free where there is not enough.
+/// Zeroed device memory. Throws OutOfMemory saying how much was free where there is not enough.
 inline void* allocate_zeroed(std::size_t bytes) {
   void* data = nullptr;
   const cudaError_t status = cudaMalloc(&data, bytes);
@@ -23,9 +24,8 @@ inline void* allocate_zeroed(std::size_t bytes) {
     std::size_t free = 0, total = 0;
     STAMPEDE_CUDA(cudaMemGetInfo(&free, &total));
     const auto mebibytes = [](std::size_t n) { return std::to_string(n >> 20) + " MiB"; };
-    throw Error("the GPU has no room for " + mebibytes(bytes) + " more: " + mebibytes(free) + " of " +
-                mebibytes(total) +
-                " are free; fewer environments (train.num_envs) or a shorter train.horizon would fit");
+    throw OutOfMemory("the GPU has no room for " + mebibytes(bytes) + " more: " + mebibytes(free) + " of " +
+                      mebibytes(total) + " are free");
   }
   STAMPEDE_CUDA(status);
   ++allocations;

@@ -6,14 +6,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "host/base/error.hpp"
+#include "host/base/memory.hpp"
 
 namespace stampede {
 namespace {
+
+/// Of a device: what somebody may type, or /dev/null.
+constexpr std::uintmax_t kLargestOfDevice = 1 << 16;
 
 /// What would be right, for the reasons that a user meets.
 std::string remedy(int reason) {
@@ -66,26 +71,37 @@ int sync_entries(const std::filesystem::path& directory) {
 
 }  // namespace
 
-std::string read_file(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail("read", path, errno);
-  std::string bytes;
-  struct stat status {};
-  if (::fstat(descriptor, &status) == 0 && status.st_size > 0) bytes.reserve(static_cast<std::size_t>(status.st_size));
-  char buffer[1 << 16];
-  for (;;) {
-    const ssize_t count = ::read(descriptor, buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      const int reason = errno;
-      ::close(descriptor);
-      fail("read", path, reason);
+std::string read_file(const std::filesystem::path& path, std::uintmax_t most) {
+  struct Descriptor {
+    int number;
+    ~Descriptor() {
+      if (number >= 0) ::close(number);
     }
-    if (count == 0) break;
-    bytes.append(buffer, static_cast<std::size_t>(count));
-  }
-  ::close(descriptor);
-  return bytes;
+  } const descriptor{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (descriptor.number < 0) fail("read", path, errno);
+  struct stat status {};
+  if (::fstat(descriptor.number, &status) != 0) fail("read", path, errno);
+  const auto size = static_cast<std::uintmax_t>(std::max<off_t>(0, status.st_size));
+  const bool device = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
+  if (device) most = std::min(most, kLargestOfDevice);
+  const auto too_large = [&] {
+    return Error("cannot read " + path.string() + (device ? ": it is a device, and" : ": it") + " holds more than " +
+                 std::to_string(most) + " bytes; the file that was meant would be right");
+  };
+  if (size > most) throw too_large();
+  std::string bytes;
+  return within_memory(path.string() + ", which is read as a whole", "a smaller file would be right", [&] {
+    bytes.reserve(static_cast<std::size_t>(size));
+    char buffer[1 << 16];
+    for (;;) {
+      const ssize_t count = ::read(descriptor.number, buffer, sizeof buffer);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail("read", path, errno);
+      if (count == 0) return std::move(bytes);
+      if (static_cast<std::uintmax_t>(count) > most - bytes.size()) throw too_large();
+      bytes.append(buffer, static_cast<std::size_t>(count));
+    }
+  });
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes, Durability durability,

@@ -11,8 +11,12 @@
 
 namespace stampede {
 
-/// The file's bytes. Throws Error where it cannot be read.
-std::string read_file(const std::filesystem::path& path);
+/// What a file that somebody names may hold at most: settings and descriptions, which are text; and anything else.
+inline constexpr std::uintmax_t kLargestText = std::uintmax_t{64} << 20, kLargestFile = UINTMAX_MAX;
+
+/// The file's bytes. Throws Error where it cannot be read, where it holds more than `most` bytes or than memory does, and
+/// where it is a device that does not end soon: a name such as /dev/zero is a mistake.
+std::string read_file(const std::filesystem::path& path, std::uintmax_t most = kLargestFile);
 
 /// Whether a written file must outlive a power failure too, which costs milliseconds, or only the process's end.
 enum class Durability { kDisk, kProcess };

@@ -1,7 +1,10 @@
 /// \file `stampede bench env`, `bench train` and `bench physics`: the one place that times whole systems.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "host/base/clock.hpp"
+#include "host/base/memory.hpp"
 #include "host/cli/command.hpp"
 #include "host/physics/measure.hpp"
 #include "host/physics/mujoco_peer.hpp"
@@ -16,6 +19,13 @@ struct BenchFlags {
   double seconds = 3;
 };
 
+/// Does `work`, whose size goes with the number of environments.
+template <class Work>
+auto for_environments(std::int64_t num_envs, Work&& work) {
+  return within_memory(fmt::format("{} environments", num_envs), "choose a smaller --num-envs",
+                       std::forward<Work>(work));
+}
+
 void check(const BenchFlags& flags) {
   if (!(flags.seconds > 0 && flags.seconds <= 3600)) {
     throw Error("--seconds " + fmt::format("{}", flags.seconds) + " is out of range; it must be above 0, up to 3600");
@@ -27,7 +37,8 @@ Outcome bench_env(const CommonFlags& common, const BenchFlags& flags) {
   const Settings settings = resolve_settings(flags.settings.sources());
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const EnvironmentBenchmark measured = engine->bench_environment(settings, flags.seconds);
+  const EnvironmentBenchmark measured =
+      for_environments(settings.train.num_envs, [&] { return engine->bench_environment(settings, flags.seconds); });
   const double rate = measured.seconds > 0 ? static_cast<double>(measured.steps) / measured.seconds : 0.0;
   const double per_core = rate / std::max(1, engine->threads());
   outcome.json = {{"task", settings.task},
@@ -51,7 +62,8 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   const Settings settings = resolve_settings(flags.settings.sources());
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const std::unique_ptr<Trainer> trainer = engine->make_trainer(settings, true);
+  const std::unique_ptr<Trainer> trainer =
+      for_environments(settings.train.num_envs, [&] { return engine->make_trainer(settings, true); });
 
   Report report;
   const auto iterate = [&] {
@@ -118,7 +130,7 @@ TerrainSettings bench_terrain(const std::string& kinds, std::uint64_t seed) {
 
 struct PhysicsFlags {
   std::string robot;
-  double dt = 0;  ///< 0: the file's
+  std::optional<double> dt;  ///< none: the file's
   std::string terrain;
   PhysicsBenchmarkRequest request;
 };
@@ -131,7 +143,7 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
     throw Error(fmt::format("--repetitions {} is out of range; it must be 1 to 1000", flags.request.repetitions));
   }
   LoadOptions options;
-  if (flags.dt != 0) options.timestep = flags.dt;
+  options.timestep = flags.dt;
   const bool on_terrain = flags.request.scene == "terrain";
   if (!on_terrain && !flags.terrain.empty()) {
     throw Error(fmt::format("--terrain {} belongs to --scene terrain, not {}", flags.terrain, flags.request.scene));
@@ -141,7 +153,9 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
   for (const std::string& note : compiled.notes) say(note);
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const PhysicsBenchmark b = measure_physics(*engine, compiled.robot, compiled.model.get(), flags.request);
+  const PhysicsBenchmark b = for_environments(flags.request.num_envs, [&] {
+    return measure_physics(*engine, compiled.robot, compiled.model.get(), flags.request);
+  });
   const double per_core = b.steps_per_second / std::max(1, engine->threads());
   outcome.json = {{"robot", compiled.robot.name},
                   {"dt", compiled.robot.options.timestep},
@@ -192,7 +206,8 @@ Outcome bench_robustness(const CommonFlags& common, const RobustnessFlags& flags
   for (const std::string& note : compiled.notes) say(note);
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const Robustness r = test_robustness(*engine, compiled.robot, flags.request);
+  const Robustness r =
+      for_environments(flags.request.num_envs, [&] { return test_robustness(*engine, compiled.robot, flags.request); });
   outcome.json = {{"robot", compiled.robot.name},
                   {"terrain", flags.terrain},
                   {"num_envs", flags.request.num_envs},

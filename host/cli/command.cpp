@@ -157,9 +157,10 @@ void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Out
   outcome.json["tracking_error_angular"] = number_or_null(evaluation.tracking_error_angular);
   outcome.json["fall_rate"] = evaluation.fall_rate;
   outcome.json["cost_of_transport"] = number_or_null(evaluation.cost_of_transport);
-  outcome.text += fmt::format("tracking {:.3f} m/s, {:.3f} rad/s; falls {:.2f} %; cost of transport {:.2f}\n",
-                              evaluation.tracking_error_linear, evaluation.tracking_error_angular,
-                              100 * evaluation.fall_rate, evaluation.cost_of_transport);
+  outcome.text += fmt::format("tracking {} m/s, {} rad/s{}; falls {:.2f} %; cost of transport {}\n",
+                              fixed(evaluation.tracking_error_linear, 3), fixed(evaluation.tracking_error_angular, 3),
+                              std::isfinite(evaluation.tracking_error_linear) ? "" : " (no episode lasted a second)",
+                              100 * evaluation.fall_rate, fixed(evaluation.cost_of_transport, 2));
   outcome.json["survival"] = evaluation.survival;
   outcome.text +=
       fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * evaluation.survival);
@@ -188,6 +189,10 @@ std::string short_number(double value) {
     if (std::abs(value) >= factor) return fmt::format("{:.3g}{}", value / factor, unit);
   }
   return fmt::format("{:.3g}", value);
+}
+
+std::string fixed(double value, int digits) {
+  return std::isfinite(value) ? fmt::format("{:.{}f}", value, digits) : "-";
 }
 
 Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }

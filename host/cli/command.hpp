@@ -80,6 +80,9 @@ void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Out
 /// "12.3 M".
 std::string short_number(double value);
 
+/// With so many digits behind the point; "-" for what is no number: a mean over nothing.
+std::string fixed(double value, int digits);
+
 /// NaN and infinities as null.
 Json number_or_null(double value);
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "host/base/files.hpp"
+#include "host/base/memory.hpp"
 #include "host/base/suggest.hpp"
 #include "host/cli/policy_source.hpp"
 #include "host/export/policy_tensors.hpp"
@@ -65,7 +66,10 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     mujoco = make_mujoco_physics(*settings.legged, engine->threads());
     request.outside = mujoco.get();
   }
-  const Evaluation evaluation = engine->evaluate(request, policy);
+  const Evaluation evaluation =
+      within_memory(fmt::format("the evaluation of {} episodes{}", episodes, request.trace ? " with a trace" : ""),
+                    request.trace ? "choose fewer --episodes or leave --trace out" : "choose fewer --episodes",
+                    [&] { return engine->evaluate(request, policy); });
   if (!flags.trace.empty()) {
     write_file(flags.trace, to_safetensors(evaluation.trace, policy_facts(policy, task, control_step(task, settings))));
   }
@@ -79,11 +83,11 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
                   {"episode_length_mean", number_or_null(evaluation.episode_length_mean)},
                   {"steps", evaluation.steps}};
   outcome.text =
-      fmt::format("return   {:.1f} +- {:.1f} over {} episodes of {:.1f} steps on average\n", evaluation.return_mean,
-                  evaluation.return_std, evaluation.episodes, evaluation.episode_length_mean);
+      fmt::format("return   {} +- {} over {} episodes of {} steps on average\n", fixed(evaluation.return_mean, 1),
+                  fixed(evaluation.return_std, 1), evaluation.episodes, fixed(evaluation.episode_length_mean, 1));
   if (!task.metric.empty()) {
     outcome.json[task.metric] = number_or_null(evaluation.metric);
-    outcome.text += fmt::format("{}  {:.3f}\n", task.metric, evaluation.metric);
+    outcome.text += fmt::format("{}  {}\n", task.metric, fixed(evaluation.metric, 3));
   }
   if (settings.plan != nullptr) show_legged(*settings.plan, evaluation.legged, outcome);
   if (!flags.trace.empty()) {

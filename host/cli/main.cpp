@@ -7,6 +7,7 @@
 
 #include "host/base/build_info.hpp"
 #include "host/base/clock.hpp"
+#include "host/base/memory.hpp"
 #include "host/base/suggest.hpp"
 #include "host/cli/command.hpp"
 
@@ -93,7 +94,8 @@ int finish(const cli::Chosen& chosen, const cli::Outcome& outcome) {
   } else {
     std::fputs(outcome.text.c_str(), stdout);
   }
-  if (std::fflush(stdout) != 0)
+  // An interrupted training has saved its state, whether anybody is left to read of it or not.
+  if (std::fflush(stdout) != 0 && outcome.status != Status::kInterrupted)
     return fail(std::string("cannot write to stdout: ") + std::strerror(errno), Status::kFailed);
   return static_cast<int>(outcome.status);
 }
@@ -129,8 +131,12 @@ int main(int argc, char** argv) {
     return finish(chosen, chosen.run());
   } catch (const Error& error) {
     return fail(error.what(), error.status());
-  } catch (const std::bad_alloc&) {
-    return fail("not enough memory; choose a smaller --num-envs", Status::kBadInput);
+  } catch (const std::bad_alloc& reason) {
+    // What is known to be large says so itself (within_memory).
+    const auto* device = dynamic_cast<const OutOfMemory*>(&reason);
+    return fail("not enough memory" + (device != nullptr ? std::string(": ") + device->what() : "") +
+                    "; ask for less at once, or end what else needs memory",
+                Status::kBadInput);
   } catch (const std::exception& error) {
     return fail(error.what(), Status::kFailed);
   }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "host/base/memory.hpp"
 #include "host/cli/policy_source.hpp"
 #include "host/draw/film.hpp"
 #include "host/legged/protocol.hpp"
@@ -13,6 +14,9 @@
 
 namespace stampede::cli {
 namespace {
+
+constexpr const char* kCommandNames[3] = {"forward", "sideways", "turning"};
+constexpr const char* kCommandUnits[3] = {"m/s", "m/s", "rad/s"};
 
 struct PlayFlags {
   PolicyFlags source;
@@ -42,6 +46,13 @@ std::uint64_t seed_of(const PlayFlags& flags) {
     throw Error("--seed " + text + ": must be a whole number, 0 or more");
   }
   return seed;
+}
+
+/// `a,b` as `"a","b"`.
+std::string quoted_list(const std::string& words) {
+  std::string list = "\"";
+  for (const char c : words) list += c == ',' ? std::string("\",\"") : std::string(1, c);
+  return list + "\"";
 }
 
 /// Above its home, turned anywhere; a robot with a fixed base is let go from a pose somewhere in its joints' ranges.
@@ -99,6 +110,30 @@ Motion let_fall(const CommonFlags& common, const PlayFlags& flags, Outcome& outc
   return motion;
 }
 
+/// Says which commands a task trains, and that this one is none of them.
+void compare_with_trained(const CommandSettings& trained, const std::vector<float>& command, const std::string& task,
+                          Outcome& outcome) {
+  const Span* const spans[3] = {&trained.x, &trained.y, &trained.yaw};
+  std::string ranges, outside;
+  Json list = Json::array();
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Span& span = *spans[i];
+    list.push_back({span.low, span.high});
+    ranges +=
+        fmt::format("{}{} {} to {} {}", i > 0 ? ", " : "", kCommandNames[i], span.low, span.high, kCommandUnits[i]);
+    // 0 is always among them: in training, what is below the dead zone is 0.
+    const float low = std::min(span.low, 0.0f), high = std::max(span.high, 0.0f);
+    if (!(command[i] >= low && command[i] <= high))
+      outside += (outside.empty() ? "" : ", ") + std::string(kCommandNames[i]);
+  }
+  outcome.json["velocity_command"] = command;
+  outcome.json["trained_commands"] = std::move(list);
+  outcome.json["command_trained"] = outside.empty();
+  if (outside.empty()) return;
+  say(fmt::format("--command {} {} {} is outside ({}) of what {} is trained for: {}; the robot may fall", command[0],
+                  command[1], command[2], outside, task, ranges));
+}
+
 /// An episode of a policy, without noise, delays and pushes, at one command.
 Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenPolicy& chosen, Outcome& outcome) {
   Settings settings = chosen.settings;
@@ -109,7 +144,10 @@ Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenP
   request.seed = seed_of(flags);
   request.trace = true;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const Evaluation evaluation = engine->evaluate(request, chosen.policy);
+  compare_with_trained(settings.legged->commands, request.commands, settings.task, outcome);
+  const Evaluation evaluation =
+      within_memory(fmt::format("an episode of {} s with its trace", flags.seconds), "choose a smaller --seconds",
+                    [&] { return engine->evaluate(request, chosen.policy); });
   const auto find = [&](const char* name) -> const Tensor& {
     return *std::find_if(evaluation.trace.begin(), evaluation.trace.end(),
                          [&](const Tensor& tensor) { return tensor.name == name; });
@@ -128,7 +166,6 @@ Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenP
   motion.nonfinite = evaluation.nonfinite;
   motion.over_slots = evaluation.contacts_over_slots;
   motion.model = load_robot(settings.legged->control.robot, legged_load_options(*settings.legged)).model;
-  outcome.json["command"] = request.commands;
   return motion;
 }
 
@@ -141,7 +178,18 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
     throw Error(falls ? "--command with --robot: a robot that is let fall follows none"
                       : "--command: needs forward, sideways and turning velocity, as in --command 0.6 0 0");
   }
-  if (!falls && !flags.terrain.empty()) throw Error("--terrain with a policy: its task says where it walks");
+  for (const float value : flags.command) {
+    if (!std::isfinite(value)) {
+      throw Error(fmt::format(
+          "--command: {} is no velocity; three finite numbers would be right, as in --command 0.6 0 0", value));
+    }
+  }
+  if (!falls && !flags.terrain.empty()) {
+    throw Error(
+        fmt::format("--terrain {} with a policy: its task says where it walks; --set 'terrain.kinds=[{}]' puts it "
+                    "on other ground",
+                    flags.terrain, quoted_list(flags.terrain)));
+  }
   if (!flags.seconds_given) flags.seconds = falls ? 3 : 6;
   if (!(flags.seconds > 0 && flags.seconds <= 600)) {
     throw Error(fmt::format("--seconds {} is out of range; it must be above 0, up to 600", flags.seconds));
@@ -163,7 +211,9 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
 
   Outcome outcome;
   const Motion motion = falls ? let_fall(common, flags, outcome) : let_walk(common, flags, chosen, outcome);
-  const int drawn = draw_film(motion.model.get(), motion.frames, flags.film);
+  const int drawn = within_memory(fmt::format("frames of {} x {} pixels", flags.film.width, flags.film.height),
+                                  "choose a smaller --width and --height",
+                                  [&] { return draw_film(motion.model.get(), motion.frames, flags.film); });
   outcome.json[falls ? "robot" : "task"] = motion.name;
   outcome.json["out"] = flags.film.out.string();
   outcome.json["frames"] = drawn;

@@ -8,6 +8,12 @@
 #include "host/train/run_contents.hpp"
 
 namespace stampede::cli {
+namespace {
+
+constexpr std::uintmax_t kLargestPolicy = std::uintmax_t{2}
+                                          << 30;  ///< what a protobuf, as ONNX is one, may hold [bytes]
+
+}  // namespace
 
 void add_policy_flags(CLI::App& command, PolicyFlags& flags) {
   add_task_flag(command, flags.settings);
@@ -35,7 +41,7 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
     }
     sources.config_file = flags.run + "/config.toml";
   } else {
-    chosen.policy = parse_onnx(read_file(flags.policy), flags.policy);
+    chosen.policy = parse_onnx(read_file(flags.policy, kLargestPolicy), flags.policy);
     if (flags.settings.task.empty() && flags.settings.config.empty() && !chosen.policy.task.empty()) {
       sources.flags.push_back({"task", Json(chosen.policy.task).dump(), "--policy " + flags.policy});
     }

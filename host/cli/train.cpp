@@ -66,8 +66,9 @@ std::string text_of(const TrainResult& result) {
   }
   text += "\n";
   if (result.evaluation.episodes > 0) {
-    text += fmt::format("return   {:.1f} +- {:.1f} over {} episodes (deterministic policy)\n",
-                        result.evaluation.return_mean, result.evaluation.return_std, result.evaluation.episodes);
+    text += fmt::format("return   {} +- {} over {} episodes (deterministic policy)\n",
+                        fixed(result.evaluation.return_mean, 1), fixed(result.evaluation.return_std, 1),
+                        result.evaluation.episodes);
     if (result.settings.plan != nullptr) {
       Outcome legged;
       show_legged(*result.settings.plan, result.evaluation.legged, legged);

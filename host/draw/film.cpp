@@ -20,6 +20,7 @@ namespace stampede {
 namespace {
 
 constexpr int kPaletteFrames = 12;  ///< that a GIF's colours are chosen from
+constexpr double kSmoothing = 0.5;  ///< so far to both sides the camera's way is a mean over time [s]
 
 struct DeleteData {
   void operator()(mjData* data) const { mj_deleteData(data); }
@@ -42,6 +43,23 @@ class Motion {
           throw Error(fmt::format("frame {} holds a position that is not finite", i), Status::kFailed);
       }
     }
+    for (int joint = 0; joint < model->njnt; ++joint) {
+      if (model->jnt_type[joint] == mjJNT_FREE) bases_.push_back(model->jnt_bodyid[joint]);
+    }
+  }
+
+  /// Whether the robot, or each of several, is free to move in the world.
+  bool free() const { return !bases_.empty(); }
+
+  /// Where it is in the state that `at` gave last, of several the middle; world [m].
+  std::array<double, 3> base() const {
+    std::array<double, 3> middle{};
+    for (const int body : bases_) {
+      for (std::size_t k = 0; k < 3; ++k) {
+        middle[k] += data_->xpos[3 * body + static_cast<int>(k)] / static_cast<double>(bases_.size());
+      }
+    }
+    return middle;
   }
 
   int size() const { return static_cast<int>(qpos_.size()); }
@@ -59,17 +77,40 @@ class Motion {
   const mjModel* model_;
   const std::vector<std::vector<double>>& qpos_;
   std::unique_ptr<mjData, DeleteData> data_;
+  std::vector<int> bases_;  ///< bodies that move freely
 };
 
+using Point = std::array<double, 3>;
+
+/// The points' way without what is quicker than about `half` points: each is the mean of those around it, of fewer
+/// towards the ends, so that the way begins and ends where the points do.
+std::vector<Point> smoothed(const std::vector<Point>& points, int half) {
+  const auto size = static_cast<int>(points.size());
+  std::vector<Point> smooth;
+  for (int i = 0; i < size; ++i) {
+    const int reach = std::min({half, i, size - 1 - i});
+    Point sum{};
+    for (int j = i - reach; j <= i + reach; ++j) {
+      for (std::size_t k = 0; k < 3; ++k) sum[k] += points[static_cast<std::size_t>(j)][k] / (2 * reach + 1);
+    }
+    smooth.push_back(sum);
+  }
+  return smooth;
+}
+
 /// The camera's way, and how far the motion has come at each frame.
+///
+/// Along the ground the camera goes with the base of a robot that is free to move, and evenly: it neither nods nor sways
+/// with the gait. With a robot that hangs on the world it goes only where the way is long, measured by the robot.
 class Camera {
  public:
   Camera(const Renderer& renderer, Motion& motion, const FilmOptions& options) {
     std::vector<Ball> all, before;
+    std::vector<Point> centres;
     double size = 0;
     for (int i = 0; i < motion.size(); ++i) {
       const std::vector<Ball> balls = renderer.balls(motion.at(i));
-      std::array<double, 3> low, high;
+      Point low, high;
       low.fill(std::numeric_limits<double>::infinity());
       high.fill(-low[0]);
       double moved = 0;
@@ -80,21 +121,27 @@ class Camera {
           if (i > 0) moved += std::abs(balls[b].centre[k] - before[b].centre[k]);
         }
       }
-      centre_.emplace_back();
+      Point& centre = centres.emplace_back();
       for (std::size_t k = 0; k < 3; ++k) {
-        centre_.back()[k] = 0.5 * (low[k] + high[k]);
+        centre[k] = 0.5 * (low[k] + high[k]);
         size = std::max(size, high[k] - low[k]);
       }
+      if (motion.free()) centre = motion.base();
       way_.push_back((i == 0 ? 0 : way_.back()) + moved);
       before = balls;
     }
-    // Where the way along an axis is long, measured by the robot, the camera goes along. A fall it watches from further
-    // away, so that one sees how far it is to the ground.
-    for (std::size_t k = 0; k < 3; ++k) {
-      const auto [low, high] = std::minmax_element(centre_.begin(), centre_.end(),
-                                                   [k](const auto& a, const auto& b) { return a[k] < b[k]; });
-      follows_[k] = (*high)[k] - (*low)[k] > (k == 2 ? 4 : 2) * size;
-    }
+    const auto extent = [&centres](std::size_t k) {
+      const auto [low, high] = std::minmax_element(centres.begin(), centres.end(),
+                                                   [k](const Point& a, const Point& b) { return a[k] < b[k]; });
+      return (*high)[k] - (*low)[k];
+    };
+    const bool travels = std::max(extent(0), extent(1)) > 2 * size;
+    follows_[0] = motion.free() || extent(0) > 2 * size;
+    follows_[1] = motion.free() || extent(1) > 2 * size;
+    // Who travels is followed up and down too. A fall is watched from further away, so that one sees how far it is to the
+    // ground.
+    follows_[2] = (motion.free() && travels) || extent(2) > 4 * size;
+    centre_ = smoothed(centres, static_cast<int>(std::lround(kSmoothing * options.fps)));
     for (int i = 0; i < motion.size(); ++i) {
       for (Ball ball : renderer.balls(motion.at(i))) {
         for (std::size_t k = 0; k < 3; ++k) ball.centre[k] -= follows_[k] ? centre_[static_cast<std::size_t>(i)][k] : 0;
@@ -133,8 +180,8 @@ class Camera {
  private:
   View view_;
   std::array<bool, 3> follows_{};
-  std::vector<std::array<double, 3>> centre_;  ///< of each frame, world [m]
-  std::vector<double> way_;                    ///< what all shapes went since the start [m]
+  std::vector<Point> centre_;  ///< that the camera goes with, of each frame, world [m]
+  std::vector<double> way_;    ///< what all shapes went since the start [m]
 };
 
 }  // namespace

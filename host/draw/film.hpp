@@ -29,7 +29,7 @@ constexpr int kMaxFrameSide = 4096;
 void check_film(const FilmOptions& options);
 
 /// Draws a motion: `qpos` holds a state's positions [nq] for each frame of the film, 1 / fps apart; a strip shows some of
-/// them, from first to last. The camera stays where it is when the motion fits into the picture, and else follows.
+/// them, from first to last. The camera follows a robot that is free to move.
 /// Returns the number of frames drawn. Throws Error where there is no frame, or a position is not finite.
 int draw_film(const mjModel_* model, const std::vector<std::vector<double>>& qpos, const FilmOptions& options);
 

@@ -20,6 +20,7 @@ constexpr int kMaxGeoms = 20000;
 /// What the map of shadows covers, in half widths of the picture. MuJoCo leaves out a texel at each edge of the map, so
 /// that a shadow is displaced by up to one there, and even ground gets speckles; in the map's middle it gets none.
 constexpr double kShadowMargin = 3.2;
+constexpr float kLift = 1.3F;    ///< makes up for what the ground's texture takes of a colour
 constexpr double kMargin = 1.1;  ///< about what fits into a picture
 
 /// The stage of a model that brings none: its textures are all that is used of it.
@@ -48,6 +49,13 @@ std::unique_ptr<mjModel, DeleteModel> compile_stage() {
 /// Whether geom `g` hangs on something that moves.
 bool moves(const mjModel* model, int g) { return model->body_weldid[model->geom_bodyid[g]] != 0; }
 
+/// Whether geom `g` is ground of one colour, on which one would not see that something goes over it.
+bool is_bare_ground(const mjModel* model, int g) {
+  const int type = model->geom_type[g];
+  return (type == mjGEOM_PLANE || type == mjGEOM_HFIELD || type == mjGEOM_BOX) && model->geom_matid[g] < 0 &&
+         !moves(model, g);
+}
+
 }  // namespace
 
 struct Renderer::Parts {
@@ -72,11 +80,9 @@ struct Renderer::Parts {
   /// Lends the context the stage's textures, for what the model lacks. MuJoCo keeps them in tables by number:
   /// the skybox's in the last place of materials, as its own mjr_makeContext does.
   void borrow_stage() {
-    bool has_sky = false, has_bare_plane = false;
+    bool has_sky = false, has_bare_ground = false;
     for (int i = 0; i < model->ntex; ++i) has_sky |= model->tex_type[i] == mjTEXTURE_SKYBOX;
-    for (int i = 0; i < model->ngeom; ++i) {
-      has_bare_plane |= model->geom_type[i] == mjGEOM_PLANE && model->geom_matid[i] < 0;
-    }
+    for (int i = 0; i < model->ngeom; ++i) has_bare_ground |= is_bare_ground(model, i);
     const auto borrow = [this](int type, int material) {
       for (int i = 0; i < stage->ntex; ++i) {
         if (stage->tex_type[i] != type) continue;
@@ -89,7 +95,7 @@ struct Renderer::Parts {
     };
     if (model->ntex + 2 > mjMAXTEXTURE || model->nmat + 2 > mjMAXMATERIAL) return;
     if (!has_sky) borrow(mjTEXTURE_SKYBOX, mjMAXMATERIAL - 1);
-    if (has_bare_plane) {
+    if (has_bare_ground) {
       ground_material = model->nmat;
       borrow(mjTEXTURE_2D, ground_material);
       context.mat_texuniform[ground_material] = stage->mat_texuniform[0];
@@ -105,9 +111,11 @@ struct Renderer::Parts {
   void dress(const View& view, double reach) {
     for (int i = 0; ground_material >= 0 && i < scene.ngeom; ++i) {
       mjvGeom& geom = scene.geoms[i];
-      if (geom.type != mjGEOM_PLANE || geom.matid >= 0) continue;
+      if (geom.objtype != mjOBJ_GEOM || geom.matid >= 0 || !is_bare_ground(model, geom.objid)) continue;
       geom.matid = ground_material;
-      std::fill(geom.rgba, geom.rgba + 3, 1.0F);
+      // A plane takes the stage's colours, other ground keeps its own below them.
+      for (int c = 0; c < 3; ++c)
+        geom.rgba[c] = geom.type == mjGEOM_PLANE ? 1.0F : std::min(1.0F, kLift * geom.rgba[c]);
       geom.specular = 0.1F;
     }
     if (model->nlight == 0 && scene.nlight < mjMAXLIGHT) {

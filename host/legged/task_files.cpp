@@ -21,7 +21,7 @@ std::vector<fs::path> task_folders() { return data_folders("tasks", "STAMPEDE_TA
 
 toml::table parse_task(const fs::path& file) {
   try {
-    return toml::parse(read_file(file.string()), file.string());
+    return toml::parse(read_file(file.string(), kLargestText), file.string());
   } catch (const toml::parse_error& error) {
     std::string reason(error.description());
     std::replace(reason.begin(), reason.end(), '\n', ' ');

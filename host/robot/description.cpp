@@ -72,7 +72,7 @@ std::string one_line(const std::string& message) {
 
 Description parse_description(const std::filesystem::path& file) {
   take_warnings();
-  const std::string text = read_file(file);
+  const std::string text = read_file(file, kLargestText);
   const std::string root = root_of(text);
   if (root != "mujoco" && root != "robot") {
     throw Error(fmt::format("{}: {}; MJCF, whose root is <mujoco>, or URDF, whose root is <robot>, would be right",

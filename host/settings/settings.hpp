@@ -95,6 +95,7 @@ struct NetworkSettings {
 
 struct RunSettings {
   int checkpoint_every = 0;
+  float checkpoint_seconds = 60;
   int checkpoints_kept = 3;
   int eval_episodes = 100;
   float nonfinite_share = 0.01f;
@@ -103,6 +104,8 @@ struct RunSettings {
   static void describe(Visitor&& field) {
     using S = RunSettings;
     field("checkpoint_every", &S::checkpoint_every, Bounds{0, 1e9}, "iterations; 0: a tenth of the schedule");
+    field("checkpoint_seconds", &S::checkpoint_seconds, Bounds{0, 1e9},
+          "besides, once so much time has passed since the last [s]; 0: never");
     field("checkpoints_kept", &S::checkpoints_kept, Bounds{1, 1e6}, "the newest so many stay");
     field("eval_episodes", &S::eval_episodes, Bounds{1, 1 << 20}, "of the evaluation after training");
     field("nonfinite_share", &S::nonfinite_share, Bounds{0, 1},

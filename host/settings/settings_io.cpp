@@ -333,6 +333,41 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
   }
 }
 
+/// Looks at all that a task says of algorithms, presets and objectives under `for`, also of those that are not chosen
+/// now: a misspelt name would never be.
+void check_variants(const Settings& settings, const Layer& layer, const TaskInfo& task) {
+  const toml::node* node = layer.table.get("for");
+  if (node == nullptr) return;
+  const toml::table* variants = node->as_table();
+  if (variants == nullptr) {
+    throw Error(place(layer, *node) + wrong_type(*node, "for", "a table, as in [for.ppo.algorithm]"));
+  }
+  std::vector<std::string> names;
+  for (const auto* fragments : {&algorithms(), &presets(), &objectives()}) {
+    if (fragments == &objectives() && !task.legged) continue;
+    for (const std::string& name : names_of(*fragments)) names.push_back(name);
+  }
+  for (const auto& [key, tuned] : *variants) {
+    const std::string name(key.str()), table = "for." + name;
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      throw Error(place(layer, tuned) + table + ": there is no algorithm, preset or objective '" + name + "'; " +
+                  suggestion(name, names));
+    }
+    const toml::table* inner = tuned.as_table();
+    if (inner == nullptr) {
+      throw Error(place(layer, tuned) + wrong_type(tuned, table, ("a table, as in [" + table + ".algorithm]").c_str()));
+    }
+    for (const char* choice : {"task", "algo", "preset", "objective", "extends", "summary", "for"}) {
+      if (const toml::node* found = inner->get(choice)) {
+        throw Error(place(layer, *found) + table + "." + choice + ": cannot depend on what is chosen; [" + table +
+                    ".algorithm] and the like would be right");
+      }
+    }
+    Settings tried = settings;
+    apply(tried, *inner, layer, task, false);
+  }
+}
+
 // ---- Sources ----
 
 Layer parse(std::string_view text, const std::string& origin, bool has_lines) {
@@ -491,7 +526,7 @@ TaskInfo chosen_task(const std::vector<Layer>& given) {
 Settings resolve_settings(const SettingsSources& sources) {
   std::vector<Layer> given;
   if (!sources.config_file.empty()) {
-    given.push_back(parse(read_file(sources.config_file), sources.config_file, true));
+    given.push_back(parse(read_file(sources.config_file, kLargestText), sources.config_file, true));
   }
   for (const std::string& text : sources.set) given.push_back(parse_override(split_set(text)));
   for (const Override& flag : sources.flags) given.push_back(parse_override(flag));
@@ -505,7 +540,7 @@ Settings resolve_settings(const SettingsSources& sources) {
 
   std::vector<Layer> of_task;
   if (task.legged) {
-    for (const std::string& file : task.files) of_task.push_back(parse(read_file(file), file, true));
+    for (const std::string& file : task.files) of_task.push_back(parse(read_file(file, kLargestText), file, true));
   } else {
     of_task.push_back(parse(task.defaults, "defaults of the task " + task.name, true));
   }
@@ -526,6 +561,7 @@ Settings resolve_settings(const SettingsSources& sources) {
     apply(settings, layer.table, layer, task, true);
     settle_robot(settings, layer.table, layer.origin);
   }
+  for (const Layer& layer : of_task) check_variants(settings, layer, task);
   for (const Fragment* fragment : fragments) {
     const Layer layer = parse(fragment->toml, std::string("built-in ") + fragment->name, true);
     apply(settings, layer.table, layer, task, false);

@@ -1,7 +1,10 @@
 /// \file A whole training.
 #include "host/train/training.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <future>
 #include <limits>
@@ -13,6 +16,7 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/error.hpp"
+#include "host/base/memory.hpp"
 #include "host/engine/in_flight.hpp"
 #include "host/engine/loader.hpp"
 #include "host/export/onnx.hpp"
@@ -33,6 +37,11 @@ namespace {
 
 constexpr double kFewNonfinite = 10;  ///< so many say nothing of their share yet
 
+/// So many of so many.
+struct Share {
+  double part = 0, whole = 0;
+};
+
 /// One call's work on a run, from its first iteration to its export.
 class Session {
  public:
@@ -42,7 +51,10 @@ class Session {
         options_(options),
         task_(task_of(settings_)),
         folder_(std::move(folder)),
-        trainer_(engine.make_trainer(settings, false)) {}
+        trainer_(within_memory(
+            fmt::format("{} environments and a horizon of {} steps", settings.train.num_envs, settings.train.horizon),
+            "choose a smaller train.num_envs (--num-envs), train.horizon or network",
+            [&] { return engine.make_trainer(settings, false); })) {}
 
   /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
   /// process that is killed before it leaves a folder for a new run, one that is killed after it a run that goes on.
@@ -116,6 +128,14 @@ class Session {
     return std::max<std::int64_t>(1, settings_.train.iterations / 10);
   }
 
+  /// Whether it is time for a checkpoint, wherever the schedule stands. Not before the last one is written: on a slow
+  /// disk the training would only wait for it.
+  bool overdue() const {
+    const auto seconds = static_cast<double>(settings_.run.checkpoint_seconds);
+    if (seconds <= 0 || seconds_now() - saved_at_ < seconds) return false;
+    return !writing_.valid() || writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
+
   void train() {
     std::int64_t target = std::max<std::int64_t>(done_, settings_.train.iterations);
     if (options_.stop_after > 0) target = std::min(target, done_ + options_.stop_after);
@@ -125,10 +145,12 @@ class Session {
     if (done_ < target) {
       Metrics metrics(folder_.path(), done_, settings_.plan);
       std::int64_t enqueued = done_;
+      saved_at_ = seconds_now();
       while (done_ < target) {
         // Nothing is started beyond a checkpoint before its state is fetched.
         const std::int64_t boundary = std::min(target, (done_ / checkpoint_every() + 1) * checkpoint_every());
-        while (enqueued < boundary && enqueued - done_ < kIterationsInFlight && !stop_asked()) {
+        while (enqueued < boundary && enqueued - done_ < kIterationsInFlight && !stop_asked() &&
+               !(enqueued > done_ && overdue())) {
           trainer_->enqueue_iteration();
           ++enqueued;
         }
@@ -138,7 +160,7 @@ class Session {
           throw Error("the trainer lost the report of iteration " + std::to_string(done_ + 1), Status::kFailed);
         }
         take(report, metrics, target);
-        if (done_ == boundary && done_ == enqueued) save();
+        if (done_ == enqueued && (done_ == boundary || overdue())) save();
       }
       if (saved_ < done_) save();
     }
@@ -152,6 +174,9 @@ class Session {
     ++done_;
     steps_ = report.steps;
     if (report.nonfinite > std::exchange(nonfinite_, report.nonfinite)) keep_last_good();
+    if (report.iteration == 1) {
+      unlearnt_ = {static_cast<double>(report.nonfinite), static_cast<double>(report.steps)};
+    }
     contacts_over_slots_ = report.contacts_over_slots;
     metrics.write(report);
     if (report.episodes > 0 && std::isfinite(report.return_mean)) last_return_ = report.return_mean;
@@ -173,16 +198,41 @@ class Session {
     folder_.write("nonfinite.safetensors", to_safetensors(tensors, facts), Durability::kProcess);
   }
 
+  /// What to try against a divergence. States that turn non-finite as often before anything was learnt say nothing of
+  /// learning: then the simulation itself is unstable.
+  std::string advice(const Report& report) const {
+    const double share =
+        static_cast<double>(report.nonfinite) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
+    const bool unstable = unlearnt_.part > 0 && unlearnt_.part / unlearnt_.whole >= 0.5 * share;
+    if (!unstable) return "try a smaller algorithm.learning_rate";
+    const std::string already =
+        fmt::format("{:.0f} of them came in the first rollout, before anything was learnt: ", unlearnt_.part);
+    if (settings_.legged) {
+      const ControlSettings& control = settings_.legged->control;
+      const bool own = control.stiffness > 0;
+      return already +
+             fmt::format(
+                 "try a smaller control.timestep (now {} s), a smaller control.stiffness (now {}) or a larger "
+                 "control.damping (now {})",
+                 control.timestep, own ? fmt::format("{}", control.stiffness) : "the robot file's",
+                 own ? fmt::format("{}", control.damping) : "the robot file's");
+    }
+    std::string keys;
+    for (const TaskParameter& parameter : task_.parameters)
+      keys += (keys.empty() ? "environment." : ", environment.") + parameter.name;
+    return already + "the simulation is unstable with these values of " + keys;
+  }
+
   /// Gives up a training that has diverged. What it was before is in the last checkpoint; a broken state never
   /// becomes one.
   void check(const Report& report) {
     const auto fail = [&](const std::string& what) {
       settle();
-      std::string hint = "; try a smaller algorithm.learning_rate";
-      if (saved_ > 0) {
-        hint = "; the last good state is " + newest_checkpoint(folder_.path()).string() + hint;
-      }
-      throw Error("training diverged in iteration " + std::to_string(done_) + ": " + what + hint, Status::kFailed);
+      const std::string hint =
+          saved_ > 0 ? "; the last good state is " + newest_checkpoint(folder_.path()).string() : std::string();
+      throw Error(
+          "training diverged in iteration " + std::to_string(done_) + ": " + what + hint + "; " + advice(report),
+          Status::kFailed);
     };
     const std::pair<const char*, double> figures[] = {{"policy_loss", report.policy_loss},
                                                       {"value_loss", report.value_loss},
@@ -212,6 +262,7 @@ class Session {
                           [run = folder_.path(), checkpoint = std::move(checkpoint),
                            kept = settings_.run.checkpoints_kept] { save_checkpoint(run, checkpoint, kept); });
     saved_ = done_;
+    saved_at_ = seconds_now();
   }
 
   /// Waits until the last checkpoint is written; throws what went wrong with it.
@@ -224,7 +275,11 @@ class Session {
     const Policy policy = trainer_->policy();
     EvaluationRequest request = evaluation_request(settings_, settings_.run.eval_episodes, randomises(settings_));
     request.seed = evaluation_seed(kProtocolSeed);
-    result.evaluation = engine_.evaluate(request, policy);
+    result.evaluation = within_memory(
+        fmt::format("the evaluation of {} episodes", request.episodes),
+        fmt::format("the training is saved: choose a smaller run.eval_episodes in {} and `stampede train --resume {}`",
+                    folder_.file("config.toml").string(), folder_.path().string()),
+        [&] { return engine_.evaluate(request, policy); });
     result.nonfinite += result.evaluation.nonfinite;
     result.contacts_over_slots += result.evaluation.contacts_over_slots;
 
@@ -268,6 +323,8 @@ class Session {
   bool reached_ = false;       ///< this call's iterations are done
   double last_return_ = std::numeric_limits<double>::quiet_NaN();
   double started_ = 0, seconds_ = 0;
+  double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
+  Share unlearnt_;       ///< of the first rollout, which acts before anything is learnt
 };
 
 std::unique_ptr<Engine> engine_for(const TrainOptions& options) {

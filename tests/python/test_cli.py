@@ -13,6 +13,7 @@ import pytest
 from program import refused, run, run_json
 
 
+WALKING = os.path.abspath("policies/go2-flat/policy.onnx")
 SMALL = ["--task", "pendulum", "--num-envs", "256", "--set", "train.horizon=16"]  # some milliseconds an iteration
 
 
@@ -105,6 +106,11 @@ def test_bench_commands_have_their_keys():
         (["eval", "--run", "missing"], ["missing"]),
         (["export", "--run", "missing", "--out", "x.onnx"], ["missing"]),
         (["export", "--run", "missing", "--out", "x.txt"], [".onnx", ".safetensors"]),
+        (["bench", "env", "--task", "pendulum", "--seconds", "nan"], ["--seconds nan", "above 0"]),
+        (["bench", "env", "--task", "pendulum", "--seconds", "inf"], ["--seconds inf", "up to 3600"]),
+        (["bench", "physics", "--robot", "go2", "--dt", "0"], ["timestep 0", "above 0"]),
+        (["bench", "physics", "--robot", "go2", "--dt", "nan"], ["timestep nan", "above 0"]),
+        (["bench", "physics", "--robot", "go2", "--seed", "-1"], ["--seed", "-1"]),
         (["bench"], ["env", "train"]),
     ],
 )
@@ -213,11 +219,12 @@ def test_two_trainings_in_one_folder(tmp_path):
     assert first.returncode == 130
 
 
-def test_interrupt_saves_and_resume_goes_on(tmp_path):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_saves_and_resume_goes_on(kind, tmp_path):
     folder = tmp_path / "run"
     process = start("train", *SMALL, "--iterations", 40, "--run", folder, "--json")
     wait_for(lambda: (folder / "metrics.jsonl").exists() and (folder / "metrics.jsonl").read_text().count("\n") >= 3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(kind)
     out, err = process.communicate(timeout=60)
     if process.returncode == 0:
         pytest.skip("the training was over before the signal")
@@ -228,6 +235,29 @@ def test_interrupt_saves_and_resume_goes_on(tmp_path):
     run_json("train", "--resume", folder)
     run_json("train", *SMALL, "--iterations", 40, "--run", tmp_path / "whole")
     assert (folder / "policy.onnx").read_bytes() == (tmp_path / "whole" / "policy.onnx").read_bytes()
+
+
+def test_a_terminal_that_goes_away_loses_nothing(tmp_path):
+    """The terminal's programs get a SIGHUP, often two, and whoever read of the progress is gone."""
+    folder = tmp_path / "run"
+    process = start("train", *SMALL, "--iterations", 100000, "--run", folder)
+    wait_for(lambda: (folder / "metrics.jsonl").exists() and (folder / "metrics.jsonl").read_text().count("\n") >= 3)
+    process.stdout.close()
+    process.stderr.close()
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=60) == 130
+    done = (folder / "metrics.jsonl").read_text().count("\n")
+    assert newest_checkpoint(folder).name == f"{done:09}.safetensors"
+
+
+def test_nohup_is_obeyed(tmp_path):
+    process = start("train", *SMALL, "--iterations", 40, "--run", tmp_path / "run", "--json",
+                    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists())
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and json.loads(out)["finished"]
 
 
 def test_resume_is_exact(tmp_path):
@@ -314,6 +344,38 @@ def test_a_full_disk_is_one_line(tmp_path):
     lines = [line for line in process.stderr.splitlines() if line.startswith("stampede: error: ")]
     assert len(lines) == 1 and "cannot write" in lines[0] and "free some space" in lines[0]
     assert not tree(tmp_path), "something was left"
+
+
+def test_what_is_no_file_is_not_read_for_ever(tmp_path):
+    for arguments in (["eval", "--policy", "/dev/zero", "--task", "pendulum"], ["train", "--config", "/dev/zero"],
+                      ["play", "--robot", "/dev/zero"]):
+        line = refused(*arguments, cwd=tmp_path)
+        assert "/dev/zero" in line and "num-envs" not in line
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    assert "zero.toml" in refused("train", "--task", tmp_path / "zero.toml", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("arguments, parts", [
+    (["eval", "--policy", WALKING, "--episodes", "1048576"], ["evaluation of 1048576 episodes", "--episodes"]),
+    (["eval", "--policy", "policy.onnx", "--episodes", "1048576", "--trace", "t.safetensors"], ["--trace"]),
+    (["train", "--task", "pendulum", "--num-envs", "16777216"], ["16777216 environments", "--num-envs"]),
+    (["bench", "env", "--task", "cartpole-swingup", "--num-envs", "16777216"], ["--num-envs"]),
+    (["bench", "physics", "--robot", "go2", "--num-envs", "16777216"], ["--num-envs"]),
+    (["bench", "robustness", "--robot", "go2", "--num-envs", "16777216"], ["--num-envs"]),
+])
+def test_what_did_not_fit_is_named(trained, arguments, parts, tmp_path):
+    shutil.copy(trained[0] / "policy.onnx", tmp_path)
+    before = tree(tmp_path)
+    process = subprocess.run(
+        ["bash", "-c", 'ulimit -v 600000; exec "$@"', "bash", os.path.abspath(program.PROGRAM), *arguments, "--threads", "1"],
+        capture_output=True, text=True, cwd=tmp_path)
+    assert process.returncode == 2, process.stderr
+    line = process.stderr.splitlines()[-1]
+    assert line.startswith("stampede: error: not enough memory for ")
+    for part in parts:
+        assert part in line
+    assert ("num-envs" in line) == ("--num-envs" in arguments)
+    assert tree(tmp_path) == before
 
 
 def test_progress_without_a_terminal_is_plain_lines(tmp_path):

@@ -6,6 +6,7 @@ import numpy
 import pytest
 from program import refused, run, run_json
 from safetensors.numpy import load_file
+from small_dog import write_dog
 
 SMALL = ["--set", "run.eval_episodes=23", "--set", "train.horizon=8", "--set", "control.episode=2",
          "--set", "terminations.base_force=1e6", "--set", "terminations.body_force=1e6", "--set",
@@ -155,7 +156,72 @@ def test_play_draws_a_walk(walker, tmp_path):
     out = tmp_path / "walk.png"
     said = run_json("play", "--run", str(folder), "--out", str(out), "--seconds", "1", "--command", "0.5", "0", "0")
     assert said["frames"] == 6
+    assert said["command"] == "play"
+    assert said["velocity_command"] == [0.5, 0, 0] and said["command_trained"]
     assert out.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_play_says_where_a_command_was_not_trained(walker, tmp_path):
+    folder, _ = walker
+    play = ["play", "--run", folder, "--out", tmp_path / "a.png", "--seconds", "0.2", "--width", 32, "--height", 32,
+            "--force", "--json", "--command"]
+    process = run(*play, "5", "0", "-2")
+    said = json.loads(process.stdout)
+    assert not said["command_trained"]
+    assert said["trained_commands"][0] == pytest.approx([-0.3, 1.0])
+    (line,) = [line for line in process.stderr.splitlines() if "--command" in line]
+    for part in ("--command 5 0 -2", "forward, turning", "forward -0.3 to 1 m/s", "sideways -0.7 to 0.7 m/s", "rad/s"):
+        assert part in line
+    process = run(*play, "1", "-0.7", "0")
+    assert json.loads(process.stdout)["command_trained"] and "--command" not in process.stderr
+
+
+@pytest.mark.parametrize("arguments, parts", [
+    (["--command", "nan", "0", "0"], ["--command", "nan"]),
+    (["--command", "0", "inf", "0"], ["--command", "inf"]),
+    (["--command", "0", "1e99", "0"], ["--command"]),
+    (["--command", "0.5", "0"], ["--command"]),
+    (["--command", "0.5", "0", "0", "0"], ["0"]),
+    (["--command", "0.5", "left", "0"], ["--command", "left"]),
+    (["--terrain", "stairs-up,rough"], ["--terrain stairs-up,rough", """--set 'terrain.kinds=["stairs-up","rough"]'"""]),
+])
+def test_play_refuses_commands_that_are_none(walker, arguments, parts, tmp_path):
+    line = refused("play", "--run", walker[0], *arguments, cwd=tmp_path)
+    for part in parts:
+        assert part in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_play_on_the_ground_that_it_proposes(walker, tmp_path):
+    run_json("play", "--run", walker[0], "--set", 'terrain.kinds=["stairs-up"]', "--seconds", "0.2", "--out",
+             tmp_path / "a.png", "--width", 32, "--height", 32)
+
+
+def test_figures_of_no_steps_are_none(tmp_path):
+    """All fall within the first second: nothing was tracked."""
+    task = write_dog(tmp_path, "episode = 0.5\n")
+    arguments = ["train", "--task", task, "--iterations", "1", "--num-envs", "16", "--set", "run.eval_episodes=4", "--run",
+                 tmp_path / "run"]
+    process = run(*arguments)
+    assert process.returncode == 0, process.stderr
+    assert "nan" not in process.stdout + process.stderr
+    assert "tracking - m/s, - rad/s (no episode lasted a second)" in process.stdout
+    said = run_json("eval", "--run", tmp_path / "run", "--set", "commands.x=[0, 0]", "--set", "commands.y=[0, 0]")
+    for key in ("tracking_error_linear", "tracking_error_angular", "cost_of_transport"):
+        assert said[key] is None
+    process = run("eval", "--run", tmp_path / "run", "--set", "commands.x=[0, 0]", "--set", "commands.y=[0, 0]")
+    assert "cost of transport -\n" in process.stdout and "nan" not in process.stdout
+
+
+def test_advice_of_an_unstable_simulation(tmp_path):
+    """States turn non-finite before anything was learnt."""
+    task = write_dog(tmp_path, "stiffness = 10000\ndamping = 0\ntorque_limit = 10000\ntimestep = 0.02\ndecimation = 1\n")
+    process = run("train", "--task", task, "--num-envs", "64", "--run", tmp_path / "run")
+    assert process.returncode == 1
+    line = process.stderr.splitlines()[-1]
+    for part in ("iteration 1", "control.timestep (now 0.02 s)", "control.stiffness (now 10000)", "control.damping (now 0)"):
+        assert part in line
+    assert "learning_rate" not in line
 
 
 @pytest.mark.parametrize("arguments, parts", [

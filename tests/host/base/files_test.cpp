@@ -1,5 +1,6 @@
 #include "host/base/files.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -146,6 +147,38 @@ TEST(Clock, CountsFromTheProcessesStart) {
   ::usleep(20000);
   EXPECT_GE(seconds_now() - before, 0.019);
   EXPECT_GE(seconds_since_start() - first, 0.019);
+}
+
+TEST(Files, WhatDoesNotEndIsNotRead) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(read_file("/dev/null"), "");
+  expect_parts(error_of([] { read_file("/dev/zero"); }), {"/dev/zero", "a device", "more than 65536 bytes"});
+  const std::string file = (folder / "a.toml").string();
+  write_file(file, std::string(1000, 'a'), Durability::kProcess);
+  EXPECT_EQ(read_file(file, 1000).size(), 1000u);
+  expect_parts(error_of([&] { read_file(file, 999); }), {file, "more than 999 bytes"});
+  // A pipe says nothing of its size, and is taken as far as it goes.
+  const std::string pipe = (folder / "pipe").string();
+  for (const std::uintmax_t most : {std::uintmax_t{1} << 20, std::uintmax_t{1} << 18}) {
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const pid_t writer = ::fork();
+    if (writer == 0) {
+      ::signal(SIGPIPE, SIG_IGN);
+      const int end = ::open(pipe.c_str(), O_WRONLY);
+      const std::string piece(1 << 18, 'b');
+      for (int i = 0; i < 2; ++i) {
+        if (::write(end, piece.data(), piece.size()) < 0) break;
+      }
+      ::_exit(0);
+    }
+    if (most == std::uintmax_t{1} << 20) {
+      EXPECT_EQ(read_file(pipe, most).size(), std::size_t{1} << 19);
+    } else {
+      expect_parts(error_of([&] { read_file(pipe, most); }), {pipe, "more than 262144 bytes"});
+    }
+    ::waitpid(writer, nullptr, 0);
+    ::unlink(pipe.c_str());
+  }
 }
 
 }  // namespace

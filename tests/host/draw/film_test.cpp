@@ -211,6 +211,115 @@ TEST_F(Drawing, AGifHasAFrameForEachState) {
   DGifCloseFile(file, &error);
 }
 
+/// The frames of a GIF that holds only what differs from the frame before.
+std::vector<Image> frames_of(const std::filesystem::path& path) {
+  int error = 0;
+  GifFileType* file = DGifOpenFileName(path.c_str(), &error);
+  EXPECT_NE(file, nullptr);
+  EXPECT_EQ(DGifSlurp(file), GIF_OK);
+  std::vector<Image> frames;
+  Image canvas(file->SWidth, file->SHeight);
+  for (int i = 0; i < file->ImageCount; ++i) {
+    const SavedImage& saved = file->SavedImages[i];
+    const GifImageDesc& part = saved.ImageDesc;
+    GraphicsControlBlock control;
+    const bool clear = DGifSavedExtensionToGCB(file, i, &control) == GIF_OK && control.TransparentColor >= 0;
+    for (int y = 0; y < part.Height; ++y) {
+      for (int x = 0; x < part.Width; ++x) {
+        const int index = saved.RasterBits[y * part.Width + x];
+        if (clear && index == control.TransparentColor) continue;
+        const GifColorType& colour = file->SColorMap->Colors[index];
+        std::uint8_t* to = canvas.pixel(part.Left + x, part.Top + y);
+        to[0] = colour.Red, to[1] = colour.Green, to[2] = colour.Blue;
+      }
+    }
+    frames.push_back(canvas);
+  }
+  DGifCloseFile(file, &error);
+  return frames;
+}
+
+TEST_F(Drawing, TheCameraGoesWithWhoeverMovesFreely) {
+  TemporaryFolder folder;
+  FilmOptions options;
+  options.out = folder / "a.gif";
+  options.width = 96, options.height = 64;
+  // Less than two of its sizes, and far; with a sway that the camera does not follow.
+  for (const double way : {0.7, 6.0}) {
+    std::vector<std::vector<double>> frames;
+    for (int i = 0; i < 50; ++i) {
+      frames.push_back({way * i / 49, -0.3 * way * i / 49 + 0.05 * std::sin(1.5 * i), 0.2, 1, 0, 0, 0});
+    }
+    draw_film(model_.get(), frames, options);
+    const std::vector<Image> film = frames_of(options.out);
+    ASSERT_EQ(film.size(), 50u);
+    double left = 96, right = 0;
+    for (const Image& frame : film) {
+      const Spot spot = find_red(frame, 0, 96);
+      EXPECT_LE(std::abs(spot.x - 47.5), 10) << way;
+      EXPECT_LE(std::abs(spot.y - 31.5), 8) << way;
+      EXPECT_GE(std::max(spot.width / 96, spot.height / 64), 0.5) << way;
+      left = std::min(left, spot.x), right = std::max(right, spot.x);
+    }
+    EXPECT_GT(right - left, 1.5) << "the sway is seen";
+    // The ground goes by, in the corner where neither ball nor shadow is.
+    int differing = 0;
+    for (std::size_t i = 1; i < film.size(); ++i) {
+      for (int x = 0; x < 20; ++x) differing += std::abs(film[i].pixel(x, 60)[1] - film[i - 1].pixel(x, 60)[1]) > 5;
+    }
+    EXPECT_GT(differing, 20) << way;
+  }
+}
+
+TEST_F(Drawing, TheGroundStaysWhereItIs) {
+  const int width = 200, height = 120;
+  Renderer renderer(model_.get(), width, height);
+  data_->qpos[0] = 50;  // out of the picture
+  mj_forward(model_.get(), data_.get());
+  const double fovy = model_->vis.global.fovy * 3.14159265358979 / 180;
+  const double pixel = 3 / (0.5 * height / std::tan(0.5 * fovy));  // of the ground, seen from above [m]
+  View view;
+  view.azimuth = 90, view.elevation = -90;  // x to the right
+  view.distance = 3;
+  const Image from = renderer.frame(data_.get(), view);
+  for (const int shift : {7, 25, 40, 90}) {
+    for (const double more : {0.0, 4.0, 24.0}) {  // whole patterns further, where MuJoCo's plane has moved along
+      view.target = {more + shift * pixel, 0, 0};
+      const Image to = renderer.frame(data_.get(), view);
+      double sum = 0;
+      for (int y = 0; y < height; ++y) {
+        for (int x = 0; x + shift < width; ++x) sum += std::abs(to.pixel(x, y)[1] - from.pixel(x + shift, y)[1]);
+      }
+      EXPECT_LE(sum / height / (width - shift), 3) << shift << ' ' << more;
+    }
+  }
+}
+
+TEST_F(Drawing, GroundOfHeightsAndBoxesHasAPatternToo) {
+  const Model model = compile(R"(<mujoco>
+    <asset><hfield name="h" nrow="2" ncol="2" size="8 8 1 0.1" elevation="0 0 0 0"/></asset>
+    <worldbody>
+      <geom type="hfield" hfield="h" rgba="0.5 0.58 0.5 1"/>
+      <geom type="box" size="2 2 0.2" pos="0 4 0" rgba="0.6 0.55 0.5 1"/>
+      <body name="ball" pos="0 0 1"><freejoint/><geom type="sphere" size="0.2" rgba="0.9 0.1 0.1 1"/></body>
+    </worldbody>
+  </mujoco>)");
+  const Data data(mj_makeData(model.get()));
+  data->qpos[0] = 50;
+  mj_forward(model.get(), data.get());
+  Renderer renderer(model.get(), 160, 120);
+  View view;
+  view.elevation = -90;
+  for (const double y : {-4.0, 4.0}) {
+    view.target = {0, y, 0};
+    const Image image = renderer.frame(data.get(), view);
+    int edges = 0;  // along the picture's middle
+    for (int x = 1; x < 160; ++x) edges += std::abs(image.pixel(x, 60)[1] - image.pixel(x - 1, 60)[1]) > 8;
+    EXPECT_GE(edges, 4) << y;
+    EXPECT_LE(edges, 60) << y;
+  }
+}
+
 TEST_F(Drawing, RefusesWhatCannotBeDrawn) {
   TemporaryFolder folder;
   FilmOptions options;

@@ -64,9 +64,41 @@ TEST(Settings, WrongTypesAndValuesNameKeyValueAndRight) {
   expect_parts(message("seed = -1"), {":2: seed = -1", "from 0 to"});
   expect_parts(message("train = 3"), {"train = 3", "a table"});
   expect_parts(message("[for.ppo]\n"), {"unknown key 'for'"});
+  for (const char* value : {"nan", "inf", "-inf"}) {
+    expect_parts(message(std::string("[algorithm]\nlearning_rate = ") + value), {"learning_rate", "from 0 to 1"});
+    expect_parts(message(std::string("[environment]\ngravity = ") + value), {"environment.gravity", "out of range"});
+    expect_parts(message(std::string("[run]\ncheckpoint_seconds = ") + value), {"checkpoint_seconds", "from 0 to"});
+  }
   expect_parts(message("[environment]\ngravity = 1e9"), {"environment.gravity", "out of range"});
   expect_parts(message("[train\n"), {file + ":2: not valid TOML"});
   expect_parts(error_of([] { resolve_settings({"/nowhere/config.toml", {}, {}}); }), {"/nowhere/config.toml"});
+}
+
+TEST(Settings, WhatATaskSaysOfAlgorithmsIsCheckedWhicheverIsChosen) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "mine.toml").string();
+  const auto resolve = [&](const std::string& text, const std::string& algo) {
+    write_file(file, "extends = \"go2-flat\"\n" + text, Durability::kProcess);
+    SettingsSources sources;
+    sources.set = {"algo=" + algo};
+    sources.flags = {{"task", "\"" + file + "\"", "--task"}};
+    return resolve_settings(sources);
+  };
+  for (const char* algo : {"ppo", "reinforce"}) {
+    const auto message = [&](const std::string& text) { return error_of([&] { resolve(text, algo); }); };
+    expect_parts(message("[for.reinforc.algorithm]\ngamma = 0.5"), {file + ":2: for.reinforc", "'reinforce'"});
+    expect_parts(message("[for.shapd.rewards]\ntrack_linear = 1"), {file + ":2: for.shapd", "'shaped'"});
+    expect_parts(message("[for.larg]"), {"for.larg", "preset", "'large'"});
+    expect_parts(message("[for.reinforce.algorithm]\ngama = 0.5"),
+                 {file + ":3: ", "'algorithm.gama'", "'algorithm.gamma'"});
+    expect_parts(message("[for.reinforce.algoritm]\ngamma = 0.5"), {file + ":2: ", "'algoritm'"});
+    expect_parts(message("[for.reinforce.algorithm]\ngamma = 2"), {file + ":3: algorithm.gamma = 2", "from 0 to 1"});
+    expect_parts(message("[for]\nreinforce = 3"), {file + ":3: for.reinforce = 3", "a table"});
+    expect_parts(message("[for.reinforce]\npreset = \"large\""), {file + ":3: for.reinforce.preset", "cannot depend"});
+    EXPECT_FLOAT_EQ(resolve("[for.reinforce.algorithm]\ngamma = 0.5", algo).algorithm.gamma,
+                    algo == std::string("reinforce") ? 0.5f : resolve("", algo).algorithm.gamma);
+  }
+  expect_parts(error_of([&] { resolve("for = 3\n", "ppo"); }), {file + ":2: for = 3", "a table"});
 }
 
 TEST(Settings, OverridesNeedKeyAndValue) {

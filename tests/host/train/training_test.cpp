@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "host/base/files.hpp"
+#include "host/base/memory.hpp"
 #include "host/engine/in_flight.hpp"
 #include "host/export/onnx.hpp"
 #include "host/export/safetensors.hpp"
@@ -21,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::error_of;
 using test::expect_parts;
+using test::FakeBehaviour;
 using test::FakeEngine;
 using test::TemporaryFolder;
 
@@ -221,6 +226,83 @@ TEST(Training, DivergenceIsAnErrorAndTheLastGoodStateStays) {
   EXPECT_EQ(floats_of(*file.find("environment")), std::vector<float>{4.0f});
   EXPECT_EQ(floats_of(*file.find("state")), (std::vector<float>{0.5f, -0.25f}));
   EXPECT_FALSE(fs::exists(folder / "run" / "nonfinite.safetensors"));
+}
+
+TEST(Training, AdviceAgainstDivergenceFitsItsCause) {
+  const TemporaryFolder folder;
+  FakeEngine engine;
+  const auto message = [&](const std::string& run, const Settings& settings, FakeBehaviour behaviour) {
+    engine.behaviour = behaviour;
+    return error_of([&] { train(engine, settings, into(folder / run)); }, Status::kFailed);
+  };
+  // States that turn non-finite before anything was learnt: the simulation is unstable.
+  SettingsSources sources;
+  sources.set = {"task=go2-flat",        "train.num_envs=8",      "control.stiffness=10000",
+                 "control.damping=0.25", "control.timestep=0.02", "control.decimation=1"};
+  FakeBehaviour first, later, losses;
+  first.nonfinite_at = 1;
+  later.nonfinite_at = 3;
+  losses.diverge_at = 1;
+  std::string line = message("legs", resolve_settings(sources), first);
+  expect_parts(line, {"iteration 1", "before anything was learnt", "control.timestep (now 0.02 s)",
+                      "control.stiffness (now 10000)", "control.damping (now 0.25)"});
+  EXPECT_EQ(line.find("learning_rate"), std::string::npos) << line;
+  line = message("pendulum", settings_of(20), first);
+  expect_parts(line, {"before anything was learnt", "environment.dt"});
+  EXPECT_EQ(line.find("learning_rate"), std::string::npos) << line;
+  // Later, and where a loss is not finite, learning has to do with it.
+  for (const FakeBehaviour& behaviour : {later, losses}) {
+    line = message(behaviour.diverge_at > 0 ? "losses" : "later", settings_of(20), behaviour);
+    expect_parts(line, {"algorithm.learning_rate"});
+    EXPECT_EQ(line.find("before anything"), std::string::npos) << line;
+  }
+}
+
+TEST(Training, CheckpointsComeByTimeToo) {
+  const TemporaryFolder folder;
+  FakeEngine engine;
+  const auto checkpoints = [&](const std::string& run, const std::string& seconds) {
+    SettingsSources sources;
+    sources.set = {"task=pendulum",           "train.num_envs=8",         "train.iterations=20",
+                   "run.checkpoint_every=15", "run.checkpoints_kept=100", "run.checkpoint_seconds=" + seconds};
+    TrainOptions options = into(folder / run);
+    options.progress = [](const Progress&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+    train(engine, resolve_settings(sources), options);
+    std::vector<std::string> names = folder.names(run + "/checkpoint");
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  const std::vector<std::string> by_schedule = {"000000000.safetensors", "000000015.safetensors",
+                                                "000000020.safetensors"};
+  EXPECT_EQ(checkpoints("never", "0"), by_schedule);
+  EXPECT_EQ(checkpoints("rarely", "60"), by_schedule);
+  EXPECT_EQ(engine.behaviour.most_in_flight, 2);
+  const std::vector<std::string> by_time = checkpoints("often", "0.05");
+  EXPECT_GE(by_time.size(), 5u);
+  EXPECT_TRUE(std::includes(by_time.begin(), by_time.end(), by_schedule.begin(), by_schedule.end()));
+  // They change nothing but what is kept.
+  EXPECT_EQ(read_file(folder / "often" / "policy.onnx"), read_file(folder / "never" / "policy.onnx"));
+  EXPECT_EQ(iterations_of(folder / "often"), iterations_of(folder / "never"));
+}
+
+TEST(Training, WhatDoesNotFitIntoMemoryIsNamed) {
+  const TemporaryFolder folder;
+  class Small : public FakeEngine {
+   public:
+    bool trains = false;
+    std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) override {
+      if (!trains) throw OutOfMemory("1 of 8 MiB are free");
+      return FakeEngine::make_trainer(settings, timing);
+    }
+    Evaluation evaluate(const EvaluationRequest&, const Policy&) override { throw std::bad_alloc(); }
+  } engine;
+  expect_parts(error_of([&] { train(engine, settings_of(4), into(folder / "run")); }),
+               {"not enough memory for 8 environments", "--num-envs", "1 of 8 MiB are free"});
+  engine.trains = true;
+  const std::string line = error_of([&] { train(engine, settings_of(4), into(folder / "run")); });
+  expect_parts(line, {"evaluation of 100 episodes", "run.eval_episodes", "--resume"});
+  EXPECT_EQ(line.find("num-envs"), std::string::npos) << line;
+  EXPECT_EQ(load_run(folder / "run").iteration, 4);  // as the line says, nothing is lost
 }
 
 TEST(Training, ForceReplacesOnlyWhenTheNewRunStarts) {

@@ -1,0 +1,42 @@
+#pragma once
+/// \file What to say where memory runs out: the place that knows what it asked for says what would be less.
+
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "host/base/error.hpp"
+
+namespace stampede {
+
+/// Thrown where a device's memory runs out; `what()` says how much there was.
+class __attribute__((visibility("default"))) OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::string message) : message_(std::move(message)) {}
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  std::string message_;
+};
+
+/// The error of memory that ran out: `what` it was needed for, and the `advice` that asks for less of it.
+inline Error out_of_memory(const std::exception& reason, const std::string& what, const std::string& advice) {
+  const auto* device = dynamic_cast<const OutOfMemory*>(&reason);
+  return Error("not enough memory for " + what + "; " + advice +
+               (device != nullptr ? std::string(" (") + device->what() + ")" : ""));
+}
+
+/// Does `work`. Where memory runs out in it, throws an Error that names `what` it was for and the `advice`.
+template <class Work>
+decltype(auto) within_memory(const std::string& what, const std::string& advice, Work&& work) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (const std::bad_alloc& reason) {
+    throw out_of_memory(reason, what, advice);
+  } catch (const std::length_error& reason) {  // more elements than any vector holds
+    throw out_of_memory(reason, what, advice);
+  }
+}
+
+}  // namespace stampede
