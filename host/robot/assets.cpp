@@ -71,13 +71,23 @@ fs::path locate(const std::string& name, const fs::path& file, const std::string
   return found == places.end() ? fs::path() : *found;
 }
 
-/// Why MuJoCo does not read a mesh; empty where it should.
-std::string why_unreadable(const fs::path& path) {
+constexpr const char* kLfsPointer = "is a Git LFS pointer; run git lfs pull";
+
+/// The first bytes of a file: as many as come before the triangles of a binary STL file.
+std::string head_of(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string head(84, '\0');
   stream.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<std::size_t>(stream.gcount()));
-  if (head.rfind("version https://git-lfs", 0) == 0) return "is a Git LFS pointer; run git lfs pull";
+  return head;
+}
+
+bool is_lfs_pointer(const fs::path& path) { return head_of(path).rfind("version https://git-lfs", 0) == 0; }
+
+/// Why MuJoCo does not read a mesh; empty where it should.
+std::string why_unreadable(const fs::path& path) {
+  if (is_lfs_pointer(path)) return kLfsPointer;
+  const std::string head = head_of(path);
   std::string ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
   if (ending != ".stl" && ending != ".obj" && ending != ".msh") {
@@ -131,27 +141,55 @@ class Assets {
     }
   }
 
+  void skins() {
+    for (mjsElement* e : elements_of(spec_, mjOBJ_SKIN)) {
+      mjsSkin* skin = mjs_asSkin(e);
+      const std::string given = mjs_getString(skin->file);
+      if (given.empty()) continue;
+      const fs::path path = locate(given, file_, mjs_getString(spec_->compiler.meshdir), urdf_);
+      if (!path.empty()) {
+        mjs_setString(skin->file, path.c_str());
+        continue;
+      }
+      changes_.push_back(fmt::format("{} is left out: its file '{}' is not there", label_of(e), given));
+      mjs_delete(spec_, e);
+    }
+  }
+
   void textures() {
     for (mjsElement* e : elements_of(spec_, mjOBJ_TEXTURE)) {
       mjsTexture* texture = mjs_asTexture(e);
-      const std::string given = mjs_getString(texture->file);
-      if (given.empty()) continue;
-      const fs::path path = locate(given, file_, mjs_getString(spec_->compiler.texturedir), urdf_);
-      if (!path.empty() && why_unreadable(path).rfind("is a Git LFS", 0) != 0) {
-        mjs_setString(texture->file, path.c_str());
-        continue;
+      if (settle_image(*texture->file)) {
+        for (std::string& face : *texture->cubefiles) {
+          if (!settle_image(face)) break;
+        }
       }
+      if (missing_.empty()) continue;
       // The texture stays, in one colour: materials name it.
       mjs_setString(texture->file, "");
+      texture->cubefiles->assign(texture->cubefiles->size(), "");
       texture->builtin = mjBUILTIN_FLAT;
       texture->width = 2;
       texture->height = texture->type == mjTEXTURE_2D ? 2 : 12;
-      changes_.push_back(fmt::format("texture '{}' is plain: its file {}", given,
-                                     path.empty() ? "is not there" : why_unreadable(path)));
+      changes_.push_back(missing_);
+      missing_.clear();
     }
   }
 
  private:
+  /// Makes a picture's path absolute; false, with the line that says why, where there is none.
+  bool settle_image(std::string& name) {
+    if (name.empty()) return true;
+    const fs::path path = locate(name, file_, mjs_getString(spec_->compiler.texturedir), urdf_);
+    const bool pointer = !path.empty() && is_lfs_pointer(path);
+    if (path.empty() || pointer) {
+      missing_ = fmt::format("texture '{}' is plain: its file {}", name, pointer ? kLfsPointer : "is not there");
+      return false;
+    }
+    name = path.string();
+    return true;
+  }
+
   /// Takes out a mesh and its geoms.
   void drop(mjsElement* mesh, const std::string& given, const std::string& why) {
     // A mesh without a name goes by its file's.
@@ -212,6 +250,7 @@ class Assets {
   const fs::path& file_;
   bool urdf_, leave_out_;
   std::vector<std::string>& changes_;
+  std::string missing_;  ///< what is to be said of a picture
 };
 
 }  // namespace
@@ -220,6 +259,7 @@ void settle_assets(Description& description, bool leave_out, std::vector<std::st
   Assets assets(description, leave_out, changes);
   assets.meshes();
   assets.heightfields();
+  assets.skins();
   assets.textures();
 }
 

@@ -35,6 +35,7 @@ class Import {
     fit_shapes(spec_, model.get(), changes_);
     model = compile_description(spec_, description_.file);
     settle_world(spec_, model.get(), changes_);
+    model = compile_description(spec_, description_.file);  // some of the world may be gone
     touch_only_the_ground(model.get());
     fuse();
     model = compile_description(spec_, description_.file);
@@ -218,7 +219,11 @@ std::set<std::string> asset_files(mjSpec* spec) {
   std::set<std::string> files;
   for (mjsElement* e : elements_of(spec, mjOBJ_MESH)) files.insert(mjs_getString(mjs_asMesh(e)->file));
   for (mjsElement* e : elements_of(spec, mjOBJ_HFIELD)) files.insert(mjs_getString(mjs_asHField(e)->file));
-  for (mjsElement* e : elements_of(spec, mjOBJ_TEXTURE)) files.insert(mjs_getString(mjs_asTexture(e)->file));
+  for (mjsElement* e : elements_of(spec, mjOBJ_SKIN)) files.insert(mjs_getString(mjs_asSkin(e)->file));
+  for (mjsElement* e : elements_of(spec, mjOBJ_TEXTURE)) {
+    files.insert(mjs_getString(mjs_asTexture(e)->file));
+    for (const std::string& face : *mjs_asTexture(e)->cubefiles) files.insert(face);
+  }
   files.erase("");
   return files;
 }

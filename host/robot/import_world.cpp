@@ -125,8 +125,12 @@ bool is_of_world(const mjModel* model, int body) {
 void settle_world(mjSpec* spec, const mjModel* m, std::vector<std::string>& changes) {
   bool plane = false, heights = false;
   std::vector<std::pair<mjsElement*, int>> oblong;
-  for (mjsElement* e : elements_of(spec, mjOBJ_GEOM)) {
-    const int g = mjs_getId(e);
+  // Ids are asked for first: where something is taken out, they change.
+  std::vector<std::pair<mjsElement*, int>> geoms;
+  for (mjsElement* e : elements_of(spec, mjOBJ_GEOM)) geoms.emplace_back(e, mjs_getId(e));
+  for (const auto& pair : geoms) {
+    mjsElement* const e = pair.first;
+    const int g = pair.second;
     if (!is_of_world(m, m->geom_bodyid[g]) || !meets_robot(m, g)) continue;
     const auto leave_out = [&](const char* why) {
       changes.push_back(fmt::format("{} is left out: {}", describe(m, g, e), why));

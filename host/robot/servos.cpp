@@ -38,11 +38,12 @@ bool acts_on_joint(const mjsActuator* a) { return a->trntype == mjTRN_JOINT || a
 bool is_motor(const mjsActuator* a) {
   const bool no_bias = a->biastype == mjBIAS_NONE ||
                        (a->biastype == mjBIAS_AFFINE && a->biasprm[0] == 0 && a->biasprm[1] == 0 && a->biasprm[2] == 0);
-  return acts_on_joint(a) && a->dyntype == mjDYN_NONE && a->gaintype == mjGAIN_FIXED && no_bias;
+  return acts_on_joint(a) && a->dyntype == mjDYN_NONE && a->gaintype == mjGAIN_FIXED && no_bias && a->gainprm[0] != 0 &&
+         a->gear[0] != 0;
 }
 
 bool is_position_servo(const mjsActuator* a) {
-  return a->biastype == mjBIAS_AFFINE && a->gainprm[0] > 0 && a->biasprm[1] < 0;
+  return a->biastype == mjBIAS_AFFINE && a->gainprm[0] > 0 && a->biasprm[1] < 0 && a->gear[0] != 0;
 }
 
 /// The torques that an actuator can give its joint.
