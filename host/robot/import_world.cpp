@@ -133,8 +133,13 @@ void settle_world(mjSpec* spec, const mjModel* m, std::vector<std::string>& chan
     const int g = pair.second;
     if (!is_of_world(m, m->geom_bodyid[g]) || !meets_robot(m, g)) continue;
     const auto leave_out = [&](const char* why) {
-      changes.push_back(fmt::format("{} is left out: {}", describe(m, g, e), why));
-      mjs_delete(spec, e);
+      // What a robot with a fixed base stands beside may be its own base: it stays to be seen.
+      const bool gone = moves_freely(m);
+      changes.push_back(
+          fmt::format("{} {}: {}", describe(m, g, e), gone ? "is left out" : "does not meet the robot", why));
+      mjsGeom* geom = mjs_asGeom(e);
+      geom->contype = geom->conaffinity = 0;
+      if (gone) mjs_delete(spec, e);
     };
     const Mat3<double> axes = world_pose_of(m, g).axes;
     switch (m->geom_type[g]) {
