@@ -1,7 +1,7 @@
 # MuJoCo: reads robot descriptions, draws, and is what we are compared with. Its library and headers come from its wheel,
 # which scripts/setup unpacks into .mujoco; the tests' .venv holds the same. Makes the imported target mujoco::mujoco.
 set(STAMPEDE_MUJOCO_ROOT "" CACHE PATH
-    "Folder with mujoco/include/mujoco/mujoco.h and mujoco/libmujoco.so.3.*; empty: .mujoco, else .venv's site-packages")
+    "Folder with mujoco/include/mujoco/mujoco.h and mujoco/libmujoco.so.*; empty: .mujoco, else .venv's site-packages")
 
 set(roots ${STAMPEDE_MUJOCO_ROOT})
 if(NOT STAMPEDE_MUJOCO_ROOT)
@@ -10,7 +10,7 @@ if(NOT STAMPEDE_MUJOCO_ROOT)
 endif()
 set(STAMPEDE_MUJOCO_LIBRARY "")
 foreach(root IN LISTS roots)
-  file(GLOB library ${root}/mujoco/libmujoco.so.3.*)
+  file(GLOB library ${root}/mujoco/libmujoco.so.[34].*)
   if(library AND EXISTS ${root}/mujoco/include/mujoco/mujoco.h)
     list(GET library -1 STAMPEDE_MUJOCO_LIBRARY)
     set(include ${root}/mujoco/include)
@@ -19,7 +19,7 @@ foreach(root IN LISTS roots)
 endforeach()
 if(NOT STAMPEDE_MUJOCO_LIBRARY)
   list(JOIN roots ", " searched)
-  message(FATAL_ERROR "MuJoCo 3 (mujoco/include/mujoco/mujoco.h and mujoco/libmujoco.so.3.*) is not in: ${searched}. "
+  message(FATAL_ERROR "MuJoCo 3 or 4 (mujoco/include/mujoco/mujoco.h and mujoco/libmujoco.so.*) is not in: ${searched}. "
                       "Run scripts/setup, which makes .mujoco, or set STAMPEDE_MUJOCO_ROOT")
 endif()
 

@@ -286,8 +286,8 @@ struct FinishStep {
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
       change.acceleration[i] = (s.v[i] - memory.velocity[i]) * Real(1.0f / c.control_dt);
-      const Real action = (target[i] - of_limbs<Real>(c.default_position[i], lane)) *
-                          (of_limbs<Real>(c.driven[i], lane) * Real(1.0f / c.action_scale));
+      const Real action =
+          (target[i] - of_limbs<Real>(c.default_position[i], lane)) * of_limbs<Real>(c.inverse_action_scale[i], lane);
       change.action[i] = action - memory.action[i];
       memory.action[i] = action;
     }

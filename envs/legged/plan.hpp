@@ -42,17 +42,17 @@ struct LeggedConstants {
   LimbTable<float> diagonal[2];                         ///< 1 and -1 for the two limbs of each diagonal of a quadruped
   LimbTable<float> default_position[kMostJointsALimb];  ///< [rad]
   LimbTable<float> driven[kMostJointsALimb];            ///< 1 or 0
+  LimbTable<float> inverse_action_scale[kMostJointsALimb];  ///< [1/rad]; 0 where nothing drives the joint
   LimbTable<float> position_low[kMostJointsALimb], position_high[kMostJointsALimb];
   float home_height;  ///< of the base's origin [m]
   bool on_ground;     ///< starts are so high that the lowest point touches the ground, which may be a map
   LimbTable<float> lowest_x, lowest_y;  ///< from the base to each limb's lowest point, in the frame of its heading [m]
   LimbTable<float> lowest_above;        ///< which is so much higher than the robot's; 1e6: it has none [m]
   Quat<float> home_orientation;
-  float action_scale;  ///< [rad]
-  float control_dt;    ///< [s]
-  int decimation;      ///< physics steps of a control step
-  int max_steps;       ///< of an episode
-  float weight;        ///< of the robot [N]
+  float control_dt;  ///< [s]
+  int decimation;    ///< physics steps of a control step
+  int max_steps;     ///< of an episode
+  float weight;      ///< of the robot [N]
   float gravity[3];
 
   // Commands.

@@ -10,7 +10,7 @@ namespace {
 
 struct ImportFlags {
   std::string file, out, base;
-  bool force = false;
+  bool force = false, servos = false;
 };
 
 Outcome run(const CommonFlags& common, const ImportFlags& flags) {
@@ -22,6 +22,7 @@ Outcome run(const CommonFlags& common, const ImportFlags& flags) {
   } else if (!flags.base.empty()) {
     throw Error("--base " + flags.base + " is unknown; it must be free or fixed");
   }
+  options.servos_for_motors = flags.servos;
   Outcome outcome;
   name_device(common, outcome);
   refuse_to_overwrite("--out", flags.out, flags.force);
@@ -43,6 +44,7 @@ void add_import(CLI::App& app, Chosen& chosen) {
   command->add_option("FILE", flags->file, "description: .urdf or .xml")->required();
   command->add_option("--out", flags->out, "file to write: MJCF")->required();
   command->add_option("--base", flags->base, "free or fixed (as the file says; a URDF of two limbs or more is free)");
+  command->add_flag("--servos", flags->servos, "turn torque motors into position servos, clipped at their range");
   command->add_flag("--force", flags->force, "overwrite the file");
 }
 

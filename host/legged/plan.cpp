@@ -34,13 +34,6 @@ int index_of_when(const std::string& name) {
   return 0;
 }
 
-/// Whether a name is what a pattern says; * stands for any letters.
-bool matches(const char* pattern, const char* name) {
-  if (*pattern == '*') return matches(pattern + 1, name) || (*name != '\0' && matches(pattern, name + 1));
-  if (*pattern != *name) return false;
-  return *pattern == '\0' || matches(pattern + 1, name + 1);
-}
-
 /// The ground to be made; none for a level plane.
 std::optional<TerrainSettings> terrain_of(const LeggedSettings& settings) {
   const GroundSettings& from = settings.terrain;
@@ -109,10 +102,15 @@ class Planner {
     if (robot().limbs < 2) fail("the robot '" + robot().name + "' has one limb; two or more would be right");
     if (robot().nu < 1) fail("the robot '" + robot().name + "' has no actuators; position servos would be right");
     for (const RobotJoint& info : robot().joint_info) {
-      if (info.actuator >= 0 && !(joint_of(info).servo > 0)) {
-        fail("joint '" + info.name + "' is not driven by a position servo; <position joint=\"" + info.name +
+      if (info.actuator < 0 || joint_of(info).servo > 0) continue;
+      if (joint_of(info).velocity_gain < 0) {
+        fail("joint '" + info.name + "' is driven by a velocity servo, as wheels are; <position joint=\"" + info.name +
              "\" .../> would be right");
       }
+      fail("joint '" + info.name +
+           "' is driven by a torque motor; control.stiffness and control.damping make a position servo of it, and so "
+           "does "
+           "`stampede import --servos`");
     }
     const std::size_t given = settings_.control.pose.size();
     if (given != 0 && given != robot().joint_info.size()) {
@@ -172,6 +170,14 @@ class Planner {
       c_.first_limb.value[lane] = limb == 0 ? 0 : -1;
       c_.limb_bit.value[lane] = there ? static_cast<float>(1 << limb) : 0.0f;
     });
+    for (const RobotJoint& info : robot().joint_info) {
+      if (info.actuator >= 0) plan_->info.action_names.push_back(info.name);
+    }
+    try {
+      plan_->action_scale = settings_.control.action_scale.of(plan_->info.action_names, "control.action_scale");
+    } catch (const Error& error) {
+      fail(error.what());
+    }
     int ordinal = 0;
     const std::vector<double> positions = pose();
     for (const RobotJoint& info : robot().joint_info) {
@@ -184,19 +190,19 @@ class Planner {
         c_.action_place[info.place].value[lane] = action;
         c_.default_position[info.place].value[lane] = static_cast<float>(home);
         c_.driven[info.place].value[lane] = action >= 0 ? 1.0f : 0.0f;
+        c_.inverse_action_scale[info.place].value[lane] =
+            action >= 0 ? 1.0f / plan_->action_scale[static_cast<std::size_t>(action)] : 0.0f;
         c_.position_low[info.place].value[lane] = static_cast<float>(std::max(joint.low, -1e30));
         c_.position_high[info.place].value[lane] = static_cast<float>(std::min(joint.high, 1e30));
       });
       ++ordinal;
       if (action < 0) continue;
       plan_->action_centre.push_back(static_cast<float>(home));
-      plan_->action_scale.push_back(settings_.control.action_scale);
       const auto turn = static_cast<float>(2 * kPi);
       plan_->action_low.push_back(joint.low > -kFar ? static_cast<float>(joint.low) - kBeyondLimit
                                                     : static_cast<float>(home) - turn);
       plan_->action_high.push_back(joint.high < kFar ? static_cast<float>(joint.high) + kBeyondLimit
                                                      : static_cast<float>(home) + turn);
-      plan_->info.action_names.push_back(info.name);
     }
     c_.actions = static_cast<int>(plan_->action_centre.size());
     action_names_ = plan_->info.action_names;
@@ -207,7 +213,6 @@ class Planner {
     const RobotModel& r = robot();
     c_.home_orientation = {static_cast<float>(r.home_qpos[3]), static_cast<float>(r.home_qpos[4]),
                            static_cast<float>(r.home_qpos[5]), static_cast<float>(r.home_qpos[6])};
-    c_.action_scale = control.action_scale;
     c_.control_dt = control.timestep * static_cast<float>(control.decimation);
     c_.decimation = control.decimation;
     c_.max_steps = std::max(1, static_cast<int>(std::lround(control.episode / c_.control_dt)));
@@ -320,11 +325,31 @@ class Planner {
   void place_mirror() {
     try {
       const RobotMirror mirror = find_mirror(compiled_, pose());
+      check_images(mirror);
       plan_->policy_mirror = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
       if (c_.critic_size > 0) plan_->critic_mirror = mirror_of(c_.critic, c_.critic_terms, c_, robot(), mirror);
       plan_->action_mirror = mirror_of_actions(c_, robot(), mirror);
     } catch (const Error& error) {
       fail(error.what());
+    }
+  }
+
+  /// Throws where a joint and its image are driven otherwise: the image of an action would be none.
+  void check_images(const RobotMirror& mirror) const {
+    std::vector<float> scale;
+    std::size_t action = 0;
+    for (const RobotJoint& info : robot().joint_info) {
+      scale.push_back(info.actuator >= 0 ? plan_->action_scale[action++] : 0.0f);
+    }
+    for (std::size_t i = 0; i < scale.size(); ++i) {
+      const auto image = static_cast<std::size_t>(mirror.joint[i]);
+      const RobotJoint &a = robot().joint_info[i], &b = robot().joint_info[image];
+      const JointModel<double>&x = joint_of(a), &y = joint_of(b);
+      if (scale[i] == scale[image] && x.servo == y.servo && x.velocity_gain == y.velocity_gain) continue;
+      throw Error(
+          fmt::format("symmetry.mirror: joints '{}' and '{}' are images of each other with different stiffness, "
+                      "damping or action scale",
+                      a.name, b.name));
     }
   }
 
@@ -482,8 +507,9 @@ class Planner {
     }
     if (info.per == Per::kJoint) {
       for (const std::string& pattern : from.joints) {
-        const bool known = std::any_of(action_names_.begin(), action_names_.end(),
-                                       [&](const std::string& name) { return matches(pattern.c_str(), name.c_str()); });
+        const bool known = std::any_of(action_names_.begin(), action_names_.end(), [&](const std::string& name) {
+          return matches_pattern(pattern.c_str(), name.c_str());
+        });
         if (!known) {
           fail(fmt::format("{}.joints: the robot '{}' has no driven joint '{}'; {}", key, robot().name, pattern,
                            suggestion(pattern, action_names_)));
@@ -492,7 +518,7 @@ class Planner {
       for (const RobotJoint& joint : robot().joint_info) {
         const bool chosen =
             from.joints.empty() || std::any_of(from.joints.begin(), from.joints.end(), [&](const std::string& pattern) {
-              return matches(pattern.c_str(), joint.name.c_str());
+              return matches_pattern(pattern.c_str(), joint.name.c_str());
             });
         if (joint.actuator < 0 || !chosen) continue;
         for_lanes([&](int lane, int limb) {
@@ -561,10 +587,9 @@ LoadOptions legged_load_options(const LeggedSettings& settings) {
   options.base = BaseChoice::kFree;
   options.timestep = static_cast<double>(settings.control.timestep);
   options.feet = settings.control.feet;
-  if (settings.control.stiffness > 0) {
-    options.servo =
-        ServoGains{static_cast<double>(settings.control.stiffness), static_cast<double>(settings.control.damping),
-                   static_cast<double>(settings.control.torque_limit)};
+  const ControlSettings& control = settings.control;
+  if (control.stiffness.any_above_zero()) {
+    options.servo = ServoGains{control.stiffness, control.damping, control.torque_limit};
   }
   return options;
 }

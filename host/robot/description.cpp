@@ -9,6 +9,7 @@
 
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
+#include "host/robot/urdf_text.hpp"
 
 namespace stampede {
 namespace {
@@ -84,7 +85,10 @@ Description parse_description(const std::filesystem::path& file) {
   description.visuals = description.urdf && text.find("<visual") != std::string::npos;
   char message[1000] = "";
   not_a_number = false;
-  description.spec.reset(mj_parseXML(file.c_str(), nullptr, message, sizeof message));
+  const std::string settled = description.urdf ? with_single_materials(text, description.changes) : text;
+  // From the file where that is possible: it is what includes are relative to, which a URDF does not have.
+  description.spec.reset(settled == text ? mj_parseXML(file.c_str(), nullptr, message, sizeof message)
+                                         : mj_parseXMLString(settled.c_str(), nullptr, message, sizeof message));
   if (!description.spec) {
     throw Error(fmt::format("{}: cannot be read as a robot's description: {}", file.string(), one_line(message)));
   }
@@ -117,6 +121,10 @@ std::string label_of(mjsElement* element) {
   const std::string kind = mju_type2Str(element->elemtype);
   const std::string name = mjs_getString(mjs_getName(element));
   if (!name.empty()) return fmt::format("{} '{}'", kind, name);
+  if (element->elemtype == mjOBJ_ACTUATOR) {
+    const std::string target = mjs_getString(mjs_asActuator(element)->target);
+    return target.empty() ? kind : fmt::format("{} of '{}'", kind, target);
+  }
   mjsBody* body = element->elemtype == mjOBJ_BODY ? nullptr : mjs_getParent(element);
   return body == nullptr ? kind : fmt::format("{} of body '{}'", kind, mjs_getString(mjs_getName(body->element)));
 }

@@ -20,7 +20,8 @@ struct Description {
   SpecHandle spec;
   std::filesystem::path file;
   bool urdf = false;
-  bool visuals = false;  ///< a URDF with shapes that are only looked at, which MuJoCo leaves out
+  bool visuals = false;              ///< a URDF with shapes that are only looked at, which MuJoCo leaves out
+  std::vector<std::string> changes;  ///< what was read otherwise than the file says, one line each
 };
 
 /// Parses an MJCF or URDF file. Throws Error.
@@ -36,9 +37,9 @@ std::string label_of(mjsElement* element);
 /// Whether a geom meets anything at all.
 inline bool collides(const mjsGeom* geom) { return geom->contype != 0 || geom->conaffinity != 0; }
 
-/// Finds meshes and textures, `package://` and `file://` paths included, and takes out what is only looked at and not
-/// there. Colliding meshes that are not there are an Error, or where `leave_out` is set are taken out too. One line in
-/// `changes` for each.
+/// Finds meshes and textures, `package://` and `file://` paths included, and takes out what is only looked at and not there
+/// or not readable. Colliding meshes like that are an Error, or where `leave_out` is set are taken out too. One line in
+/// `changes` for each. Paths of what stays are absolute then.
 void settle_assets(Description& description, bool leave_out, std::vector<std::string>& changes);
 
 /// Lets the base move freely or not: adds or removes the free joint, and the pose in keyframes. A description without

@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
 #include "host/robot/find_robot.hpp"
 #include "host/robot/fit.hpp"
+#include "host/robot/import_world.hpp"
+#include "host/robot/servos.hpp"
 #include "host/robot/shapes.hpp"
 #include "host/robot/urdf.hpp"
 
@@ -23,16 +26,21 @@ class Import {
       : description_(description), spec_(description.spec.get()), options_(options) {}
 
   std::vector<std::string> run() {
+    changes_ = std::move(description_.changes);
     if (description_.urdf) prepare_urdf();
     settle_assets(description_, true, changes_);
     choose_base();
     plain_options();
     ModelHandle model = compile_description(spec_, description_.file);
     fit_shapes(spec_, model.get(), changes_);
+    model = compile_description(spec_, description_.file);
+    settle_world(spec_, model.get(), changes_);
+    model = compile_description(spec_, description_.file);  // some of the world may be gone
     touch_only_the_ground(model.get());
     fuse();
     model = compile_description(spec_, description_.file);
-    if (model->nactuator == 0) add_servos(model.get());
+    if (model->nactuator == 0) add_servos(spec_, model.get(), changes_);
+    if (options_.servos_for_motors) turn_motors_into_servos(spec_, model.get(), changes_);
     if (added_ground_ || model->nkey == 0) add_home();
     refuse_what_stands_on_nothing();
     return std::move(changes_);
@@ -41,7 +49,8 @@ class Import {
  private:
   void prepare_urdf() {
     spec_->compiler.fusestatic = 0;  // in its time
-    settle_inertias(description_);
+    settle_inertias(description_, changes_);
+    name_shapes(spec_);
     if (description_.visuals) changes_.push_back("visual shapes are left out");
     if (!options_.timestep) {
       spec_->option.timestep = 0.002;
@@ -84,9 +93,7 @@ class Import {
       const mjsGeom* geom = mjs_asGeom(e);
       const mjsBody* body = mjs_getParent(e);
       if (!collides(geom)) continue;
-      const bool of_world = mjs_getId(body->element) == 0;
-      const bool flat = geom->type == mjGEOM_PLANE || geom->type == mjGEOM_HFIELD || geom->type == mjGEOM_BOX;
-      if (of_world && flat) ground.push_back(e);
+      if (is_of_world(model, mjs_getId(body->element))) ground.push_back(e);
       if (model->body_weldid[mjs_getId(body->element)] != 0) robot.push_back(e);
     }
     const auto meets = [](mjsElement* a, mjsElement* b) {
@@ -122,8 +129,7 @@ class Import {
       for (mjsElement* g : ground) mjs_asGeom(g)->contype = 1;
       for (mjsElement* g : touching) mjs_asGeom(g)->conaffinity = 1;
     }
-    const bool floating =
-        std::any_of(model->jnt_type, model->jnt_type + model->njnt, [](int t) { return t == mjJNT_FREE; });
+    const bool floating = moves_freely(model);
     if (!ground.empty() || (!floating && touching.empty())) return;
     // A robot that is fixed in the world stands there already: no plane is put through it.
     if (!floating) return;
@@ -144,38 +150,6 @@ class Import {
           fmt::format("{}: bodies cannot be fused: {}", description_.file.string(), one_line(mjs_getError(spec_))));
     }
     if (fused > 0) changes_.push_back(fmt::format("bodies without joints are fused with their parents: {}", fused));
-  }
-
-  void add_servos(const mjModel* model) {
-    const double mass = model->body_subtreemass[0];
-    int servos = 0;
-    for (mjsElement* e : elements_of(spec_, mjOBJ_JOINT)) {
-      mjsJoint* joint = mjs_asJoint(e);
-      if (joint->type != mjJNT_HINGE && joint->type != mjJNT_SLIDE) continue;
-      double effort = std::min(std::abs(joint->actfrcrange[0]), std::abs(joint->actfrcrange[1]));
-      if (!(effort > 0)) {
-        // As much as holds the robot's weight a tenth of a metre away.
-        effort = std::max(mass, 1e-3) * 9.81 * (joint->type == mjJNT_HINGE ? 0.1 : 1.0);
-        changes_.push_back(
-            fmt::format("{} has no effort: {:.3g} is taken, from the robot's weight", label_of(e), effort));
-      }
-      mjsActuator* servo = mjs_addActuator(spec_, nullptr);
-      double damping = effort / 40;
-      mjs_setToPosition(servo, effort, &damping, nullptr, nullptr, 0);
-      servo->trntype = mjTRN_JOINT;
-      std::string name = mjs_getString(mjs_getName(e));
-      if (name.empty()) {
-        name = fmt::format("joint_{}", servos);
-        mjs_setName(e, name.c_str());
-      }
-      mjs_setString(servo->target, name.c_str());
-      mjs_setName(servo->element, name.c_str());
-      servo->forcelimited = mjLIMITED_TRUE;
-      servo->forcerange[0] = -effort;
-      servo->forcerange[1] = effort;
-      ++servos;
-    }
-    changes_.push_back(fmt::format("position servos drive the joints: {} (kp = effort per rad, kd = kp / 40)", servos));
   }
 
   /// A keyframe with the joints where they are, in their ranges, and the lowest point on the ground.
@@ -240,6 +214,48 @@ void write_all_digits() {
   }
 }
 
+/// The files that a description reads, by absolute paths.
+std::set<std::string> asset_files(mjSpec* spec) {
+  std::set<std::string> files;
+  for (mjsElement* e : elements_of(spec, mjOBJ_MESH)) files.insert(mjs_getString(mjs_asMesh(e)->file));
+  for (mjsElement* e : elements_of(spec, mjOBJ_HFIELD)) files.insert(mjs_getString(mjs_asHField(e)->file));
+  for (mjsElement* e : elements_of(spec, mjOBJ_SKIN)) files.insert(mjs_getString(mjs_asSkin(e)->file));
+  for (mjsElement* e : elements_of(spec, mjOBJ_TEXTURE)) {
+    files.insert(mjs_getString(mjs_asTexture(e)->file));
+    for (const std::string& face : *mjs_asTexture(e)->cubefiles) files.insert(face);
+  }
+  files.erase("");
+  return files;
+}
+
+/// Names files from the folder of `out` on, so that it may be moved together with them.
+std::string with_relative_paths(std::string xml, const std::set<std::string>& files, const std::filesystem::path& out) {
+  namespace fs = std::filesystem;
+  // As an attribute's value has it.
+  const auto quoted = [](const std::string& text) {
+    std::string escaped = "\"";
+    for (const char c : text) {
+      const char* entity = c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : nullptr;
+      if (entity != nullptr) {
+        escaped += entity;
+      } else {
+        escaped += c;
+      }
+    }
+    return escaped + "\"";
+  };
+  std::error_code code;
+  const fs::path folder = fs::weakly_canonical(fs::absolute(out, code), code).parent_path();
+  for (const std::string& file : files) {
+    const std::string from = quoted(file);
+    const std::string to = quoted(fs::weakly_canonical(file, code).lexically_relative(folder).string());
+    for (std::size_t at = xml.find(from); at != std::string::npos; at = xml.find(from, at + to.size())) {
+      xml.replace(at, from.size(), to);
+    }
+  }
+  return xml;
+}
+
 }  // namespace
 
 Imported import_description(Description description, const LoadOptions& options) {
@@ -252,12 +268,8 @@ std::vector<std::string> import_robot(const std::filesystem::path& file, const s
   Imported imported = import_description(parse_description(find_robot(file.string())), options);
   mjSpec* spec = imported.spec.get();
   if (options.timestep) spec->option.timestep = *options.timestep;
-  // Meshes have absolute paths by now; textures and heightfields are found from anywhere too.
-  std::error_code code;
-  const std::filesystem::path folder = std::filesystem::absolute(file, code).parent_path();
-  for (mjString* directory : {spec->compiler.meshdir, spec->compiler.texturedir}) {
-    mjs_setString(directory, (folder / mjs_getString(directory)).c_str());
-  }
+  // The paths of assets are absolute by now.
+  for (mjString* directory : {spec->compiler.meshdir, spec->compiler.texturedir}) mjs_setString(directory, "");
   spec->compiler.saveinertial = spec->compiler.savecompiled = spec->compiler.savecanonical = 1;
   spec->compiler.fusestatic = 0;
   const ModelHandle model = compile_description(spec, file);
@@ -271,7 +283,7 @@ std::vector<std::string> import_robot(const std::filesystem::path& file, const s
   }
   if (length != 0) throw Error(fmt::format("{}: cannot be written as MJCF: {}", file.string(), one_line(message)));
   xml.resize(xml.find('\0') == std::string::npos ? xml.size() : xml.find('\0'));
-  write_file(out, xml);
+  write_file(out, with_relative_paths(std::move(xml), asset_files(spec), out));
   return imported.changes;
 }
 

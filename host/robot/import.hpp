@@ -13,12 +13,12 @@ struct Imported {
 };
 
 /// Bodies without joints are fused, colliding meshes and ellipsoids become spheres, capsules or boxes or are left out,
-/// condim is 3 at most, the robot touches only the ground. What has no ground gets a plane and a pose with its lowest point
-/// on it; what has no actuators gets position servos: kp = effort per rad, kd = kp / 40, clipped at effort. Throws Error
-/// where that is not enough, and where a free robot is left with nothing to stand on.
+/// condim is 3 at most, the robot touches only the ground, which is made of what is simulated (import_world.hpp). What has
+/// no ground gets a plane and a pose with its lowest point on it; what has no actuators gets servos (servos.hpp). Throws
+/// Error where that is not enough, and where a free robot is left with nothing to stand on.
 Imported import_description(Description description, const LoadOptions& options);
 
-/// Imports `file` and writes it to `out`. Returns the changes.
+/// Imports `file` and writes it to `out`, with paths relative to `out`. Returns the changes.
 std::vector<std::string> import_robot(const std::filesystem::path& file, const std::filesystem::path& out,
                                       const LoadOptions& options);
 

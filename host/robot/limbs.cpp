@@ -22,8 +22,20 @@ std::string first_joint_name(const mjModel* m, int body) { return name_of(m, mjO
 
 std::string name_of(const mjModel* model, mjtObj kind, int id) {
   const char* name = mj_id2name(model, kind, id);
-  if (name == nullptr || name[0] == '\0') return fmt::format("{} {}", word_for(kind), id);
-  return fmt::format("{} '{}'", word_for(kind), name);
+  if (name != nullptr && name[0] != '\0') return fmt::format("{} '{}'", word_for(kind), name);
+  // What has no name is called by that of what it belongs to.
+  mjtObj owner = mjOBJ_BODY;
+  int of = -1;
+  if (kind == mjOBJ_GEOM) of = model->geom_bodyid[id];
+  if (kind == mjOBJ_JOINT) of = model->jnt_bodyid[id];
+  if (kind == mjOBJ_ACTUATOR || kind == mjOBJ_EQUALITY) {
+    owner = mjOBJ_JOINT;
+    if (kind == mjOBJ_ACTUATOR && model->actuator_trntype[id] == mjTRN_JOINT) of = model->actuator_trnid[2 * id];
+    if (kind == mjOBJ_EQUALITY && model->eq_type[id] == mjEQ_JOINT) of = model->eq_obj1id[id];
+  }
+  const char* known = of < 0 ? nullptr : mj_id2name(model, owner, of);
+  if (known == nullptr || known[0] == '\0') return fmt::format("{} {}", word_for(kind), id);
+  return fmt::format("{} {} of {} '{}'", word_for(kind), id, word_for(owner), known);
 }
 
 std::string plain_name(const mjModel* model, mjtObj kind, int id) {

@@ -27,7 +27,7 @@ struct Limbs {
   std::vector<Pose> pose;               ///< [body] in the base's frame, at qpos0
 };
 
-/// "joint 'knee'", or "joint 3" where it has no name.
+/// "joint 'knee'", or "joint 3 of body 'shank'" where it has no name.
 std::string name_of(const mjModel* model, mjtObj kind, int id);
 /// "knee", or "joint 3".
 std::string plain_name(const mjModel* model, mjtObj kind, int id);

@@ -14,30 +14,11 @@
 #include "host/robot/find_robot.hpp"
 #include "host/robot/import.hpp"
 #include "host/robot/refusals.hpp"
+#include "host/robot/servos.hpp"
 #include "host/robot/shapes.hpp"
 
 namespace stampede {
 namespace {
-
-/// Makes every actuator a position servo with these gains.
-void set_servos(mjSpec* spec, const ServoGains& gains, const std::string& file) {
-  for (mjsElement* element : elements_of(spec, mjOBJ_ACTUATOR)) {
-    mjsActuator* actuator = mjs_asActuator(element);
-    const bool servo = actuator->biastype == mjBIAS_AFFINE && actuator->gainprm[0] > 0 && actuator->biasprm[1] < 0;
-    if (!servo) {
-      throw Error(fmt::format("{}: {} is no position servo; <position joint=\"...\"/> would be right", file,
-                              label_of(element)));
-    }
-    actuator->gainprm[0] = gains.stiffness;
-    actuator->biasprm[0] = 0;
-    actuator->biasprm[1] = -gains.stiffness;
-    actuator->biasprm[2] = -gains.damping;
-    if (gains.torque_limit <= 0) continue;
-    actuator->forcelimited = mjLIMITED_TRUE;
-    actuator->forcerange[0] = -gains.torque_limit;
-    actuator->forcerange[1] = gains.torque_limit;
-  }
-}
 
 /// Throws where a foot is no geom of the robot.
 void check_feet(const mjModel* m, const std::vector<std::string>& feet, const std::string& file) {
@@ -84,7 +65,7 @@ CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& opt
   const auto compile = [&](mjSpec* spec, std::vector<std::string> notes) {
     std::optional<Terrain> terrain;
     if (options.terrain) put_into(spec, terrain.emplace(make_terrain(*options.terrain)));
-    if (options.servo) set_servos(spec, *options.servo, file.string());
+    if (options.servo) set_servos(spec, *options.servo, file, notes);
     CompiledRobot compiled = compile_robot(spec, file, options, std::move(notes));
     compiled.terrain = std::move(terrain);
     return compiled;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "host/robot/by_joint.hpp"
 #include "host/robot/mujoco_handles.hpp"
 #include "host/robot/robot_model.hpp"
 #include "host/terrain/terrain.hpp"
@@ -20,9 +21,9 @@ enum class BaseChoice { kAuto, kFree, kFixed };
 
 /// Position servos: torque = clip(stiffness (target - q) - damping v, +-torque_limit).
 struct ServoGains {
-  double stiffness = 0;     ///< [N m/rad]
-  double damping = 0;       ///< [N m s/rad]
-  double torque_limit = 0;  ///< [N m]; 0: the file's
+  ByJoint stiffness;     ///< [N m/rad]; 0: the file's servo
+  ByJoint damping;       ///< [N m s/rad]
+  ByJoint torque_limit;  ///< [N m]; 0: the file's
 };
 
 struct LoadOptions {
@@ -30,7 +31,8 @@ struct LoadOptions {
   std::optional<double> timestep;          ///< instead of the file's [s]
   std::optional<TerrainSettings> terrain;  ///< ground to be made, instead of the file's
   std::vector<std::string> feet;           ///< geoms that the limbs stand on; none: all of each limb's last link
-  std::optional<ServoGains> servo;         ///< of all joints, instead of the file's
+  std::optional<ServoGains> servo;         ///< instead of the file's servos and torque motors
+  bool servos_for_motors = false;          ///< import: position servos in place of the file's torque motors
 };
 
 /// A robot, and MuJoCo's model of it: the same numbers, for comparisons and pictures.

@@ -1,6 +1,7 @@
 #pragma once
 /// \file Poses of frames in frames, in double, and MuJoCo's arrays as vectors and rotations.
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/physics/spatial.hpp"
@@ -41,6 +42,16 @@ inline Quat<double> quaternion_at(const double* q) {
 }
 inline Pose pose_at(const double* position, const double* quaternion) {
   return {vector_at(position), quaternion_at(quaternion).matrix()};
+}
+
+/// Whether a frame's axes lie along the outer one's, in whichever order.
+inline bool along_axes(const Mat3<double>& m) {
+  for (const double largest : {std::max({std::abs(m.x.x), std::abs(m.y.x), std::abs(m.z.x)}),
+                               std::max({std::abs(m.x.y), std::abs(m.y.y), std::abs(m.z.y)}),
+                               std::max({std::abs(m.x.z), std::abs(m.y.z), std::abs(m.z.z)})}) {
+    if (!(largest > 1 - 1e-9)) return false;
+  }
+  return true;
 }
 
 /// A right-handed frame whose z axis is the unit vector `z`.

@@ -34,6 +34,11 @@ class Refusals {
     if ((option.enableflags & mjENBL_DIAGEXACT) != 0) {
       refuse("option flag diagexact=\"enable\" is not simulated; disable would be right");
     }
+#if mjVERSION_HEADER >= 4000000
+    if ((option.enableflags & mjENBL_SPECULATIVE) != 0) {
+      refuse("option flag speculative=\"enable\" is not simulated; disable would be right");
+    }
+#endif
     if (!(option.impratio > 0))
       refuse(fmt::format("option impratio={} is not above 0; 1 would be right", option.impratio));
   }
@@ -94,6 +99,9 @@ class Refusals {
           refuse(joint + " has a nonlinear spring or damper; one number for each would be right");
         }
       }
+#if mjVERSION_HEADER >= 4000000
+      if (m_->jnt_springyield[j] != 0) refuse(joint + " has a spring that yields; springyield of 0 would be right");
+#endif
       if (m_->jnt_type[j] != mjJNT_FREE) continue;
       const std::pair<const char*, double> wrong[] = {{"damping", m_->dof_damping[v]},
                                                       {"frictionloss", m_->dof_frictionloss[v]},

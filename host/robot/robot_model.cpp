@@ -19,8 +19,10 @@ RobotSize fitting_size(int limbs, int joints) {
   for (const RobotSize size : kRobotSizes) {
     sizes += fmt::format("{}{} x {}", sizes.empty() ? "" : ", ", size.limbs, size.joints);
   }
-  throw Error(fmt::format("a robot of {} limbs of up to {} joints is too large; limbs x joints compiled in are {}",
-                          limbs, joints, sizes));
+  throw Error(
+      fmt::format("a robot of {} limbs of up to {} joints is too large; limbs x joints compiled in are {}, and "
+                  "docs/physics.md says how to build another",
+                  limbs, joints, sizes));
 }
 
 JointModel<double> absent_joint() {

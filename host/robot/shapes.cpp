@@ -37,29 +37,6 @@ bool excluded(const mjModel* m, int a, int b) {
   return false;
 }
 
-const char* type_name(int type) {
-  switch (type) {
-    case mjGEOM_PLANE:
-      return "plane";
-    case mjGEOM_HFIELD:
-      return "heightfield";
-    case mjGEOM_SPHERE:
-      return "sphere";
-    case mjGEOM_CAPSULE:
-      return "capsule";
-    case mjGEOM_ELLIPSOID:
-      return "ellipsoid";
-    case mjGEOM_CYLINDER:
-      return "cylinder";
-    case mjGEOM_BOX:
-      return "box";
-    case mjGEOM_MESH:
-      return "mesh";
-    default:
-      return "shape";
-  }
-}
-
 class Shapes {
  public:
   Shapes(const ModelSource& source, RobotModel& robot) : source_(source), m_(source.model), robot_(robot) {}
@@ -94,11 +71,9 @@ class Shapes {
         touches = !static_geom(other) && masks_match(m_, g, other) && !excluded(m_, g, other);
       }
       if (!touches) continue;
-      // Shapes of a fixed base are the robot's own.
-      if (m_->geom_bodyid[g] != 0 && m_->geom_type[g] != mjGEOM_PLANE) {
-        own_base_ = true;
-        continue;
-      }
+      // Shapes of a fixed base are the robot's own; where the base moves, bodies that stand still are the world's.
+      const bool own = !robot_.options.floating && m_->geom_bodyid[g] != 0;
+      if (own && m_->geom_type[g] != mjGEOM_PLANE) continue;
       switch (m_->geom_type[g]) {
         case mjGEOM_PLANE:
           add_plane(g);
@@ -112,8 +87,8 @@ class Shapes {
         default:
           refuse(g,
                  fmt::format("is a {} of the world that the robot can touch; the ground is a plane, a heightfield or "
-                             "boxes",
-                             type_name(m_->geom_type[g])));
+                             "boxes, and `stampede import` leaves others out",
+                             shape_word(m_->geom_type[g])));
       }
       ground_.push_back(g);
     }
@@ -126,17 +101,9 @@ class Shapes {
     if (robot_.plane.present) {
       refuse(g, fmt::format("is a second plane, beside {}; the ground is one plane", name_of(m_, mjOBJ_GEOM, plane_)));
     }
-    const Pose pose = world_pose(g);
+    const Pose pose = world_pose_of(m_, g);
     plane_ = g;
     robot_.plane = {true, pose.origin, pose.axes.z};
-  }
-
-  Pose world_pose(int g) const {
-    Pose pose = pose_at(m_->geom_pos + 3 * g, m_->geom_quat + 4 * g);
-    for (int body = m_->geom_bodyid[g]; body != 0; body = m_->body_parentid[body]) {
-      pose = pose_at(m_->body_pos + 3 * body, m_->body_quat + 4 * body) * pose;
-    }
-    return pose;
   }
 
   GroundMap& map() {
@@ -150,18 +117,22 @@ class Shapes {
              fmt::format("is a second heightfield, beside {}; the ground has one", name_of(m_, mjOBJ_GEOM, heights_)));
     }
     heights_ = g;
-    const Pose pose = world_pose(g);
+    const Pose pose = world_pose_of(m_, g);
     const int field = m_->geom_dataid[g];
     const double* size = m_->hfield_size + 4 * field;
     GroundMap& map = this->map();
     map.rows = m_->hfield_nrow[field], map.columns = m_->hfield_ncol[field];
     if (!(pose.axes.z.z > 1 - 1e-9 && pose.axes.x.x > 1 - 1e-9)) {
-      refuse(g, "is a heightfield that is turned; one along the world's axes would be right");
+      refuse(g,
+             "is a heightfield that is turned; one along the world's axes would be right, and `stampede import` leaves "
+             "others out");
     }
     const double along_x = 2 * size[0] / (map.columns - 1), along_y = 2 * size[1] / (map.rows - 1);
     if (!(std::abs(along_x - along_y) <= 1e-6 * along_x)) {
-      refuse(g, fmt::format("is a heightfield with cells of {:.4g} x {:.4g} m; square cells would be right", along_x,
-                            along_y));
+      refuse(g,
+             fmt::format("is a heightfield with cells of {:.4g} x {:.4g} m; square cells would be right, and `stampede "
+                         "import` makes them",
+                         along_x, along_y));
     }
     map.spacing = along_x;
     map.origin_x = pose.origin.x - size[0], map.origin_y = pose.origin.y - size[1];
@@ -173,18 +144,19 @@ class Shapes {
 
   /// A box along the world's axes; turned by quarters it is so, too.
   void add_box(int g) {
-    const Pose pose = world_pose(g);
+    const Pose pose = world_pose_of(m_, g);
     const double* size = m_->geom_size + 3 * g;
     const double x[3] = {pose.axes.x.x, pose.axes.x.y, pose.axes.x.z},
                  y[3] = {pose.axes.y.x, pose.axes.y.y, pose.axes.y.z},
                  z[3] = {pose.axes.z.x, pose.axes.z.y, pose.axes.z.z},
                  at[3] = {pose.origin.x, pose.origin.y, pose.origin.z};
+    if (!along_axes(pose.axes)) {
+      refuse(g,
+             "is a box of the world that is turned; boxes along the world's axes are simulated, and `stampede import` "
+             "leaves others out");
+    }
     TerrainBox box{};
     for (int k = 0; k < 3; ++k) {
-      // Of each row of the rotation, one entry is 1 or -1.
-      if (!(std::max({std::abs(x[k]), std::abs(y[k]), std::abs(z[k])}) > 1 - 1e-9)) {
-        refuse(g, "is a box of the world that is turned; boxes along the world's axes are simulated");
-      }
       box.centre[k] = static_cast<float>(at[k]);
       box.half[k] = static_cast<float>(std::round(std::abs(x[k])) * size[0] + std::round(std::abs(y[k])) * size[1] +
                                        std::round(std::abs(z[k])) * size[2]);
@@ -291,7 +263,7 @@ class Shapes {
       refuse(g,
              fmt::format("is a {} that touches the ground; spheres, capsules, boxes and cylinders are simulated, and "
                          "`stampede import` fits one",
-                         type_name(type)));
+                         shape_word(type)));
     }
     const ContactModel<double> contact = combined(g, grounds.front());
     for (const int ground : grounds) {
@@ -448,10 +420,41 @@ class Shapes {
   std::shared_ptr<GroundMap> map_;
   int plane_ = -1, heights_ = -1, condim_ = 0, stiffest_ = -1;
   double longest_step_ = 1e30;
-  bool own_base_ = false, softened_ = false;
+  bool softened_ = false;
 };
 
 }  // namespace
+
+const char* shape_word(int type) {
+  switch (type) {
+    case mjGEOM_PLANE:
+      return "plane";
+    case mjGEOM_HFIELD:
+      return "heightfield";
+    case mjGEOM_SPHERE:
+      return "sphere";
+    case mjGEOM_CAPSULE:
+      return "capsule";
+    case mjGEOM_ELLIPSOID:
+      return "ellipsoid";
+    case mjGEOM_CYLINDER:
+      return "cylinder";
+    case mjGEOM_BOX:
+      return "box";
+    case mjGEOM_MESH:
+      return "mesh";
+    default:
+      return "shape";
+  }
+}
+
+Pose world_pose_of(const mjModel* m, int geom) {
+  Pose pose = pose_at(m->geom_pos + 3 * geom, m->geom_quat + 4 * geom);
+  for (int body = m->geom_bodyid[geom]; body != 0; body = m->body_parentid[body]) {
+    pose = pose_at(m->body_pos + 3 * body, m->body_quat + 4 * body) * pose;
+  }
+  return pose;
+}
 
 void read_shapes(const ModelSource& source, RobotModel& robot) { Shapes(source, robot).read(); }
 

@@ -8,6 +8,11 @@ namespace stampede {
 /// Fills the robot's plane, candidates and their kinds; needs the joints. Throws Error naming the geom at fault.
 void read_shapes(const ModelSource& source, RobotModel& robot);
 
+/// A geom type as people call it: "box".
+const char* shape_word(int type);
+/// Where a geom is that does not move.
+Pose world_pose_of(const mjModel* model, int geom);
+
 /// Contacts that a lane has at the same time in a few thousand poses: any orientation, joints anywhere in their ranges, the
 /// deepest point up to 10 cm in the ground; a few more on a map. Clamped to 1..kMaxContacts.
 int measured_slots(const RobotModel& robot);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "host/base/error.hpp"
 #include "host/robot/pose.hpp"
@@ -28,9 +30,22 @@ Pose spec_pose(const double* position, const double* quaternion, const mjsOrient
   return pose_at(position, q);
 }
 
+/// A full symmetric matrix about axes of its own: principal moments, in descending order, and the rotation to them.
+struct Principal {
+  double moments[3], axes[9], quaternion[4];
+};
+
+Principal principal_of(const Sym3<double>& about) {
+  const double full[9] = {about.xx, about.xy, about.xz, about.xy, about.yy, about.yz, about.xz, about.yz, about.zz};
+  Principal principal{};
+  mju_eig3(principal.moments, principal.axes, principal.quaternion, full);
+  return principal;
+}
+
 class Inertias {
  public:
-  explicit Inertias(Description& description) : file_(description.file), compiler_(description.spec->compiler) {}
+  Inertias(Description& description, std::vector<std::string>& changes)
+      : file_(description.file), compiler_(description.spec->compiler), changes_(changes) {}
 
   /// Of a body in the frame of its part's first body, those below it that are fixed to it included.
   Sum gather(mjsBody* body, const Pose& pose) {
@@ -47,7 +62,8 @@ class Inertias {
       const Sym3<double> about = std::isfinite(f[0])
                                      ? Sym3<double>{f[0], f[3], f[4], f[1], f[5], f[2]}
                                      : Sym3<double>{body->inertia[0], 0, 0, body->inertia[1], 0, body->inertia[2]};
-      const RigidInertia<double> rigid = rigid_inertia(body->mass, inertial.origin, rotate(inertial.axes, about));
+      const RigidInertia<double> rigid =
+          rigid_inertia(bounded_mass(body), inertial.origin, rotate(inertial.axes, bounded(about, body)));
       sum = {rigid.mass, rigid.moment, rigid.rotational};
     }
     for (mjsElement* e = mjs_firstChild(body, mjOBJ_BODY, 0); e != nullptr; e = mjs_nextChild(body, e, 0)) {
@@ -70,9 +86,8 @@ class Inertias {
     const Vec3<double> centre = sum.mass > 0 ? sum.moment * (1 / sum.mass) : Vec3<double>{0, 0, 0};
     const RigidInertia<double> point = rigid_inertia(sum.mass, centre, Sym3<double>{0, 0, 0, 0, 0, 0});
     const Sym3<double> about = sum.rotational + point.rotational * -1.0;
-    const double full[9] = {about.xx, about.xy, about.xz, about.xy, about.yy, about.yz, about.xz, about.yz, about.zz};
-    double moments[3], axes[9], quaternion[4];
-    mju_eig3(moments, axes, quaternion, full);  // in descending order
+    const Principal principal = principal_of(about);
+    const double* moments = principal.moments;
     // Moments below are what is left of the rounding of none.
     constexpr double kLeast = 1e-12;  // of a kilogram [m^2]
     if (sum.mass > 0 && moments[0] <= kLeast * sum.mass) {
@@ -84,7 +99,8 @@ class Inertias {
     if (sum.mass > 0 && (!(moments[2] >= 0) || moments[0] > (moments[1] + moments[2]) * (1 + 1e-9))) {
       throw Error(
           fmt::format("{}: {}, with what is fixed to it, has the principal moments of inertia {:.4g} {:.4g} {:.4g}; "
-                      "of a rigid body, none is larger than the other two together",
+                      "of a rigid body, none is larger than the other two together (<mujoco><compiler "
+                      "balanceinertia=\"true\"/></mujoco> in the URDF makes those of such a link equal)",
                       file_.string(), label_of(body->element), moments[0], moments[1], moments[2]));
     }
     body->explicitinertial = 1;
@@ -93,15 +109,42 @@ class Inertias {
     body->fullinertia[0] = std::nan("");
     const double origin[3] = {centre.x, centre.y, centre.z};
     mju_copy3(body->ipos, origin);
-    mju_copy4(body->iquat, quaternion);
+    mju_copy4(body->iquat, principal.quaternion);
     mju_copy3(body->inertia, moments);
     // The rounding above may have broken what held exactly.
     body->inertia[0] = std::min(moments[0], moments[1] + moments[2]);
     if (sum.mass == 0) body->inertia[0] = body->inertia[1] = body->inertia[2] = 0;
   }
 
+  /// A link's mass and inertia with what the file's <mujoco><compiler> asks of them, as MuJoCo does it for each link before
+  /// they are fused.
+  double bounded_mass(const mjsBody* body) {
+    if (!(body->mass < compiler_.boundmass)) return body->mass;
+    changes_.push_back(
+        fmt::format("the mass of {} is {:.4g}, the file's boundmass", label_of(body->element), compiler_.boundmass));
+    return compiler_.boundmass;
+  }
+
+  Sym3<double> bounded(const Sym3<double>& about, const mjsBody* body) {
+    if (!compiler_.balanceinertia && !(compiler_.boundinertia > 0)) return about;
+    const Principal principal = principal_of(about);
+    double m[3] = {principal.moments[0], principal.moments[1], principal.moments[2]};
+    const bool small = m[2] < compiler_.boundinertia;
+    for (double& moment : m) moment = std::max(moment, compiler_.boundinertia);
+    const bool unbalanced = compiler_.balanceinertia && m[0] > m[1] + m[2];
+    if (unbalanced) m[0] = m[1] = m[2] = (m[0] + m[1] + m[2]) / 3;
+    if (!small && !unbalanced) return about;
+    changes_.push_back(fmt::format("the principal moments of inertia of {} are {:.4g} {:.4g} {:.4g}, by the file's {}",
+                                   label_of(body->element), m[0], m[1], m[2],
+                                   unbalanced ? "balanceinertia" : "boundinertia"));
+    const double* a = principal.axes;  // rows of a matrix whose columns are the axes
+    const Mat3<double> axes{{a[0], a[3], a[6]}, {a[1], a[4], a[7]}, {a[2], a[5], a[8]}};
+    return rotate(axes, Sym3<double>{m[0], 0, 0, m[1], 0, m[2]});
+  }
+
   const std::filesystem::path& file_;
   const mjsCompiler& compiler_;
+  std::vector<std::string>& changes_;
 };
 
 /// Limbs below a body: the bodies with joints that are reached through bodies without.
@@ -117,11 +160,28 @@ int limbs_below(mjsBody* body) {
 
 }  // namespace
 
-void settle_inertias(Description& description) {
-  Inertias inertias(description);
+void settle_inertias(Description& description, std::vector<std::string>& changes) {
+  Inertias inertias(description, changes);
   mjsBody* world = mjs_findBody(description.spec.get(), "world");
   for (mjsElement* e = mjs_firstChild(world, mjOBJ_BODY, 0); e != nullptr; e = mjs_nextChild(world, e, 0)) {
     inertias.settle(mjs_asBody(e));
+  }
+  // Done: what is left of links that were fused with others weighs nothing.
+  mjsCompiler& compiler = description.spec->compiler;
+  compiler.balanceinertia = 0;
+  compiler.boundmass = compiler.boundinertia = 0;
+}
+
+void name_shapes(mjSpec* spec) {
+  std::set<std::string> taken;
+  for (mjsElement* e : elements_of(spec, mjOBJ_GEOM)) taken.insert(mjs_getString(mjs_getName(e)));
+  for (mjsElement* e : elements_of(spec, mjOBJ_GEOM)) {
+    if (!std::string(mjs_getString(mjs_getName(e))).empty()) continue;
+    const std::string link = mjs_getString(mjs_getName(mjs_getParent(e)->element));
+    const std::string first = collides(mjs_asGeom(e)) ? link : link + "_visual";
+    std::string name = first;
+    for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}_{}", first, i);
+    mjs_setName(e, name.c_str());
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "envs/legged/plan.hpp"
 #include "envs/legged/terrain/kinds.hpp"
+#include "host/robot/by_joint.hpp"
 
 namespace stampede {
 
@@ -27,10 +28,8 @@ struct ControlSettings {
   std::string robot;
   float timestep = 0.005f;
   int decimation = 4;
-  float action_scale = 0.5f;
-  float stiffness = 0;
-  float damping = 0;
-  float torque_limit = 0;
+  ByJoint action_scale{0.5f, {}};
+  ByJoint stiffness, damping, torque_limit;
   std::vector<float> pose;
   std::vector<std::string> feet;
   float episode = 10;
@@ -41,8 +40,11 @@ struct ControlSettings {
     field("robot", &S::robot, Names{}, "a robot's name, or its file (.xml, .urdf)");
     field("timestep", &S::timestep, Bounds{1e-4, 0.05}, "of the physics [s]");
     field("decimation", &S::decimation, Bounds{1, 100}, "physics steps of a control step");
-    field("action_scale", &S::action_scale, Bounds{1e-3, 10}, "target = default + scale x network's output [rad]");
-    field("stiffness", &S::stiffness, Bounds{0, 1e4}, "of the position servos [N m/rad]; 0: the robot file's");
+    field("action_scale", &S::action_scale, Bounds{1e-3, 10},
+          "target = default + scale x network's output [rad]; a number, or numbers by joint: { \"*_calf\" = 1, \"*\" = "
+          "2 }");
+    field("stiffness", &S::stiffness, Bounds{0, 1e4},
+          "of the position servos [N m/rad], by joint where need be; 0: the robot file's");
     field("damping", &S::damping, Bounds{0, 1e3}, "of the position servos [N m s/rad], where stiffness is given");
     field("torque_limit", &S::torque_limit, Bounds{0, 1e4},
           "of the servos [N m], where stiffness is given; 0: the file's");

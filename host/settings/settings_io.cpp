@@ -132,6 +132,27 @@ void assign(const Value& value, Span& field, const SpanBounds& bounds) {
   field = {ends[0], ends[1]};
 }
 
+/// One number, or a table of numbers by pattern, which takes the place of what there was.
+void assign(const Value& value, ByJoint& field, const Bounds& bounds) {
+  const auto* table = value.node.as_table();
+  if (table == nullptr && !value.node.is_number()) {
+    value.fail(wrong_type(value.node, value.key,
+                          "a number, or numbers by joint, as in { \"*_calf_joint\" = 40, \"*\" = 25 }"));
+  }
+  ByJoint given;
+  if (table == nullptr) {
+    assign(value, given.all, bounds);
+  } else {
+    if (table->empty()) value.fail(value.key + " = {} says nothing; { \"*\" = 25 } would be right for all joints");
+    for (const auto& [pattern, node] : *table) {
+      const std::string name(pattern.str());
+      given.patterns.emplace_back(name, 0.0f);
+      assign(Value{value.layer, node, value.key + ".\"" + name + "\""}, given.patterns.back().second, bounds);
+    }
+  }
+  field = std::move(given);
+}
+
 void assign(const Value& value, bool& field) {
   const auto* flag = value.node.as_boolean();
   if (flag == nullptr) value.fail(wrong_type(value.node, value.key, "true or false"));

@@ -34,6 +34,15 @@ std::string to_value(const std::string& value) {
 
 std::string to_value(const Span& span) { return "[" + to_value(span.low) + ", " + to_value(span.high) + "]"; }
 
+std::string to_value(const ByJoint& by_joint) {
+  if (by_joint.patterns.empty()) return to_value(by_joint.all);
+  std::string text;
+  for (const auto& [pattern, value] : by_joint.patterns) {
+    text += (text.empty() ? "{ " : ", ") + to_value(pattern) + " = " + to_value(value);
+  }
+  return text + " }";
+}
+
 template <class T>
 std::string to_value(const std::vector<T>& values) {
   std::string text = "[";

@@ -262,3 +262,20 @@ def test_rough_treatment_on_terrain():
     assert said["iteration_cap_share"] < 1e-3
     # A point that went through a box or the heights would be decimetres deep.
     assert said["deepest"] < 0.3
+
+
+def test_import_makes_servos_of_motors(tmp_path):
+    legs = "".join(
+        f"<body pos='0 {y} 0'><joint name='{name}' axis='0 1 0' range='-57 57'/>"
+        "<geom type='capsule' fromto='0 0 0 0 0 -0.3' size='0.02' mass='0.2'/></body>"
+        for name, y in (("left", 0.2), ("right", -0.2)))
+    (tmp_path / "motors.xml").write_text(
+        "<mujoco><worldbody><geom type='plane' size='0 0 1'/><geom type='cylinder' pos='3 0 0.1' size='0.3 0.1'/>"
+        f"<body pos='0 0 1'><freejoint/><geom type='sphere' size='0.1' mass='1'/>{legs}</body></worldbody><actuator>"
+        "<motor joint='left' ctrlrange='-2 2' gear='3'/><motor joint='right' ctrlrange='-2 2' gear='3'/></actuator></mujoco>")
+    changes = run_json("import", tmp_path / "motors.xml", "--out", tmp_path / "servos.xml", "--servos")["changes"]
+    assert any("torque motors are position servos: 2" in line for line in changes), changes
+    assert any("a cylinder of the world at (3, 0, 0.1) is left out" in line for line in changes), changes
+    model = mujoco.MjModel.from_xml_path(str(tmp_path / "servos.xml"))
+    assert np.array_equal(model.actuator_gainprm[:, 0], [6, 6]) and np.array_equal(model.actuator_biasprm[:, 1], [-6, -6])
+    assert np.array_equal(model.actuator_forcerange, [[-6, 6], [-6, 6]])

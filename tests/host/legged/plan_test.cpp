@@ -189,7 +189,7 @@ TEST(LeggedTasks, MistakesAreNamedInOneLine) {
   expect_parts(message("constraints.hip.when=allways"), {"constraints.hip.when", "'always'"});
   expect_parts(message("control.feet=[\"FL_foot\", \"tail\"]"), {"go2.xml", "no geom 'tail'"});
   expect_parts(message("control.robot=go3"), {"'go3' does not exist", "'go2'"});
-  expect_parts(message("control.robot=cartpole"), {"cartpole.xml", "no position servo"});
+  expect_parts(message("control.robot=cartpole"), {"cartpole.xml", "no geom"});
   expect_parts(message("control.pose=[0, 0]"), {"control.pose has 2 numbers", "12 joints"});
   expect_parts(message("observations.policy=[\"joint_position\", \"smell\"]"), {"observations.policy", "smell"});
   expect_parts(message("randomise.friction=[1.2, 0.8]"), {"randomise.friction", "low is above high"});
@@ -210,6 +210,44 @@ TEST(LeggedTasks, MistakesAreNamedInOneLine) {
                {"constraints.x", "four limbs", "'bolt'"});
   expect_parts(message("objective=shapd"), {"unknown objective 'shapd'", "'shaped'"});
   expect_parts(error_of([] { resolve_settings({"", {"task=pendulum", "objective=cat"}, {}}); }), {"objective"});
+}
+
+TEST(LeggedTasks, NumbersByJoint) {
+  const Settings settings = with({"control.action_scale={\"*\"=0.25, \"*_hip_joint\"=0.125}",
+                                  "control.stiffness={\"*_calf_joint\"=40, \"*\"=25}"});
+  const LeggedPlan& plan = *settings.plan;
+  ASSERT_EQ(plan.action_scale.size(), 12u);
+  for (std::size_t a = 0; a < 12; ++a) {
+    const bool hip = plan.info.action_names[a].find("_hip_joint") != std::string::npos;
+    EXPECT_EQ(plan.action_scale[a], hip ? 0.125f : 0.25f);
+  }
+  for (const RobotJoint& info : plan.robot.joint_info) {
+    const bool calf = info.name.find("_calf_joint") != std::string::npos, hip = info.place == 0;
+    EXPECT_EQ(plan.robot.joint[static_cast<std::size_t>(info.limb * plan.robot.size.joints + info.place)].servo,
+              calf ? 40 : 25);
+    EXPECT_EQ(plan.constants.inverse_action_scale[info.place].value[info.limb], hip ? 8.0f : 4.0f);
+  }
+  // What is written for a run says the same.
+  const TemporaryFolder folder;
+  write_file(folder / "config.toml", to_toml(settings));
+  SettingsSources sources;
+  sources.config_file = (folder / "config.toml").string();
+  const Settings again = resolve_settings(sources);
+  EXPECT_EQ(again.plan->action_scale, plan.action_scale);
+  EXPECT_EQ(to_toml(again), to_toml(settings));
+  // A number on top of a table counts for all.
+  EXPECT_EQ(with({"control.stiffness={\"*\"=25}", "control.stiffness=30"}).plan->robot.joint[0].servo, 30);
+
+  const auto message = [](const std::string& set) { return error_of([&] { with({set}); }); };
+  expect_parts(message("control.action_scale={\"*\"=0.25, \"*_hip_jiont\"=1}"),
+               {"control.action_scale", "'*_hip_jiont'"});
+  expect_parts(message("control.action_scale={\"*_hip_joint\"=1}"), {"control.action_scale", "_thigh_joint'", "\"*\""});
+  expect_parts(message("control.stiffness={\"*\"=-1}"), {"control.stiffness.\"*\"", "from 0 to"});
+  expect_parts(message("control.stiffness={}"), {"control.stiffness", "says nothing"});
+  expect_parts(message("control.stiffness=[1]"), {"control.stiffness", "a number, or numbers by joint"});
+  EXPECT_TRUE(error_of([&] {
+                with({"symmetry.mirror=true", "control.stiffness={\"*\"=25, \"FL_*\"=30}"});
+              }).find("images of each other") != std::string::npos);
 }
 
 TEST(LeggedTasks, ConstraintsHaveAColumnForEachThingJudged) {
