@@ -22,6 +22,7 @@ class Constraints {
         stride_(odd_lines(shape.stride)),
         columns_(static_cast<int>(plan.columns.size())),
         count_(static_cast<int>(plan.constraints.size())),
+        constraints_(plan.constraints),
         column_stride_(padded(columns_)),
         tau_(plan.cat.tau),
         min_p_(plan.cat.min_p),
@@ -37,7 +38,7 @@ class Constraints {
     column_ = backend.template make_buffer<ConstraintColumn>(columns_);
     backend.upload(column_, plan.columns.data(), columns_);
     std::vector<int> begin;
-    for (const ConstraintInfo& constraint : plan.constraints) begin.push_back(constraint.begin);
+    for (const ConstraintInfo& constraint : constraints_) begin.push_back(constraint.begin);
     begin.push_back(columns_);
     backend.reserve_sums(count_);
     begin_ = backend.template make_buffer<int>(count_ + 1);
@@ -75,10 +76,19 @@ class Constraints {
   void save(std::vector<Tensor>& tensors) {
     std::vector<float> values(static_cast<std::size_t>(column_stride_));
     backend_.download(running_, values.data(), column_stride_);
-    tensors.push_back(make_tensor("constraint_maxima", {column_stride_}, values));
+    for (const ConstraintInfo& constraint : constraints_) {
+      tensors.push_back(
+          make_tensor(constraint_tensor(constraint), {constraint.columns},
+                      {values.begin() + constraint.begin, values.begin() + constraint.begin + constraint.columns}));
+    }
   }
   void load(const std::vector<Tensor>& tensors) {
-    const auto values = floats_of(tensors, "constraint_maxima", static_cast<std::size_t>(column_stride_));
+    std::vector<float> values(static_cast<std::size_t>(column_stride_), 0.0f);
+    for (const ConstraintInfo& constraint : constraints_) {
+      const auto maxima =
+          floats_of(tensors, constraint_tensor(constraint), static_cast<std::size_t>(constraint.columns));
+      std::copy(maxima.begin(), maxima.end(), values.begin() + constraint.begin);
+    }
     backend_.upload(running_, values.data(), column_stride_);
   }
 
@@ -88,6 +98,7 @@ class Constraints {
   RolloutShape shape_;
   Index stride_;
   int columns_, count_;
+  std::vector<ConstraintInfo> constraints_;
   Index column_stride_;
   float tau_, min_p_, rise_iterations_;
   typename Backend::template Buffer<float> violation_, largest_, inverse_, running_, probability_, delta_, totals_;

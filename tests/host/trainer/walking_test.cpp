@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "host/legged/mujoco_physics.hpp"
@@ -360,6 +361,29 @@ TEST(Walking, ConstraintsThatEndEpisodesEndThemSooner) {
   const Report hard =
       iterate(*engine->make_trainer(walking_settings({"objective=early-termination"}), false), 3).back();
   EXPECT_LT(hard.episode_length_mean, 0.5 * soft.episode_length_mean);
+}
+
+/// Another engine that breaks in its third control step.
+class Breaking final : public OutsidePhysics {
+ public:
+  void step(int, const OutsideStep&, OutsideState& state, OutsideRecord&) override {
+    if (++steps_ >= 3) state.qvel[2] = std::numeric_limits<double>::quiet_NaN();
+  }
+
+ private:
+  int steps_ = 0;
+};
+
+TEST(Walking, WhereAnotherEngineBreaksTheEpisodeEndsAndIsCounted) {
+  const Settings settings = longer_settings();
+  Breaking breaking;
+  EvaluationRequest request = evaluation_request(settings, 1, false);
+  request.outside = &breaking;
+  // The lanes of a pack are filled with environments that nobody asked for; they are stepped one after the other.
+  const Traced traced = trace(*engine_for(best_instruction_set(), 1), request, still_policy(*request.legged));
+  EXPECT_GE(traced.evaluation.nonfinite, 1);
+  EXPECT_LE(traced.evaluation.episode_length_mean, 3);
+  for (std::size_t step = 0; step < traced.steps; ++step) EXPECT_LT(traced.at("state", step, 0, 2), 1);
 }
 
 }  // namespace
