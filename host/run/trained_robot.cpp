@@ -34,7 +34,7 @@ std::string digest_of(const std::string& bytes) {
   return fmt::format("{:016x}", hash);
 }
 
-fs::path absolute(const fs::path& path) {
+fs::path absolute_path(const fs::path& path) {
   std::error_code code;
   return fs::absolute(path, code).lexically_normal();
 }
@@ -82,7 +82,40 @@ std::vector<std::string> paths_in(const mjModel* m) {
   return paths;
 }
 
-void write_files(const fs::path& folder, const Json& json) { write_file(folder / kFiles, json.dump(1) + "\n"); }
+/// Whether a robot is named as one that comes with the program, and not by its file.
+bool is_name(const std::string& robot) {
+  return robot.find('/') == std::string::npos && robot.find('.') == std::string::npos;
+}
+
+/// Throws Error where a run's own copy is not what it was.
+void check_copies(const fs::path& folder, const Json& json) {
+  for (const Json& entry : json.at("copies")) {
+    const fs::path file = folder / entry.at("file").get<std::string>();
+    std::error_code code;
+    const bool there = fs::exists(file, code);
+    if (there && digest_of(read_file(file)) == entry.at("digest").get<std::string>()) continue;
+    throw Error(fmt::format("{}: {}; put back what the run was trained with, or train anew", file.string(),
+                            there ? "has changed since" : "is missing"));
+  }
+}
+
+/// The first of a robot's files that is there and is not what it was; empty where there is none.
+std::string changed_source(const std::string& robot, const Json& sources) {
+  fs::path folder;
+  if (is_name(robot)) {
+    const std::vector<std::string> names = robot_names();
+    if (std::find(names.begin(), names.end(), robot) == names.end()) return "";  // does not come with it any more
+    folder = find_robot(robot).parent_path();
+  }
+  for (const Json& entry : sources) {
+    const fs::path file = folder / entry.at("file").get<std::string>();
+    std::error_code code;
+    // One that is elsewhere has not changed: a copy does without it, and where there is none loading says what is missing.
+    if (!fs::is_regular_file(file, code)) continue;
+    if (digest_of(read_file(file)) != entry.at("digest").get<std::string>()) return file.string();
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -92,20 +125,23 @@ KeptRobot keep_robot(const std::string& robot, const LoadOptions& options, const
   plain.terrain.reset();  // is the task's, and takes the longest
   const CompiledRobot compiled = load_robot(robot, plain);
   const FlatDescription flat = flatten_description(file, paths_in(compiled.model.get()));
-  // A robot that comes with the program stays a name: its file may be elsewhere on another machine.
-  const bool named = robot.find('/') == std::string::npos && robot.find('.') == std::string::npos;
-  Json json = {{"robot", named ? robot : absolute(file).string()}, {"copy", nullptr}};
+  // A robot that comes with the program stays a name: its folder may be elsewhere on another machine.
+  Json json = {{"robot", is_name(robot) ? robot : absolute_path(file).string()}, {"copy", nullptr}};
+  const auto shown = [&](const fs::path& source) {
+    return is_name(robot) ? absolute_path(source).lexically_relative(absolute_path(file).parent_path()).string()
+                          : absolute_path(source).string();
+  };
   Json& sources = json["sources"] = Json::array();
   std::uintmax_t size = flat.text.size();
   std::map<std::string, std::string> copies = {{file.filename().string(), flat.text}};
   std::string why = flat.refusal;
   for (const fs::path& source : flat.sources) {
     const std::string bytes = read_file(source);
-    sources.push_back({{"file", absolute(source).string()}, {"digest", digest_of(bytes)}});
+    sources.push_back({{"file", shown(source)}, {"digest", digest_of(bytes)}});
   }
   for (const fs::path& asset : flat.assets) {
     const std::string bytes = read_file(asset);
-    sources.push_back({{"file", absolute(asset).string()}, {"digest", digest_of(bytes)}});
+    sources.push_back({{"file", shown(asset)}, {"digest", digest_of(bytes)}});
     size += bytes.size();
     if (why.empty() && size > kMostBytes) why = fmt::format("its files are larger than {} MiB", kMostBytes >> 20);
     if (why.empty()) copies.emplace(asset.filename().string(), bytes);
@@ -132,49 +168,33 @@ KeptRobot keep_robot(const std::string& robot, const LoadOptions& options, const
     kept.robot = robot;
     kept.note = fmt::format("the run goes on needing {}, which is not copied into it: {}", file.string(), why);
   }
-  write_files(folder, json);
+  write_file(folder / kFiles, json.dump(1) + "\n");
   return kept;
 }
 
 std::vector<std::string> check_trained_robot(const fs::path& run, bool resume) {
-  const fs::path folder = run / kTrainedRobot, list = folder / kFiles;
+  const fs::path list = run / kTrainedRobot / kFiles;
   std::error_code code;
   if (!fs::exists(list, code)) return {};  // a run of an earlier version, or of a task without a robot
-  const Json json = Json::parse(read_file(list), nullptr, false);
-  if (!json.is_object() || !json.contains("robot") || !json.contains("sources")) {
-    throw Error(list.string() + ": is damaged; train anew");
-  }
-  const bool copied = json.value("copy", Json()).is_string();
-  if (copied) {
-    for (const Json& entry : json.at("copies")) {
-      const fs::path file = folder / entry.at("file").get<std::string>();
-      const bool there = fs::exists(file, code);
-      if (there && digest_of(read_file(file)) == entry.at("digest").get<std::string>()) continue;
-      throw Error(fmt::format("{}: {}; put back what the run was trained with, or train anew", file.string(),
-                              there ? "has changed since" : "is missing"));
-    }
-  }
-  const std::string robot = json.at("robot").get<std::string>();
-  bool main = true;
-  for (const Json& entry : json.at("sources")) {
-    fs::path file = entry.at("file").get<std::string>();
-    if (std::exchange(main, false) && robot.find('/') == std::string::npos) {
-      const std::vector<std::string> names = robot_names();
-      if (std::find(names.begin(), names.end(), robot) != names.end()) file = find_robot(robot);
-    }
-    if (!fs::is_regular_file(file, code)) continue;  // elsewhere: a copy does without, and loading says what is missing
-    if (digest_of(read_file(file)) == entry.at("digest").get<std::string>()) continue;
-    const std::string changed = fmt::format("{} has changed since the run in {} began", file.string(), run.string());
+  try {
+    const Json json = Json::parse(read_file(list));
+    const bool copied = json.at("copy").is_string();
+    if (copied) check_copies(run / kTrainedRobot, json);
+    const std::string robot = json.at("robot").get<std::string>();
+    const std::string changed = changed_source(robot, json.at("sources"));
+    if (changed.empty()) return {};
+    const std::string line = fmt::format("{} has changed since the run in {} began", changed, run.string());
     if (copied) {
-      return {fmt::format(
-          "{}: the run keeps to its own copy in {}; train anew to learn with the changed robot, or try the policy "
-          "on it with eval --set control.robot={}",
-          changed, folder.string(), robot)};
+      return {
+          fmt::format("{}: the run keeps to its own copy in {}; train anew to learn with the changed robot, or try the "
+                      "policy on it with eval --set control.robot={}",
+                      line, (run / kTrainedRobot).string(), robot)};
     }
-    if (resume) throw Error(changed + ", which holds no copy of it; put back what it was trained with, or train anew");
-    return {changed + ", which holds no copy of it: the changed one is used"};
+    if (resume) throw Error(line + ", which holds no copy of it; put back what it was trained with, or train anew");
+    return {line + ", which holds no copy of it: the changed one is used"};
+  } catch (const Json::exception&) {
+    throw Error(list.string() + ": is not as a run writes it; put it back, or train anew");
   }
-  return {};
 }
 
 }  // namespace stampede

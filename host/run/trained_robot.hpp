@@ -15,8 +15,8 @@ namespace stampede {
 /// What became of it.
 struct KeptRobot {
   std::string
-      robot;  ///< what config.toml is to name: the copy, as seen from it, or the robot's file where it could not be copied
-  std::string note;  ///< why it could not; else empty
+      robot;  ///< what config.toml is to name: the copy, as seen from it, or where there is none the robot itself
+  std::string note;  ///< why there is none; else empty
 };
 
 /// Copies a robot (its name or file, as in control.robot) into `folder`, which is `trained_robot/` once it is moved there. The copy is

@@ -21,8 +21,15 @@ def put(folder, dog=DOG, **files):
         (folder / f"{name}.toml").write_text(text)
 
 
-def notes_of(process):
-    return [line for line in process.stderr.splitlines() if line.startswith("stampede: ")]
+# Whatever is done with this dog: its legs are not kept from each other.
+OF_THE_DOG = "parts of the robot pass through each other"
+
+
+def notes_of(said):
+    """What was noted, by --json or on stderr."""
+    notes = said["notes"] if isinstance(said, dict) else said.stderr.splitlines()
+    assert sum(OF_THE_DOG in note for note in notes) == 1, notes
+    return [note for note in notes if OF_THE_DOG not in note and "running on the CPU" not in note]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,7 @@ def walker(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dog")
     put(folder / "task", walk=WALK)
     said = run_json("train", "--task", "task/walk.toml", "--run", "run", *SMALL, cwd=folder)
-    assert said["notes"] == []
+    assert notes_of(said) == []
     return folder
 
 
@@ -94,14 +101,14 @@ def test_a_robot_that_changed_is_noticed(walker, tmp_path):
                       ["eval", "--policy", "other/policy.onnx", "--config", "other/config.toml"]):
         process = run(*arguments, cwd=folder)
         assert process.returncode == 0, process.stderr
-        said = [line for line in notes_of(process) if "has changed" in line]
+        said = [line for line in process.stderr.splitlines() if "has changed" in line]
         assert len(said) == 1 and "task/tinydog.xml" in said[0] and "other/trained_robot" in said[0], process.stderr
     said = run_json("eval", "--run", "other", cwd=folder)
-    assert len(said["notes"]) == 1 and "has changed" in said["notes"][0]
+    assert len(notes_of(said)) == 1 and "has changed" in notes_of(said)[0]
     # It goes on with what it was trained with: the same figures as of the run whose robot nobody touched.
     assert [said[key] for key in FIGURES] == [before[key] for key in FIGURES]
     heavier = run_json("eval", "--run", "other", "--set", "control.robot=task/tinydog.xml", cwd=folder)
-    assert heavier["notes"] == [] and heavier["return_mean"] != before["return_mean"]
+    assert notes_of(heavier) == [] and heavier["return_mean"] != before["return_mean"]
     # The run's own copy is not to be changed.
     copy = folder / "other" / "trained_robot" / "tinydog.xml"
     copy.write_text(copy.read_text().replace('mass="8"', 'mass="16"'))
@@ -117,8 +124,8 @@ def test_the_solver_options_of_a_file_do_not_count(walker, tmp_path):
     sound = run_json("eval", "--run", "run", "--simulator", "mujoco", cwd=folder)
     hasty = run_json("eval", "--run", "run", "--simulator", "mujoco", "--set", "control.robot=hasty/tinydog.xml", cwd=folder)
     assert [hasty[key] for key in FIGURES] == [sound[key] for key in FIGURES]
-    assert sound["notes"] == []
-    assert len(hasty["notes"]) == 1 and 'iterations="1"' in hasty["notes"][0]
+    assert notes_of(sound) == []
+    assert len(notes_of(hasty)) == 1 and 'iterations="1"' in notes_of(hasty)[0]
     process = run("eval", "--run", "run", "--set", "control.robot=hasty/tinydog.xml", cwd=folder)
     assert sum('ls_iterations="4"' in line for line in notes_of(process)) == 1, process.stderr
 
@@ -145,7 +152,7 @@ def test_joints_are_matched_by_name(walker, tmp_path):
     line = refused(*given, "--set", "control.action_scale=0.3", cwd=folder)
     assert "action scale" in line and "0.3" in line
     said = run_json(*given, "--set", "control.stiffness=35", "--set", "control.damping=0.7", cwd=folder)
-    assert len(said["notes"]) == 1 and "stiffness 30" in said["notes"][0] and "35" in said["notes"][0]
+    assert len(notes_of(said)) == 1 and "stiffness 30" in notes_of(said)[0] and "35" in notes_of(said)[0]
 
 
 def test_a_checkpoint_is_not_loaded_into_other_places(tmp_path):
@@ -169,6 +176,6 @@ def test_shipped_policies_fit_their_robots():
     root = pathlib.Path(__file__).parent.parent.parent / "policies"
     for folder in sorted(path for path in root.iterdir() if (path / "policy.onnx").exists()):
         said = run_json("eval", "--policy", folder / "policy.onnx", "--config", folder / "config.toml", "--episodes", 4)
-        assert said["notes"] == [], folder
+        assert not [note for note in said["notes"] if "policy" in note], folder
         assert said["task"] == folder.name
         assert json.loads((folder / "eval.json").read_text())
