@@ -40,7 +40,7 @@ void check(const EvalFlags& flags, const Settings& settings) {
 }
 
 Outcome run(const CommonFlags& common, const EvalFlags& flags) {
-  const auto [policy, settings] = choose_policy(flags.source, "eval");
+  const auto [policy, settings, notes] = choose_policy(flags.source, "eval");
   const TaskInfo& task = task_of(settings);
   check(flags, settings);
   if (!flags.trace.empty()) refuse_to_overwrite("--trace", flags.trace, flags.force);
@@ -96,6 +96,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
   }
   outcome.json["nonfinite"] = evaluation.nonfinite;
   outcome.json["contacts_over_slots"] = evaluation.contacts_over_slots;
+  outcome.json["notes"] = notes;
   return outcome;
 }
 

@@ -219,6 +219,7 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   outcome.json["frames"] = drawn;
   outcome.json["nonfinite"] = motion.nonfinite;
   outcome.json["contacts_over_slots"] = motion.over_slots;
+  if (!falls) outcome.json["notes"] = chosen.notes;
   outcome.text = fmt::format("{}: {} frames of {}\n", flags.film.out.string(), drawn, motion.name);
   return outcome;
 }

@@ -1,10 +1,14 @@
 #include "host/cli/policy_source.hpp"
 
+#include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "host/base/files.hpp"
 #include "host/export/onnx.hpp"
-#include "host/export/policy_tensors.hpp"
+#include "host/export/policy_fit.hpp"
+#include "host/legged/plan.hpp"
+#include "host/run/trained_robot.hpp"
 #include "host/train/run_contents.hpp"
 
 namespace stampede::cli {
@@ -32,8 +36,9 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
   // The policy first: a file that is none should not have to wait for an engine.
   SettingsSources sources = flags.settings.sources();
   ChosenPolicy chosen;
+  RunContents contents;
   if (!flags.run.empty()) {
-    RunContents contents = load_run(flags.run);
+    contents = load_run(flags.run);
     chosen.policy = std::move(contents.policy);
     if (!flags.settings.task.empty() && flags.settings.task != contents.settings.task) {
       throw Error("--task " + flags.settings.task + ": the run in " + flags.run + " is of the task '" +
@@ -47,7 +52,23 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
     }
   }
   chosen.settings = resolve_settings(sources);
-  if (!flags.policy.empty()) check_policy_fits(chosen.policy, task_of(chosen.settings), flags.policy);
+  const std::optional<LeggedSettings>& legged = chosen.settings.legged;
+  const auto own_robot = [&](const std::filesystem::path& run) {
+    std::error_code code;
+    return legged && std::filesystem::equivalent(run / kTrainedRobot,
+                                                 std::filesystem::path(legged->control.robot).parent_path(), code);
+  };
+  // Whoever names another robot knows that it is another.
+  if (!flags.run.empty() && own_robot(flags.run)) chosen.notes = contents.notes;
+  const std::filesystem::path beside = std::filesystem::path(flags.settings.config).parent_path();
+  if (!flags.settings.config.empty() && own_robot(beside)) chosen.notes = check_trained_robot(beside, false);
+  if (legged) {
+    chosen.notes.insert(chosen.notes.end(), chosen.settings.plan->notes.begin(), chosen.settings.plan->notes.end());
+  }
+  const TaskInfo& task = task_of(chosen.settings);
+  chosen.policy = fit_policy(std::move(chosen.policy), task, control_step(task, chosen.settings),
+                             flags.policy.empty() ? flags.run : flags.policy, chosen.notes);
+  for (const std::string& note : chosen.notes) say(note);
   return chosen;
 }
 

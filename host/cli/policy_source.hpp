@@ -13,8 +13,9 @@ struct PolicyFlags {
 };
 
 struct ChosenPolicy {
-  Policy policy;
+  Policy policy;  ///< fits the settings' task
   Settings settings;
+  std::vector<std::string> notes;  ///< what is otherwise than somebody might think; they were said
 };
 
 /// Adds --task, --run, --policy and the settings' flags.

@@ -55,6 +55,7 @@ Json json_of(const TrainResult& result) {
   json["curve"] = path(result.curve);
   json["nonfinite"] = result.nonfinite;
   json["contacts_over_slots"] = result.contacts_over_slots;
+  json["notes"] = result.notes;
   return json;
 }
 

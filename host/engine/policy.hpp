@@ -1,6 +1,7 @@
 #pragma once
 /// \file A trained policy as plain data: what export writes, evaluation reads and backends load.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct MlpWeights {
 /// low, high)`, in the task's units; `inverse_deviation` is kernels/control.hpp's.
 struct Policy {
   std::string task;
-  std::string robot;  ///< of a walking task, where it is known; else empty
+  std::string robot;                         ///< of a walking task, where it is known; else empty
+  std::map<std::string, std::string> facts;  ///< what its file says of it: names, default pose, gains; lists are JSON
   MlpWeights actor;
   std::vector<float> log_std;  ///< [actions], of the network's output; only training uses it
   std::vector<float> observation_mean, observation_variance;  ///< [observations]

@@ -54,7 +54,7 @@ struct OutsideRecord {
 class OutsidePhysics {
  public:
   virtual ~OutsidePhysics() = default;
-  /// Threads may call it at the same time, each with its own number.
+  /// Threads may call it at the same time, each with its own number. Where it breaks, it leaves a state that is not finite.
   virtual void step(int thread, const OutsideStep& in, OutsideState& state, OutsideRecord& record) = 0;
 };
 

@@ -24,8 +24,8 @@ struct TaskInfo {
   std::string defaults;  ///< TOML: what the task sets differently from the built-in defaults
   // Walking tasks are files; their sizes and names depend on the robot, and are 0 and empty until it is loaded.
   bool legged = false;
-  std::vector<std::string> files;            ///< the task's own last, before it those that it extends
-  std::string extends;                       ///< of a task that is defined in a configuration: what it extends
+  std::vector<std::string>
+      files;  ///< the task's own last, before it those that it extends; none: all is in a configuration
   std::map<std::string, std::string> facts;  ///< for policy files, as JSON values
 };
 

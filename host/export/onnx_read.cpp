@@ -232,6 +232,7 @@ Policy parse_onnx(std::string_view bytes, const std::string& name) {
   if (!known) throw Error(name + ": has no single operator set of version 13 or later" + kRight);
   Policy policy = Reader(model, name).read();
   for (const onnx::StringStringEntryProto& entry : model.metadata_props()) {
+    policy.facts.emplace(entry.key(), entry.value());
     if (entry.key() == "task") policy.task = entry.value();
     if (entry.key() == "robot") policy.robot = entry.value();
   }

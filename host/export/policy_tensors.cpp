@@ -71,7 +71,11 @@ Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name,
                  "; it must be " + shape_text(right));
   };
   Policy policy;
+  for (const auto& [key, value] : file.metadata) {
+    if (key.rfind(prefix, 0) == 0) policy.facts.emplace(key.substr(prefix.size()), value);
+  }
   policy.task = word("task");
+  if (const auto robot = policy.facts.find("robot"); robot != policy.facts.end()) policy.robot = robot->second;
   policy.actor.activation = word("activation");
   policy.observation_clip = std::strtof(word("observation_clip").c_str(), nullptr);
   for_each_vector(policy, [&](const char* key, std::vector<float>& values) { values = floats_of(need(key)); });
@@ -101,25 +105,6 @@ Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name,
     throw wrong_shape(need("observation_variance"), {policy.observations()});
   }
   return policy;
-}
-
-void check_policy_fits(const Policy& policy, const TaskInfo& task, const std::string& name) {
-  if (task.legged && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
-    throw Error(name + ": is a policy of the robot " + policy.robot + ", but the task '" + task.name +
-                "' has the robot " + task.facts.at("robot"));
-  }
-  if (!policy.task.empty() && policy.task != task.name && !task.legged) {
-    throw Error(name + ": is a policy of the task '" + policy.task + "', not of '" + task.name + "'; give --task " +
-                policy.task);
-  }
-  if (policy.observations() != task.observations) {
-    throw Error(name + ": takes " + std::to_string(policy.observations()) + " observations, but the task '" +
-                task.name + "' has " + std::to_string(task.observations));
-  }
-  if (policy.actions() != task.actions) {
-    throw Error(name + ": gives " + std::to_string(policy.actions()) + " actions, but the task '" + task.name +
-                "' has " + std::to_string(task.actions));
-  }
 }
 
 std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskInfo& task, double control_dt) {

@@ -18,14 +18,11 @@ namespace stampede {
 /// The policy's arrays, every name behind `prefix`.
 std::vector<Tensor> policy_tensors(const Policy& policy, const std::string& prefix = "");
 
-/// What the arrays do not say, every key behind `prefix`.
+/// What the arrays do not say, every key behind `prefix`; its facts are left out.
 std::map<std::string, std::string> policy_metadata(const Policy& policy, const std::string& prefix = "");
 
-/// Back again, bit for bit. Throws Error naming `name`, the file, and the tensor that is missing or of another shape.
+/// Back again, bit for bit; the metadata behind `prefix` are its facts. Throws Error naming `name`, the file, and the tensor that is missing or of another shape.
 Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name, const std::string& prefix = "");
-
-/// Throws Error unless the policy takes and gives what the task does. `name` is what the policy is called.
-void check_policy_fits(const Policy& policy, const TaskInfo& task, const std::string& name);
 
 /// Facts for a policy file's metadata: task, names, control step, bounds, version. Lists are JSON.
 std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskInfo& task, double control_dt);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "host/legged/plan.hpp"
@@ -13,6 +14,8 @@
 namespace stampede {
 namespace {
 
+constexpr double kTolerance = 1e-10;  ///< of the solver; MuJoCo's default is 1e-8
+
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 class MujocoPhysics final : public OutsidePhysics {
@@ -21,6 +24,9 @@ class MujocoPhysics final : public OutsidePhysics {
       : compiled_(load_robot(settings.control.robot, legged_load_options(settings))),
         model_(comparable_model(compiled_.model.get())),
         limbs_(find_limbs(model_.get(), settings.control.robot)) {
+    // Whatever the file says of the solver: it is run to its end, as ours is, and a broken state is not put right behind our back.
+    solve_tightly(model_.get(), kTolerance);
+    model_->opt.disableflags |= mjDSBL_AUTORESET;
     const mjModel* m = model_.get();
     for (int g = 0; g < m->ngeom; ++g) {
       const char* name = mj_id2name(m, mjOBJ_GEOM, g);
@@ -53,6 +59,10 @@ class MujocoPhysics final : public OutsidePhysics {
       std::copy(d->qvel, d->qvel + m->nv,
                 worker.velocity.begin());  // torques act at the velocities of the step's start
       mj_step(m, d);
+      if (is_bad(m, d)) {
+        std::fill(state.qpos.begin(), state.qpos.end(), std::numeric_limits<double>::quiet_NaN());
+        return;
+      }
       take(m, d, worker.velocity, record);
     }
     std::copy(d->qpos, d->qpos + m->nq, state.qpos.begin());
@@ -66,6 +76,17 @@ class MujocoPhysics final : public OutsidePhysics {
     DataHandle data;
     std::vector<double> velocity;  ///< before a step
   };
+
+  /// Whether a step met or left a number that is none, or beyond what MuJoCo takes for sound.
+  static bool is_bad(const mjModel* m, const mjData* d) {
+    for (const mjtWarning warning : {mjWARN_BADQPOS, mjWARN_BADQVEL, mjWARN_BADQACC, mjWARN_BADCTRL}) {
+      if (d->warning[warning].number > 0) return true;
+    }
+    const auto bad = [](const mjtNum* numbers, mjtSize count) {
+      return std::any_of(numbers, numbers + count, [](mjtNum x) { return mju_isBad(x) != 0; });
+    };
+    return bad(d->qpos, m->nq) || bad(d->qvel, m->nv);
+  }
 
   /// Puts an environment's differences into a thread's model.
   void vary(const Variation& v, mjModel* m) const {

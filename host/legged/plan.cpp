@@ -77,7 +77,8 @@ class Planner {
       c_.critic_terms = c_.policy_terms;
       c_.critic_size = 0;
     } else {
-      place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms, c_.critic_size, nullptr);
+      place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms, c_.critic_size,
+                         &plan_->critic_names);
       for (PlacedTerm& placed : c_.critic) placed.noise = 0;
     }
     place_diagonals();
@@ -85,6 +86,7 @@ class Planner {
     if (settings_.symmetry.mirror) place_mirror();
     name_task();
     plan_->robot = std::move(compiled_.robot);
+    plan_->notes = std::move(compiled_.notes);
     return plan_;
   }
 
@@ -396,7 +398,14 @@ class Planner {
     }
   }
 
-  /// The numbers' names: base.x, joint names, limb indices.
+  /// What a limb is called: as its first joint.
+  const std::string& name_of_limb(int limb) const {
+    const auto joint = std::find_if(robot().joint_info.begin(), robot().joint_info.end(),
+                                    [&](const RobotJoint& info) { return info.limb == limb; });
+    return joint->name;
+  }
+
+  /// The numbers' names: base.x, joints', limbs' as that of their first joint; of a height scan a number.
   std::vector<std::string> names_of(const ObservationTermInfo& info) const {
     const std::string name = info.name;
     std::vector<std::string> names;
@@ -408,7 +417,7 @@ class Planner {
         for (const char* axis : {".x", ".y", ".z"}) names.push_back(name + axis);
         break;
       case Per::kLimb:
-        for (int limb = 0; limb < robot().limbs; ++limb) names.push_back(fmt::format("{}.{}", name, limb));
+        for (int limb = 0; limb < robot().limbs; ++limb) names.push_back(name + "." + name_of_limb(limb));
         break;
       case Per::kJoint:
         for (const std::string& joint : action_names_) names.push_back(name + "." + joint);
@@ -422,6 +431,7 @@ class Planner {
 
   void place_observations(const std::vector<std::string>& terms, const char* group, PlacedTerm* placed, int& count,
                           int& size, std::vector<std::string>* names) {
+    const bool policy = names == &plan_->info.observation_names;
     if (terms.empty())
       fail(fmt::format("observations.{} is empty; terms such as \"joint_position\" would be right", group));
     if (terms.size() > kMostTerms) {
@@ -429,15 +439,15 @@ class Planner {
     }
     count = 0;
     size = 0;
-    if (names != nullptr) names->clear();
+    names->clear();
     for (const std::string& term : terms) {
       const int index = index_of(kObservationTerms, term);
       const auto which = static_cast<ObservationTerm>(index);
       placed[count++] = {which, size, noise_of(which)};
       const std::vector<std::string> more = names_of(kObservationTerms[index]);
       size += static_cast<int>(more.size());
-      if (names == nullptr) continue;
       names->insert(names->end(), more.begin(), more.end());
+      if (!policy) continue;
       const bool own = which == ObservationTerm::kCommand || which == ObservationTerm::kLastAction;
       plan_->sensed.resize(names->size(), own ? 0.0f : 1.0f);
     }
@@ -568,6 +578,12 @@ class Planner {
                   {"decimation", dump(settings_.control.decimation)},
                   {"observation_terms", dump(settings_.observations.policy)},
                   {"observation_scales", dump(std::vector<double>(settings_.observations.policy.size(), 1.0))}};
+    const ScanSettings& scan = settings_.scan;
+    for (const std::string& term : settings_.observations.policy) {
+      if (kObservationTerms[index_of(kObservationTerms, term)].per != Per::kScan) continue;
+      // x from, to, y from, to, spacing [m]
+      info.facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
+    }
   }
 
   const TaskInfo& task_;

@@ -21,17 +21,24 @@ struct ConstraintInfo {
   int begin = 0, columns = 0;
 };
 
+/// What a checkpoint calls a constraint's running maxima [columns]: by name, so that no order matters.
+inline std::string constraint_tensor(const ConstraintInfo& constraint) {
+  return "constraint_maxima/" + constraint.name;
+}
+
 /// A walking task, ready to be simulated; crosses the modules' border.
 struct LeggedPlan {
   RobotModel robot;
+  std::vector<std::string> notes;  ///< what of the robot is simulated otherwise than its file says
   LeggedConstants constants{};
   bool soft = true;  ///< violations are soft terminations (objective cat)
   std::vector<ConstraintInfo> constraints;
   std::vector<ConstraintColumn> columns;
   CatSettings cat;
-  std::vector<float> spawn;             ///< [levels][columns][3], on ground of tiles [m]
-  std::vector<double> difficulties;     ///< of the levels
-  std::vector<TerrainKind> tile_kinds;  ///< of the columns
+  std::vector<float> spawn;               ///< [levels][columns][3], on ground of tiles [m]
+  std::vector<double> difficulties;       ///< of the levels
+  std::vector<TerrainKind> tile_kinds;    ///< of the columns
+  std::vector<std::string> critic_names;  ///< of the critic's own observation
   std::vector<float> sensed;  ///< of the policy's observations: 1 for what sensors tell, 0 for what it knows by itself
   std::vector<float> action_centre, action_scale, action_low, action_high;  ///< joint targets [rad]
   MirrorMap policy_mirror, critic_mirror, action_mirror;  ///< empty where trainings look into no mirror

@@ -94,19 +94,9 @@ TaskInfo read_task_file(const std::string& file) {
   return task;
 }
 
-std::string shortest_task_name(const std::string& file) {
-  const std::string stem = fs::path(file).stem().string();
-  for (const fs::path& folder : task_folders()) {
-    std::error_code code;
-    if (fs::equivalent(folder / (stem + ".toml"), file, code)) return stem;
-  }
-  return file;
-}
-
 TaskInfo extended_task(const std::string& name, const std::string& extends, const std::string& origin) {
   TaskInfo task = empty_task(name);
-  add_chain(find_file(extends, fs::current_path(), origin + ": extends"), task);
-  task.extends = extends;
+  if (!extends.empty()) add_chain(find_file(extends, fs::current_path(), origin + ": extends"), task);
   return task;
 }
 

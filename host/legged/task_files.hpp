@@ -14,10 +14,8 @@ std::vector<TaskInfo> legged_tasks();
 /// A task by its file.
 TaskInfo read_task_file(const std::string& file);
 
-/// What to extend to get this file: the name, where it comes with the program, else the file.
-std::string shortest_task_name(const std::string& file);
-
-/// A task that is defined elsewhere, as in a run's config.toml, on top of the file that it extends. `origin` begins messages.
+/// A task that is defined in a configuration on top of the file that it extends; of nothing where `extends` is empty, as in a run's
+/// config.toml, which says everything itself. `origin` begins messages.
 TaskInfo extended_task(const std::string& name, const std::string& extends, const std::string& origin);
 
 }  // namespace stampede

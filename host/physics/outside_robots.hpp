@@ -1,6 +1,8 @@
 #pragma once
 /// \file Robots whose steps another engine takes, in the rows of ours: so tasks need not know of it. On a CPU only.
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -62,6 +64,12 @@ class OutsideRobots final : public Robots<Backend, float> {
     OutsideRecord record;
   };
 
+  static bool all_finite(const OutsideState& state) {
+    const auto finite = [](double x) { return std::isfinite(x); };
+    return std::all_of(state.qpos.begin(), state.qpos.end(), finite) &&
+           std::all_of(state.qvel.begin(), state.qvel.end(), finite);
+  }
+
   void step_one(int thread, const RobotRows<float>& all, Index lane, int steps, Place& place) {
     State state[K];
     PhysicsVariation<float, J> variation[K];
@@ -119,13 +127,20 @@ class OutsideRobots final : public Robots<Backend, float> {
     }
 
     outside_.step(thread, step, s, place.record);
+    PhysicsRecord<float, J> record[K] = {};
+    if (!all_finite(s)) {  // as our engine does: the state stays, and the task ends the episode and counts it
+      for (int l = 0; l < K; ++l) {
+        record[l].held = static_cast<float>(steps);
+        write_rows<float>(all.record, lane + l, record[l]);
+      }
+      return;
+    }
 
     const auto q = [&](int i) { return static_cast<float>(s.qpos[static_cast<std::size_t>(i)]); };
     const auto u = [&](int i) { return static_cast<float>(s.qvel[static_cast<std::size_t>(i)]); };
     const auto a = [&](int i) { return static_cast<float>(s.qacc[static_cast<std::size_t>(i)]); };
     const Quat<float> orientation{q(3), q(4), q(5), q(6)};
     const Vec3<float> spun = orientation.matrix() * Vec3<float>{a(3), a(4), a(5)};
-    PhysicsRecord<float, J> record[K] = {};
     for (int l = 0; l < K; ++l) {
       State& to = state[l];
       to.position = {q(0), q(1), q(2)};

@@ -174,6 +174,24 @@ class Refusals {
   const std::string& file_;
 };
 
+/// Options of the solver that say when it stops. Ours goes on to the minimum.
+void note_solver_options(const mjOption& option, std::vector<std::string>& notes) {
+  mjOption usual;
+  mj_defaultOption(&usual);
+  std::string given;
+  const auto add = [&](const char* name, auto value, auto otherwise) {
+    if (value != otherwise) given += fmt::format("{}{}=\"{}\"", given.empty() ? "" : " ", name, value);
+  };
+  add("iterations", option.iterations, usual.iterations);
+  add("ls_iterations", option.ls_iterations, usual.ls_iterations);
+  add("tolerance", option.tolerance, usual.tolerance);
+  add("ls_tolerance", option.ls_tolerance, usual.ls_tolerance);
+  if ((option.disableflags & mjDSBL_WARMSTART) != 0)
+    given += given.empty() ? "warmstart=\"disable\"" : " warmstart=\"disable\"";
+  if (given.empty()) return;
+  notes.push_back(fmt::format("of the file's <option>, {} is not followed: the solver goes on to its end", given));
+}
+
 }  // namespace
 
 void refuse_negative_masses(mjSpec* spec, const std::string& file) {
@@ -197,6 +215,7 @@ void refuse_what_is_not_simulated(const mjModel* model, const std::string& file,
   if (model->opt.solver != mjSOL_NEWTON) {
     notes.push_back("constraints are solved by Newton's method, which ends at the same minimum as the file's solver");
   }
+  note_solver_options(model->opt, notes);
   if ((model->opt.enableflags & mjENBL_SLEEP) != 0) notes.push_back("robots do not sleep here");
 }
 

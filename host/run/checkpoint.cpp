@@ -74,6 +74,7 @@ std::int64_t number(const SafetensorsFile& file, const std::string& key, const s
 
 void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept) {
   std::map<std::string, std::string> metadata = policy_metadata(checkpoint.policy, kPolicyPrefix);
+  for (const auto& [key, value] : checkpoint.policy.facts) metadata.emplace(kPolicyPrefix + key, value);
   metadata["format"] = kFormat;
   metadata["version"] = STAMPEDE_VERSION;
   metadata["task"] = checkpoint.task;

@@ -1,7 +1,7 @@
 #pragma once
 /// \file Checkpoints: `checkpoint/<iteration>.safetensors`, all that a training goes on from.
 ///
-/// The trainer's tensors, the policy's behind `policy/`, and a checksum of every byte before it. A file is written in
+/// The trainer's tensors, the policy's and its facts behind `policy/`, and a checksum of every byte before it. A file is written in
 /// the run folder and renamed into `checkpoint/`, so that folder holds only whole checkpoints.
 
 #include <cstdint>

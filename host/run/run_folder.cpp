@@ -20,8 +20,8 @@ constexpr const char* kLock = ".stampede-lock";
 /// What a run's files are called. The configuration comes first: it goes first when an old run is removed, and a folder
 /// without it is not gone on with, so no kill leaves half an old run that looks whole.
 constexpr const char* kNames[] = {
-    "config.toml", "metrics.jsonl", "checkpoint", "policy.onnx",  "policy.safetensors",
-    "curve.png",   "system.json",   "walk.png",   "training.png", "nonfinite.safetensors"};
+    "config.toml", "trained_robot", "metrics.jsonl", "checkpoint",   "policy.onnx",          "policy.safetensors",
+    "curve.png",   "system.json",   "walk.png",      "training.png", "nonfinite.safetensors"};
 constexpr std::string_view kEventsPrefix = "events.out.tfevents.";
 constexpr std::string_view kPartial = ".partial";
 
@@ -131,7 +131,11 @@ RunFolder RunFolder::resume(const fs::path& directory) {
   }
   RunFolder folder(directory, lock(directory));
   folder.started_ = true;
-  for (const fs::path& file : partials_of_run(directory)) fs::remove(file, code);
+  // Killed between the configuration and the robot's move: the robot was whole before.
+  if (!fs::exists(folder.file("trained_robot"), code) && fs::exists(folder.partial("trained_robot"), code)) {
+    folder.settle_partial("trained_robot");
+  }
+  for (const fs::path& file : partials_of_run(directory)) fs::remove_all(file, code);
   return folder;
 }
 
@@ -159,6 +163,13 @@ void RunFolder::abandon() noexcept {
     for (const fs::path& file : files) fs::remove_all(file, code);
   }
   started_ = false;  // the destructor removes the folder if it was made for this run
+}
+
+void RunFolder::settle_partial(const std::string& name) const {
+  std::error_code code;
+  fs::rename(partial(name), file(name), code);
+  if (code) throw Error("cannot make " + file(name).string() + ": " + code.message());
+  sync_directory(path_);
 }
 
 void RunFolder::write(const std::string& name, std::string_view bytes, Durability durability) const {

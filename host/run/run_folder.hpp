@@ -1,7 +1,8 @@
 #pragma once
 /// \file The folder of a training run: who may write there, and what an old run loses.
 ///
-///     config.toml metrics.jsonl events.out.tfevents.* checkpoint/ policy.onnx policy.safetensors curve.png system.json
+///     config.toml trained_robot/ metrics.jsonl events.out.tfevents.* checkpoint/ policy.onnx policy.safetensors curve.png
+///     system.json
 
 #include <filesystem>
 #include <string>
@@ -38,6 +39,11 @@ class RunFolder {
 
   /// Path of a file in it.
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
+
+  /// Where a folder of the run is made, which is there only once it is whole and `config.toml`, which needs it, written.
+  std::filesystem::path partial(const std::string& name) const { return path_ / ("." + name + ".partial"); }
+  /// Moves it to its place.
+  void settle_partial(const std::string& name) const;
 
   /// Writes one of its files, whole or not at all.
   void write(const std::string& name, std::string_view bytes, Durability durability) const;

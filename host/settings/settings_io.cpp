@@ -272,6 +272,17 @@ void apply_environment(Settings& settings, const toml::table& table, const Layer
   }
 }
 
+/// A table's keys in the order in which its file defines them.
+std::vector<std::string> names_in_order(const toml::table& table) {
+  std::vector<std::string> names;
+  for (const auto& [key, node] : table) names.emplace_back(key.str());
+  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
+    const toml::source_position first = table.get(a)->source().begin, second = table.get(b)->source().begin;
+    return std::pair(first.line, first.column) < std::pair(second.line, second.column);
+  });
+  return names;
+}
+
 void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer& layer, const TaskInfo& task) {
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
@@ -282,10 +293,11 @@ void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer
   }
 }
 
-/// Tables by name; those that are there already are changed.
+/// Tables by name, in the order in which the file defines them (toml++ keeps keys in alphabetical order); those that are there
+/// already are changed, and keep their places.
 void apply_constraints(LeggedSettings& legged, const toml::table& table, const Layer& layer) {
-  for (const auto& [key, node] : table) {
-    const std::string name(key.str());
+  for (const std::string& name : names_in_order(table)) {
+    const toml::node& node = *table.get(name);
     const toml::table* inner = node.as_table();
     if (inner == nullptr) {
       throw Error(place(layer, node) + wrong_type(node, "constraints." + name, "a table, as in [constraints.torque]"));
@@ -502,10 +514,7 @@ const TaskInfo& find_task(const std::string& name, const std::string& origin) {
   if (std::filesystem::path(name).extension() == ".toml") {
     std::error_code code;
     if (!std::filesystem::is_regular_file(name, code)) throw Error(where + "there is no task file '" + name + "'");
-    TaskInfo task = read_task_file(name);
-    const std::string& below = task.files.size() > 1 ? task.files[task.files.size() - 2] : task.files.back();
-    task.extends = shortest_task_name(below);
-    return given.emplace_back(std::move(task));
+    return given.emplace_back(read_task_file(name));
   }
   throw Error(where + "unknown task '" + name + "'; " + suggestion(name, names));
 }
@@ -524,21 +533,44 @@ void settle_robot(Settings& settings, const toml::table& table, const std::strin
   if (robot.find('/') == std::string::npos && robot.find('.') == std::string::npos) return;
   std::error_code code;
   const std::filesystem::path beside = std::filesystem::path(file).parent_path() / robot;
+  if (!file.empty() && robot.rfind(kTrainedRobot + std::string("/"), 0) == 0 &&
+      !std::filesystem::exists(beside, code)) {
+    throw Error(file + ": control.robot = \"" + robot +
+                "\" is not there: it is the run's own copy of its robot, in a " +
+                "folder beside config.toml; copy that folder along");
+  }
   const std::filesystem::path found = std::filesystem::exists(beside, code) ? beside : std::filesystem::path(robot);
   robot = std::filesystem::absolute(found, code).lexically_normal().string();
 }
 
 /// The task that the layers name. One that is defined in a configuration says what it extends.
 TaskInfo chosen_task(const std::vector<Layer>& given) {
-  std::string origin, from;
+  std::string origin;
   const std::string name = choose(given, "task", "", origin);
   if (name.empty()) {
     std::vector<std::string> names;
     for (const TaskInfo& task : tasks()) names.push_back(task.name);
     throw Error("--task is missing; known are " + join(names));
   }
-  const std::string extends = choose(given, "extends", "", from);
-  if (!extends.empty()) return extended_task(name, extends, from);
+  for (auto it = given.rbegin(); it != given.rend(); ++it) {
+    const Layer& layer = *it;
+    const toml::node* extends = layer.table.get("extends");
+    if (extends == nullptr) continue;
+    std::string from = place(layer, *extends);
+    from.resize(from.size() - 2);
+    if (const auto* word = extends->as_string()) return extended_task(name, word->get(), from);
+    const toml::array* list = extends->as_array();
+    if (list == nullptr || !list->empty()) {
+      throw Error(from + ": " + wrong_type(*extends, "extends", "a task's name or file, or [] for none"));
+    }
+    // What says everything about one task is none of another.
+    if (const auto* own = layer.table.get_as<std::string>("task"); own == nullptr || own->get() != name) {
+      throw Error(origin + ": the task is '" + name + "', but " + layer.origin + " is all of " +
+                  (own == nullptr ? "another" : "'" + own->get() + "'") +
+                  " by itself (extends = []); leave one of them out");
+    }
+    return extended_task(name, "", from);
+  }
   return find_task(name, origin);
 }
 

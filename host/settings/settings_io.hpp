@@ -20,6 +20,9 @@
 
 namespace stampede {
 
+/// The folder beside a run's config.toml with its own copy of the robot (host/run/trained_robot.hpp).
+inline constexpr const char* kTrainedRobot = "trained_robot";
+
 /// One setting from the command line.
 struct Override {
   std::string key;    ///< dotted, as in "train.num_envs"
@@ -37,7 +40,8 @@ struct SettingsSources {
 /// All layers on top of each other. A task must be named by one of the sources.
 Settings resolve_settings(const SettingsSources& sources);
 
-/// The settings as the file `config.toml`; `resolve_settings` of that file gives the same settings.
+/// The settings as the file `config.toml`; `resolve_settings` of that file gives the same settings, whatever has become of the task's
+/// own files.
 std::string to_toml(const Settings& settings);
 
 /// The task of that name. `origin` is what an error names, as in "--task".

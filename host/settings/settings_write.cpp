@@ -86,7 +86,7 @@ std::string to_toml(const Settings& settings) {
   const TaskInfo& task = task_of(settings);
   std::string text = "# The run's whole configuration, every default written out.\n";
   text += "task = " + to_value(settings.task) + "\n";
-  if (!task.extends.empty()) text += "extends = " + to_value(task.extends) + "\n";
+  if (settings.legged) text += "extends = []  # no file of a task: all of it is here\n";
   text += "algo = " + to_value(settings.algo) + "\npreset = " + to_value(settings.preset) + "\n";
   if (settings.legged) text += "objective = " + to_value(settings.legged->objective) + "\n";
   text += "seed = " + std::to_string(settings.seed) + "\n";

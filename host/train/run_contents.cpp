@@ -2,9 +2,11 @@
 #include "host/train/run_contents.hpp"
 
 #include "host/base/error.hpp"
+#include "host/export/policy_fit.hpp"
 #include "host/export/policy_tensors.hpp"
 #include "host/run/checkpoint.hpp"
 #include "host/run/run_folder.hpp"
+#include "host/run/trained_robot.hpp"
 #include "host/settings/settings_io.hpp"
 
 namespace stampede {
@@ -14,14 +16,20 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag) 
     throw Error(flag + " " + run.string() + ": holds no run; name a folder that `stampede train` wrote");
   }
   RunContents contents;
+  contents.notes = check_trained_robot(run, false);
   contents.settings = resolve_settings({(run / "config.toml").string(), {}, {}});
   if (never_saved(run)) {
     throw Error(flag + " " + run.string() + ": holds no checkpoint yet; `stampede train --resume " + run.string() +
                 "` goes on with the run");
   }
   Checkpoint checkpoint = load_newest_checkpoint(run, contents.settings.task);
-  check_policy_fits(checkpoint.policy, task_of(contents.settings), newest_checkpoint(run).string());
-  contents.policy = std::move(checkpoint.policy);
+  const TaskInfo& task = task_of(contents.settings);
+  const double dt = control_step(task, contents.settings);
+  // Checkpoints of earlier versions say nothing of it: it is as the run's configuration has it.
+  if (checkpoint.policy.facts.count("action_names") == 0) {
+    checkpoint.policy.facts = policy_facts(checkpoint.policy, task, dt);
+  }
+  contents.policy = fit_policy(std::move(checkpoint.policy), task, dt, newest_checkpoint(run).string(), contents.notes);
   contents.iteration = checkpoint.iteration;
   return contents;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "host/engine/policy.hpp"
 #include "host/engine/task_info.hpp"
@@ -13,7 +14,8 @@ namespace stampede {
 
 struct RunContents {
   Settings settings;
-  Policy policy;  ///< of the newest checkpoint
+  Policy policy;                   ///< of the newest checkpoint, with the facts of its training
+  std::vector<std::string> notes;  ///< for people: what is not as it was
   std::int64_t iteration = 0;
 };
 

@@ -10,6 +10,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "host/engine/in_flight.hpp"
 #include "host/engine/loader.hpp"
 #include "host/export/onnx.hpp"
+#include "host/export/policy_fit.hpp"
 #include "host/export/policy_tensors.hpp"
 #include "host/export/safetensors.hpp"
 #include "host/legged/protocol.hpp"
@@ -29,7 +31,9 @@
 #include "host/run/metrics.hpp"
 #include "host/run/run_folder.hpp"
 #include "host/run/system_info.hpp"
+#include "host/run/trained_robot.hpp"
 #include "host/settings/settings_io.hpp"
+#include "host/train/old_checkpoint.hpp"
 #include "host/train/run_contents.hpp"
 
 namespace stampede {
@@ -61,7 +65,16 @@ class Session {
   void start() {
     folder_.start();
     try {
-      folder_.write("config.toml", to_toml(settings_), Durability::kDisk);
+      Settings kept = settings_;
+      if (kept.legged) {
+        const KeptRobot robot =
+            keep_robot(kept.legged->control.robot, legged_load_options(*kept.legged), folder_.partial(kTrainedRobot));
+        kept.legged->control.robot = robot.robot;
+        if (!robot.note.empty()) say(robot.note);
+      }
+      folder_.write("config.toml", to_toml(kept), Durability::kDisk);
+      if (kept.legged) folder_.settle_partial(kTrainedRobot);
+      say_notes_of_robot();
       begin();
     } catch (...) {
       folder_.abandon();
@@ -76,8 +89,21 @@ class Session {
     write_system();
   }
 
+  /// What of the robot is simulated otherwise than its file says.
+  void say_notes_of_robot() {
+    if (settings_.plan == nullptr) return;
+    for (const std::string& note : settings_.plan->notes) say(note);
+  }
+
+  /// A line for people, which the result keeps.
+  void say(const std::string& note) {
+    notes_.push_back(note);
+    if (options_.message) options_.message(note);
+  }
+
   /// Goes on from a checkpoint.
   void restore(const Checkpoint& checkpoint) {
+    check_same_places(checkpoint.policy.facts, facts_of(checkpoint.policy), newest_checkpoint(folder_.path()).string());
     try {
       trainer_->restore(checkpoint.state);
     } catch (const Error& error) {
@@ -97,6 +123,7 @@ class Session {
     train();
     TrainResult result;
     result.settings = settings_;
+    result.notes = notes_;
     result.run = folder_.path();
     result.device = engine_.device();
     result.instruction_set = engine_.instruction_set();
@@ -258,11 +285,21 @@ class Session {
     checkpoint.contacts_over_slots = contacts_over_slots_;
     checkpoint.state = trainer_->state();
     checkpoint.policy = trainer_->policy();
+    checkpoint.policy.facts = facts_of(checkpoint.policy);
     writing_ = std::async(std::launch::async,
                           [run = folder_.path(), checkpoint = std::move(checkpoint),
                            kept = settings_.run.checkpoints_kept] { save_checkpoint(run, checkpoint, kept); });
     saved_ = done_;
     saved_at_ = seconds_now();
+  }
+
+  /// What a policy and a critic are fed with and give, in order: what a checkpoint keeps by place.
+  std::map<std::string, std::string> facts_of(const Policy& policy) const {
+    std::map<std::string, std::string> facts = policy_facts(policy, task_, control_step(task_, settings_));
+    if (settings_.plan != nullptr) {
+      facts["critic_observation_names"] = nlohmann::json(settings_.plan->critic_names).dump();
+    }
+    return facts;
   }
 
   /// Waits until the last checkpoint is written; throws what went wrong with it.
@@ -319,6 +356,7 @@ class Session {
   std::int64_t done_ = 0, saved_ = 0, first_ = 0;  ///< iterations: finished, in a checkpoint, before this call
   std::int64_t steps_ = 0, steps_before_ = 0;
   std::int64_t nonfinite_ = 0, contacts_over_slots_ = 0;
+  std::vector<std::string> notes_;
   std::future<void> writing_;  ///< the checkpoint that is on its way to the disk
   bool reached_ = false;       ///< this call's iterations are done
   double last_return_ = std::numeric_limits<double>::quiet_NaN();
@@ -353,10 +391,16 @@ template <class GetEngine>
 TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& directory, const TrainOptions& options) {
   check(options);
   RunFolder folder = RunFolder::resume(directory);
+  const std::vector<std::string> notes = check_trained_robot(directory, true);
   const Settings settings = resolve_settings({(directory / "config.toml").string(), {}, {}});
   std::optional<Checkpoint> checkpoint;
-  if (!never_saved(directory)) checkpoint = load_newest_checkpoint(directory, settings.task);
+  if (!never_saved(directory)) {
+    checkpoint = load_newest_checkpoint(directory, settings.task);
+    name_constraint_maxima(checkpoint->state, settings, directory);
+  }
   Session session(get_engine(), settings, options, std::move(folder));
+  for (const std::string& note : notes) session.say(note);
+  session.say_notes_of_robot();
   if (checkpoint) {
     session.restore(*checkpoint);
   } else {

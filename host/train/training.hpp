@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "host/engine/engine.hpp"
 #include "host/settings/settings.hpp"
@@ -38,6 +39,7 @@ struct TrainOptions {
 /// What came of it.
 struct TrainResult {
   Settings settings;
+  std::vector<std::string> notes;  ///< what is otherwise than somebody might think; `message` was told them
   std::filesystem::path run;
   std::string device, instruction_set;
   int threads = 0;

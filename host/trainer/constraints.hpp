@@ -18,12 +18,12 @@ class Constraints {
  public:
   Constraints(Backend& backend, const LeggedPlan& plan, const RolloutShape& shape, int iterations)
       : backend_(backend),
-        infos_(plan.constraints),
         soft_(plan.soft),
         shape_(shape),
         stride_(odd_lines(shape.stride)),
         columns_(static_cast<int>(plan.columns.size())),
         count_(static_cast<int>(plan.constraints.size())),
+        constraints_(plan.constraints),
         column_stride_(padded(columns_)),
         tau_(plan.cat.tau),
         min_p_(plan.cat.min_p),
@@ -43,7 +43,7 @@ class Constraints {
     scale_ = floats(column_stride_);
     backend.upload(scale_, scales_.data(), column_stride_);
     std::vector<int> begin;
-    for (const ConstraintInfo& constraint : plan.constraints) begin.push_back(constraint.begin);
+    for (const ConstraintInfo& constraint : constraints_) begin.push_back(constraint.begin);
     begin.push_back(columns_);
     backend.reserve_sums(count_);
     begin_ = backend.template make_buffer<int>(count_ + 1);
@@ -83,17 +83,27 @@ class Constraints {
   void save(std::vector<Tensor>& tensors) {
     std::vector<float> values(static_cast<std::size_t>(column_stride_));
     backend_.download(running_, values.data(), column_stride_);
-    tensors.push_back(make_tensor("constraint_maxima", {column_stride_}, values));
+    for (const ConstraintInfo& constraint : constraints_) {
+      tensors.push_back(
+          make_tensor(constraint_tensor(constraint), {constraint.columns},
+                      {values.begin() + constraint.begin, values.begin() + constraint.begin + constraint.columns}));
+    }
   }
   void load(const std::vector<Tensor>& tensors) {
-    auto values = floats_of(tensors, "constraint_maxima", static_cast<std::size_t>(column_stride_));
+    std::vector<float> values(static_cast<std::size_t>(column_stride_), 0.0f);
     mended_.clear();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (values[i] >= 0.0f && values[i] <= kAbsurdMaximum * scales_[i]) continue;
-      values[i] = 0.0f;
-      if (static_cast<int>(i) < columns_) mended_.push_back(name_of(static_cast<int>(i)));
+    for (const ConstraintInfo& constraint : constraints_) {
+      const auto maxima =
+          floats_of(tensors, constraint_tensor(constraint), static_cast<std::size_t>(constraint.columns));
+      bool mended = false;
+      for (std::size_t i = 0; i < maxima.size(); ++i) {
+        const std::size_t column = static_cast<std::size_t>(constraint.begin) + i;
+        const bool sound = maxima[i] >= 0.0f && maxima[i] <= kAbsurdMaximum * scales_[column];
+        values[column] = sound ? maxima[i] : 0.0f;
+        mended = mended || !sound;
+      }
+      if (mended) mended_.push_back(constraint.name);
     }
-    mended_.erase(std::unique(mended_.begin(), mended_.end()), mended_.end());
     backend_.upload(running_, values.data(), column_stride_);
   }
 
@@ -103,18 +113,12 @@ class Constraints {
  private:
   static constexpr float kAbsurdMaximum = 1e6f;  ///< of a running maximum, in scales: nothing that was a violation
 
-  const std::string& name_of(int column) const {
-    std::size_t constraint = 0;
-    while (constraint + 1 < infos_.size() && infos_[constraint + 1].begin <= column) ++constraint;
-    return infos_[constraint].name;
-  }
-
   Backend& backend_;
-  std::vector<ConstraintInfo> infos_;
   bool soft_;
   RolloutShape shape_;
   Index stride_;
   int columns_, count_;
+  std::vector<ConstraintInfo> constraints_;
   Index column_stride_;
   float tau_, min_p_, rise_iterations_;
   std::vector<float> scales_;  ///< of the columns

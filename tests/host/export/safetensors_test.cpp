@@ -102,15 +102,5 @@ TEST(PolicyTensors, MissingAndMisshapenTensorsAreNamed) {
   expect_parts(read([](auto& t) { t.pop_back(); }), {"action_high"});
 }
 
-TEST(PolicyTensors, PolicyMustFitTheTask) {
-  Policy policy = test::fake_policy("pendulum", 0.3f);
-  EXPECT_NO_THROW(check_policy_fits(policy, find_task("pendulum"), "p"));
-  expect_parts(error_of([&] { check_policy_fits(policy, find_task("cartpole-swingup"), "p"); }),
-               {"p: ", "'pendulum'", "'cartpole-swingup'"});
-  policy.task.clear();
-  expect_parts(error_of([&] { check_policy_fits(policy, find_task("cartpole-swingup"), "p"); }),
-               {"3 observations", "has 5"});
-}
-
 }  // namespace
 }  // namespace stampede

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "host/base/files.hpp"
 #include "host/legged/protocol.hpp"
@@ -319,7 +321,7 @@ torque = -7
 
   // What a run keeps needs the file no more.
   const std::string text = to_toml(settings);
-  expect_parts(text, {"extends = \"legged-flat\"", "task = \"mydog\"", "x = [0.0, 2.0]"});
+  expect_parts(text, {"extends = []", "task = \"mydog\"", "x = [0.0, 2.0]"});
   write_file(folder / "config.toml", text, Durability::kProcess);
   const Settings again = resolve_settings({(folder / "config.toml").string(), {}, {}});
   EXPECT_EQ(to_toml(again), text);
@@ -338,6 +340,76 @@ torque = -7
   expect_parts(error_of([&] { resolve_settings({"", {"task=\"" + file + "\""}, {}}); }), {"circle"});
   write_file(file, "extends = \"legged-flat\"\n", Durability::kProcess);
   expect_parts(error_of([&] { resolve_settings({"", {"task=\"" + file + "\""}, {}}); }), {"control.robot is missing"});
+}
+
+std::vector<std::string> names_of(const std::vector<ConstraintSettings>& constraints) {
+  std::vector<std::string> names;
+  for (const ConstraintSettings& constraint : constraints) names.push_back(constraint.name);
+  return names;
+}
+
+TEST(LeggedTasks, ConstraintsKeepTheOrderOfTheirDefinition) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "dog.toml").string();
+  write_file(file, R"(
+extends = ["go2-flat", "legged-rough"]
+[constraints.zebra]
+quantity = "joint_velocity"
+limit = 3
+[constraints.trot]
+limit = 0
+[constraints.aardvark]
+quantity = "joint_torque"
+limit = 3
+)",
+             Durability::kProcess);
+  const Settings settings = resolve_settings({"", {"task=\"" + file + "\""}, {}});
+  const std::vector<std::string> names = names_of(settings.legged->constraints);
+  // What the parents define comes first, in their order; a later word on it does not move it.
+  const auto place = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) - names.begin();
+  };
+  EXPECT_EQ(names.at(names.size() - 2), "zebra");
+  EXPECT_EQ(names.back(), "aardvark");
+  EXPECT_LT(place("joint_torque"), place("knee_torque"));
+  EXPECT_LT(place("knee_torque"), place("joint_velocity"));  // in go2-flat.toml; not so in the alphabet
+  EXPECT_LT(place("trot"), place("zebra"));
+
+  // What a run keeps has the same order, whatever becomes of the files.
+  write_file(folder / "config.toml", to_toml(settings), Durability::kProcess);
+  std::filesystem::remove(file);
+  const Settings again = resolve_settings({(folder / "config.toml").string(), {}, {}});
+  EXPECT_EQ(names_of(again.legged->constraints), names);
+  EXPECT_TRUE(task_of(again).files.empty());
+  ASSERT_EQ(again.plan->constraints.size(), settings.plan->constraints.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    EXPECT_EQ(again.plan->constraints[i].begin, settings.plan->constraints[i].begin) << names[i];
+  }
+}
+
+TEST(LeggedTasks, AWholeConfigurationIsOfOneTaskAndNeedsItsRobotBesideIt) {
+  const TemporaryFolder folder;
+  const std::string config = (folder / "config.toml").string();
+  std::string text = to_toml(with({"seed=4"}));
+  write_file(config, text, Durability::kProcess);
+  EXPECT_EQ(resolve_settings({config, {"task=go2-flat"}, {}}).seed, 4u);
+  expect_parts(error_of([&] {
+                 resolve_settings({config, {"task=go2-rough"}, {}});
+               }),
+               {"'go2-rough'", "config.toml", "'go2-flat'", "extends = []"});
+  const std::string robot = "robot = \"go2\"";
+  text.replace(text.find(robot), robot.size(), "robot = \"trained_robot/go2.xml\"");
+  write_file(config, text, Durability::kProcess);
+  expect_parts(error_of([&] { resolve_settings({config, {}, {}}); }), {config, "trained_robot/go2.xml", "copy"});
+}
+
+TEST(LeggedTasks, ObservationsOfLimbsAreNamedByTheirFirstJoint) {
+  const Settings settings = with({"observations.policy=[\"joint_position\", \"foot_contact\", \"height_scan\"]"});
+  const std::vector<std::string>& names = settings.plan->info.observation_names;
+  EXPECT_EQ(names.at(12), "foot_contact.FL_hip_joint");
+  EXPECT_EQ(names.at(16), "height_scan.0");
+  EXPECT_EQ(settings.plan->info.facts.count("scan"), 1u);
+  EXPECT_EQ(settings.plan->critic_names.size(), static_cast<std::size_t>(settings.plan->constants.critic_size));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <map>
 
 #include "host/legged/mujoco_physics.hpp"
@@ -419,9 +420,15 @@ TEST(Walking, ContactsOverSlotsAreTakenFromThePhysics) {
   }
 }
 
-std::vector<float> maxima_of(Trainer& trainer) {
+/// Running maxima of all columns, in the plan's order.
+std::vector<float> maxima_of(Trainer& trainer, const LeggedPlan& plan) {
   std::vector<Tensor> state = trainer.state();
-  return floats_of(find(state, "constraint_maxima"));
+  std::vector<float> maxima;
+  for (const ConstraintInfo& constraint : plan.constraints) {
+    const std::vector<float> columns = floats_of(find(state, constraint_tensor(constraint)));
+    maxima.insert(maxima.end(), columns.begin(), columns.end());
+  }
+  return maxima;
 }
 
 /// An environment whose velocities make its forces overflow must not switch constraints off for the others.
@@ -432,7 +439,7 @@ TEST(Walking, AStateThatOverflowsIsJudgedByNoConstraint) {
   iterate(*trainer, 1);
   const std::vector<Tensor> state = trainer->state();
   iterate(*trainer, 1);
-  const std::vector<float> usual = maxima_of(*trainer);
+  const std::vector<float> usual = maxima_of(*trainer, *settings.plan);
   using State = PhysicsState<float, 3>;
   const auto stride = odd_lines(padded(37) * 4);
   for (const float velocity : {1e15f, 1e19f, 1e25f, 3e38f}) {
@@ -443,7 +450,7 @@ TEST(Walking, AStateThatOverflowsIsJudgedByNoConstraint) {
       trainer->restore(broken);
       const Report report = iterate(*trainer, 1).back();
       EXPECT_GE(report.nonfinite, 1) << velocity;
-      const std::vector<float> maxima = maxima_of(*trainer);
+      const std::vector<float> maxima = maxima_of(*trainer, *settings.plan);
       for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
         ASSERT_TRUE(maxima[i] <= 8 * std::max(usual[i], settings.plan->columns[i].scale))
             << "column " << i << ": " << maxima[i] << " for " << usual[i];
@@ -464,10 +471,10 @@ TEST(Walking, ACheckpointsMaximaThatAreNoViolationsStartAnew) {
   EXPECT_TRUE(trainer->mended().empty());
   std::vector<Tensor> broken = state;
   const std::vector<ConstraintInfo>& constraints = settings.plan->constraints;
-  float* maxima = floats_in(find(broken, "constraint_maxima"));
-  maxima[constraints[0].begin] = maxima[constraints[0].begin + 1] = std::nanf("");
-  maxima[constraints[2].begin] = HUGE_VALF;
-  maxima[constraints[3].begin] = 1e28f;
+  const auto maxima = [&](std::size_t i) { return floats_in(find(broken, constraint_tensor(constraints[i]))); };
+  maxima(0)[0] = maxima(0)[1] = std::nanf("");
+  maxima(2)[0] = HUGE_VALF;
+  maxima(3)[0] = 1e28f;
   trainer->restore(broken);
   const std::vector<std::string> lines = trainer->mended();
   ASSERT_EQ(lines.size(), 3u);
@@ -475,7 +482,7 @@ TEST(Walking, ACheckpointsMaximaThatAreNoViolationsStartAnew) {
     EXPECT_NE(lines[i == 0 ? 0 : i - 1].find("'" + constraints[i].name + "'"), std::string::npos);
   }
   iterate(*trainer, 1);
-  const std::vector<float> after = maxima_of(*trainer);
+  const std::vector<float> after = maxima_of(*trainer, *settings.plan);
   for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
     EXPECT_TRUE(after[i] > 0 && after[i] < 1e5f) << i;
   }
@@ -559,6 +566,29 @@ TEST(Walking, ConstraintsThatEndEpisodesEndThemSooner) {
   const Report hard =
       iterate(*engine->make_trainer(walking_settings({"objective=early-termination"}), false), 3).back();
   EXPECT_LT(hard.episode_length_mean, 0.5 * soft.episode_length_mean);
+}
+
+/// Another engine that breaks in its third control step.
+class Breaking final : public OutsidePhysics {
+ public:
+  void step(int, const OutsideStep&, OutsideState& state, OutsideRecord&) override {
+    if (++steps_ >= 3) state.qvel[2] = std::numeric_limits<double>::quiet_NaN();
+  }
+
+ private:
+  int steps_ = 0;
+};
+
+TEST(Walking, WhereAnotherEngineBreaksTheEpisodeEndsAndIsCounted) {
+  const Settings settings = longer_settings();
+  Breaking breaking;
+  EvaluationRequest request = evaluation_request(settings, 1, false);
+  request.outside = &breaking;
+  // The lanes of a pack are filled with environments that nobody asked for; they are stepped one after the other.
+  const Traced traced = trace(*engine_for(best_instruction_set(), 1), request, still_policy(*request.legged));
+  EXPECT_GE(traced.evaluation.nonfinite, 1);
+  EXPECT_LE(traced.evaluation.episode_length_mean, 3);
+  for (std::size_t step = 0; step < traced.steps; ++step) EXPECT_LT(traced.at("state", step, 0, 2), 1);
 }
 
 }  // namespace
