@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <sstream>
+#include <utility>
 
 #include "host/base/clock.hpp"
 #include "host/base/error.hpp"
@@ -89,8 +89,7 @@ std::string last_line(std::FILE* file) {
 BusyNeighbours::BusyNeighbours(int count) {
   for (int i = 0; i < count; ++i) {
     children_.push_back(start_child([] {
-      for (volatile unsigned spins = 0;; spins = spins + 1) {
-      }
+      while (true) asm volatile("");  // or the compiler might take an endless loop for one that is never reached
     }));
   }
 }
