@@ -49,6 +49,8 @@ class CudaBackend {
     }
     /// Looking at the flags would mean to wait for them, so the work is done.
     bool any_set(const float*, Range) const { return true; }
+    /// Many threads hide what rows from memory take.
+    void fetch_rows(const float*, Index, const std::uint32_t*, Index) const {}
     /// Where timing is on, books the time since the last mark under the phase.
     void mark(Phase phase) const {
       if (backend->timing_) backend->record_mark(phase);

@@ -1,10 +1,11 @@
-/// \file `stampede bench env`, `bench train` and `bench physics`: the one place that times whole systems.
+/// \file `stampede bench env`, `train`, `physics` and `robustness`; with bench_busy.cpp the one place that times whole systems.
 #include <fmt/format.h>
 
 #include <optional>
 
 #include "host/base/clock.hpp"
 #include "host/base/memory.hpp"
+#include "host/cli/bench_busy.hpp"
 #include "host/cli/command.hpp"
 #include "host/physics/measure.hpp"
 #include "host/physics/mujoco_peer.hpp"
@@ -236,6 +237,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Measure speed");
   bench->require_subcommand(1);
   bench->footer("Example:\n  stampede bench env --task pendulum");
+  add_bench_busy(*bench, chosen);
   {
     auto common = std::make_shared<CommonFlags>();
     auto flags = std::make_shared<BenchFlags>();

@@ -68,6 +68,16 @@ class CpuBackend {
       return false;
     }
 
+    /// Asks for rows that will be read at random places soon: `columns` values of each row that `order` names.
+    void fetch_rows(const float* from, Index columns, const std::uint32_t* order, Index rows) const {
+      if (from == nullptr) return;
+      for (Index r = 0; r < rows; ++r) {
+        const float* row = from + static_cast<Index>(order[r]) * columns;
+        for (Index c = 0; c < columns; c += kMaxLanes) STAMPEDE_PREFETCH(row + c);
+        STAMPEDE_PREFETCH(row + columns - 1);
+      }
+    }
+
     /// Books the time since the last mark under the phase, where timing is on.
     void mark(Phase phase) const {
       if (!backend->timing_) return;
@@ -153,8 +163,9 @@ class CpuBackend {
   class Gradient {
    public:
     Gradient() = default;
-    Gradient(CpuBackend&, Index parameters, Index samples) : stride_(padded(parameters)), total_(stride_) {
-      const Index tiles = (samples + kTrainingTile - 1) / kTrainingTile;
+    Gradient(CpuBackend&, Index parameters, Index samples)
+        : tile_(training_tile(parameters, samples)), stride_(padded(parameters)), total_(stride_) {
+      const Index tiles = (samples + tile_ - 1) / tile_;
       // As many slabs as fit 2 MiB, at least 16: more would cost memory traffic, fewer would leave threads idle.
       const Index affordable = (Index{2} << 20) / (stride_ * static_cast<Index>(sizeof(float)));
       slabs_ =
@@ -164,12 +175,14 @@ class CpuBackend {
     float* of(const Context& context) { return partial_.data() + context.slab * stride_; }
     float* total() { return total_.data(); }
     int slabs() const { return slabs_; }
+    /// Samples of a tile.
+    Index tile() const { return tile_; }
     /// A copy of the sum.
     std::vector<float> read(CpuBackend&) const { return {total_.data(), total_.data() + stride_}; }
 
     /// Adds the slabs up, in their order.
     void collect(CpuBackend& backend, Index samples) {
-      const int used = std::min<int>(slabs_, static_cast<int>((samples + kTrainingTile - 1) / kTrainingTile));
+      const int used = std::min<int>(slabs_, static_cast<int>((samples + tile_ - 1) / tile_));
       backend.launch(stride_, Collect{partial_.data(), total_.data(), stride_, used});
     }
 
@@ -188,20 +201,20 @@ class CpuBackend {
     };
 
     int slabs_ = 1;
-    Index stride_ = 0;
+    Index tile_ = kTrainingTile, stride_ = 0;
     HostBuffer<float> partial_, total_;
   };
 
-  /// For learning: tiles of kTrainingTile samples, shared out to the gradient's slabs.
+  /// For learning: tiles of as many samples as the gradient says, shared out to its slabs.
   template <class Body>
   void for_samples(Index n, const Gradient& gradient, const Body& body) {
-    const Index tiles = (n + kTrainingTile - 1) / kTrainingTile;
+    const Index size = gradient.tile(), tiles = (n + size - 1) / size;
     const int slabs = std::min<int>(gradient.slabs(), static_cast<int>(tiles));
     pool_.run(slabs, [&](int thread, int slab) {
       const Index from = slab * tiles / slabs, to = (slab + 1) * tiles / slabs;
       for (Index tile = from; tile < to; ++tile) {
-        const Index begin = tile * kTrainingTile;
-        body(Context{this, thread, slab, tile == from}, Range{begin, std::min(begin + kTrainingTile, n)});
+        const Index begin = tile * size;
+        body(Context{this, thread, slab, tile == from}, Range{begin, std::min(begin + size, n)});
       }
     });
   }

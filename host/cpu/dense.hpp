@@ -8,7 +8,7 @@
 /// A is read one value at a time and broadcast, B a vector at a time. The same loop serves the forward pass (A samples, B packed weights),
 /// the backward pass (B transposed weights) and the weights' gradient (k runs over the samples). Every
 /// element is summed in the order of k whatever the block's shape, so all vector widths give the same bits where
-/// contraction is off.
+/// contraction is off. What comes after a sum (an activation, its slope) is done to each block while it is in the first-level cache.
 
 #include "kernels/lanes.hpp"
 
@@ -43,21 +43,48 @@ struct Right {
   Index inner;
 };
 
+/// What happens to a block of the product when its sums are complete.
+struct Finish {
+  /// Changes `rows` rows of `columns` values, which begin at `at` and lie `row` apart.
+  void (*apply)(const Finish&, float* at, Index row, Index rows, Index columns);
+  const float* base;  ///< where the product begins
+  const float* from;  ///< another matrix of the same stride that is read, or
+  float* to;          ///< written, at the same places
+};
+
 struct Output {
   float* data;  ///< C[r][c] = data[r * row + c]
   Index row;
-  const float* init;  ///< added to every row; null: nothing
-  bool accumulate;    ///< add to what is there
+  const float* init = nullptr;  ///< added to every row; null: nothing
+  bool accumulate = false;      ///< the sums are added to what is there
+  bool resume = false;          ///< the sums begin with what is there, as if earlier k had not been a call of their own
+  const Finish* finish = nullptr;  ///< null: nothing more
 };
 
 template <int R, int V, bool kRowsAdjacent>
 STAMPEDE_FN void block(Index inner, Left a, Right b, Output c) {
   Vector sum[R][V];
-  STAMPEDE_UNROLL
-  for (int v = 0; v < V; ++v) {
-    const Vector start = c.init != nullptr ? load<Vector>(c.init + v * kWidth) : Vector(0.0f);
+  if (c.resume) {
     STAMPEDE_UNROLL
-    for (int r = 0; r < R; ++r) sum[r][v] = start;
+    for (int r = 0; r < R; ++r) {
+      STAMPEDE_UNROLL
+      for (int v = 0; v < V; ++v) sum[r][v] = load<Vector>(c.data + r * c.row + v * kWidth);
+    }
+  } else {
+    STAMPEDE_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const Vector start = c.init != nullptr ? load<Vector>(c.init + v * kWidth) : Vector(0.0f);
+      STAMPEDE_UNROLL
+      for (int r = 0; r < R; ++r) sum[r][v] = start;
+    }
+  }
+  if (c.accumulate) {
+    // A gradient is larger than the cache that the samples lie in: fetched now, it is there when the sums are.
+    STAMPEDE_UNROLL
+    for (int r = 0; r < R; ++r) {
+      STAMPEDE_UNROLL
+      for (int at = 0; at < V * kWidth; at += kMaxLanes) STAMPEDE_PREFETCH(c.data + r * c.row + at);
+    }
   }
   const Index row = kRowsAdjacent ? 1 : a.row;
   STAMPEDE_NO_UNROLL
@@ -89,6 +116,7 @@ template <int R, int V, bool kRowsAdjacent>
 __attribute__((noinline)) void rows_of(Index rows, Index inner, Left a, Right b, Output c) {
   for (; rows >= R; rows -= R) {
     block<R, V, kRowsAdjacent>(inner, a, b, c);
+    if (c.finish != nullptr) c.finish->apply(*c.finish, c.data, c.row, R, V * kWidth);
     a.data += R * a.row;
     c.data += R * c.row;
   }
@@ -107,14 +135,28 @@ void panel(int vectors, Index rows, Index inner, Left a, Right b, Output c) {
   rows_of<kRows<1>, 1, kRowsAdjacent>(rows, inner, a, b, c);
 }
 
+/// Inner dimension that is run along before the next rows: so many rows of a panel take half of a first-level cache of 32 KiB. The widest
+/// panels would be cut too short; they get by with what the second level delivers.
+inline constexpr Index kPanelRows = kWidth == 16 ? 4096 : (Index{16} << 10) / (kPanel * Index{sizeof(float)});
+
+/// Samples that a gradient runs along before the next rows: of more, the rows' pages are too many for the first-level address cache.
+inline constexpr Index kSamplesAtOnce = 96;
+
 /// C = A B for a matrix B packed by `pack`: panels of kPanel columns, each [inner][panel width]. `columns` is a multiple of kMaxLanes.
 inline void multiply_packed(Index rows, Index inner, Index columns, Left a, const float* packed, Output c) {
+  const Index parts = (inner + kPanelRows - 1) / kPanelRows;
   for (Index first = 0; first < columns; first += kPanel) {
     const Index width = columns - first < kPanel ? columns - first : kPanel;
-    Output out = c;
-    out.data += first;
-    if (out.init != nullptr) out.init += first;
-    panel<false>(static_cast<int>(width / kWidth), rows, inner, a, {packed + first * inner, width}, out);
+    for (Index part = 0; part < parts; ++part) {
+      const Index from = part * inner / parts, to = (part + 1) * inner / parts;
+      Output out = c;
+      out.data += first;
+      if (out.init != nullptr) out.init += first;
+      out.resume = part > 0;
+      if (part + 1 < parts) out.finish = nullptr;
+      panel<false>(static_cast<int>(width / kWidth), rows, to - from, {a.data + from * a.inner, a.row, a.inner},
+                   {packed + first * inner + from * width, width}, out);
+    }
   }
 }
 
@@ -123,8 +165,13 @@ inline void multiply_samples(Index rows, Index samples, Index columns, const flo
                              Index b_stride, float* c, Index c_stride, bool accumulate) {
   for (Index first = 0; first < columns; first += kPanel) {
     const Index width = columns - first < kPanel ? columns - first : kPanel;
-    panel<true>(static_cast<int>(width / kWidth), rows, samples, {a, 1, a_stride}, {b + first, b_stride},
-                {c + first, c_stride, nullptr, accumulate});
+    for (Index from = 0; from < samples; from += kSamplesAtOnce) {
+      const Index count = samples - from < kSamplesAtOnce ? samples - from : kSamplesAtOnce;
+      Output out{c + first, c_stride};
+      out.accumulate = accumulate || from > 0;
+      panel<true>(static_cast<int>(width / kWidth), rows, count, {a + from * a_stride, 1, a_stride},
+                  {b + from * b_stride + first, b_stride}, out);
+    }
   }
 }
 
@@ -184,12 +231,23 @@ STAMPEDE_FN float dot(Index size, const float* a, const float* b) {
   return tree_sum(partial);
 }
 
-/// sums[c] (+)= sum over the rows of x[r][c].
+/// sums[c] (+)= sum over the rows of x[r][c]. `columns` is a multiple of kMaxLanes.
 inline void column_sums(Index rows, Index columns, const float* x, Index stride, float* sums, bool accumulate) {
-  for (Index c = 0; c < columns; c += kWidth) {
-    Vector sum = 0.0f;
-    for (Index r = 0; r < rows; ++r) sum += load<Vector>(x + r * stride + c);
-    store(sums + c, accumulate ? load<Vector>(sums + c) + sum : sum);
+  // One sum alone would wait for itself.
+  constexpr Index kAtOnce = kMaxLanes / kWidth;
+  for (Index c = 0; c < columns; c += kMaxLanes) {
+    Vector sum[kAtOnce];
+    STAMPEDE_UNROLL
+    for (int i = 0; i < kAtOnce; ++i) sum[i] = 0.0f;
+    for (Index r = 0; r < rows; ++r) {
+      STAMPEDE_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) sum[i] += load<Vector>(x + r * stride + c + i * kWidth);
+    }
+    STAMPEDE_UNROLL
+    for (int i = 0; i < kAtOnce; ++i) {
+      float* to = sums + c + i * kWidth;
+      store(to, accumulate ? load<Vector>(to) + sum[i] : sum[i]);
+    }
   }
 }
 

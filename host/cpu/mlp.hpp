@@ -16,8 +16,17 @@
 
 namespace stampede {
 
-/// Samples of a tile in training; inference takes what it is given.
-inline constexpr Index kTrainingTile = 96;
+/// Samples of a tile in training, at most; inference takes what it is given.
+inline constexpr Index kTrainingTile = 192;
+
+/// Samples of a tile when networks of so many parameters in all learn from so many samples: settled by the sizes alone, so that results depend on no
+/// machine's caches. Activations of 96 samples stay in a second-level cache of 512 KiB. Weights, packed weights and gradients that do not fit
+/// there pass through it once for each tile: then larger tiles are better, as long as there are enough of them for many threads.
+inline Index training_tile(Index parameters, Index samples) {
+  constexpr Index kSmall = kTrainingTile / 2, kEnough = 32;
+  const bool passes_through = parameters * Index{sizeof(float)} > Index{512} << 10;
+  return passes_through && samples >= kEnough * kTrainingTile ? kTrainingTile : kSmall;
+}
 
 class CpuMlp {
  public:
@@ -83,7 +92,7 @@ class CpuMlp {
       const Layer& layer = layers_[i];
       float* y = work.activations[i].data();
       const float* bias = parameters + layer.bias;
-      if (layer.outputs < 4 && layer.inputs == padded(layer.inputs)) {
+      if (i + 1 == layers_.size() && layer.outputs < 4 && layer.inputs == padded(layer.inputs)) {
         for (Index r = 0; r < rows; ++r) {
           for (Index o = 0; o < layer.outputs; ++o) {
             y[r * layer.stride + o] =
@@ -91,10 +100,12 @@ class CpuMlp {
           }
         }
       } else {
+        const dense::Finish finish = activation_of_layer(i, work);
+        dense::Output output{y, layer.stride, bias};
+        if (i + 1 < layers_.size()) output.finish = &finish;
         dense::multiply_packed(rows, layer.inputs, padded(layer.outputs), {x, stride, 1},
-                               packed_.data() + layer.forward, {y, layer.stride, bias, false});
+                               packed_.data() + layer.forward, output);
       }
-      if (i + 1 < layers_.size()) activate_rows(i, rows, work);
       x = y;
       stride = layer.stride;
     }
@@ -127,9 +138,11 @@ class CpuMlp {
                                 gradient + layer.weight, padded(layer.outputs), accumulate);
       }
       if (i == 0) break;
+      const dense::Finish finish = slope_of_layer(i - 1, work, below);
+      dense::Output output{below, layers_[i - 1].stride};
+      output.finish = &finish;
       dense::multiply_packed(rows, layer.outputs, padded(layer.inputs), {delta, layer.stride, 1},
-                             packed_.data() + layer.backward, {below, layers_[i - 1].stride, nullptr, false});
-      apply_slope(i - 1, rows, work, below);
+                             packed_.data() + layer.backward, output);
       std::swap(delta, below);
     }
   }
@@ -166,47 +179,56 @@ class CpuMlp {
     return work;
   }
 
-  /// Calls body(place) for each vector of a layer's outputs.
+  /// Calls body(place) for each vector of a block.
   template <class Body>
-  static void for_vectors(const Layer& layer, Index rows, const Body& body) {
-    const Index columns = padded(layer.outputs);
+  static void for_vectors(float* at, Index row, Index rows, Index columns, const Body& body) {
     for (Index r = 0; r < rows; ++r) {
-      const Index end = r * layer.stride + columns;
-      for (Index at = r * layer.stride; at < end; at += dense::kWidth) body(at);
+      for (Index c = 0; c < columns; c += dense::kWidth) body(at + r * row + c);
     }
   }
 
-  void activate_rows(std::size_t i, Index rows, Workspace& work) const {
+  template <Activation kind>
+  static void activate_block(const dense::Finish& finish, float* block, Index row, Index rows, Index columns) {
     using Vector = dense::Vector;
-    float* y = work.activations[i].data();
-    with_activation(activation_, [&]<class Tag>(Tag) {
-      float* slope = Tag::value == Activation::kSilu ? work.slopes[i].data() : nullptr;
-      for_vectors(layers_[i], rows, [=](Index at) {
-        const Vector z = load<Vector>(y + at);
-        if constexpr (Tag::value == Activation::kSilu) {
-          const Vector gate = sigmoid(z);
-          store(slope + at, silu_slope(z, gate));
-          store(y + at, z * gate);
-        } else {
-          store(y + at, activate<Tag::value>(z));
-        }
-      });
+    for_vectors(block, row, rows, columns, [&](float* at) {
+      const Vector z = load<Vector>(at);
+      if constexpr (kind == Activation::kSilu) {
+        const Vector gate = sigmoid(z);
+        store(finish.to + (at - finish.base), silu_slope(z, gate));
+        store(at, z * gate);
+      } else {
+        store(at, activate<kind>(z));
+      }
     });
   }
 
-  void apply_slope(std::size_t i, Index rows, const Workspace& work, float* delta) const {
+  template <Activation kind>
+  static void slope_block(const dense::Finish& finish, float* block, Index row, Index rows, Index columns) {
     using Vector = dense::Vector;
-    const float* y = work.activations[i].data();
-    with_activation(activation_, [&]<class Tag>(Tag) {
-      const float* slope = Tag::value == Activation::kSilu ? work.slopes[i].data() : nullptr;
-      for_vectors(layers_[i], rows, [=](Index at) {
-        if constexpr (Tag::value == Activation::kSilu) {
-          store(delta + at, load<Vector>(delta + at) * load<Vector>(slope + at));
-        } else {
-          store(delta + at, load<Vector>(delta + at) * activation_slope<Tag::value>(load<Vector>(y + at)));
-        }
-      });
+    for_vectors(block, row, rows, columns, [&](float* at) {
+      const Vector known = load<Vector>(finish.from + (at - finish.base));
+      if constexpr (kind == Activation::kSilu) {
+        store(at, load<Vector>(at) * known);
+      } else {
+        store(at, load<Vector>(at) * activation_slope<kind>(known));
+      }
     });
+  }
+
+  /// What makes a hidden layer's outputs of its sums.
+  dense::Finish activation_of_layer(std::size_t i, Workspace& work) const {
+    dense::Finish finish{nullptr, work.activations[i].data(), nullptr, nullptr};
+    if (activation_ == Activation::kSilu) finish.to = work.slopes[i].data();
+    with_activation(activation_, [&]<class Tag>(Tag) { finish.apply = activate_block<Tag::value>; });
+    return finish;
+  }
+
+  /// What makes d loss / d sums of a hidden layer of d loss / d outputs, which begin at `delta`.
+  dense::Finish slope_of_layer(std::size_t i, const Workspace& work, const float* delta) const {
+    dense::Finish finish{nullptr, delta, work.activations[i].data(), nullptr};
+    if (activation_ == Activation::kSilu) finish.from = work.slopes[i].data();
+    with_activation(activation_, [&]<class Tag>(Tag) { finish.apply = slope_block<Tag::value>; });
+    return finish;
   }
 
   /// The loss writes the head's real columns only.

@@ -2,15 +2,14 @@
 #include "host/engine/loader.hpp"
 
 #include <dlfcn.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <string_view>
-#include <thread>
 
 #include "host/base/error.hpp"
+#include "host/base/processors.hpp"
 #include "host/base/suggest.hpp"
 #include "host/engine/interface.hpp"
 
@@ -184,11 +183,7 @@ std::string why_no_gpu(AskForGpu ask) {
   return why_no_engine({"cuda", probe.architecture, module, ""});
 }
 
-int available_cores() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
+int available_cores() { return usable_processors(); }
 
 std::vector<std::string> usable_instruction_sets() {
   std::vector<std::string> usable;

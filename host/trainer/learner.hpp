@@ -383,9 +383,23 @@ class Learner {
     loss.clip_value = algorithm_.clip_value;
     loss.mirror = action_mirror_.in_pass(pass);
     context.launch({0, rows}, loss);
+    fetch_tile(context, rollout, order + range.end, std::min(rows, count - range.end));
     float* gradient = gradient_.of(context);
     actor_->backward(context, parameters, input, stride, rows, gradient);
     if (critic_) critic_->backward(context, parameters, critic_input, of_critic().stride(), rows, gradient);
+  }
+
+  /// Asks for what the next tile will gather: shuffled rows lie anywhere in memory, and the way backward takes long enough for them to come.
+  void fetch_tile(const Context& context, const RolloutView& rollout, const std::uint32_t* order, Index rows) {
+    context.fetch_rows(rollout.observation, normaliser_.observations(), order, rows);
+    if (critic_normaliser_) {
+      context.fetch_rows(rollout.critic_observation, critic_normaliser_->observations(), order, rows);
+    }
+    context.fetch_rows(rollout.output, actions_, order, rows);
+    context.fetch_rows(rollout.mean, actions_, order, rows);
+    for (const float* column : {rollout.log_prob, rollout.advantage, rollout.returns, rollout.value}) {
+      context.fetch_rows(column, 1, order, rows);
+    }
   }
 
   /// Clips the gradient and takes Adam's step.

@@ -50,7 +50,7 @@ def test_info_says_why_there_is_no_gpu():
     assert said["libraries"]["tomlplusplus"]
 
 
-@pytest.mark.parametrize("command", ["", "list", "info", "train", "eval", "export", "bench", "bench env", "bench train"])
+@pytest.mark.parametrize("command", ["", "list", "info", "train", "eval", "export", "bench", "bench env", "bench train", "bench busy"])
 def test_help_has_an_example(command):
     process = run(*command.split(), "--help")
     assert process.returncode == 0
@@ -81,9 +81,36 @@ def test_bench_commands_have_their_keys():
     assert said["update_gflops"] > 0
 
 
+def test_bench_busy_holds_the_time_against_the_share(tmp_path):
+    said = run_json("bench", "busy", *SMALL, "--iterations", 2, "--repetitions", 2, "--threads", 2, cwd=tmp_path)
+    assert said["command"] == "bench busy" and said["task"] == "pendulum" and said["repetitions"] == 2
+    cores = said["cores"]
+    alone, *others = said["cases"]
+    assert (alone["name"], alone["share"], alone["ratio"], alone["ratio_spinning"]) == ("alone", 1, 1, 1)
+    beside = [case for case in others if case["quota"] is None]
+    assert [case["busy_per_core"] for case in beside] == [1, 2]
+    for case in beside:
+        fair = min(1, cores / (2 + case["busy_per_core"] * cores)) / min(1, cores / 2)
+        assert case["share"] == pytest.approx(fair)
+    quota = [case for case in others if case["quota"] is not None]
+    assert len(quota) == 1 or said["no_quota"]
+    for case in quota:
+        assert case["quota"] == 1.5 and case["share"] == pytest.approx(min(1, 1.5 / min(2, cores)))
+    for case in others:
+        assert len(case["seconds_of_runs"]) == 2 and case["processor_seconds"] > 0
+        assert case["ratio"] == pytest.approx(case["seconds"] / alone["seconds"] * case["share"])
+        assert case["ratio_spinning"] == pytest.approx(case["seconds"] / alone["seconds"] * case["share_spinning"])
+    assert said["ratio_max"] == max(case["ratio"] for case in said["cases"])
+    assert not tree(tmp_path), "a run was left behind"
+
+
 @pytest.mark.parametrize(
     "arguments, parts",
     [
+        (["bench", "busy", "--task", "pendulum", "--repetitions", "0"], ["--repetitions", "0", "1 to 1000"]),
+        (["bench", "busy", "--task", "pendulum", "--quota", "0"], ["--quota", "0", "above 0"]),
+        (["bench", "busy", "--task", "pendulum", "--program", "missing"], ["--program", "missing"]),
+        (["bench", "busy", "--task", "pendulun"], ["--task", "pendulun", "did you mean 'pendulum'?"]),
         (["train", "--task", "pendulun"], ["--task", "pendulun", "did you mean 'pendulum'?"]),
         (["train"], ["--task", "pendulum"]),
         (["tran"], ["'tran'", "did you mean 'train'?"]),
@@ -111,7 +138,7 @@ def test_bench_commands_have_their_keys():
         (["bench", "physics", "--robot", "go2", "--dt", "0"], ["timestep 0", "above 0"]),
         (["bench", "physics", "--robot", "go2", "--dt", "nan"], ["timestep nan", "above 0"]),
         (["bench", "physics", "--robot", "go2", "--seed", "-1"], ["--seed", "-1"]),
-        (["bench"], ["env", "train"]),
+        (["bench"], ["env", "train", "busy"]),
     ],
 )
 def test_bad_input_is_one_line(arguments, parts, tmp_path):

@@ -198,6 +198,31 @@ TEST(CpuBackend, GradientsAddUpTheSameForAnyThreads) {
   }
 }
 
+TEST(CpuBackend, LargeNetworksLearnInLargerTilesWhateverTheThreads) {
+  const Index parameters = 140000, samples = 32 * kTrainingTile + 5;
+  std::vector<float> first;
+  for (const int threads : {1, 2, 3}) {
+    CpuBackend backend(threads);
+    CpuBackend::Gradient gradient(backend, parameters, samples);
+    ASSERT_EQ(gradient.tile(), kTrainingTile);
+    std::vector<int> seen(samples, 0);
+    backend.for_samples(samples, gradient, [&](const CpuBackend::Context& context, Range range) {
+      EXPECT_LE(range.size(), kTrainingTile);
+      float* sum = gradient.of(context);
+      if (context.first) sum[7] = 0.0f;
+      for (Index i = range.begin; i < range.end; ++i) {
+        seen[i] += 1;
+        sum[7] += 1.0f / static_cast<float>(i + 1);
+      }
+    });
+    gradient.collect(backend, samples);
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), samples);
+    const std::vector<float> total = gradient.read(backend);
+    if (first.empty()) first = total;
+    EXPECT_EQ(total[7], first[7]);
+  }
+}
+
 TEST(CpuBackend, FewerSamplesThanTheGradientIsMadeFor) {
   // The last minibatch may be smaller; slabs that it does not fill hold an older gradient.
   CpuBackend backend(2);

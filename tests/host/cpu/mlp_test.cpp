@@ -174,8 +174,19 @@ TEST(CpuMlp, OddSizesAndRows) {
   const std::vector<std::vector<int>> sizes = {{3, 17, 5, 1}, {48, 128, 64, 32, 12}, {7, 1},          {16, 3},
                                                {1, 1, 1},     {2, 100, 18},          {33, 65, 47, 16}};
   for (const auto& s : sizes) {
-    for (const Index rows : {1, 31, 33, 96}) check(s, Activation::kElu, rows);
+    for (const Index rows : {1, 31, 33, 96, 192}) check(s, Activation::kElu, rows);
   }
+}
+
+TEST(CpuMlp, LayersWiderThanWhatFitsTheCacheAtOnce) {
+  // The products run along the inner dimension in parts, and along the samples.
+  for (const Activation kind : kAll) check({300, 530, 270, 5}, kind, 100);
+}
+
+TEST(CpuMlp, TilesFollowFromTheSizesAlone) {
+  EXPECT_EQ(training_tile(35000, 1 << 20), 96);  // fits the cache
+  EXPECT_EQ(training_tile(380000, 16384), kTrainingTile);
+  EXPECT_EQ(training_tile(380000, 1000), 96);  // too few for many threads
 }
 
 TEST(CpuMlp, RowsDoNotMatterToEachOther) {
