@@ -129,6 +129,11 @@ void sync_directory(const std::filesystem::path& path) {
   if (const int reason = sync_entries(path); reason != 0) fail("bring to the disk the folder", path, reason);
 }
 
+bool is_file(const std::filesystem::path& path) {
+  std::error_code code;
+  return std::filesystem::is_regular_file(path, code);
+}
+
 void make_directory(const std::filesystem::path& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);

@@ -30,6 +30,9 @@ void write_file(const std::filesystem::path& path, std::string_view bytes, Durab
 /// Waits until a folder's entries (an empty path: the current folder's) are on the disk. Throws Error where that fails.
 void sync_directory(const std::filesystem::path& path);
 
+/// Whether `path` is a file, or a link to one.
+bool is_file(const std::filesystem::path& path);
+
 /// Makes a directory and those above it. Throws Error where that cannot be done.
 void make_directory(const std::filesystem::path& path);
 

@@ -9,17 +9,13 @@
 #include <sstream>
 
 #include "host/base/error.hpp"
+#include "host/base/files.hpp"
 #include "host/robot/description.hpp"
 
 namespace stampede {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_file(const fs::path& path) {
-  std::error_code code;
-  return fs::is_regular_file(path, code);
-}
 
 /// The folders that an environment variable lists, each with `below` in it.
 void add_listed(std::vector<fs::path>& folders, const char* variable, const char* below) {

@@ -15,11 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr int kDeepest = 32;  ///< includes in includes
 
-bool is_file(const fs::path& path) {
-  std::error_code code;
-  return fs::is_regular_file(path, code);
-}
-
 /// The name behind '<' or '</'.
 std::string name_of_tag(const std::string& tag) {
   std::size_t begin = tag.find_first_not_of("</");

@@ -13,10 +13,10 @@
 namespace stampede {
 namespace {
 
-constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 struct Interval {
-  double low = -kUnlimited, high = kUnlimited;
+  double low = -kNoLimit, high = kNoLimit;
 
   Interval scaled(double factor) const {
     return {std::min(factor * low, factor * high), std::max(factor * low, factor * high)};

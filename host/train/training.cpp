@@ -236,13 +236,16 @@ class Session {
         fmt::format("{:.0f} of them came in the first rollout, before anything was learnt: ", unlearnt_.part);
     if (settings_.legged) {
       const ControlSettings& control = settings_.legged->control;
-      const bool own = control.stiffness > 0;
+      const bool own = control.stiffness.any_above_zero();
+      const auto now = [&](const ByJoint& value) -> std::string {
+        if (!own) return "the robot file's";
+        return value.patterns.empty() ? fmt::format("{}", value.all) : "by joint";
+      };
       return already +
              fmt::format(
                  "try a smaller control.timestep (now {} s), a smaller control.stiffness (now {}) or a larger "
                  "control.damping (now {})",
-                 control.timestep, own ? fmt::format("{}", control.stiffness) : "the robot file's",
-                 own ? fmt::format("{}", control.damping) : "the robot file's");
+                 control.timestep, now(control.stiffness), now(control.damping));
     }
     std::string keys;
     for (const TaskParameter& parameter : task_.parameters)
