@@ -16,8 +16,12 @@ endif()
 function(stampede_unity target)
   if(STAMPEDE_UNITY)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-    # A class that nothing but its source file names may have members of that file's own types.
-    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+    # A class that nothing but its source file names may have members of that file's own types. Not as an option, which
+    # clang-tidy would not know.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      set_target_properties(${target} PROPERTIES UNITY_BUILD_CODE_BEFORE_INCLUDE
+                            "#pragma GCC diagnostic ignored \"-Wsubobject-linkage\"")
+    endif()
   endif()
 endfunction()
 
