@@ -1,16 +1,17 @@
-#include "host/cli/bench_busy.hpp"
-
-/// \file How a training gets on beside other processes, and under a quota.
+/// \file `stampede bench busy`: how a training gets on beside other processes, and under a quota.
 ///
 /// The training runs as a child process: alone, beside busy processes, in a control group with a quota. What the share of the
 /// processors explains: T threads on P processors get min(1, P / T) of a processor each when alone, and min(1, P / (T + b P)) beside b
 /// busy processes for each processor, of a fair scheduler; a quota of q processors is shared by min(T, P). The quotient of the two is the case's
 /// `share`, and a training that lost nothing would take 1 / share times as long as alone.
+#include "host/cli/bench_busy.hpp"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
+#include <atomic>
+#include <cstdlib>
 #include <filesystem>
 
 #include "host/base/interrupt.hpp"
