@@ -155,37 +155,25 @@ class Assets {
   void textures() {
     for (mjsElement* e : elements_of(spec_, mjOBJ_TEXTURE)) {
       mjsTexture* texture = mjs_asTexture(e);
-      if (settle_image(*texture->file)) {
-        for (std::string& face : *texture->cubefiles) {
-          if (!settle_image(face)) break;
-        }
+      const std::string given = mjs_getString(texture->file);
+      if (given.empty()) continue;
+      const fs::path path = locate(given, file_, mjs_getString(spec_->compiler.texturedir), urdf_);
+      const bool pointer = !path.empty() && is_lfs_pointer(path);
+      if (!path.empty() && !pointer) {
+        mjs_setString(texture->file, path.c_str());
+        continue;
       }
-      if (missing_.empty()) continue;
       // The texture stays, in one colour: materials name it.
       mjs_setString(texture->file, "");
-      texture->cubefiles->assign(texture->cubefiles->size(), "");
       texture->builtin = mjBUILTIN_FLAT;
       texture->width = 2;
       texture->height = texture->type == mjTEXTURE_2D ? 2 : 12;
-      changes_.push_back(missing_);
-      missing_.clear();
+      changes_.push_back(
+          fmt::format("texture '{}' is plain: its file {}", given, pointer ? kLfsPointer : "is not there"));
     }
   }
 
  private:
-  /// Makes a picture's path absolute; false, with the line that says why, where there is none.
-  bool settle_image(std::string& name) {
-    if (name.empty()) return true;
-    const fs::path path = locate(name, file_, mjs_getString(spec_->compiler.texturedir), urdf_);
-    const bool pointer = !path.empty() && is_lfs_pointer(path);
-    if (path.empty() || pointer) {
-      missing_ = fmt::format("texture '{}' is plain: its file {}", name, pointer ? kLfsPointer : "is not there");
-      return false;
-    }
-    name = path.string();
-    return true;
-  }
-
   /// Takes out a mesh and its geoms.
   void drop(mjsElement* mesh, const std::string& given, const std::string& why) {
     // A mesh without a name goes by its file's.
@@ -246,7 +234,6 @@ class Assets {
   const fs::path& file_;
   bool urdf_, leave_out_;
   std::vector<std::string>& changes_;
-  std::string missing_;  ///< what is to be said of a picture
 };
 
 }  // namespace

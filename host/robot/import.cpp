@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <set>
+#include <utility>
 
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
@@ -214,24 +214,31 @@ void write_all_digits() {
   }
 }
 
-/// The files that a description reads, by absolute paths.
-std::set<std::string> asset_files(mjSpec* spec) {
-  std::set<std::string> files;
-  for (mjsElement* e : elements_of(spec, mjOBJ_MESH)) files.insert(mjs_getString(mjs_asMesh(e)->file));
-  for (mjsElement* e : elements_of(spec, mjOBJ_HFIELD)) files.insert(mjs_getString(mjs_asHField(e)->file));
-  for (mjsElement* e : elements_of(spec, mjOBJ_SKIN)) files.insert(mjs_getString(mjs_asSkin(e)->file));
-  for (mjsElement* e : elements_of(spec, mjOBJ_TEXTURE)) {
-    files.insert(mjs_getString(mjs_asTexture(e)->file));
-    for (const std::string& face : *mjs_asTexture(e)->cubefiles) files.insert(face);
-  }
-  files.erase("");
-  return files;
+/// Paths of a text, and what they become.
+using Paths = std::vector<std::pair<std::filesystem::path, std::filesystem::path>>;
+
+/// The files that a description reads, seen from the folder of `out`, so that it may be moved together with them. Textures
+/// are relative to texturedir, which is absolute here: those of cubes' faces have been so from the beginning.
+Paths relative_paths(mjSpec* spec, const std::filesystem::path& out) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  const auto whole = [&](const fs::path& path) { return fs::weakly_canonical(fs::absolute(path, code), code); };
+  const fs::path folder = whole(out).parent_path(), textures = mjs_getString(spec->compiler.texturedir);
+  Paths paths;
+  const auto add = [&](const fs::path& file, const fs::path& from) {
+    if (!file.empty()) paths.emplace_back(file, whole(file).lexically_relative(from));
+  };
+  for (mjsElement* e : elements_of(spec, mjOBJ_MESH)) add(mjs_getString(mjs_asMesh(e)->file), folder);
+  for (mjsElement* e : elements_of(spec, mjOBJ_HFIELD)) add(mjs_getString(mjs_asHField(e)->file), folder);
+  for (mjsElement* e : elements_of(spec, mjOBJ_SKIN)) add(mjs_getString(mjs_asSkin(e)->file), folder);
+  for (mjsElement* e : elements_of(spec, mjOBJ_TEXTURE)) add(mjs_getString(mjs_asTexture(e)->file), whole(textures));
+  add(textures, folder);
+  if (!textures.empty()) add(textures / "", folder);  // MuJoCo may write it with a slash
+  return paths;
 }
 
-/// Names files from the folder of `out` on, so that it may be moved together with them.
-std::string with_relative_paths(std::string xml, const std::set<std::string>& files, const std::filesystem::path& out) {
-  namespace fs = std::filesystem;
-  // As an attribute's value has it.
+/// The text with these paths, each the whole value of an attribute.
+std::string with_paths(std::string xml, const Paths& paths) {
   const auto quoted = [](const std::string& text) {
     std::string escaped = "\"";
     for (const char c : text) {
@@ -244,11 +251,8 @@ std::string with_relative_paths(std::string xml, const std::set<std::string>& fi
     }
     return escaped + "\"";
   };
-  std::error_code code;
-  const fs::path folder = fs::weakly_canonical(fs::absolute(out, code), code).parent_path();
-  for (const std::string& file : files) {
-    const std::string from = quoted(file);
-    const std::string to = quoted(fs::weakly_canonical(file, code).lexically_relative(folder).string());
+  for (const auto& [path, other] : paths) {
+    const std::string from = quoted(path.string()), to = quoted(other.string());
     for (std::size_t at = xml.find(from); at != std::string::npos; at = xml.find(from, at + to.size())) {
       xml.replace(at, from.size(), to);
     }
@@ -269,7 +273,15 @@ std::vector<std::string> import_robot(const std::filesystem::path& file, const s
   mjSpec* spec = imported.spec.get();
   if (options.timestep) spec->option.timestep = *options.timestep;
   // The paths of assets are absolute by now.
-  for (mjString* directory : {spec->compiler.meshdir, spec->compiler.texturedir}) mjs_setString(directory, "");
+  mjs_setString(spec->compiler.meshdir, "");
+  std::error_code code;
+  std::string textures;
+  if (mjs_firstElement(spec, mjOBJ_TEXTURE) != nullptr) {
+    const std::filesystem::path given = mjs_getString(spec->compiler.texturedir);
+    textures = (std::filesystem::absolute(file, code).parent_path() / given).lexically_normal().string();
+    if (textures.size() > 1 && textures.back() == '/') textures.pop_back();
+  }
+  mjs_setString(spec->compiler.texturedir, textures.c_str());
   spec->compiler.saveinertial = spec->compiler.savecompiled = spec->compiler.savecanonical = 1;
   spec->compiler.fusestatic = 0;
   const ModelHandle model = compile_description(spec, file);
@@ -283,7 +295,7 @@ std::vector<std::string> import_robot(const std::filesystem::path& file, const s
   }
   if (length != 0) throw Error(fmt::format("{}: cannot be written as MJCF: {}", file.string(), one_line(message)));
   xml.resize(xml.find('\0') == std::string::npos ? xml.size() : xml.find('\0'));
-  write_file(out, with_relative_paths(std::move(xml), asset_files(spec), out));
+  write_file(out, with_paths(std::move(xml), relative_paths(spec, out)));
   return imported.changes;
 }
 

@@ -214,14 +214,24 @@ TEST(FoundMeshes, ThatCannotBeReadAreLeftOutWhereTheyAreOnlyLookedAt) {
   EXPECT_TRUE(load_robot((folder / "seen.xml").string()).notes.empty());
 }
 
+/// A picture of one red point.
+constexpr unsigned char kPng[] = {0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
+                                  0x44, 0x52, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x00, 0x00,
+                                  0x00, 0x90, 0x77, 0x53, 0xde, 0x00, 0x00, 0x00, 0x0c, 0x49, 0x44, 0x41, 0x54, 0x78,
+                                  0x9c, 0x63, 0xf8, 0xcf, 0xc0, 0x00, 0x00, 0x03, 0x01, 0x01, 0x00, 0xc9, 0xfe, 0x92,
+                                  0xef, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82};
+
 TEST(FoundMeshes, AreNamedFromTheFolderOfWhatIsWritten) {
   TemporaryFolder folder;
   std::filesystem::create_directories(folder / "a/in/parts & such");
   std::filesystem::create_directories(folder / "a/out");
   write_file(folder / "a/in/parts & such/skin.stl", stl_box());
-  const std::string text =
-      with(with(quadruped(), "<compiler angle=\"radian\"/>", "<compiler angle='radian' meshdir='parts &amp; such'/>"),
-           "<worldbody>", "<asset><mesh name='skin' file='skin.stl'/></asset><worldbody>");
+  write_file(folder / "a/in/dot.png", std::string(reinterpret_cast<const char*>(kPng), sizeof kPng));
+  const std::string text = with(
+      with(quadruped(), "<compiler angle=\"radian\"/>", "<compiler angle='radian' meshdir='parts &amp; such'/>"),
+      "<worldbody>",
+      "<asset><mesh name='skin' file='skin.stl'/><texture name='dot' type='2d' file='dot.png'/><texture name='sky' "
+      "type='skybox' fileright='dot.png'/></asset><worldbody>");
   write_file(folder / "a/in/robot.xml",
              with(text, "<geom name=\"trunk\"", "<geom type='mesh' mesh='skin' conaffinity='0'/><geom name=\"trunk\""));
   import_robot(folder / "a/in/robot.xml", folder / "a/out/robot.xml", {});
@@ -229,6 +239,7 @@ TEST(FoundMeshes, AreNamedFromTheFolderOfWhatIsWritten) {
   std::filesystem::rename(folder / "a", folder / "b");
   const CompiledRobot moved = load_robot((folder / "b/out/robot.xml").string());
   EXPECT_EQ(moved.model->nmesh, 1);
+  EXPECT_EQ(moved.model->ntex, 2);
   EXPECT_TRUE(moved.notes.empty());
 }
 
