@@ -1,33 +1,25 @@
 #pragma once
-/// \file Threads that share out the tasks of parallel sections; they wait
-/// spinning for a moment, then sleep.
+/// \file Threads that share out the tasks of parallel sections; they wait spinning for a moment, then sleep.
 ///
-/// Waking a sleeping thread takes far longer than a spinning one needs to
-/// notice, and a training iteration hands out work hundreds of times: hence the
-/// spinning. On a machine that has other things to do it would burn the very
-/// share of a processor that whoever holds the last task waits for: hence the
-/// sleep, and no spinning at all where there are more threads than processors.
+/// Waking a sleeping thread takes far longer than a spinning one needs to notice, and a training iteration hands out
+/// work hundreds of times: hence the spinning. On a machine that has other things to do it would burn the very share of
+/// a processor that whoever holds the last task waits for: hence the sleep, and no spinning at all where there are more
+/// threads than processors.
 ///
-/// A section ends when its *tasks* have ended. Tasks go to whoever is free, the
-/// caller included, so a thread that is off the processor holds up nobody
-/// unless it is in the middle of a task; and whoever wakes too late finds
-/// nothing to do.
+/// A section ends when its *tasks* have ended. Tasks go to whoever is free, the caller included, so a thread that is
+/// off the processor holds up nobody unless it is in the middle of a task; and whoever wakes too late finds nothing to
+/// do.
 ///
-/// Why that is safe. `ticket_` holds the section's number and how many of its
-/// tasks are unclaimed in one word. A thread reads the word, then the section's
-/// body, and then claims a task by replacing the word as it was. Success proves
-/// that there was a task that nobody had claimed, so that the section had not
-/// ended, so that the body had not been replaced: the claim comes before the
-/// section's end
-/// (`left_`), and that before all writes of the next section. Failure proves
-/// nothing, and what was read is thrown away. The body is atomic only because
-/// it may be read too late. (A thread that sleeps through exactly 2^32 sections
-/// between reading and claiming would be wrong; at a section a microsecond that
-/// is more than an hour.)
+/// Why that is safe. `ticket_` holds the section's number and how many of its tasks are unclaimed in one word. A thread
+/// reads the word, then the section's body, and then claims a task by replacing the word as it was. Success proves that
+/// there was a task that nobody had claimed, so that the section had not ended, so that the body had not been replaced:
+/// the claim comes before the section's end (`left_`), and that before all writes of the next section. Failure proves
+/// nothing, and what was read is thrown away. The body is atomic only because it may be read too late. (A thread that
+/// sleeps through exactly 2^32 sections between reading and claiming would be wrong; at a section a microsecond that is
+/// more than an hour.)
 ///
-/// Sleeping is by futex. std::atomic's wait() first yields the processor a few
-/// times, and recent kernels charge a thread that yields for the whole time
-/// slice that it gives away.
+/// Sleeping is by futex. std::atomic's wait() first yields the processor a few times, and recent kernels charge a
+/// thread that yields for the whole time slice that it gives away.
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -61,8 +53,7 @@ struct NoHold {
 template <class Hold>
 class BasicThreadPool {
  public:
-  /// `threads` in all, the calling one included. 0: as many as the process may
-  /// use.
+  /// `threads` in all, the calling one included. 0: as many as the process may use.
   explicit BasicThreadPool(int threads)
       : threads_(threads > 0 ? threads : usable_processors()),
         spins_(threads_ <= usable_processors() ? kSpins : kSpinsWhenCrowded) {
@@ -79,14 +70,11 @@ class BasicThreadPool {
 
   int threads() const { return threads_; }
 
-  /// Calls body(thread, task) for every task in [0, tasks), each exactly once,
-  /// and returns when all are done. Which thread takes which task is left to
-  /// chance, so a task's result must not depend on it.
+  /// Calls body(thread, task) for every task in [0, tasks), each exactly once, and returns when all are done. Which
+  /// thread takes which task is left to chance, so a task's result must not depend on it.
   ///
-  /// Where a body throws, tasks that nobody has begun are left out, and the
-  /// first exception comes out of here once those under way have ended. One
-  /// thread at a time may call; a body that calls does the inner tasks by
-  /// itself.
+  /// Where a body throws, tasks that nobody has begun are left out, and the first exception comes out of here once
+  /// those under way have ended. One thread at a time may call; a body that calls does the inner tasks by itself.
   template <class Body>
   void run(int tasks, const Body& body) {
     const int own = inside_.pool == this ? inside_.thread : 0;
@@ -102,8 +90,7 @@ class BasicThreadPool {
     left_.store(static_cast<std::uint32_t>(tasks), std::memory_order_relaxed);
     const std::uint32_t number = section_.load(std::memory_order_relaxed) + 1;
     ticket_.store(std::uint64_t{number} << 32 | static_cast<std::uint32_t>(tasks), std::memory_order_release);
-    // One order of all: either the sleeper's last look sees the new section, or
-    // it is seen here to be going to sleep.
+    // One order of all: either the sleeper's last look sees the new section, or it is seen here to be going to sleep.
     section_.store(number, std::memory_order_seq_cst);
     if (sleeping_.load(std::memory_order_seq_cst) > 0) wake_sleepers(section_, tasks - 1);
     take_tasks(0);
@@ -160,16 +147,15 @@ class BasicThreadPool {
     }
     inside_ = outside;
     if (done == 0) return;  // the section may be over
-    // The last one out wakes the caller; what tasks wrote, and the exception,
-    // become visible with it. One order of all, as above.
+    // The last one out wakes the caller; what tasks wrote, and the exception, become visible with it. One order of all,
+    // as above.
     const auto ended = static_cast<std::uint32_t>(done);
     if (left_.fetch_sub(ended, std::memory_order_seq_cst) == ended && caller_sleeps_.load(std::memory_order_seq_cst)) {
       wake_sleepers(left_, 1);
     }
   }
 
-  /// Claims all tasks that are left and says how many. Called within a task, so
-  /// that the section cannot have ended.
+  /// Claims all tasks that are left and says how many. Called within a task, so that the section cannot have ended.
   int claim_rest() {
     std::uint64_t ticket = ticket_.load(std::memory_order_relaxed);
     while (!ticket_.compare_exchange_weak(ticket, ticket - unclaimed(ticket), std::memory_order_relaxed)) {
@@ -198,8 +184,7 @@ class BasicThreadPool {
         if (section_.load(std::memory_order_seq_cst) == seen) sleep_while(section_, seen);
         sleeping_.fetch_sub(1, std::memory_order_seq_cst);
       }
-      // Before looking for tasks: a section that begins after this look is
-      // found to be new next time.
+      // Before looking for tasks: a section that begins after this look is found to be new next time.
       seen = section_.load(std::memory_order_acquire);
       if (stop_.load(std::memory_order_relaxed)) return;
       Hold::at(PoolPlace::kBeforeTasks, thread);
@@ -207,7 +192,9 @@ class BasicThreadPool {
     }
   }
 
-  static inline constinit thread_local Inside inside_{};
+  // In memory that each thread has from its start: a module's other thread-local variables are allocated when a thread
+  // first looks at them, which for a worker that sleeps through the first sections is in the middle of a training.
+  [[gnu::tls_model("initial-exec")]] static inline constinit thread_local Inside inside_{};
 
   int threads_, spins_;
   std::vector<std::thread> workers_;

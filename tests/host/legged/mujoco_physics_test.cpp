@@ -36,6 +36,7 @@ Place at_home(const RobotModel& robot) {
   place.record.torque.resize(robot.joint_info.size());
   place.record.force.resize(static_cast<std::size_t>(robot.limbs * OutsideRecord::kSlots));
   place.record.touches.resize(static_cast<std::size_t>(robot.limbs));
+  place.record.work.resize(static_cast<std::size_t>(robot.limbs));
   return place;
 }
 
