@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "host/base/error.hpp"
 #include "host/legged/plan.hpp"
@@ -17,9 +18,9 @@ constexpr const char* kByPlace = "constraint_maxima";
 
 toml::table constraints_in(const std::string& file) {
   try {
-    const toml::table table = toml::parse_file(file);
-    const toml::table* constraints = table["constraints"].as_table();
-    return constraints != nullptr ? *constraints : toml::table();
+    toml::table table = toml::parse_file(file);
+    toml::table* constraints = table["constraints"].as_table();
+    return constraints != nullptr ? std::move(*constraints) : toml::table();  // a copy would not know its lines
   } catch (const toml::parse_error&) {
     return {};  // whoever reads the file for its settings says what is wrong with it
   }
