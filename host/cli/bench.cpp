@@ -276,7 +276,9 @@ void add_bench(CLI::App& app, Chosen& chosen) {
     command->add_option("--num-envs", flags->request.num_envs, "robots side by side")->capture_default_str();
     command->add_option("--repetitions", flags->request.repetitions, "timed runs; the median counts")
         ->capture_default_str();
-    command->add_option("--seed", flags->request.seed, "of starts and controls")->capture_default_str();
+    command->add_option("--seed", flags->request.seed, "of starts and controls")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     command->add_flag("--mujoco", flags->request.mujoco, "the same with MuJoCo, on as many threads");
   }
   {
@@ -290,7 +292,9 @@ void add_bench(CLI::App& app, Chosen& chosen) {
     command->add_option("--num-envs", flags->request.num_envs, "robots side by side")->capture_default_str();
     command->add_option("--terrain", flags->terrain, "kinds of ground (`stampede list`), or all (the robot's own)");
     command->add_option("--steps", flags->request.steps, "time steps of each")->capture_default_str();
-    command->add_option("--seed", flags->request.seed, "of controls and pushes")->capture_default_str();
+    command->add_option("--seed", flags->request.seed, "of controls and pushes")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
   }
 }
 

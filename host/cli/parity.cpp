@@ -75,7 +75,9 @@ void add_parity(CLI::App& app, Chosen& chosen) {
                   "stampede parity --model go2", common, [common, flags] { return parity(*common, *flags); });
   command->add_option("--model", flags->model, "a robot's name, or its file (.xml, .urdf)")->required();
   command->add_option("--states", flags->states, "states to compare")->capture_default_str();
-  command->add_option("--seed", flags->seed, "of starts and controls")->capture_default_str();
+  command->add_option("--seed", flags->seed, "of starts and controls")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 }  // namespace stampede::cli

@@ -9,11 +9,22 @@
 
 #include "host/base/error.hpp"
 #include "host/export/onnx.hpp"
+#include "kernels/control.hpp"
 
 namespace stampede {
 namespace {
 
 constexpr const char* kRight = "; it must be a policy that stampede exported";
+
+/// The variance of a deviation, such that inverse_deviation gives `factor` again to the last bit: a policy acts alike from
+/// every file that it is written to.
+float variance_of(double deviation, float factor) {
+  const float nearest = static_cast<float>(deviation * deviation - 1e-8);
+  for (const float candidate : {nearest, std::nextafter(nearest, 0.0f), std::nextafter(nearest, HUGE_VALF)}) {
+    if (inverse_deviation(candidate) == factor) return candidate;
+  }
+  return nearest;
+}
 
 /// Walks along the graph's chain of nodes and collects what a policy is made of.
 class Reader {
@@ -164,8 +175,8 @@ class Reader {
       advance(1, op);
       std::vector<float> factors = operand(node, observations, op == "Mul");
       for (std::size_t i = 0; i < observations; ++i) {
-        const double deviation = op == "Mul" ? 1.0 / static_cast<double>(factors[i]) : static_cast<double>(factors[i]);
-        policy_.observation_variance[i] = static_cast<float>(deviation * deviation - 1e-8);
+        policy_.observation_variance[i] = op == "Mul" ? variance_of(1.0 / static_cast<double>(factors[i]), factors[i])
+                                                      : variance_of(static_cast<double>(factors[i]), 1.0f / factors[i]);
       }
     } else if (op == "Clip" && before) {
       advance(2, op);

@@ -181,7 +181,7 @@ def test_play_says_where_a_command_was_not_trained(walker, tmp_path):
     (["--command", "0", "inf", "0"], ["--command", "inf"]),
     (["--command", "0", "1e99", "0"], ["--command"]),
     (["--command", "0.5", "0"], ["--command"]),
-    (["--command", "0.5", "0", "0", "0"], ["0"]),
+    (["--command", "0.5", "0", "0", "0"], ["--command", "4"]),
     (["--command", "0.5", "left", "0"], ["--command", "left"]),
     (["--terrain", "stairs-up,rough"], ["--terrain stairs-up,rough", """--set 'terrain.kinds=["stairs-up","rough"]'"""]),
 ])

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -119,6 +120,17 @@ inline ::testing::AssertionResult same_state(const std::vector<Tensor>& a, const
     }
   }
   return ::testing::AssertionSuccess();
+}
+
+/// FNV-1a over what is learnt.
+inline std::uint64_t hash_of_parameters(const std::vector<Tensor>& state) {
+  std::uint64_t hash = 1469598103934665603ull;
+  for (const Tensor& tensor : state) {
+    const bool learnt =
+        tensor.name.rfind("actor", 0) == 0 || tensor.name.rfind("critic", 0) == 0 || tensor.name == "log_std";
+    for (std::size_t i = 0; learnt && i < tensor.bytes.size(); ++i) hash = (hash ^ tensor.bytes[i]) * 1099511628211ull;
+  }
+  return hash;
 }
 
 inline Tensor& find(std::vector<Tensor>& tensors, const std::string& name) {

@@ -369,17 +369,6 @@ TEST(Trainer, LinearScheduleEndsAtZero) {
 }
 
 #ifdef STAMPEDE_PARITY
-/// FNV-1a over what is learnt.
-std::uint64_t hash_of_parameters(const std::vector<Tensor>& state) {
-  std::uint64_t hash = 1469598103934665603ull;
-  for (const Tensor& tensor : state) {
-    const bool learnt =
-        tensor.name.rfind("actor", 0) == 0 || tensor.name.rfind("critic", 0) == 0 || tensor.name == "log_std";
-    for (std::size_t i = 0; learnt && i < tensor.bytes.size(); ++i) hash = (hash ^ tensor.bytes[i]) * 1099511628211ull;
-  }
-  return hash;
-}
-
 // Without contraction every pack width rounds alike: not one bit of the weights depends on the processor.
 TEST(Trainer, ParityOfAllInstructionSets) {
   std::set<std::uint64_t> all;
