@@ -1,5 +1,6 @@
-# Writes generated/host/engine/interface.hpp: a hash of every header that libstampede and its modules both include, so of all
-# that crosses the border between them. A module that was compiled with others is refused when it is loaded.
+# Writes generated/host/engine/interface.hpp: a hash of every header that two of libstampede, the CPU's modules, the module of
+# doubles and the CUDA module share: of all that crosses a border between them, and of the kernels that they must agree on. A
+# module that was compiled with others is refused when it is loaded.
 #
 #   cmake -DSOURCE_DIR=... -DOUTPUT=... -P EngineInterface.cmake
 #
@@ -31,17 +32,27 @@ endfunction()
 
 file(GLOB_RECURSE library RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/host/*.cpp)
 list(FILTER library EXCLUDE REGEX "^host/(cli|cpu)/")
-file(GLOB_RECURSE modules RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/host/cpu/*.cpp ${SOURCE_DIR}/cuda/*.cu ${SOURCE_DIR}/cuda/*.cpp)
-headers_of(library_headers ${library})
-headers_of(module_headers ${modules})
+file(GLOB cpu RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/host/cpu/*.cpp)
+file(GLOB double RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/host/cpu/double/*.cpp)
+file(GLOB_RECURSE cuda RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/cuda/*.cu ${SOURCE_DIR}/cuda/*.cpp)
+set(seen "")
+set(shared "")
+foreach(part IN ITEMS library cpu double cuda)
+  headers_of(headers ${${part}})
+  foreach(header IN LISTS headers)
+    if(header IN_LIST seen)
+      list(APPEND shared ${header})
+    endif()
+  endforeach()
+  list(APPEND seen ${headers})
+endforeach()
+list(REMOVE_DUPLICATES shared)
+list(SORT shared)
 
 set(text "")
-list(SORT library_headers)
-foreach(header IN LISTS library_headers)
-  if(header IN_LIST module_headers)
-    file(SHA256 ${SOURCE_DIR}/${header} hash)
-    string(APPEND text "${header} ${hash}\n")
-  endif()
+foreach(header IN LISTS shared)
+  file(SHA256 ${SOURCE_DIR}/${header} hash)
+  string(APPEND text "${header} ${hash}\n")
 endforeach()
 string(SHA256 STAMPEDE_ENGINE_INTERFACE "${text}")
 string(SUBSTRING ${STAMPEDE_ENGINE_INTERFACE} 0 16 STAMPEDE_ENGINE_INTERFACE)

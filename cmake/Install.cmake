@@ -13,8 +13,11 @@ if(TARGET stampede_cli)
 endif()
 get_property(modules GLOBAL PROPERTY STAMPEDE_MODULES)
 foreach(module IN LISTS modules)
-  # Optional: the target `program` is built without the module of doubles.
-  install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/stampede OPTIONAL)
+  set(optional "")
+  if(module STREQUAL "stampede-double")  # the target `program` is built without it
+    set(optional OPTIONAL)
+  endif()
+  install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/stampede ${optional})
 endforeach()
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/envs ${PROJECT_SOURCE_DIR}/host

@@ -29,14 +29,15 @@ cuda_option() {
 
 # Is there an NVIDIA driver?
 has_driver() {
-  nvidia-smi -L >/dev/null 2>&1 || [[ -e /proc/driver/nvidia/version ]] || ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'
+  nvidia-smi -L >/dev/null 2>&1 || [[ -e /proc/driver/nvidia/version ]] ||
+    [[ $(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null) == *libcuda.so.1* ]]
 }
 
-# The first GPU's architecture as CMake writes it, "90-real"; empty where nvidia-smi names none.
-gpu_architecture() {
+# The first GPU's compute capability as nvcc writes it, 90; empty where nvidia-smi names none.
+gpu_capability() {
   local capability
   capability=$(nvidia-smi --id=0 --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ') || true
-  if [[ $capability =~ ^[0-9]+$ ]]; then echo "$capability-real"; fi
+  if [[ $capability =~ ^[0-9]+$ ]]; then echo "$capability"; fi
 }
 
 # quietly LOG COMMAND...: runs it with its output in LOG, which is shown only if it fails.

@@ -326,7 +326,7 @@ struct FinishStep {
       const Real part = reward_of<Shape>(static_cast<RewardTerm>(term), seen, record, change) *
                         Real(c.reward_weight[term] * c.control_dt);
       reward += part;
-      add_to_total(term, lane, select(is_finite(part), part, none));
+      add_to_total(term, lane, select(is_finite(part) && !broken, part, none));
     }
     const MaskOf<Real> bad = group_sum<K>(select(is_finite(reward), none, one)) > Real(0.5f) || broken;
     reward = select(bad, none, max(reward, none));

@@ -79,6 +79,11 @@ class BasicThreadPool {
   void run(int tasks, const Body& body) {
     const int own = inside_.pool == this ? inside_.thread : 0;
     if (tasks <= 1 || threads_ == 1 || inside_.pool == this) {
+      const Inside outside = std::exchange(inside_, Inside{this, own});
+      const struct Back {
+        Inside outside;
+        ~Back() { inside_ = outside; }
+      } back{outside};
       for (int task = 0; task < tasks; ++task) body(own, task);
       return;
     }
@@ -192,8 +197,9 @@ class BasicThreadPool {
     }
   }
 
-  // In memory that each thread has from its start: a module's other thread-local variables are allocated when a thread
-  // first looks at them, which for a worker that sleeps through the first sections is in the middle of a training.
+  // In memory that each thread has from its start: a module's thread-local variables would otherwise be allocated when a
+  // thread first looks at them, which for a worker that sleeps through the first sections is in the middle of a training.
+  // That memory is small: a large thread-local variable in a module would keep it from being loaded.
   [[gnu::tls_model("initial-exec")]] static inline constinit thread_local Inside inside_{};
 
   int threads_, spins_;

@@ -63,7 +63,7 @@ TEST_F(Backend, SaysInOneLineThatMemoryIsShort) {
   try {
     const DeviceBuffer<float> buffer(Index{1} << 50);
     FAIL() << "4 PiB were allocated";
-  } catch (const Error& error) {
+  } catch (const OutOfMemory& error) {
     EXPECT_NE(std::string(error.what()).find("no room"), std::string::npos) << error.what();
     EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
   }
