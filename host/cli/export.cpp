@@ -30,9 +30,10 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   const double dt = control_step(task, contents.settings);
   write_file(flags.out,
              ending == ".onnx" ? to_onnx(contents.policy, task, dt) : to_policy_safetensors(contents.policy, task, dt));
-  for (const std::string& note : contents.notes) say(note);
-  outcome.json = {
-      {"task", task.name}, {"iterations", contents.iteration}, {"out", flags.out}, {"notes", contents.notes}};
+  std::vector<std::string> notes = contents.notes;
+  notes.insert(notes.end(), contents.notes_of_fit.begin(), contents.notes_of_fit.end());
+  for (const std::string& note : notes) say(note);
+  outcome.json = {{"task", task.name}, {"iterations", contents.iteration}, {"out", flags.out}, {"notes", notes}};
   outcome.text = fmt::format("policy   {} (iteration {} of {})\n", flags.out, contents.iteration,
                              contents.settings.train.iterations);
   return outcome;

@@ -54,9 +54,7 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
   chosen.settings = resolve_settings(sources);
   const std::optional<LeggedSettings>& legged = chosen.settings.legged;
   const auto own_robot = [&](const std::filesystem::path& run) {
-    std::error_code code;
-    return legged && std::filesystem::equivalent(run / kTrainedRobot,
-                                                 std::filesystem::path(legged->control.robot).parent_path(), code);
+    return legged && is_trained_robot(run, legged->control.robot);
   };
   // Whoever names another robot knows that it is another.
   if (!flags.run.empty() && own_robot(flags.run)) chosen.notes = contents.notes;

@@ -171,7 +171,7 @@ void compare_control(const Policy& policy, const TaskInfo& task, double control_
                     name, policy.facts.at("scan"), task.facts.at("scan")));
   }
   for (const auto& [key, what] : {std::pair{"stiffness", "stiffness"}, std::pair{"damping", "damping"},
-                                  std::pair{"torque_high", "torque limit"}}) {
+                                  std::pair{"torque_low", "least torque"}, std::pair{"torque_high", "torque limit"}}) {
     const std::string found = difference(policy, task, key, what);
     if (!found.empty()) notes.push_back("the policy " + found);
   }

@@ -117,7 +117,11 @@ class MujocoPhysics final : public OutsidePhysics {
       m->actuator_biasprm[mjNBIAS * a + 1] = whole->actuator_biasprm[mjNBIAS * a + 1] * servo;
       m->actuator_biasprm[mjNBIAS * a + 2] =
           whole->actuator_biasprm[mjNBIAS * a + 2] * strength * factor(v.velocity_gain, i);
-      for (int k = 0; k < 2; ++k) m->actuator_forcerange[2 * a + k] = whole->actuator_forcerange[2 * a + k] * strength;
+      const int driven = whole->actuator_trnid[2 * a];
+      for (int k = 0; k < 2; ++k) {
+        m->actuator_forcerange[2 * a + k] = whole->actuator_forcerange[2 * a + k] * strength;
+        m->jnt_actfrcrange[2 * driven + k] = whole->jnt_actfrcrange[2 * driven + k] * strength;
+      }
     }
   }
 
@@ -136,8 +140,10 @@ class MujocoPhysics final : public OutsidePhysics {
       const RobotJoint& joint = compiled_.robot.joint_info[i];
       const int a = joint.actuator;
       if (a < 0) continue;
-      record.torque[i] = std::max(record.torque[i], std::fabs(d->actuator_force[a]));
-      record.work[at(joint.limb)] += std::fabs(d->actuator_force[a] * velocity[at(joint.velocity)]) * m->opt.timestep;
+      const double torque =
+          d->qfrc_actuator[joint.velocity];  // of the joint: with the gear, clipped at the joint's range
+      record.torque[i] = std::max(record.torque[i], std::fabs(torque));
+      record.work[at(joint.limb)] += std::fabs(torque * velocity[at(joint.velocity)]) * m->opt.timestep;
     }
     const int slots = OutsideRecord::kSlots;
     std::vector<Vec3<double>> sum(record.force.size(), Vec3<double>{0, 0, 0});

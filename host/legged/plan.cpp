@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
+#include "host/legged/plan_facts.hpp"
 #include "host/robot/shapes.hpp"
 
 namespace stampede {
@@ -18,14 +18,6 @@ namespace {
 constexpr double kFar = 1e29;  ///< beyond it a joint has no limit
 constexpr float kBeyondLimit =
     0.5f;  ///< how far targets may lie beyond a joint's limits: what presses against them [rad]
-
-template <class Info, std::size_t N>
-int index_of(const Info (&infos)[N], const std::string& name) {
-  for (std::size_t i = 0; i < N; ++i) {
-    if (name == infos[i].name) return static_cast<int>(i);
-  }
-  return -1;
-}
 
 int index_of_when(const std::string& name) {
   for (int i = 0; i < kWhenCount; ++i) {
@@ -208,6 +200,15 @@ class Planner {
     }
     c_.actions = static_cast<int>(plan_->action_centre.size());
     action_names_ = plan_->info.action_names;
+    const ControlSettings& control = settings_.control;
+    if (!control.stiffness
+             .any_above_zero()) {  // of no effect then, but a pattern that matches nothing is a mistake all the same
+      for (const auto& [key, value] :
+           {std::pair{"control.stiffness", &control.stiffness}, std::pair{"control.damping", &control.damping},
+            std::pair{"control.torque_limit", &control.torque_limit}}) {
+        value->of(action_names_, key);
+      }
+    }
   }
 
   void place_numbers() {
@@ -556,34 +557,7 @@ class Planner {
     info.states = robot().nq + robot().nv;
     info.max_steps = c_.max_steps;
     info.control_dt = static_cast<double>(c_.control_dt);
-    const auto dump = [](const auto& value) { return nlohmann::json(value).dump(); };
-    std::vector<double> stiffness, damping, torque_low, torque_high;
-    for (const RobotJoint& joint : robot().joint_info) {
-      if (joint.actuator < 0) continue;
-      const JointModel<double>& servo = joint_of(joint);
-      stiffness.push_back(servo.servo);
-      damping.push_back(-servo.velocity_gain);
-      torque_low.push_back(servo.force_low);
-      torque_high.push_back(servo.force_high);
-    }
-    info.facts = {{"robot", robot().name},
-                  {"joint_order", dump(action_names_)},
-                  {"default_pose", dump(plan_->action_centre)},
-                  {"action_scale", dump(plan_->action_scale)},
-                  {"stiffness", dump(stiffness)},
-                  {"damping", dump(damping)},
-                  {"torque_low", dump(torque_low)},
-                  {"torque_high", dump(torque_high)},
-                  {"physics_dt", dump(settings_.control.timestep)},
-                  {"decimation", dump(settings_.control.decimation)},
-                  {"observation_terms", dump(settings_.observations.policy)},
-                  {"observation_scales", dump(std::vector<double>(settings_.observations.policy.size(), 1.0))}};
-    const ScanSettings& scan = settings_.scan;
-    for (const std::string& term : settings_.observations.policy) {
-      if (kObservationTerms[index_of(kObservationTerms, term)].per != Per::kScan) continue;
-      // x from, to, y from, to, spacing [m]
-      info.facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
-    }
+    info.facts = facts_of_plan(*plan_, settings_);
   }
 
   const TaskInfo& task_;

@@ -242,7 +242,12 @@ std::string with_paths(std::string xml, const Paths& paths) {
   const auto quoted = [](const std::string& text) {
     std::string escaped = "\"";
     for (const char c : text) {
-      const char* entity = c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : nullptr;
+      const char* entity = c == '&'    ? "&amp;"
+                           : c == '<'  ? "&lt;"
+                           : c == '>'  ? "&gt;"
+                           : c == '"'  ? "&quot;"
+                           : c == '\'' ? "&apos;"
+                                       : nullptr;
       if (entity != nullptr) {
         escaped += entity;
       } else {

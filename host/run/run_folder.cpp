@@ -146,9 +146,10 @@ RunFolder::~RunFolder() {
   fs::remove(path_, code);  // only an empty folder goes
 }
 
-void RunFolder::start() {
+void RunFolder::start(const std::string& spared) {
   for (const auto& files : {files_of_run(path_), partials_of_run(path_)}) {
     for (const fs::path& file : files) {
+      if (!spared.empty() && file == partial(spared)) continue;
       std::error_code code;
       fs::remove_all(file, code);
       if (code) throw Error("cannot remove the old run's " + file.string() + ": " + code.message());

@@ -28,8 +28,9 @@ class RunFolder {
   /// A folder that was made by `create` and never started goes again.
   ~RunFolder();
 
-  /// The new run begins: an old run's files are removed, and half-written ones of a killed process.
-  void start();
+  /// The new run begins: an old run's files are removed, and half-written ones of a killed process, but for the partial
+  /// folder of the name `spared`, which was made for it.
+  void start(const std::string& spared = "");
 
   /// The new run could not begin after all: what it wrote is removed.
   void abandon() noexcept;
@@ -42,6 +43,18 @@ class RunFolder {
 
   /// Where a folder of the run is made, which is there only once it is whole and `config.toml`, which needs it, written.
   std::filesystem::path partial(const std::string& name) const { return path_ / ("." + name + ".partial"); }
+  /// Has `make` make it there, after whatever a killed process left; where that throws, nothing of it stays.
+  template <class Make>
+  auto make_partial(const std::string& name, const Make& make) const {
+    std::error_code code;
+    std::filesystem::remove_all(partial(name), code);
+    try {
+      return make(partial(name));
+    } catch (...) {
+      std::filesystem::remove_all(partial(name), code);
+      throw;
+    }
+  }
   /// Moves it to its place.
   void settle_partial(const std::string& name) const;
 

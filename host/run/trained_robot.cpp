@@ -197,4 +197,15 @@ std::vector<std::string> check_trained_robot(const fs::path& run, bool resume) {
   }
 }
 
+bool is_trained_robot(const fs::path& run, const std::string& robot) {
+  const fs::path list = run / kTrainedRobot / kFiles;
+  std::error_code code;
+  if (fs::equivalent(list.parent_path(), fs::path(robot).parent_path(), code)) return true;
+  if (!fs::exists(list, code)) return false;
+  const Json json = Json::parse(read_file(list), nullptr, false);
+  if (!json.is_object() || !json.contains("robot") || !json["robot"].is_string()) return false;
+  const std::string original = json["robot"].get<std::string>();
+  return robot == original || (!is_name(robot) && fs::equivalent(original, robot, code));
+}
+
 }  // namespace stampede

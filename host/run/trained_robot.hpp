@@ -28,4 +28,7 @@ KeptRobot keep_robot(const std::string& robot, const LoadOptions& options, const
 /// nothing.
 std::vector<std::string> check_trained_robot(const std::filesystem::path& run, bool resume);
 
+/// Whether `robot` (as in control.robot) is the one that the run in `run` was trained with, its copy or the original.
+bool is_trained_robot(const std::filesystem::path& run, const std::string& robot);
+
 }  // namespace stampede

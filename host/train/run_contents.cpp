@@ -17,11 +17,11 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag) 
   }
   RunContents contents;
   contents.notes = check_trained_robot(run, false);
-  contents.settings = resolve_settings({(run / "config.toml").string(), {}, {}});
   if (never_saved(run)) {
     throw Error(flag + " " + run.string() + ": holds no checkpoint yet; `stampede train --resume " + run.string() +
                 "` goes on with the run");
   }
+  contents.settings = resolve_settings({(run / "config.toml").string(), {}, {}});
   Checkpoint checkpoint = load_newest_checkpoint(run, contents.settings.task);
   const TaskInfo& task = task_of(contents.settings);
   const double dt = control_step(task, contents.settings);
@@ -29,7 +29,8 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag) 
   if (checkpoint.policy.facts.count("action_names") == 0) {
     checkpoint.policy.facts = policy_facts(checkpoint.policy, task, dt);
   }
-  contents.policy = fit_policy(std::move(checkpoint.policy), task, dt, newest_checkpoint(run).string(), contents.notes);
+  contents.policy =
+      fit_policy(std::move(checkpoint.policy), task, dt, newest_checkpoint(run).string(), contents.notes_of_fit);
   contents.iteration = checkpoint.iteration;
   return contents;
 }

@@ -14,8 +14,9 @@ namespace stampede {
 
 struct RunContents {
   Settings settings;
-  Policy policy;                   ///< of the newest checkpoint, with the facts of its training
-  std::vector<std::string> notes;  ///< for people: what is not as it was
+  Policy policy;  ///< of the newest checkpoint, with the facts of its training
+  // For people: what is not as it was, of the robot, and of the settings beside the policy.
+  std::vector<std::string> notes, notes_of_fit;
   std::int64_t iteration = 0;
 };
 

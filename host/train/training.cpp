@@ -63,15 +63,17 @@ class Session {
   /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
   /// process that is killed before it leaves a folder for a new run, one that is killed after it a run that goes on.
   void start() {
-    folder_.start();
+    Settings kept = settings_;
+    if (kept.legged) {
+      // Before the folder is emptied: the robot may be the copy of the run that is replaced.
+      const KeptRobot robot = folder_.make_partial(kTrainedRobot, [&](const std::filesystem::path& partial) {
+        return keep_robot(kept.legged->control.robot, legged_load_options(*kept.legged), partial);
+      });
+      kept.legged->control.robot = robot.robot;
+      if (!robot.note.empty()) say(robot.note);
+    }
+    folder_.start(kTrainedRobot);
     try {
-      Settings kept = settings_;
-      if (kept.legged) {
-        const KeptRobot robot =
-            keep_robot(kept.legged->control.robot, legged_load_options(*kept.legged), folder_.partial(kTrainedRobot));
-        kept.legged->control.robot = robot.robot;
-        if (!robot.note.empty()) say(robot.note);
-      }
       folder_.write("config.toml", to_toml(kept), Durability::kDisk);
       if (kept.legged) folder_.settle_partial(kTrainedRobot);
       say_notes_of_robot();

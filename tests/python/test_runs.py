@@ -155,6 +155,31 @@ def test_joints_are_matched_by_name(walker, tmp_path):
     assert len(notes_of(said)) == 1 and "stiffness 30" in notes_of(said)[0] and "35" in notes_of(said)[0]
 
 
+def test_a_run_may_be_replaced_by_its_own_configuration(walker, tmp_path):
+    """Its config.toml names the copy of the robot that is in the folder which --force empties."""
+    run_folder = copy_of(walker / "run", tmp_path / "run")
+    before = (run_folder / "policy.safetensors").read_bytes()
+    run_json("train", "--config", "run/config.toml", "--run", "run", "--force", cwd=tmp_path)
+    assert (run_folder / "policy.safetensors").read_bytes() == before
+    assert (run_folder / "trained_robot" / "tinydog.xml").exists()
+
+
+def test_a_robot_that_could_not_be_copied_is_watched(tmp_path):
+    """Two meshes of one name are not copied: the run goes on needing the file, and says when it has changed."""
+    asset = '<asset><mesh name="one" file="a/m.obj"/><mesh name="two" file="b/m.obj"/></asset><worldbody>'
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.obj").write_text("v 0 0 0\nv .1 0 0\nv 0 .1 0\nv 0 0 .1\n"
+                                                 "f 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n")
+    dog = DOG.replace("<worldbody>", asset, 1)
+    put(tmp_path, dog=dog, walk=WALK)
+    said = run_json("train", "--task", "walk.toml", "--run", "run", *SMALL, cwd=tmp_path)
+    assert any("not copied" in note for note in said["notes"])
+    (tmp_path / "tinydog.xml").write_text(dog.replace("armature", "armature ", 1))
+    said = run_json("eval", "--run", "run", "--episodes", 4, cwd=tmp_path)
+    assert any("has changed since" in note for note in said["notes"])
+
+
 def test_a_checkpoint_is_not_loaded_into_other_places(tmp_path):
     put(tmp_path, walk=WALK)
     assert run("train", "--task", "walk.toml", "--run", "run", *SMALL, "--stop-after", 1, cwd=tmp_path).returncode == 0

@@ -245,6 +245,11 @@ TEST(LeggedTasks, NumbersByJoint) {
                {"control.action_scale", "'*_hip_jiont'"});
   expect_parts(message("control.action_scale={\"*_hip_joint\"=1}"), {"control.action_scale", "_thigh_joint'", "\"*\""});
   expect_parts(message("control.stiffness={\"*\"=-1}"), {"control.stiffness.\"*\"", "from 0 to"});
+  // Of no effect without a stiffness, and a mistake all the same.
+  expect_parts(error_of([&] {
+                 with({"control.stiffness=0", "control.torque_limit={\"*\"=9, \"*_kneee\"=3}"});
+               }),
+               {"control.torque_limit", "'*_kneee'"});
   expect_parts(message("control.stiffness={}"), {"control.stiffness", "says nothing"});
   expect_parts(message("control.stiffness=[1]"), {"control.stiffness", "a number, or numbers by joint"});
   EXPECT_TRUE(error_of([&] {

@@ -223,19 +223,20 @@ constexpr unsigned char kPng[] = {0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a
 
 TEST(FoundMeshes, AreNamedFromTheFolderOfWhatIsWritten) {
   TemporaryFolder folder;
-  std::filesystem::create_directories(folder / "a/in/parts & such");
+  std::filesystem::create_directories(folder / "a/in/parts & such's");
   std::filesystem::create_directories(folder / "a/out");
-  write_file(folder / "a/in/parts & such/skin.stl", stl_box());
+  write_file(folder / "a/in/parts & such's/skin.stl", stl_box());
   write_file(folder / "a/in/dot.png", std::string(reinterpret_cast<const char*>(kPng), sizeof kPng));
   const std::string text = with(
-      with(quadruped(), "<compiler angle=\"radian\"/>", "<compiler angle='radian' meshdir='parts &amp; such'/>"),
+      with(quadruped(), "<compiler angle=\"radian\"/>", "<compiler angle='radian' meshdir='parts &amp; such&apos;s'/>"),
       "<worldbody>",
       "<asset><mesh name='skin' file='skin.stl'/><texture name='dot' type='2d' file='dot.png'/><texture name='sky' "
       "type='skybox' fileright='dot.png'/></asset><worldbody>");
   write_file(folder / "a/in/robot.xml",
              with(text, "<geom name=\"trunk\"", "<geom type='mesh' mesh='skin' conaffinity='0'/><geom name=\"trunk\""));
   import_robot(folder / "a/in/robot.xml", folder / "a/out/robot.xml", {});
-  EXPECT_NE(read_file(folder / "a/out/robot.xml").find("\"../in/parts &amp; such/skin.stl\""), std::string::npos);
+  EXPECT_NE(read_file(folder / "a/out/robot.xml").find("\"../in/parts &amp; such&apos;s/skin.stl\""),
+            std::string::npos);
   std::filesystem::rename(folder / "a", folder / "b");
   const CompiledRobot moved = load_robot((folder / "b/out/robot.xml").string());
   EXPECT_EQ(moved.model->nmesh, 1);

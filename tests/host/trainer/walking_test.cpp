@@ -6,11 +6,15 @@
 #include <limits>
 #include <map>
 
+#include "host/base/files.hpp"
 #include "host/legged/mujoco_physics.hpp"
 #include "host/legged/plan.hpp"
 #include "host/legged/protocol.hpp"
+#include "host/robot/find_robot.hpp"
 #include "host/robot/shapes.hpp"
 #include "kernels/physics/model.hpp"
+#include "tests/host/robot/robots.hpp"
+#include "tests/host/temporary_folder.hpp"
 #include "tests/host/trainer/testing.hpp"
 
 namespace stampede::testing {
@@ -297,6 +301,33 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
                   0.01)
           << settings.plan->constraints[c].name;
     }
+  }
+}
+
+/// Torques are those of the joints: of an actuator with a gear, and clipped where the file clips the joint and not its actuator.
+TEST(Walking, MujocoTellsTheTorquesOfJoints) {
+  const test::TemporaryFolder folder;
+  const std::string file = (folder / "go2.xml").string();
+  std::string text =
+      test::with(read_file(find_robot("go2")), "<joint armature=", "<joint actuatorfrcrange=\"-9 9\" armature=");
+  text = test::with(text, "<position kp=\"35\" kv=\"0.5\"", "<position gear=\"2\" kp=\"35\" kv=\"0.5\"");
+  write_file(file, text, Durability::kProcess);
+  const Settings settings = longer_settings({"control.robot=\"" + file + "\"", "control.stiffness=0",
+                                             "constraints.joint_torque.limit=0.1", "symmetry.mirror=false"});
+  EvaluationRequest request = evaluation_request(settings, 8, false);
+  request.commands.assign(request.commands.size(), 0.0f);
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Policy policy = still_policy(*request.legged);
+  const LeggedEvaluation ours = engine->evaluate(request, policy).legged;
+  const auto mujoco = make_mujoco_physics(*settings.legged, 2);
+  request.outside = mujoco.get();
+  const LeggedEvaluation theirs = engine->evaluate(request, policy).legged;
+  for (std::size_t c = 0; c < ours.constraints.size(); ++c) {
+    const std::string& name = settings.plan->constraints[c].name;
+    if (name != "joint_torque") continue;
+    EXPECT_GT(ours.constraints[c].mean, 1);
+    EXPECT_NEAR(theirs.constraints[c].mean, ours.constraints[c].mean, 0.05 * ours.constraints[c].mean);
+    EXPECT_LE(theirs.constraints[c].p99, 8.9 + 1e-3);
   }
 }
 
