@@ -557,7 +557,7 @@ class Planner {
     info.states = robot().nq + robot().nv;
     info.max_steps = c_.max_steps;
     info.control_dt = static_cast<double>(c_.control_dt);
-    info.facts = facts_of_plan(*plan_, settings_);
+    info.facts = facts_of_plan(*plan_, robot(), settings_);
   }
 
   const TaskInfo& task_;

@@ -6,8 +6,8 @@
 
 namespace stampede {
 
-std::map<std::string, std::string> facts_of_plan(const LeggedPlan& plan, const LeggedSettings& settings) {
-  const RobotModel& robot = plan.robot;
+std::map<std::string, std::string> facts_of_plan(const LeggedPlan& plan, const RobotModel& robot,
+                                                 const LeggedSettings& settings) {
   const auto dump = [](const auto& value) { return nlohmann::json(value).dump(); };
   std::vector<double> stiffness, damping, torque_low, torque_high;
   for (const RobotJoint& joint : robot.joint_info) {

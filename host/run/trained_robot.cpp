@@ -204,6 +204,7 @@ bool is_trained_robot(const fs::path& run, const std::string& robot) {
   if (!fs::exists(list, code)) return false;
   const Json json = Json::parse(read_file(list), nullptr, false);
   if (!json.is_object() || !json.contains("robot") || !json["robot"].is_string()) return false;
+  if (json.contains("copy") && json["copy"].is_string()) return false;
   const std::string original = json["robot"].get<std::string>();
   return robot == original || (!is_name(robot) && fs::equivalent(original, robot, code));
 }

@@ -28,7 +28,7 @@ KeptRobot keep_robot(const std::string& robot, const LoadOptions& options, const
 /// nothing.
 std::vector<std::string> check_trained_robot(const std::filesystem::path& run, bool resume);
 
-/// Whether `robot` (as in control.robot) is the one that the run in `run` was trained with, its copy or the original.
+/// Whether `robot` (as in control.robot) is the one that the run in `run` goes by: its copy, or the original where it has none.
 bool is_trained_robot(const std::filesystem::path& run, const std::string& robot);
 
 }  // namespace stampede

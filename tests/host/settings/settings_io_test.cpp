@@ -37,7 +37,7 @@ TEST(Settings, UnknownWordsSuggest) {
                {"--task: unknown task 'pendulun'", "did you mean 'pendulum'?"});
   expect_parts(error_of([] { resolve_settings(with({"algo=pppo"})); }), {"unknown algorithm", "'ppo'"});
   expect_parts(error_of([] { resolve_settings(with({"preset=larg"})); }), {"unknown preset", "'large'"});
-  expect_parts(error_of([] { resolve_settings(with({"preset=zzzzzzz"})); }), {"default, small"});
+  expect_parts(error_of([] { resolve_settings(with({"preset=zzzzzzz"})); }), {"default, fast, small"});
   expect_parts(error_of([] { resolve_settings(with({"train.num_env=3"})); }), {"'train.num_env'", "'train.num_envs'"});
   expect_parts(error_of([] { resolve_settings(with({"num_envs=3"})); }), {"'num_envs'", "'train.num_envs'"});
   expect_parts(error_of([] { resolve_settings(with({"environment.gravty=3"})); }), {"'environment.gravity'"});
