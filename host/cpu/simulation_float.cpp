@@ -1,5 +1,4 @@
-#include "host/cpu/simulation.hpp"
-#include "host/physics/batch_simulation.hpp"
+#include "host/cpu/level_simulations.hpp"
 
 namespace stampede {
 namespace {
