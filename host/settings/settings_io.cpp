@@ -1,14 +1,11 @@
 /// \file Reading, layering and checking of settings.
 #include "host/settings/settings_io.hpp"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <deque>
 #include <filesystem>
 #include <limits>
-#include <sstream>
 #include <type_traits>
 #include <utility>
 
@@ -17,6 +14,7 @@
 #include "host/base/suggest.hpp"
 #include "host/legged/plan.hpp"
 #include "host/legged/task_files.hpp"
+#include "host/settings/layer.hpp"
 #include "host/settings/presets.hpp"
 #include "host/settings/settings_tables.hpp"
 
@@ -24,13 +22,6 @@ namespace stampede {
 namespace {
 
 // ---- Origins and messages ----
-
-/// A parsed layer and what errors call it.
-struct Layer {
-  toml::table table;
-  std::string origin;
-  bool has_lines = false;  ///< whether the origin is a file, whose lines help
-};
 
 /// "run.toml:12: " or "--num-envs: ".
 std::string place(const Layer& layer, const toml::node& node) {
@@ -403,82 +394,6 @@ void check_variants(const Settings& settings, const Layer& layer, const TaskInfo
 
 // ---- Sources ----
 
-Layer parse(std::string_view text, const std::string& origin, bool has_lines) {
-  try {
-    return Layer{toml::parse(text, origin), origin, has_lines};
-  } catch (const toml::parse_error& error) {
-    std::string where = origin;
-    if (has_lines) where += ":" + std::to_string(error.source().begin.line);
-    std::string reason(error.description());
-    for (char& c : reason) c = c == '\n' ? ' ' : c;
-    throw Error(where + ": not valid TOML: " + reason);
-  }
-}
-
-/// Whether `text` may stand for a string without quotes.
-bool is_bare_word(std::string_view text) {
-  if (text.empty()) return false;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!plain && std::string_view("_-./+").find(c) == std::string_view::npos) return false;
-  }
-  return true;
-}
-
-/// A layer of one key, given as "a.b" and a value.
-Layer parse_override(const Override& given) {
-  const auto bad = [&](const std::string& why) -> Error {
-    std::string line = given.flag + ": " + given.key + " = " + given.value + " " + why;
-    for (char& c : line) c = c == '\n' || c == '\r' ? ' ' : c;
-    return Error(line);
-  };
-  toml::table value;
-  bool parsed = given.value.find('\n') == std::string::npos;
-  if (parsed) {
-    try {
-      value = toml::parse("value = " + given.value);
-      parsed = value.size() == 1;
-    } catch (const toml::parse_error&) {
-      parsed = false;
-    }
-  }
-  if (!parsed) {
-    if (!is_bare_word(given.value)) throw bad("is not a TOML value; strings with other signs than letters need quotes");
-    value.clear();
-    value.insert("value", given.value);
-  }
-  std::vector<std::string> parts;
-  std::stringstream words(given.key);
-  for (std::string part; std::getline(words, part, '.');) parts.push_back(part);
-  if (parts.empty() || given.key.back() == '.') throw bad("has no key; write --set train.num_envs=1024");
-  toml::table table = std::move(value);
-  // Wrap from the innermost name outwards.
-  toml::table wrapped;
-  for (std::size_t i = parts.size(); i-- > 0;) {
-    toml::table outer;
-    if (i + 1 == parts.size()) {
-      table.get("value")->visit([&](auto& node) { outer.insert(parts[i], node); });
-    } else {
-      outer.insert(parts[i], std::move(wrapped));
-    }
-    wrapped = std::move(outer);
-  }
-  return Layer{std::move(wrapped), given.flag, false};
-}
-
-Override split_set(const std::string& text) {
-  const std::size_t equals = text.find('=');
-  const auto trim = [](std::string part) {
-    const std::size_t first = part.find_first_not_of(" \t");
-    const std::size_t last = part.find_last_not_of(" \t");
-    return first == std::string::npos ? std::string() : part.substr(first, last - first + 1);
-  };
-  if (equals == std::string::npos || trim(text.substr(0, equals)).empty()) {
-    throw Error("--set " + text + ": needs a key and a value; write --set train.num_envs=1024");
-  }
-  return {trim(text.substr(0, equals)), trim(text.substr(equals + 1)), "--set"};
-}
-
 /// The last layer's word for a top-level key that chooses layers, or `fallback`; `origin` becomes what named it.
 std::string choose(const std::vector<Layer>& layers, const char* key, const std::string& fallback,
                    std::string& origin) {
@@ -579,7 +494,7 @@ TaskInfo chosen_task(const std::vector<Layer>& given) {
 Settings resolve_settings(const SettingsSources& sources) {
   std::vector<Layer> given;
   if (!sources.config_file.empty()) {
-    given.push_back(parse(read_file(sources.config_file, kLargestText), sources.config_file, true));
+    given.push_back(parse_layer(read_file(sources.config_file, kLargestText), sources.config_file, true));
   }
   for (const std::string& text : sources.set) given.push_back(parse_override(split_set(text)));
   for (const Override& flag : sources.flags) given.push_back(parse_override(flag));
@@ -593,9 +508,10 @@ Settings resolve_settings(const SettingsSources& sources) {
 
   std::vector<Layer> of_task;
   if (task.legged) {
-    for (const std::string& file : task.files) of_task.push_back(parse(read_file(file, kLargestText), file, true));
+    for (const std::string& file : task.files)
+      of_task.push_back(parse_layer(read_file(file, kLargestText), file, true));
   } else {
-    of_task.push_back(parse(task.defaults, "defaults of the task " + task.name, true));
+    of_task.push_back(parse_layer(task.defaults, "defaults of the task " + task.name, true));
   }
   std::vector<Layer> chosen_by = of_task;
   for (const Layer& layer : given) chosen_by.push_back(layer);
@@ -616,7 +532,7 @@ Settings resolve_settings(const SettingsSources& sources) {
   }
   for (const Layer& layer : of_task) check_variants(settings, layer, task);
   for (const Fragment* fragment : fragments) {
-    const Layer layer = parse(fragment->toml, std::string("built-in ") + fragment->name, true);
+    const Layer layer = parse_layer(fragment->toml, std::string("built-in ") + fragment->name, true);
     apply(settings, layer.table, layer, task, false);
     for (const Layer& from : of_task) {
       if (const toml::table* tuned = from.table["for"][fragment->name].as_table()) {
