@@ -125,7 +125,7 @@ class MujocoPhysics final : public OutsidePhysics {
     }
   }
 
-  /// The how-manieth joint moves a link.
+  /// Index in joint_info of the joint that moves a link.
   std::size_t ordinal(const Part& part) const {
     const std::vector<RobotJoint>& joints = compiled_.robot.joint_info;
     const auto found = std::find_if(joints.begin(), joints.end(), [&](const RobotJoint& joint) {

@@ -20,7 +20,7 @@ inline constexpr int kMaxJoints = 6;  ///< of a limb, the greatest of the above
 /// One joint of the robot, where it is and what MuJoCo calls it.
 struct RobotJoint {
   std::string name;
-  int limb = 0, place = 0;  ///< which limb, and the how-manieth joint of it
+  int limb = 0, place = 0;  ///< indices of the limb, and of the joint along it
   int position = 0;         ///< index into qpos
   int velocity = 0;         ///< index into qvel
   int actuator = -1;        ///< index into ctrl; -1 where nothing drives it

@@ -12,11 +12,10 @@
 
 namespace stampede {
 
-/// What became of it.
+/// How a run is to name its robot.
 struct KeptRobot {
-  std::string
-      robot;  ///< what config.toml is to name: the copy, as seen from it, or where there is none the robot itself
-  std::string note;  ///< why there is none; else empty
+  std::string robot;  ///< for config.toml: the copy's path, relative to the run's folder; without a copy the original
+  std::string note;   ///< why there is no copy; empty where there is one
 };
 
 /// Copies a robot (its name or file, as in control.robot) into `folder`, which is `trained_robot/` once it is moved there. The copy is

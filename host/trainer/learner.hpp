@@ -192,7 +192,7 @@ class Learner {
     }
   }
 
-  /// Loss and gradient of the minibatch of the rollout's rows that `order` names, in the how-manieth pass over it.
+  /// Loss and gradient of the minibatch of the rollout's rows that `order` names, in the pass of that index over it.
   void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
     if (algorithm_.normalise_advantages) {
       backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
