@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import pty
 import shutil
 import signal
@@ -13,7 +14,7 @@ import pytest
 from program import refused, run, run_json
 
 
-WALKING = os.path.abspath("policies/go2-flat/policy.onnx")
+WALKING = str(pathlib.Path(__file__).resolve().parents[2] / "policies" / "go2-flat" / "policy.onnx")
 SMALL = ["--task", "pendulum", "--num-envs", "256", "--set", "train.horizon=16"]  # some milliseconds an iteration
 
 
