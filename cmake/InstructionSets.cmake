@@ -59,8 +59,20 @@ foreach(isa IN LISTS STAMPEDE_ISAS)
   target_compile_options(stampede_isa_${isa} INTERFACE
                          ${STAMPEDE_FLAGS_${isa}} -fno-math-errno -fno-trapping-math -fno-signed-zeros
                          -fvisibility=hidden -fvisibility-inlines-hidden -Wno-psabi)
-  if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_compile_options(stampede_isa_${isa} INTERFACE -O3)
+  # Kernels for comparisons and for sanitizers, and those for a processor of before 2013 in a build for newer ones as well, are
+  # better compiled soon than fast.
+  set(optimisation "")
+  if(STAMPEDE_SANITIZE OR STAMPEDE_PARITY OR (isa STREQUAL "baseline" AND "avx2" IN_LIST STAMPEDE_ISAS))
+    set(optimisation -O1)
+  elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+    set(optimisation -O3)
+  endif()
+  target_compile_options(stampede_isa_${isa} INTERFACE ${optimisation})
+  # Kernels have thousands of packs on the stack, whose scopes take most of a sanitizer's build to follow. What goes through a
+  # null pointer or past an object, AddressSanitizer sees by itself.
+  if(STAMPEDE_SANITIZE MATCHES "address")
+    target_compile_options(stampede_isa_${isa} INTERFACE -fno-sanitize-address-use-after-scope
+                           -fno-sanitize=null,alignment,object-size)
   endif()
   target_compile_definitions(stampede_isa_${isa} INTERFACE
                              STAMPEDE_INSTRUCTION_SET="${isa}" STAMPEDE_PACK_WIDTH=${STAMPEDE_WIDTH_${isa}})

@@ -123,7 +123,7 @@ class Stragglers {
     return active;
   }
 
-  void add(const Stages& stages, Pack& pack, int group) {
+  STAMPEDE_CALLED void add(const Stages& stages, Pack& pack, int group) {
     while (taken_ == kGroups) advance_all();
     int at = 0;
     while (place_[at].pack != nullptr) ++at;
@@ -156,7 +156,7 @@ class Stragglers {
   }
 
   /// An iteration of the stragglers. Those that are done return to their packs.
-  void advance_all() {
+  STAMPEDE_CALLED void advance_all() {
     if (advance(mass_, contacts_, search_) == taken_) return;
     PhysicsRecord<Real, J> record{};
     PhysicsCounts<Real> counts{};
