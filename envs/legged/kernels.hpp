@@ -134,7 +134,8 @@ STAMPEDE_FN Vec3<Real> draw_command(const LeggedConstants& c, Random<Real>& rand
 
 /// A start on the tile of a level.
 template <class Shape, class Real>
-STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index lane, std::uint32_t clock, Real level) {
+STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index lane, std::uint32_t clock,
+                                                      Real level) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const LeggedConstants& c = *task.constants;
   // The first draws for the whole robot, the second for each limb.

@@ -78,8 +78,8 @@ STAMPEDE_FN Real scanned(const LeggedView<Shape, Real>& view, int first) {
 
 /// Writes a group of observations; with noise where `random` is not null.
 template <class Shape, class Real>
-STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, const PlacedTerm* terms, int count, Index size,
-                                   Random<Real>* random, float* rows) {
+STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, const PlacedTerm* terms, int count,
+                                       Index size, Random<Real>* random, float* rows) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const LeggedConstants& c = view.c;
   STAMPEDE_NO_UNROLL
