@@ -180,11 +180,15 @@ Outcome bench_physics(const CommonFlags& common, const PhysicsFlags& flags) {
     outcome.json["mujoco_default_steps_per_second"] = b.mujoco_default_steps_per_second;
     outcome.json["mujoco_contacts_mean"] = b.mujoco_contacts_mean;
     outcome.json["mujoco_iterations_mean"] = b.mujoco_iterations_mean;
+    outcome.json["mujoco_nonfinite"] = b.mujoco_nonfinite;
     outcome.json["ratio"] = b.ratio;
     outcome.text +=
         fmt::format("MuJoCo {} on as many threads: {} steps/s; {:.2f} contacts, {:.2f} iterations; ratio {:.1f}\n",
                     mujoco_version(), short_number(b.mujoco_steps_per_second), b.mujoco_contacts_mean,
                     b.mujoco_iterations_mean, b.ratio);
+    if (b.mujoco_nonfinite > 0) {
+      outcome.text += fmt::format("MuJoCo's states became not finite in {} environments\n", b.mujoco_nonfinite);
+    }
   }
   outcome.json["nonfinite"] = static_cast<std::int64_t>(b.nonfinite);
   outcome.json["contacts_over_slots"] = static_cast<std::int64_t>(b.over_slots);

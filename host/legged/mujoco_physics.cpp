@@ -24,9 +24,8 @@ class MujocoPhysics final : public OutsidePhysics {
       : compiled_(load_robot(settings.control.robot, legged_load_options(settings))),
         model_(comparable_model(compiled_.model.get())),
         limbs_(find_limbs(model_.get(), settings.control.robot)) {
-    // Whatever the file says of the solver: it is run to its end, as ours is, and a broken state is not put right behind our back.
+    // Whatever the file says of the solver: it is run to its end, as ours is.
     solve_tightly(model_.get(), kTolerance);
-    model_->opt.disableflags |= mjDSBL_AUTORESET;
     const mjModel* m = model_.get();
     for (int g = 0; g < m->ngeom; ++g) {
       const char* name = mj_id2name(m, mjOBJ_GEOM, g);

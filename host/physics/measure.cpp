@@ -110,6 +110,7 @@ PhysicsBenchmark measure_physics(Engine& engine, const RobotModel& robot, const 
     ratios.push_back(rates.back() / peer_rates.back());
     result.mujoco_contacts_mean = fast.contacts / fast.steps;
     result.mujoco_iterations_mean = fast.iterations / fast.steps;
+    result.mujoco_nonfinite = std::max(own.broken, fast.broken);
   }
   result.steps_per_second = median(rates);
   result.seconds = static_cast<double>(result.steps) / result.steps_per_second;

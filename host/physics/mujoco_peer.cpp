@@ -31,6 +31,7 @@ ModelHandle comparable_model(const mjModel* model) {
   }
   m->npair = 0;
   m->opt.solver = mjSOL_NEWTON;
+  m->opt.disableflags |= mjDSBL_AUTORESET;
   return copy;
 }
 
@@ -50,6 +51,17 @@ void settle_for_speed(mjModel* model) {
   if (ground < 10) model->opt.disableflags |= mjDSBL_MIDPHASE;
 }
 
+namespace {
+
+/// Whether MuJoCo has met a number since the last reset that is not finite, or too large.
+bool is_broken(const mjData* data) {
+  return data->warning[mjWARN_BADQPOS].number + data->warning[mjWARN_BADQVEL].number +
+             data->warning[mjWARN_BADQACC].number >
+         0;
+}
+
+}  // namespace
+
 std::string mujoco_version() { return mj_versionString(); }
 
 PeerRun run_mujoco(const mjModel* model, const std::vector<PeerStart>& starts, int decimation, int threads) {
@@ -64,17 +76,20 @@ PeerRun run_mujoco(const mjModel* model, const std::vector<PeerStart>& starts, i
       mju_copy(data->qvel, start.qvel.data(), model->nv);
       if (!start.qacc.empty()) mju_copy(data->qacc_warmstart, start.qacc.data(), model->nv);
       const double begin = seconds_now();
-      double contacts = 0, iterations = 0;
+      double contacts = 0, iterations = 0, steps = 0;
       for (const double* ctrl : start.ctrl) {
+        if (is_broken(data.get())) break;
         if (ctrl != nullptr) mju_copy(data->ctrl, ctrl, model->nu);
         for (int step = 0; step < decimation; ++step) {
           mj_step(model, data.get());
+          ++steps;
           contacts += data->ncon;
           for (int island = 0; island < std::max(1, data->nisland); ++island) iterations += data->solver_niter[island];
         }
       }
       part.seconds += seconds_now() - begin;
-      part.steps += static_cast<double>(start.ctrl.size()) * decimation;
+      part.steps += steps;
+      part.broken += is_broken(data.get()) ? 1 : 0;
       part.contacts += contacts;
       part.iterations += iterations;
     }
@@ -89,6 +104,7 @@ PeerRun run_mujoco(const mjModel* model, const std::vector<PeerStart>& starts, i
     sum.steps += part.steps;
     sum.contacts += part.contacts;
     sum.iterations += part.iterations;
+    sum.broken += part.broken;
   }
   return sum;
 }

@@ -10,7 +10,8 @@
 
 namespace stampede {
 
-/// A copy of a model that MuJoCo simulates as we do: bodies meet the ground only, condim at most 3, Newton's method.
+/// A copy of a model that MuJoCo simulates as we do: bodies meet the ground only, condim at most 3, Newton's method, and a state
+/// that breaks is not put right behind our back.
 ModelHandle comparable_model(const mjModel_* model);
 
 /// Its solver run to `tolerance`, with as many iterations as that takes.
@@ -26,6 +27,7 @@ std::string mujoco_version();
 struct PeerRun {
   double seconds = 0;
   double steps = 0, contacts = 0, iterations = 0;
+  int broken = 0;  ///< starts whose state became not finite
 };
 
 /// Starts of single environments, and their controls.
@@ -34,7 +36,7 @@ struct PeerStart {
   std::vector<const double*> ctrl;  ///< [control step] -> [nu]
 };
 
-/// Steps each start through its controls, `decimation` steps each, shared out over `threads` threads.
+/// Steps each start through its controls, `decimation` steps each, shared out over `threads` threads. One that breaks is left.
 PeerRun run_mujoco(const mjModel_* model, const std::vector<PeerStart>& starts, int decimation, int threads);
 
 }  // namespace stampede
