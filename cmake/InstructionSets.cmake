@@ -1,5 +1,6 @@
 # The CPU's kernels are compiled once for each instruction set; the program chooses at run time.
-# For each NAME in STAMPEDE_ISAS there is an interface target stampede_isa_NAME with its flags.
+# For each NAME in STAMPEDE_ISAS there are interface targets: stampede_packs_NAME with its flags, and stampede_isa_NAME, which
+# optimises as well.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
   set(STAMPEDE_ALL_ISAS avx512 avx2 baseline)
 else()
@@ -57,26 +58,27 @@ set(STAMPEDE_WIDTH_baseline 4)
 # -fno-signed-zeros and its neighbours allow what vectorising needs and keep every rounding, NaN and infinity;
 # -ffast-math would not. Inlines are hidden so that no code of one instruction set is ever run in another's place.
 foreach(isa IN LISTS STAMPEDE_ISAS)
-  add_library(stampede_isa_${isa} INTERFACE)
-  target_compile_options(stampede_isa_${isa} INTERFACE
+  add_library(stampede_packs_${isa} INTERFACE)
+  target_compile_options(stampede_packs_${isa} INTERFACE
                          ${STAMPEDE_FLAGS_${isa}} -fno-math-errno -fno-trapping-math -fno-signed-zeros
                          -fvisibility=hidden -fvisibility-inlines-hidden -Wno-psabi)
-  # Kernels for comparisons and for sanitizers, and those for a processor of before 2013 in a build for newer ones as well, are
-  # better compiled soon than fast.
-  set(optimisation "")
-  if(STAMPEDE_SANITIZE OR STAMPEDE_PARITY OR (isa STREQUAL "baseline" AND "avx2" IN_LIST STAMPEDE_ISAS))
-    set(optimisation -O1)
-  elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
-    set(optimisation -O3)
-  endif()
-  target_compile_options(stampede_isa_${isa} INTERFACE ${optimisation})
   # Kernels have thousands of packs on the stack, whose scopes take most of a sanitizer's build to follow. What goes through a
   # null pointer or past an object, AddressSanitizer sees by itself.
   if(STAMPEDE_SANITIZE MATCHES "address")
-    target_compile_options(stampede_isa_${isa} INTERFACE -fno-sanitize-address-use-after-scope
+    target_compile_options(stampede_packs_${isa} INTERFACE -fno-sanitize-address-use-after-scope
                            -fno-sanitize=null,alignment,object-size)
   endif()
-  target_compile_definitions(stampede_isa_${isa} INTERFACE
+  target_compile_definitions(stampede_packs_${isa} INTERFACE
                              STAMPEDE_INSTRUCTION_SET="${isa}" STAMPEDE_PACK_WIDTH=${STAMPEDE_WIDTH_${isa}})
-  target_link_libraries(stampede_isa_${isa} INTERFACE stampede_flags)
+  target_link_libraries(stampede_packs_${isa} INTERFACE stampede_flags)
+
+  # Kernels for comparisons and for sanitizers, and those for a processor of before 2013 in a build for newer ones as well, are
+  # better compiled soon than fast.
+  add_library(stampede_isa_${isa} INTERFACE)
+  target_link_libraries(stampede_isa_${isa} INTERFACE stampede_packs_${isa})
+  if(STAMPEDE_SANITIZE OR STAMPEDE_PARITY OR (isa STREQUAL "baseline" AND "avx2" IN_LIST STAMPEDE_ISAS))
+    target_compile_options(stampede_isa_${isa} INTERFACE -O1)
+  elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(stampede_isa_${isa} INTERFACE -O3)
+  endif()
 endforeach()
