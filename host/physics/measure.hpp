@@ -20,7 +20,7 @@ struct PhysicsBenchmark {
   double mujoco_default_steps_per_second = 0;
   double mujoco_contacts_mean = 0, mujoco_iterations_mean = 0;
   int mujoco_nonfinite = 0;  ///< environments of it whose state broke
-  double ratio = 0;  ///< the median of the repetitions' ratios, each of runs that follow each other
+  double ratio = 0;          ///< the median of the repetitions' ratios, each of runs that follow each other
 };
 
 struct PhysicsBenchmarkRequest {
