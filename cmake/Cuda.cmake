@@ -30,15 +30,16 @@ if(NOT STAMPEDE_HAS_CUDA)
   return()
 endif()
 
-# Code for A100, H100 and B200, and PTX of the newest of them, from which the driver makes code for later cards.
-# Cards of the same generation run the code of the first (8.6 and 8.9 that of 8.0).
-set(default_architectures 80-real 90-real 100-real 100-virtual)
+# One PTX: nothing in the sources differs by architecture, and to make it takes longest. The driver makes code of it for cards
+# that the module has none for; STAMPEDE_CUDA_CODE, for A100, H100 and B200, goes with it. Cards of the same generation run the
+# code of the first (8.6 and 8.9 that of 8.0).
+set(default_architectures 80-virtual)
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES ${default_architectures} CACHE STRING "CUDA architectures")
 endif()
-set(STAMPEDE_DEFAULT_CUDA_ARCHITECTURES OFF)
+set(STAMPEDE_CUDA_CODE "")
 if(CMAKE_CUDA_ARCHITECTURES STREQUAL default_architectures)
-  set(STAMPEDE_DEFAULT_CUDA_ARCHITECTURES ON)
+  set(STAMPEDE_CUDA_CODE "--generate-code=arch=compute_80,code=[sm_80,sm_90,sm_100]")
 endif()
 if(NOT DEFINED CMAKE_CUDA_HOST_COMPILER AND NOT DEFINED ENV{CUDAHOSTCXX})
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
@@ -67,4 +68,4 @@ if(STAMPEDE_WARNINGS_AS_ERRORS)
 endif()
 target_link_libraries(stampede_cuda_flags INTERFACE stampede_flags CUDA::cudart CUDA::cublasLt)
 string(REPLACE ";" " " architectures "${CMAKE_CUDA_ARCHITECTURES}")
-message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER} ${CMAKE_CUDA_COMPILER_VERSION} for ${architectures}")
+message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER} ${CMAKE_CUDA_COMPILER_VERSION} for ${architectures} ${STAMPEDE_CUDA_CODE}")
