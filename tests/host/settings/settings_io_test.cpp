@@ -144,7 +144,7 @@ TEST(Settings, AlgorithmsAreDataOfOneTrainer) {
   }
 }
 
-TEST(Settings, EveryTaskResolvesWithEveryAlgorithmAndPreset) {
+TEST(SettingsSlow, EveryTaskResolvesWithEveryAlgorithmAndPreset) {
   for (const TaskInfo& task : tasks()) {
     for (const Fragment& algorithm : algorithms()) {
       for (const Fragment& preset : presets()) {
