@@ -11,7 +11,7 @@
 namespace stampede {
 
 /// A copy of a model that MuJoCo simulates as we do: bodies meet the ground only, condim at most 3, Newton's method, and a state
-/// that breaks is not put right behind our back.
+/// that breaks is not reset by MuJoCo.
 ModelHandle comparable_model(const mjModel_* model);
 
 /// Its solver run to `tolerance`, with as many iterations as that takes.
@@ -36,7 +36,8 @@ struct PeerStart {
   std::vector<const double*> ctrl;  ///< [control step] -> [nu]
 };
 
-/// Steps each start through its controls, `decimation` steps each, shared out over `threads` threads. One that breaks is left.
+/// Steps each start through its controls, `decimation` steps each, shared out over `threads` threads. One that breaks ends
+/// with that control step.
 PeerRun run_mujoco(const mjModel_* model, const std::vector<PeerStart>& starts, int decimation, int threads);
 
 }  // namespace stampede

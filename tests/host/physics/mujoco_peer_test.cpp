@@ -31,6 +31,7 @@ TEST(MujocoPeer, EveryStartIsSteppedThroughItsControls) {
 TEST(MujocoPeer, AStateThatBreaksIsCountedAndLeft) {
   const CompiledRobot go2 = load_robot("go2");
   const ModelHandle model = comparable_model(go2.model.get());
+  EXPECT_NE(model->opt.disableflags & mjDSBL_AUTORESET, 0);
   PeerStart broken = start_at_home(go2.robot, 5);
   broken.qvel[0] = std::numeric_limits<double>::infinity();
   const PeerRun run = run_mujoco(model.get(), {start_at_home(go2.robot, 5), broken}, 4, 1);
