@@ -23,7 +23,7 @@
 
 #include "host/cpu/backend.hpp"
 #include "host/cpu/peak.hpp"
-#include "host/trainer/learner.hpp"
+#include "host/learn/learner.hpp"
 
 namespace stampede {
 namespace {

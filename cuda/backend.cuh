@@ -16,8 +16,8 @@
 #include "cuda/launch.cuh"
 #include "cuda/product.cuh"
 #include "cuda/sum.cuh"
-#include "host/trainer/copies.hpp"
-#include "host/trainer/phase.hpp"
+#include "host/engine/check_copy.hpp"
+#include "host/engine/phase.hpp"
 #include "kernels/math.hpp"
 
 namespace stampede {

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "cuda/backend.cuh"
-#include "host/trainer/layers.hpp"
+#include "host/engine/layer_layout.hpp"
 #include "kernels/activation.hpp"
 
 namespace stampede {

@@ -1,7 +1,7 @@
 /// \file The multiply-add peak of the GPU, measured now: what the dense layers' speed is held against.
 #include <algorithm>
 
-#include "cuda/engine.cuh"
+#include "cuda/module/engine.cuh"
 
 namespace stampede {
 namespace {

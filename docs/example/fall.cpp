@@ -3,7 +3,7 @@
 
 #include "host/base/error.hpp"
 #include "host/engine/loader.hpp"
-#include "host/robot/load.hpp"
+#include "host/model/robot/load.hpp"
 
 int main(int argc, char** argv) try {
   const stampede::CompiledRobot go2 = stampede::load_robot(argc > 1 ? argv[1] : "go2");

@@ -1,9 +1,9 @@
 /// \file Trains the pendulum from C++ and prints what it reached.
 #include <cstdio>
 
+#include "host/app/session/training.hpp"
 #include "host/base/error.hpp"
-#include "host/settings/settings_io.hpp"
-#include "host/train/training.hpp"
+#include "host/task/settings_io.hpp"
 
 int main() try {
   // The same layers as on the command line: the task's defaults, then what is set here.

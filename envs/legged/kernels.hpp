@@ -1,5 +1,5 @@
 #pragma once
-/// \file A control step of walking robots: actions in, the physics in between (host/physics/robots.hpp), then rewards,
+/// \file A control step of walking robots: actions in, the physics in between (host/simulate/robots.hpp), then rewards,
 /// constraints, ends, starts and observations out.
 
 #include "envs/batch.hpp"

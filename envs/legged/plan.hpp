@@ -1,5 +1,5 @@
 #pragma once
-/// \file A walking task as kernels see it: one struct of numbers, made from a task's file on the host (host/legged/plan.hpp)
+/// \file A walking task as kernels see it: one struct of numbers, made from a task's file on the host (host/task/plan.hpp)
 /// and kept on the device; and what each lane remembers from one control step to the next.
 
 #include "envs/legged/terms.hpp"

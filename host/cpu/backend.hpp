@@ -1,7 +1,7 @@
 #pragma once
 /// \file The CPU as a backend: a pool of threads, each running kernels on packs.
 ///
-/// A backend offers the trainer (host/trainer/trainer.hpp) the following; cuda/backend.cuh is the other one.
+/// A backend offers the trainer (host/learn/trainer.hpp) the following; cuda/backend.cuh is the other one.
 ///
 /// - `Buffer<T>`, `upload`, `download`: arrays on the device;
 /// - `launch(n, kernel)`, `launch_single(kernel)`: over elements, and once;
@@ -23,8 +23,8 @@
 #include "host/cpu/buffer.hpp"
 #include "host/cpu/mlp.hpp"
 #include "host/cpu/pool.hpp"
-#include "host/trainer/copies.hpp"
-#include "host/trainer/phase.hpp"
+#include "host/engine/check_copy.hpp"
+#include "host/engine/phase.hpp"
 
 namespace stampede {
 

@@ -11,7 +11,7 @@
 
 #include "host/cpu/buffer.hpp"
 #include "host/cpu/dense.hpp"
-#include "host/trainer/layers.hpp"
+#include "host/engine/layer_layout.hpp"
 #include "kernels/activation.hpp"
 
 namespace stampede {

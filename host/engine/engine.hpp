@@ -14,7 +14,7 @@
 #include "host/engine/policy.hpp"
 #include "host/engine/simulation.hpp"
 #include "host/engine/tensor.hpp"
-#include "host/settings/settings.hpp"
+#include "host/task/settings.hpp"
 
 namespace stampede {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "host/robot/robot_model.hpp"
+#include "host/engine/robot_model.hpp"
 
 namespace stampede {
 

@@ -8,7 +8,7 @@
 /// have carry no mass and an armature of 1, so that they stay where they are.
 ///
 /// Everything here is structs of Reals. On the host they are filled with doubles, one limb at a time
-/// (host/robot/robot_model.hpp), and widened to lanes as they are: member r of limb l goes to row r, lane l.
+/// (host/engine/robot_model.hpp), and widened to lanes as they are: member r of limb l goes to row r, lane l.
 /// Constraint parameters follow MuJoCo's (its documentation, chapter Computation); docs/physics.md has the formulas.
 
 #include "kernels/physics/spatial.hpp"

@@ -3,7 +3,7 @@
 ///
 /// Heights are MuJoCo's heightfield: rows along y, columns along x, and each cell's quad is split by the diagonal from
 /// its lower left to its upper right corner, (c, r) to (c + 1, r + 1), as mj_ray and the heightfield's contacts of
-/// MuJoCo 3.17 do (compared in tests/host/terrain). Beyond its border the ground goes on at the border's height.
+/// MuJoCo 3.17 do (compared in tests/host/model/terrain). Beyond its border the ground goes on at the border's height.
 ///
 /// A sphere is compared with the 2 x 2 cells around its nearest grid point. That holds everything within half a spacing
 /// of its centre, sideways, so touching spheres of radius + margin up to that get the exact nearest

@@ -1,7 +1,7 @@
 /// \file Robots on the GPU: its stages and steps against the CPU's floats and doubles; an environment depends on nothing
 /// but itself, and what is not finite is held.
 
-#include "cuda/simulation.hpp"
+#include "cuda/module/simulation.hpp"
 
 #include <cuda_runtime_api.h>
 
@@ -9,8 +9,8 @@
 #include <cstring>
 #include <utility>
 
-#include "host/physics/scenes.hpp"
-#include "tests/host/physics/testing.hpp"
+#include "host/peers/scenes.hpp"
+#include "tests/host/peers/testing.hpp"
 
 namespace stampede::test {
 namespace {

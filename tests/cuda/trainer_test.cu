@@ -1,6 +1,6 @@
 /// \file Whole trainings on the GPU.
-#include "cuda/engine.cuh"
-#include "host/settings/settings_io.hpp"
+#include "cuda/module/engine.cuh"
+#include "host/task/settings_io.hpp"
 #include "tests/cuda/testing.cuh"
 
 namespace stampede::testing {

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <map>
 
-#include "host/legged/plan.hpp"
-#include "host/legged/protocol.hpp"
-#include "tests/host/trainer/testing.hpp"
+#include "host/task/plan.hpp"
+#include "host/task/protocol.hpp"
+#include "tests/host/learn/testing.hpp"
 
 namespace stampede::testing {
 namespace {

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "host/app/export/safetensors.hpp"
 #include "host/base/error.hpp"
 #include "host/engine/engine.hpp"
-#include "host/export/safetensors.hpp"
-#include "host/settings/settings_io.hpp"
+#include "host/task/settings_io.hpp"
 
 namespace stampede::test {
 

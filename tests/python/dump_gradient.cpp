@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "host/cpu/backend.hpp"
-#include "host/trainer/learner.hpp"
+#include "host/learn/learner.hpp"
 
 namespace stampede {
 namespace {

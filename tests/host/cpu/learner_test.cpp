@@ -1,6 +1,6 @@
 /// \file What the learner makes of a rollout, given by hand: the learning rate, images in the mirror, what does not fit a float.
 
-#include "host/trainer/learner.hpp"
+#include "host/learn/learner.hpp"
 
 #include "host/cpu/backend.hpp"
 #include "tests/kernels/testing.hpp"

@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 
-#include "host/physics/lane_model.hpp"
-#include "host/robot/pose.hpp"
+#include "host/model/robot/pose.hpp"
+#include "host/simulate/lane_model.hpp"
 #include "kernels/physics/batch.hpp"
 #include "tests/kernels/testing.hpp"
 

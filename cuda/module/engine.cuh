@@ -1,0 +1,30 @@
+#pragma once
+/// \file The parts of the CUDA module's engine, each in a file of its own so that they compile side by side.
+
+#include <memory>
+
+#include "cuda/mlp.cuh"
+#include "cuda/module/simulation.hpp"
+#include "host/engine/engine.hpp"
+#include "host/simulate/environments.hpp"
+#include "host/simulate/robots.hpp"
+
+namespace stampede {
+
+/// The tasks' kernels are in environments.cu.
+extern template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const EnvironmentsRequest&);
+
+/// Robots for tasks (simulation.cu).
+std::unique_ptr<Robots<CudaBackend, float>> make_robots(CudaBackend& backend, const SimulationRequest& request);
+
+/// A trainer with a backend of its own (trainer.cu).
+std::unique_ptr<Trainer> make_cuda_trainer(const Settings& settings, bool timing);
+
+/// evaluate_policy and drive_randomly of host/learn/evaluator.hpp (evaluation.cu).
+Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& request, const Policy& policy);
+EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const Settings& settings, double seconds);
+
+/// Multiply-adds that the GPU's single-precision units reach [GFLOP/s], measured now (peak.cu).
+double gpu_fma_peak_gflops(CudaBackend& backend);
+
+}  // namespace stampede

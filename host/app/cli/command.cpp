@@ -1,0 +1,200 @@
+/// \file What the commands share.
+#include "host/app/cli/command.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <utility>
+
+#include "host/task/plan.hpp"
+
+namespace stampede::cli {
+
+SettingsSources SettingsFlags::sources() const {
+  SettingsSources sources;
+  sources.config_file = config;
+  sources.set = set;
+  const auto add = [&](const char* key, const std::string& value, const char* flag, bool word) {
+    if (value.empty()) return;
+    // Words are quoted so that a name such as `true` stays one.
+    sources.flags.push_back({key, word ? Json(value).dump() : value, flag});
+  };
+  add("task", task, "--task", true);
+  add("algo", algo, "--algo", true);
+  add("preset", preset, "--preset", true);
+  add("objective", objective, "--objective", true);
+  add("control.robot", robot, "--robot", true);
+  add("seed", seed, "--seed", false);
+  add("train.num_envs", num_envs, "--num-envs", false);
+  add("train.iterations", iterations, "--iterations", false);
+  return sources;
+}
+
+CLI::App* add_command(CLI::App& parent, Chosen& chosen, const std::string& name, const std::string& description,
+                      const std::string& example, std::shared_ptr<CommonFlags> common, std::function<Outcome()> run) {
+  CLI::App* command = parent.add_subcommand(name, description);
+  command->footer("Example:\n  " + example);
+  command->add_flag("--json", common->json, "print one JSON object on stdout, everything else on stderr");
+  command->add_option("--device", common->device, "auto, cpu or cuda")->capture_default_str();
+  const CLI::Option* threads = command->add_option("--threads", common->threads, "host threads (all cores)");
+  const std::string full = parent.get_parent() != nullptr ? parent.get_name() + " " + name : name;
+  command->final_callback([&chosen, full, common, threads, run = std::move(run)] {
+    chosen.name = full;
+    chosen.common = common.get();
+    chosen.run = [common, threads, run] {
+      if (threads->count() > 0 && (common->threads < 1 || common->threads > 4096)) {
+        throw Error("--threads " + std::to_string(common->threads) + " is out of range; it must be from 1 to 4096");
+      }
+      return run();
+    };
+  });
+  return command;
+}
+
+void add_task_flag(CLI::App& command, SettingsFlags& flags) {
+  command.add_option("--task", flags.task, "what is simulated; `stampede list` names all tasks");
+}
+
+void add_settings_flags(CLI::App& command, SettingsFlags& flags) {
+  command.add_option("--seed", flags.seed, "of all random numbers (1)");
+  command.add_option("--config", flags.config, "TOML file with settings");
+  command.add_option("--set", flags.set, "key=value, as in --set algorithm.learning_rate=1e-3; repeatable")
+      ->allow_extra_args(false);
+}
+
+void accept_shared_flags(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    accept_shared_flags(*command);
+    if (!command->get_subcommands([](const CLI::App*) { return true; }).empty()) continue;
+    for (const char* flag : {"--seed", "--config", "--set"}) {
+      if (command->get_option_no_throw(flag) != nullptr) continue;
+      command
+          ->add_option_function<std::vector<std::string>>(
+              flag, [](const auto&) {}, "has no effect here")
+          ->allow_extra_args(false);
+    }
+    if (command->get_option_no_throw("--force") == nullptr) {
+      command->add_flag_function(
+          "--force", [](std::int64_t) {}, "has no effect here");
+    }
+  }
+}
+
+DeviceChoice name_device(const CommonFlags& common, Outcome& outcome) {
+  DeviceChoice choice = choose_device(common.device);
+  outcome.device = choice.device;
+  outcome.instruction_set = choice.instruction_set;
+  outcome.threads = common.threads > 0 ? common.threads : available_cores();
+  return choice;
+}
+
+std::unique_ptr<Engine> load_engine(const CommonFlags& common, Outcome& outcome) {
+  const DeviceChoice choice = choose_device(common.device);
+  if (!choice.note.empty()) say(choice.note);
+  std::unique_ptr<Engine> engine = make_engine(choice, common.threads);
+  outcome.device = engine->device();
+  outcome.instruction_set = engine->instruction_set();
+  outcome.threads = engine->threads();
+  return engine;
+}
+
+void say(const std::string& line) {
+  static const std::shared_ptr<spdlog::logger> log = [] {
+    auto made = std::make_shared<spdlog::logger>("stampede", std::make_shared<spdlog::sinks::stderr_sink_st>());
+    made->set_pattern("stampede: %v");
+    return made;
+  }();
+  log->info(line);
+}
+
+void refuse_to_overwrite(const std::string& flag, const std::string& path, bool force) {
+  std::error_code code;
+  if (!force && std::filesystem::exists(path, code)) {
+    throw Error(flag + " " + path + ": exists already; --force overwrites it");
+  }
+}
+
+namespace {
+
+/// Who crossed what ground: a line for each kind, the levels side by side.
+void show_crossings(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
+  Json& list = outcome.json["terrain"] = Json::array();
+  const auto columns = plan.tile_kinds.size();
+  for (std::size_t first = 0, next = 0; first < columns; first = next) {
+    const TerrainKind kind = plan.tile_kinds[first];
+    while (next < columns && plan.tile_kinds[next] == kind) ++next;
+    const TerrainKindInfo& info = kTerrainKinds[static_cast<std::size_t>(kind)];
+    std::string shares;
+    for (std::size_t level = 0; level < plan.difficulties.size(); ++level) {
+      LeggedEvaluation::Crossing sum;
+      for (std::size_t column = first; column < next; ++column) {
+        const LeggedEvaluation::Crossing& crossing = evaluation.crossings[level * columns + column];
+        sum.trials += crossing.trials;
+        sum.crossed += crossing.crossed;
+      }
+      if (sum.trials == 0) continue;
+      const double share = static_cast<double>(sum.crossed) / sum.trials;
+      list.push_back({{"kind", info.name},
+                      {"level", level},
+                      {"size", info.easiest + (info.hardest - info.easiest) * plan.difficulties[level]},
+                      {"trials", sum.trials},
+                      {"crossed", share}});
+      shares += fmt::format(" {:3.0f}", 100 * share);
+    }
+    if (!shares.empty())
+      outcome.text += fmt::format("  crossed {:<12}{} % (levels from the easiest)\n", info.name, shares);
+  }
+}
+
+}  // namespace
+
+void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
+  outcome.json["tracking_error_linear"] = number_or_null(evaluation.tracking_error_linear);
+  outcome.json["tracking_error_angular"] = number_or_null(evaluation.tracking_error_angular);
+  outcome.json["fall_rate"] = evaluation.fall_rate;
+  outcome.json["cost_of_transport"] = number_or_null(evaluation.cost_of_transport);
+  outcome.text += fmt::format("tracking {} m/s, {} rad/s{}; falls {:.2f} %; cost of transport {}\n",
+                              fixed(evaluation.tracking_error_linear, 3), fixed(evaluation.tracking_error_angular, 3),
+                              std::isfinite(evaluation.tracking_error_linear) ? "" : " (no episode lasted a second)",
+                              100 * evaluation.fall_rate, fixed(evaluation.cost_of_transport, 2));
+  outcome.json["survival"] = evaluation.survival;
+  outcome.text +=
+      fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * evaluation.survival);
+  Json& constraints = outcome.json["constraints"] = Json::object();
+  for (std::size_t i = 0; i < evaluation.constraints.size(); ++i) {
+    const ConstraintInfo& info = plan.constraints[i];
+    const LeggedEvaluation::Constraint& c = evaluation.constraints[i];
+    constraints[info.name] = {
+        {"kind", info.kind}, {"limit", info.limit}, {"violated", c.violated}, {"mean", c.mean}, {"p99", c.p99}};
+    constraints[info.name]["applied"] = c.applied;
+    constraints[info.name]["violated_when_applied"] = number_or_null(c.violated_when_applied);
+    outcome.text += fmt::format("  {:<5} {:<20} limit {:<8.4g} violated {:7.3f} %, p99 {:.4g}", info.kind, info.name,
+                                info.limit, 100 * c.violated, c.p99);
+    if (c.applied < 1) {
+      outcome.text += fmt::format("; applied to {:.1f} % of the steps", 100 * c.applied);
+      if (c.applied > 0) outcome.text += fmt::format(", violated in {:.3f} % of those", 100 * c.violated_when_applied);
+    }
+    outcome.text += "\n";
+  }
+  if (!evaluation.crossings.empty()) show_crossings(plan, evaluation, outcome);
+}
+
+std::string short_number(double value) {
+  if (!std::isfinite(value)) return "-";
+  for (const auto& [factor, unit] : {std::pair{1e9, " G"}, std::pair{1e6, " M"}, std::pair{1e3, " k"}}) {
+    if (std::abs(value) >= factor) return fmt::format("{:.3g}{}", value / factor, unit);
+  }
+  return fmt::format("{:.3g}", value);
+}
+
+std::string fixed(double value, int digits) {
+  return std::isfinite(value) ? fmt::format("{:.{}f}", value, digits) : "-";
+}
+
+Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+}  // namespace stampede::cli

@@ -1,0 +1,100 @@
+#pragma once
+/// \file What the commands share: flags, output, and the way from a flag to a result.
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "host/base/error.hpp"
+#include "host/engine/loader.hpp"
+#include "host/task/settings_io.hpp"
+
+namespace stampede::cli {
+
+using Json = nlohmann::ordered_json;
+
+/// What a command ends with.
+struct Outcome {
+  Json json = Json::object();  ///< the command's own keys
+  std::string text;            ///< the same for people
+  std::string device, instruction_set;
+  int threads = 0;
+  Status status = Status::kDone;
+};
+
+/// Flags that every command has.
+struct CommonFlags {
+  bool json = false;
+  std::string device = "auto";
+  int threads = 0;  ///< 0: not given, all cores
+};
+
+/// Flags of the commands that take settings. They stay text: settings_io reads and checks them.
+struct SettingsFlags {
+  std::string task, algo, preset, seed, num_envs, iterations, config, objective, robot;
+  std::vector<std::string> set;
+
+  /// All that were given, as sources.
+  SettingsSources sources() const;
+};
+
+/// The command that was chosen on the command line.
+struct Chosen {
+  std::string name;
+  const CommonFlags* common = nullptr;
+  std::function<Outcome()> run;
+};
+
+/// Adds a command with the common flags; `run` is called when it is chosen.
+CLI::App* add_command(CLI::App& parent, Chosen& chosen, const std::string& name, const std::string& description,
+                      const std::string& example, std::shared_ptr<CommonFlags> common, std::function<Outcome()> run);
+
+/// The task's flag.
+void add_task_flag(CLI::App& command, SettingsFlags& flags);
+/// --seed, --config, --set.
+void add_settings_flags(CLI::App& command, SettingsFlags& flags);
+/// Lets every command below `app` take --seed, --config, --set and --force, without effect where it has none of its own:
+/// one set of flags fits all commands.
+void accept_shared_flags(CLI::App& app);
+
+/// Chooses the device without loading it; fills the outcome's device, instruction set and threads.
+DeviceChoice name_device(const CommonFlags& common, Outcome& outcome);
+
+/// Loads the engine and says on stderr why it is not the GPU. Fills the outcome's device, instruction set and threads.
+std::unique_ptr<Engine> load_engine(const CommonFlags& common, Outcome& outcome);
+
+/// A line on stderr, "stampede: ...".
+void say(const std::string& line);
+
+/// Throws Error where `path` exists and `force` is not given.
+void refuse_to_overwrite(const std::string& flag, const std::string& path, bool force);
+
+/// Adds what an evaluation of a walking task found, with its constraints by name.
+void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome);
+
+/// "12.3 M".
+std::string short_number(double value);
+
+/// With so many digits behind the point; "-" for what is no number: a mean over nothing.
+std::string fixed(double value, int digits);
+
+/// NaN and infinities as null.
+Json number_or_null(double value);
+
+// One for each command, each in a file of its own.
+void add_list(CLI::App& app, Chosen& chosen);
+void add_info(CLI::App& app, Chosen& chosen);
+void add_train(CLI::App& app, Chosen& chosen);
+void add_eval(CLI::App& app, Chosen& chosen);
+void add_export(CLI::App& app, Chosen& chosen);
+void add_import(CLI::App& app, Chosen& chosen);
+void add_bench(CLI::App& app, Chosen& chosen);
+void add_parity(CLI::App& app, Chosen& chosen);
+void add_play(CLI::App& app, Chosen& chosen);
+
+}  // namespace stampede::cli

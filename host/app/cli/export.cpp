@@ -1,0 +1,55 @@
+/// \file `stampede export`: a run's policy as a file.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "host/app/cli/command.hpp"
+#include "host/app/export/onnx.hpp"
+#include "host/app/export/policy_tensors.hpp"
+#include "host/app/session/run_contents.hpp"
+#include "host/base/files.hpp"
+
+namespace stampede::cli {
+namespace {
+
+struct ExportFlags {
+  std::string run, out;
+  bool force = false;
+};
+
+Outcome run(const CommonFlags& common, const ExportFlags& flags) {
+  const std::string ending = std::filesystem::path(flags.out).extension().string();
+  if (ending != ".onnx" && ending != ".safetensors") {
+    throw Error("--out " + flags.out + ": its ending says nothing; it must be .onnx or .safetensors");
+  }
+  Outcome outcome;
+  name_device(common, outcome);
+  const RunContents contents = load_run(flags.run);
+  refuse_to_overwrite("--out", flags.out, flags.force);
+  const TaskInfo& task = task_of(contents.settings);
+  const double dt = control_step(task, contents.settings);
+  write_file(flags.out,
+             ending == ".onnx" ? to_onnx(contents.policy, task, dt) : to_policy_safetensors(contents.policy, task, dt));
+  std::vector<std::string> notes = contents.notes;
+  notes.insert(notes.end(), contents.notes_of_fit.begin(), contents.notes_of_fit.end());
+  for (const std::string& note : notes) say(note);
+  outcome.json = {{"task", task.name}, {"iterations", contents.iteration}, {"out", flags.out}, {"notes", notes}};
+  outcome.text = fmt::format("policy   {} (iteration {} of {})\n", flags.out, contents.iteration,
+                             contents.settings.train.iterations);
+  return outcome;
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, Chosen& chosen) {
+  auto common = std::make_shared<CommonFlags>();
+  auto flags = std::make_shared<ExportFlags>();
+  CLI::App* command = add_command(app, chosen, "export", "Write a run's policy to a file",
+                                  "stampede export --run runs/pendulum-1 --out pendulum.onnx", common,
+                                  [common, flags] { return run(*common, *flags); });
+  command->add_option("--run", flags->run, "folder of the run")->required();
+  command->add_option("--out", flags->out, "file to write: .onnx or .safetensors")->required();
+  command->add_flag("--force", flags->force, "overwrite the file");
+}
+
+}  // namespace stampede::cli

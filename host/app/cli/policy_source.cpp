@@ -1,0 +1,73 @@
+#include "host/app/cli/policy_source.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "host/app/export/onnx.hpp"
+#include "host/app/export/policy_fit.hpp"
+#include "host/app/run/trained_robot.hpp"
+#include "host/app/session/run_contents.hpp"
+#include "host/base/files.hpp"
+#include "host/task/plan.hpp"
+
+namespace stampede::cli {
+namespace {
+
+constexpr std::uintmax_t kLargestPolicy = std::uintmax_t{2}
+                                          << 30;  ///< what a protobuf, as ONNX is one, may hold [bytes]
+
+}  // namespace
+
+void add_policy_flags(CLI::App& command, PolicyFlags& flags) {
+  add_task_flag(command, flags.settings);
+  add_settings_flags(command, flags.settings);
+  command.add_option("--run", flags.run, "folder of a run, whose newest checkpoint is taken");
+  command.add_option("--policy", flags.policy, "policy file (.onnx)");
+}
+
+ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command) {
+  if (flags.run.empty() == flags.policy.empty()) {
+    throw Error(command + " needs either --run DIR or --policy FILE.onnx with --task T");
+  }
+  if (!flags.run.empty() && !flags.settings.config.empty()) {
+    throw Error("--config with --run: the run has its own config.toml; leave --config out, or use --set");
+  }
+  // The policy first: a file that is none should not have to wait for an engine.
+  SettingsSources sources = flags.settings.sources();
+  ChosenPolicy chosen;
+  RunContents contents;
+  if (!flags.run.empty()) {
+    contents = load_run(flags.run);
+    chosen.policy = std::move(contents.policy);
+    if (!flags.settings.task.empty() && flags.settings.task != contents.settings.task) {
+      throw Error("--task " + flags.settings.task + ": the run in " + flags.run + " is of the task '" +
+                  contents.settings.task + "'; leave --task out");
+    }
+    sources.config_file = flags.run + "/config.toml";
+  } else {
+    chosen.policy = parse_onnx(read_file(flags.policy, kLargestPolicy), flags.policy);
+    if (flags.settings.task.empty() && flags.settings.config.empty() && !chosen.policy.task.empty()) {
+      sources.flags.push_back({"task", Json(chosen.policy.task).dump(), "--policy " + flags.policy});
+    }
+  }
+  chosen.settings = resolve_settings(sources);
+  const std::optional<LeggedSettings>& legged = chosen.settings.legged;
+  const auto own_robot = [&](const std::filesystem::path& run) {
+    return legged && is_trained_robot(run, legged->control.robot);
+  };
+  // Whoever names another robot knows that it is another.
+  if (!flags.run.empty() && own_robot(flags.run)) chosen.notes = contents.notes;
+  const std::filesystem::path beside = std::filesystem::path(flags.settings.config).parent_path();
+  if (!flags.settings.config.empty() && own_robot(beside)) chosen.notes = check_trained_robot(beside, false);
+  if (legged) {
+    chosen.notes.insert(chosen.notes.end(), chosen.settings.plan->notes.begin(), chosen.settings.plan->notes.end());
+  }
+  const TaskInfo& task = task_of(chosen.settings);
+  chosen.policy = fit_policy(std::move(chosen.policy), task, control_step(task, chosen.settings),
+                             flags.policy.empty() ? flags.run : flags.policy, chosen.notes);
+  for (const std::string& note : chosen.notes) say(note);
+  return chosen;
+}
+
+}  // namespace stampede::cli

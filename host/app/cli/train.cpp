@@ -1,0 +1,182 @@
+/// \file `stampede train`: trains, evaluates, exports.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "host/app/cli/command.hpp"
+#include "host/app/cli/progress.hpp"
+#include "host/app/session/training.hpp"
+#include "host/base/interrupt.hpp"
+
+namespace stampede::cli {
+namespace {
+
+struct TrainFlags {
+  SettingsFlags settings;
+  std::string run, resume;
+  std::int64_t stop_after = 0;
+  bool stop_after_given = false;
+  bool force = false;
+};
+
+Json json_of(const TrainResult& result) {
+  const bool evaluated = result.evaluation.episodes > 0;
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  const auto path = [](const std::filesystem::path& file) {
+    return file.empty() ? Json(nullptr) : Json(file.string());
+  };
+  Json json = {{"task", result.settings.task},
+               {"algo", result.settings.algo},
+               {"preset", result.settings.preset},
+               {"objective", result.settings.legged ? Json(result.settings.legged->objective) : Json(nullptr)},
+               {"seed", result.settings.seed},
+               {"num_envs", result.settings.train.num_envs},
+               {"steps", result.steps},
+               {"iterations", result.iterations},
+               {"finished", result.finished},
+               {"interrupted", result.interrupted},
+               {"seconds_train", result.seconds_train},
+               {"steps_per_second", result.steps_per_second},
+               {"return_mean", number_or_null(evaluated ? result.evaluation.return_mean : none)},
+               {"return_std", number_or_null(evaluated ? result.evaluation.return_std : none)},
+               {"episode_length_mean", number_or_null(evaluated ? result.evaluation.episode_length_mean : none)},
+               {"episodes", result.evaluation.episodes}};
+  const TaskInfo& task = task_of(result.settings);
+  if (!task.metric.empty()) json[task.metric] = number_or_null(evaluated ? result.evaluation.metric : none);
+  if (result.settings.plan != nullptr && evaluated) {
+    Outcome legged;
+    show_legged(*result.settings.plan, result.evaluation.legged, legged);
+    json.update(legged.json);
+  }
+  json["run"] = result.run.string();
+  json["policy_onnx"] = path(result.policy_onnx);
+  json["policy_safetensors"] = path(result.policy_safetensors);
+  json["curve"] = path(result.curve);
+  json["nonfinite"] = result.nonfinite;
+  json["contacts_over_slots"] = result.contacts_over_slots;
+  json["notes"] = result.notes;
+  return json;
+}
+
+std::string text_of(const TrainResult& result) {
+  std::string text = fmt::format("trained  {}: iteration {} of {}, {} steps", result.settings.task, result.iterations,
+                                 result.settings.train.iterations, short_number(static_cast<double>(result.steps)));
+  if (result.steps_per_second > 0) {
+    text += fmt::format(", {:.2f} s at {} steps/s", result.seconds_train, short_number(result.steps_per_second));
+  }
+  text += "\n";
+  if (result.evaluation.episodes > 0) {
+    text += fmt::format("return   {} +- {} over {} episodes (deterministic policy)\n",
+                        fixed(result.evaluation.return_mean, 1), fixed(result.evaluation.return_std, 1),
+                        result.evaluation.episodes);
+    if (result.settings.plan != nullptr) {
+      Outcome legged;
+      show_legged(*result.settings.plan, result.evaluation.legged, legged);
+      text += legged.text;
+    }
+    text += fmt::format("policy   {}\n", result.policy_onnx.string());
+    text += fmt::format("curve    {}\n", result.curve.string());
+  }
+  if (result.nonfinite > 0) text += fmt::format("states that were not finite and were reset: {}\n", result.nonfinite);
+  if (!result.finished) text += fmt::format("go on    stampede train --resume {}\n", result.run.string());
+  return text;
+}
+
+/// A run goes on with its own settings only.
+void refuse_beside_resume(const TrainFlags& flags) {
+  const SettingsFlags& settings = flags.settings;
+  const std::pair<const char*, bool> others[] = {{"--seed", !settings.seed.empty()},
+                                                 {"--config", !settings.config.empty()},
+                                                 {"--set", !settings.set.empty()},
+                                                 {"--algo", !settings.algo.empty()},
+                                                 {"--preset", !settings.preset.empty()},
+                                                 {"--objective", !settings.objective.empty()},
+                                                 {"--robot", !settings.robot.empty()},
+                                                 {"--num-envs", !settings.num_envs.empty()},
+                                                 {"--iterations", !settings.iterations.empty()},
+                                                 {"--run", !flags.run.empty()},
+                                                 {"--force", flags.force}};
+  for (const auto& [flag, given] : others) {
+    if (given) {
+      throw Error(std::string(flag) + " with --resume: a run goes on with what its config.toml says; leave " + flag +
+                  " out, or edit " + flags.resume + "/config.toml");
+    }
+  }
+}
+
+Outcome run(const CommonFlags& common, const TrainFlags& flags) {
+  ProgressLine line;
+  TrainOptions options;
+  options.device = common.device;
+  options.threads = common.threads;
+  options.run = flags.run;
+  options.force = flags.force;
+  options.stop_after = flags.stop_after;
+  if (flags.stop_after_given && flags.stop_after < 1) {
+    throw Error("--stop-after " + std::to_string(flags.stop_after) + " is out of range; it must be 1 or more");
+  }
+  options.stop = &catch_interrupts();
+  options.progress = [&line](const Progress& progress) { line.show(progress); };
+  options.message = say;
+
+  TrainResult result;
+  if (!flags.resume.empty()) {
+    refuse_beside_resume(flags);
+    if (!flags.settings.task.empty()) {
+      const Settings old = resolve_settings({flags.resume + "/config.toml", {}, {}});
+      if (old.task != flags.settings.task) {
+        throw Error("--task " + flags.settings.task + ": the run in " + flags.resume + " is of the task '" + old.task +
+                    "'; leave --task out");
+      }
+    }
+    result = resume_training(flags.resume, options);
+  } else {
+    result = train(resolve_settings(flags.settings.sources()), options);
+  }
+  line.finish();
+
+  Outcome outcome;
+  outcome.device = result.device;
+  outcome.instruction_set = result.instruction_set;
+  outcome.threads = result.threads;
+  outcome.json = json_of(result);
+  outcome.text = text_of(result);
+  if (result.interrupted) {
+    outcome.status = Status::kInterrupted;
+    say("interrupted and saved; `stampede train --resume " + result.run.string() + "` goes on");
+  }
+  return outcome;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Chosen& chosen) {
+  auto common = std::make_shared<CommonFlags>();
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* command = add_command(app, chosen, "train", "Train a policy, evaluate and export it",
+                                  "stampede train --task pendulum --seed 3\n  stampede train --resume runs/pendulum-1",
+                                  common, [common, flags] { return run(*common, *flags); });
+  add_task_flag(*command, flags->settings);
+  add_settings_flags(*command, flags->settings);
+  command->add_option("--algo", flags->settings.algo, "reinforce, reinforce-baseline, actor-critic or ppo (ppo)");
+  command->add_option("--preset", flags->settings.preset, "size of the networks (default)");
+  command->add_option("--objective", flags->settings.objective,
+                      "of walking tasks: cat, shaped or early-termination (cat)");
+  command->add_option("--robot", flags->settings.robot,
+                      "of walking tasks: another robot's name, or its file (the task's)");
+  command->add_option("--num-envs", flags->settings.num_envs, "environments side by side");
+  command->add_option("--iterations", flags->settings.iterations, "the schedule's length");
+  command->add_option("--run", flags->run, "folder of the run (a new runs/<task>-<n>)");
+  command->add_flag("--force", flags->force, "replace the run that is in the folder");
+  command->add_option("--resume", flags->resume, "go on with the run in this folder, with what its config.toml says");
+  command->add_option_function<std::int64_t>(
+      "--stop-after",
+      [flags](const std::int64_t& iterations) {
+        flags->stop_after = iterations;
+        flags->stop_after_given = true;
+      },
+      "stop after so many iterations of this call");
+}
+
+}  // namespace stampede::cli

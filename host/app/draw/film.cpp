@@ -1,0 +1,236 @@
+/// \file A motion as a picture or a film.
+#include "host/app/draw/film.hpp"
+
+#include <fmt/format.h>
+#include <mujoco/mujoco.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <new>
+
+#include "host/app/draw/image_io.hpp"
+#include "host/app/draw/renderer.hpp"
+#include "host/base/error.hpp"
+#include "host/base/files.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr int kPaletteFrames = 12;  ///< that a GIF's colours are chosen from
+constexpr double kSmoothing = 0.5;  ///< so far to both sides the camera's way is a mean over time [s]
+
+struct DeleteData {
+  void operator()(mjData* data) const { mj_deleteData(data); }
+};
+
+/// The motion's states, one after the other, in MuJoCo's own structure.
+class Motion {
+ public:
+  Motion(const mjModel* model, const std::vector<std::vector<double>>& qpos)
+      : model_(model), qpos_(qpos), data_(mj_makeData(model)) {
+    if (data_ == nullptr) throw std::bad_alloc();
+    if (qpos.empty()) throw Error("a motion without a frame cannot be drawn", Status::kFailed);
+    for (std::size_t i = 0; i < qpos.size(); ++i) {
+      if (static_cast<int>(qpos[i].size()) != static_cast<int>(model->nq)) {
+        throw Error(fmt::format("frame {} has {} positions; the model has {}", i, qpos[i].size(), model->nq),
+                    Status::kFailed);
+      }
+      for (const double x : qpos[i]) {
+        if (!std::isfinite(x))
+          throw Error(fmt::format("frame {} holds a position that is not finite", i), Status::kFailed);
+      }
+    }
+    for (int joint = 0; joint < model->njnt; ++joint) {
+      if (model->jnt_type[joint] == mjJNT_FREE) bases_.push_back(model->jnt_bodyid[joint]);
+    }
+  }
+
+  /// Whether the robot, or each of several, is free to move in the world.
+  bool free() const { return !bases_.empty(); }
+
+  /// Where it is in the state that `at` gave last, of several the middle; world [m].
+  std::array<double, 3> base() const {
+    std::array<double, 3> middle{};
+    for (const int body : bases_) {
+      for (std::size_t k = 0; k < 3; ++k) {
+        middle[k] += data_->xpos[3 * body + static_cast<int>(k)] / static_cast<double>(bases_.size());
+      }
+    }
+    return middle;
+  }
+
+  int size() const { return static_cast<int>(qpos_.size()); }
+
+  /// State `i` with all that the renderer reads.
+  const mjData* at(int i) {
+    std::copy(qpos_[static_cast<std::size_t>(i)].begin(), qpos_[static_cast<std::size_t>(i)].end(), data_->qpos);
+    mj_kinematics(model_, data_.get());
+    mj_comPos(model_, data_.get());
+    mj_camlight(model_, data_.get());
+    return data_.get();
+  }
+
+ private:
+  const mjModel* model_;
+  const std::vector<std::vector<double>>& qpos_;
+  std::unique_ptr<mjData, DeleteData> data_;
+  std::vector<int> bases_;  ///< bodies that move freely
+};
+
+using Point = std::array<double, 3>;
+
+/// The points' way without what is quicker than about `half` points: each is the mean of those around it, of fewer
+/// towards the ends, so that the way begins and ends where the points do.
+std::vector<Point> smoothed(const std::vector<Point>& points, int half) {
+  const auto size = static_cast<int>(points.size());
+  std::vector<Point> smooth;
+  for (int i = 0; i < size; ++i) {
+    const int reach = std::min({half, i, size - 1 - i});
+    Point sum{};
+    for (int j = i - reach; j <= i + reach; ++j) {
+      for (std::size_t k = 0; k < 3; ++k) sum[k] += points[static_cast<std::size_t>(j)][k] / (2 * reach + 1);
+    }
+    smooth.push_back(sum);
+  }
+  return smooth;
+}
+
+/// The camera's way, and how far the motion has come at each frame.
+///
+/// Along the ground the camera goes with the base of a robot that is free to move, and evenly: it neither nods nor sways
+/// with the gait. With a robot that hangs on the world it goes only where the way is long, measured by the robot.
+class Camera {
+ public:
+  Camera(const Renderer& renderer, Motion& motion, const FilmOptions& options) {
+    std::vector<Ball> all, before;
+    std::vector<Point> centres;
+    double size = 0;
+    for (int i = 0; i < motion.size(); ++i) {
+      const std::vector<Ball> balls = renderer.balls(motion.at(i));
+      Point low, high;
+      low.fill(std::numeric_limits<double>::infinity());
+      high.fill(-low[0]);
+      double moved = 0;
+      for (std::size_t b = 0; b < balls.size(); ++b) {
+        for (std::size_t k = 0; k < 3; ++k) {
+          low[k] = std::min(low[k], balls[b].centre[k] - balls[b].radius);
+          high[k] = std::max(high[k], balls[b].centre[k] + balls[b].radius);
+          if (i > 0) moved += std::abs(balls[b].centre[k] - before[b].centre[k]);
+        }
+      }
+      Point& centre = centres.emplace_back();
+      for (std::size_t k = 0; k < 3; ++k) {
+        centre[k] = 0.5 * (low[k] + high[k]);
+        size = std::max(size, high[k] - low[k]);
+      }
+      if (motion.free()) centre = motion.base();
+      way_.push_back((i == 0 ? 0 : way_.back()) + moved);
+      before = balls;
+    }
+    const auto extent = [&centres](std::size_t k) {
+      const auto [low, high] = std::minmax_element(centres.begin(), centres.end(),
+                                                   [k](const Point& a, const Point& b) { return a[k] < b[k]; });
+      return (*high)[k] - (*low)[k];
+    };
+    const bool travels = std::max(extent(0), extent(1)) > 2 * size;
+    follows_[0] = motion.free() || extent(0) > 2 * size;
+    follows_[1] = motion.free() || extent(1) > 2 * size;
+    // Who travels is followed up and down too. A fall is watched from further away, so that one sees how far it is to the
+    // ground.
+    follows_[2] = (motion.free() && travels) || extent(2) > 4 * size;
+    centre_ = smoothed(centres, static_cast<int>(std::lround(kSmoothing * options.fps)));
+    for (int i = 0; i < motion.size(); ++i) {
+      for (Ball ball : renderer.balls(motion.at(i))) {
+        for (std::size_t k = 0; k < 3; ++k) ball.centre[k] -= follows_[k] ? centre_[static_cast<std::size_t>(i)][k] : 0;
+        all.push_back(ball);
+      }
+    }
+    view_ = renderer.fit(all, options.azimuth, options.elevation);
+  }
+
+  View at(int frame) const {
+    View view = view_;
+    for (std::size_t k = 0; k < 3; ++k) {
+      if (follows_[k]) view.target[k] += centre_[static_cast<std::size_t>(frame)][k];
+    }
+    return view;
+  }
+
+  /// `count` frames, first and last among them: spread half by time and half by how much moves, for a fall is over long
+  /// before the film is.
+  std::vector<int> moments(int count) const {
+    const auto size = static_cast<int>(way_.size());
+    count = std::min(count, size);
+    const auto come = [&](int i) {
+      const double time = size > 1 ? static_cast<double>(i) / (size - 1) : 0;
+      return way_.back() > 0 ? 0.5 * time + 0.5 * way_[static_cast<std::size_t>(i)] / way_.back() : time;
+    };
+    std::vector<int> chosen;
+    for (int m = 0, i = 0; m < count; ++m, ++i) {
+      // As many frames must be left as there are moments still to choose.
+      while (i < size - (count - m) && count > 1 && come(i) < static_cast<double>(m) / (count - 1) - 1e-9) ++i;
+      chosen.push_back(i);
+    }
+    return chosen;
+  }
+
+ private:
+  View view_;
+  std::array<bool, 3> follows_{};
+  std::vector<Point> centre_;  ///< that the camera goes with, of each frame, world [m]
+  std::vector<double> way_;    ///< what all shapes went since the start [m]
+};
+
+}  // namespace
+
+void check_film(const FilmOptions& options) {
+  const std::string ending = options.out.extension().string();
+  if (ending != ".png" && ending != ".gif" && ending != ".mp4") {
+    throw Error("--out " + options.out.string() + ": its ending says nothing; it must be .png, .gif or .mp4");
+  }
+  for (const auto& [flag, value] : {std::pair{"--width", options.width}, {"--height", options.height}}) {
+    if (value < 16 || value > kMaxFrameSide) {
+      throw Error(fmt::format("{} {} is out of range; it must be from 16 to {}", flag, value, kMaxFrameSide));
+    }
+  }
+  if (!(options.fps >= 1 && options.fps <= 100)) {
+    throw Error(fmt::format("--fps {} is out of range; it must be from 1 to 100", options.fps));
+  }
+}
+
+int draw_film(const mjModel_* model, const std::vector<std::vector<double>>& qpos, const FilmOptions& options) {
+  check_film(options);
+  Motion motion(model, qpos);
+  Renderer renderer(model, options.width, options.height);
+  const Camera camera(renderer, motion, options);
+  const auto draw = [&](int i) {
+    const mjData* data = motion.at(i);
+    return renderer.frame(data, camera.at(i));
+  };
+  const auto draw_some = [&](const std::vector<int>& chosen) {
+    std::vector<Image> images;
+    for (const int i : chosen) images.push_back(draw(i));
+    return images;
+  };
+
+  const std::string ending = options.out.extension().string();
+  if (ending == ".png") {
+    const std::vector<Image> moments = draw_some(camera.moments(kStripMoments));
+    write_file(options.out, to_png(side_by_side(moments)));
+    return static_cast<int>(moments.size());
+  }
+  const std::unique_ptr<FilmWriter> film =
+      ending == ".mp4" ? make_mp4(options.out, options.width, options.height, options.fps)
+                       : make_gif(options.out, draw_some(camera.moments(kPaletteFrames)), options.fps);
+  for (int i = 0; i < motion.size(); ++i) {
+    film->add(draw(i));
+    if (options.progress) options.progress(i + 1, motion.size());
+  }
+  film->finish();
+  return motion.size();
+}
+
+}  // namespace stampede

@@ -1,0 +1,254 @@
+#include "host/app/export/policy_fit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "host/base/error.hpp"
+
+namespace stampede {
+namespace {
+
+using Facts = std::map<std::string, std::string>;
+
+/// A fact that is a list; nothing where it is not there or of another kind.
+template <class Value>
+std::optional<std::vector<Value>> list_in(const Facts& facts, const std::string& key) {
+  const auto found = facts.find(key);
+  if (found == facts.end()) return std::nullopt;
+  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  if (!json.is_array()) return std::nullopt;
+  std::vector<Value> values;
+  for (const auto& entry : json) {
+    if constexpr (std::is_same_v<Value, std::string>) {
+      if (!entry.is_string()) return std::nullopt;
+    } else if (!entry.is_number()) {
+      return std::nullopt;
+    }
+    values.push_back(entry.get<Value>());
+  }
+  return values;
+}
+
+std::optional<double> number_in(const Facts& facts, const std::string& key) {
+  const auto found = facts.find(key);
+  if (found == facts.end()) return std::nullopt;
+  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  return json.is_number() ? std::optional<double>(json.get<double>()) : std::nullopt;
+}
+
+bool differs(double a, double b) { return !(std::fabs(a - b) <= 1e-4 * std::max({1.0, std::fabs(a), std::fabs(b)})); }
+
+/// Where in `from` each of `to` is; throws Error where one of both has what the other has not.
+std::vector<std::size_t> places_of(const std::vector<std::string>& to, const std::vector<std::string>& from,
+                                   const std::string& name, const TaskInfo& task, const char* what) {
+  std::vector<std::size_t> places;
+  for (const std::string& wanted : to) {
+    const auto found = std::find(from.begin(), from.end(), wanted);
+    if (found == from.end()) {
+      throw Error(fmt::format("{}: the task '{}' has the {} '{}', which the policy was not trained with", name,
+                              task.name, what, wanted));
+    }
+    places.push_back(static_cast<std::size_t>(found - from.begin()));
+  }
+  for (const std::string& there : from) {
+    if (std::find(to.begin(), to.end(), there) == to.end()) {
+      throw Error(fmt::format("{}: the policy was trained with the {} '{}', which the task '{}' does not have", name,
+                              what, there, task.name));
+    }
+  }
+  if (places.size() != from.size()) throw Error(fmt::format("{}: names one {} twice", name, what));
+  return places;
+}
+
+void permute(std::vector<float>& values, const std::vector<std::size_t>& places) {
+  if (values.size() != places.size()) return;  // not there in every file
+  std::vector<float> moved;
+  for (const std::size_t place : places) moved.push_back(values[place]);
+  values = std::move(moved);
+}
+
+bool ends_in_number(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  return dot != std::string::npos && dot + 1 < name.size() &&
+         name.find_first_not_of("0123456789", dot + 1) == std::string::npos;
+}
+
+/// Earlier versions numbered limbs, in the order of the joints: where that order is the same, the numbers become names.
+void name_limbs(std::vector<std::string>& names, const std::vector<std::string>& now, bool same_joints) {
+  if (!same_joints || names.size() != now.size()) return;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool same_term = names[i].substr(0, names[i].rfind('.')) == now[i].substr(0, now[i].rfind('.'));
+    if (same_term && ends_in_number(names[i]) && !ends_in_number(now[i])) names[i] = now[i];
+  }
+}
+
+void match_names(Policy& policy, const TaskInfo& task, const std::string& name) {
+  const auto actions = list_in<std::string>(policy.facts, "action_names");
+  auto observations = list_in<std::string>(policy.facts, "observation_names");
+  if (actions && actions->size() == policy.action_centre.size()) {
+    const std::vector<std::size_t> places =
+        places_of(task.action_names, *actions, name, task, task.legged ? "joint" : "action");
+    if (observations) name_limbs(*observations, task.observation_names, *actions == task.action_names);
+    if (!policy.actor.layers.empty()) {
+      DenseLayer& last = policy.actor.layers.back();
+      const auto inputs = static_cast<std::size_t>(last.inputs);
+      std::vector<float> weight;
+      for (const std::size_t place : places) {
+        const auto row = last.weight.begin() + static_cast<std::ptrdiff_t>(place * inputs);
+        weight.insert(weight.end(), row, row + last.inputs);
+      }
+      last.weight = std::move(weight);
+      permute(last.bias, places);
+    }
+    for (std::vector<float>* values :
+         {&policy.log_std, &policy.action_centre, &policy.action_scale, &policy.action_low, &policy.action_high}) {
+      permute(*values, places);
+    }
+  }
+  if (observations && observations->size() == policy.observation_mean.size()) {
+    const std::vector<std::size_t> places = places_of(task.observation_names, *observations, name, task, "observation");
+    permute(policy.observation_mean, places);
+    permute(policy.observation_variance, places);
+    if (!policy.actor.layers.empty()) {
+      DenseLayer& first = policy.actor.layers.front();
+      const auto inputs = static_cast<std::size_t>(first.inputs);
+      std::vector<float> weight;
+      for (std::size_t row = 0; row < static_cast<std::size_t>(first.outputs); ++row) {
+        for (const std::size_t place : places) weight.push_back(first.weight[row * inputs + place]);
+      }
+      first.weight = std::move(weight);
+    }
+  }
+}
+
+/// A fact with a number for each joint, in the task's order.
+std::optional<std::vector<double>> by_joint(const Policy& policy, const TaskInfo& task, const std::string& key) {
+  const auto names = list_in<std::string>(policy.facts, "action_names");
+  const auto values = list_in<double>(policy.facts, key);
+  if (!names || !values || names->size() != values->size()) return std::nullopt;
+  std::vector<double> ordered;
+  for (const std::string& joint : task.action_names) {
+    const auto found = std::find(names->begin(), names->end(), joint);
+    if (found == names->end()) return std::nullopt;
+    ordered.push_back((*values)[static_cast<std::size_t>(found - names->begin())]);
+  }
+  return ordered;
+}
+
+/// What is different joint by joint, the first that is; empty where nothing is, or one side says nothing.
+std::string difference(const Policy& policy, const TaskInfo& task, const std::string& key, const char* what) {
+  const auto trained = by_joint(policy, task, key);
+  const auto now = list_in<double>(task.facts, key);
+  if (!trained || !now || now->size() != trained->size()) return "";
+  for (std::size_t i = 0; i < now->size(); ++i) {
+    if (!differs((*trained)[i], (*now)[i])) continue;
+    return fmt::format("was trained with the {} {:.6g} at the joint '{}', which is {:.6g} here", what, (*trained)[i],
+                       task.action_names[i], (*now)[i]);
+  }
+  return "";
+}
+
+void compare_control(const Policy& policy, const TaskInfo& task, double control_dt, const std::string& name,
+                     std::vector<std::string>& notes) {
+  for (const auto& [key, what] : {std::pair{"default_pose", "default position (control.pose, or the robot's home)"},
+                                  std::pair{"action_scale", "action scale (control.action_scale)"}}) {
+    const std::string found = difference(policy, task, key, what);
+    if (!found.empty()) {
+      throw Error(name + ": " + found +
+                  ": its observations and actions would mean something else; give that of the training");
+    }
+  }
+  const auto scan = list_in<double>(policy.facts, "scan"), scan_now = list_in<double>(task.facts, "scan");
+  if (scan && scan_now && scan->size() == scan_now->size() &&
+      !std::equal(scan->begin(), scan->end(), scan_now->begin(), [](double a, double b) { return !differs(a, b); })) {
+    throw Error(
+        fmt::format("{}: was trained with the height scan (x, y, spacing) {}, which is {} here; give the [scan] of "
+                    "the training",
+                    name, policy.facts.at("scan"), task.facts.at("scan")));
+  }
+  for (const auto& [key, what] : {std::pair{"stiffness", "stiffness"}, std::pair{"damping", "damping"},
+                                  std::pair{"torque_low", "least torque"}, std::pair{"torque_high", "torque limit"}}) {
+    const std::string found = difference(policy, task, key, what);
+    if (!found.empty()) notes.push_back("the policy " + found);
+  }
+  const auto compare = [&](const char* key, const char* what, std::optional<double> now) {
+    const std::optional<double> trained = number_in(policy.facts, key);
+    if (!trained || !now || std::fabs(*trained - *now) <= 1e-6) return;
+    notes.push_back(
+        fmt::format("the policy was trained with {} of {:.6g} s, which is {:.6g} s here", what, *trained, *now));
+  };
+  compare("control_dt", "a control step", control_dt);
+  compare("physics_dt", "a physics step", number_in(task.facts, "physics_dt"));
+}
+
+/// What is listed in a policy's facts in the task's order, as its numbers are by now.
+void put_facts_in_order(Policy& policy, const TaskInfo& task) {
+  if (!list_in<std::string>(policy.facts, "action_names")) return;
+  for (const char* key : {"default_pose", "stiffness", "damping", "torque_low", "torque_high", "action_centre",
+                          "action_scale", "action_low", "action_high"}) {
+    if (const auto ordered = by_joint(policy, task, key)) policy.facts[key] = nlohmann::json(*ordered).dump();
+  }
+  for (const char* key : {"action_names", "joint_order"}) {
+    if (policy.facts.count(key) > 0) policy.facts[key] = nlohmann::json(task.action_names).dump();
+  }
+  if (policy.facts.count("observation_names") > 0) {
+    policy.facts["observation_names"] = nlohmann::json(task.observation_names).dump();
+  }
+}
+
+}  // namespace
+
+void check_policy_fits(const Policy& policy, const TaskInfo& task, const std::string& name) {
+  if (task.legged && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
+    throw Error(name + ": is a policy of the robot " + policy.robot + ", but the task '" + task.name +
+                "' has the robot " + task.facts.at("robot"));
+  }
+  if (!policy.task.empty() && policy.task != task.name && !task.legged) {
+    throw Error(name + ": is a policy of the task '" + policy.task + "', not of '" + task.name + "'; give --task " +
+                policy.task);
+  }
+  if (policy.observations() != task.observations) {
+    throw Error(name + ": takes " + std::to_string(policy.observations()) + " observations, but the task '" +
+                task.name + "' has " + std::to_string(task.observations));
+  }
+  if (policy.actions() != task.actions) {
+    throw Error(name + ": gives " + std::to_string(policy.actions()) + " actions, but the task '" + task.name +
+                "' has " + std::to_string(task.actions));
+  }
+}
+
+Policy fit_policy(Policy policy, const TaskInfo& task, double control_dt, const std::string& name,
+                  std::vector<std::string>& notes) {
+  if (task.legged && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
+    check_policy_fits(policy, task, name);
+  }
+  if (task.legged || policy.task.empty() || policy.task == task.name) match_names(policy, task, name);
+  check_policy_fits(policy, task, name);
+  compare_control(policy, task, control_dt, name, notes);
+  put_facts_in_order(policy, task);
+  return policy;
+}
+
+void check_same_places(const Facts& then, const Facts& now, const std::string& name) {
+  for (const auto& [key, what] :
+       {std::pair{"observation_names", "observation"},
+        std::pair{"critic_observation_names", "observation of the critic"}, std::pair{"action_names", "action"}}) {
+    const auto before = list_in<std::string>(then, key), after = list_in<std::string>(now, key);
+    if (!before || !after || *before == *after) continue;
+    std::size_t i = 0;
+    while (i < before->size() && i < after->size() && (*before)[i] == (*after)[i]) ++i;
+    const auto shown = [&](const std::vector<std::string>& names) {
+      return i < names.size() ? "'" + names[i] + "'" : std::string("missing");
+    };
+    throw Error(
+        fmt::format("{}: {} {} is {}, but config.toml makes it {}; put config.toml and the robot back as they were, "
+                    "or train anew",
+                    name, what, i + 1, shown(*before), shown(*after)));
+  }
+}
+
+}  // namespace stampede

@@ -1,0 +1,33 @@
+#pragma once
+/// \file A policy as safetensors: raw weights under the layers' names, and the normaliser's mean and variance.
+///
+/// Tensors: `actor.0.weight` [outputs, inputs], `actor.0.bias`, ..., `log_std`, `observation_mean`,
+/// `observation_variance`, `action_centre`, `action_scale`, `action_low`, `action_high`. Metadata: `task`,
+/// `activation`, `observation_clip`, and what export adds for people.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "host/app/export/safetensors.hpp"
+#include "host/engine/engine.hpp"
+#include "host/task/task_info.hpp"
+
+namespace stampede {
+
+/// The policy's arrays, every name behind `prefix`.
+std::vector<Tensor> policy_tensors(const Policy& policy, const std::string& prefix = "");
+
+/// What the arrays do not say, every key behind `prefix`; its facts are left out.
+std::map<std::string, std::string> policy_metadata(const Policy& policy, const std::string& prefix = "");
+
+/// Back again, bit for bit; the metadata behind `prefix` are its facts. Throws Error naming `name`, the file, and the tensor that is missing or of another shape.
+Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name, const std::string& prefix = "");
+
+/// Facts for a policy file's metadata: task, names, control step, bounds, version. Lists are JSON.
+std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskInfo& task, double control_dt);
+
+/// `policy.safetensors`, its bytes.
+std::string to_policy_safetensors(const Policy& policy, const TaskInfo& task, double control_dt);
+
+}  // namespace stampede

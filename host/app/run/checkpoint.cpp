@@ -1,0 +1,140 @@
+/// \file Checkpoints.
+#include "host/app/run/checkpoint.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "host/app/export/policy_tensors.hpp"
+#include "host/app/export/safetensors.hpp"
+#include "host/base/build_info.hpp"
+#include "host/base/error.hpp"
+#include "host/base/files.hpp"
+
+namespace stampede {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFormat = "stampede checkpoint 1";
+constexpr const char* kPolicyPrefix = "policy/";
+
+fs::path folder_of(const fs::path& run) { return run / "checkpoint"; }
+
+std::string name_of(std::int64_t iteration) {
+  std::string digits = std::to_string(iteration);
+  if (digits.size() < 9) digits.insert(0, 9 - digits.size(), '0');
+  return digits + ".safetensors";
+}
+
+/// The checkpoints' files, oldest first.
+std::vector<fs::path> list(const fs::path& run) {
+  std::vector<std::pair<std::int64_t, fs::path>> found;
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(run), code)) {
+    const std::string stem = entry.path().stem().string();
+    if (entry.path().extension() != ".safetensors" || stem.empty() ||
+        stem.find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    found.emplace_back(std::strtoll(stem.c_str(), nullptr, 10), entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<fs::path> files;
+  for (auto& [iteration, file] : found) files.push_back(std::move(file));
+  return files;
+}
+
+bool is_whole(const fs::path& file) {
+  try {
+    return checksum_holds(read_file(file));
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// What to do about a damaged newest checkpoint.
+std::string remedy(const std::vector<fs::path>& files) {
+  for (std::size_t i = files.size() - 1; i-- > 0;) {
+    if (!is_whole(files[i])) continue;
+    std::string text = "delete ";
+    for (std::size_t j = i + 1; j < files.size(); ++j) text += (j > i + 1 ? ", " : "") + files[j].string();
+    return text + " to go on from " + files[i].filename().string() + ", which is whole";
+  }
+  return "no other checkpoint of this run is whole: train again with --force";
+}
+
+std::int64_t number(const SafetensorsFile& file, const std::string& key, const std::string& name) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end()) throw Error(name + ": its metadata lack '" + key + "'");
+  return std::strtoll(found->second.c_str(), nullptr, 10);
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept) {
+  std::map<std::string, std::string> metadata = policy_metadata(checkpoint.policy, kPolicyPrefix);
+  for (const auto& [key, value] : checkpoint.policy.facts) metadata.emplace(kPolicyPrefix + key, value);
+  metadata["format"] = kFormat;
+  metadata["version"] = STAMPEDE_VERSION;
+  metadata["task"] = checkpoint.task;
+  metadata["iteration"] = std::to_string(checkpoint.iteration);
+  metadata["steps"] = std::to_string(checkpoint.steps);
+  metadata["nonfinite"] = std::to_string(checkpoint.nonfinite);
+  metadata["contacts_over_slots"] = std::to_string(checkpoint.contacts_over_slots);
+  std::vector<Tensor> tensors = checkpoint.state;
+  for (Tensor& tensor : policy_tensors(checkpoint.policy, kPolicyPrefix)) tensors.push_back(std::move(tensor));
+
+  std::error_code code;
+  if (!fs::is_directory(folder_of(run), code)) {
+    make_directory(folder_of(run));
+    sync_directory(run);
+  }
+  write_file(folder_of(run) / name_of(checkpoint.iteration), to_safetensors(tensors, metadata, true), Durability::kDisk,
+             run / ".checkpoint.partial");
+  const std::vector<fs::path> files = list(run);
+  for (std::size_t i = 0; i + static_cast<std::size_t>(kept) < files.size(); ++i) {
+    fs::remove(files[i], code);  // one too many does no harm
+  }
+}
+
+fs::path newest_checkpoint(const fs::path& run) {
+  const std::vector<fs::path> files = list(run);
+  return files.empty() ? fs::path() : files.back();
+}
+
+Checkpoint load_newest_checkpoint(const fs::path& run, const std::string& task) {
+  const std::vector<fs::path> files = list(run);
+  if (files.empty()) {
+    throw Error(run.string() + ": holds no checkpoint to go on from; train again with --run " + run.string() +
+                " --force");
+  }
+  const std::string name = files.back().string();
+  const std::string bytes = read_file(files.back());
+  if (!checksum_holds(bytes)) {
+    throw Error(name + ": is damaged (its checksum does not match); " + remedy(files));
+  }
+  SafetensorsFile file = parse_safetensors(bytes, name);
+  if (file.metadata["format"] != kFormat) {
+    throw Error(name + ": is no checkpoint of this version, which writes '" + kFormat + "'; " + remedy(files));
+  }
+  Checkpoint checkpoint;
+  checkpoint.task = file.metadata["task"];
+  if (checkpoint.task != task) {
+    throw Error(name + ": is a checkpoint of the task '" + checkpoint.task + "', but the run's config.toml says '" +
+                task + "'; put back the checkpoint of this run");
+  }
+  checkpoint.iteration = number(file, "iteration", name);
+  checkpoint.steps = number(file, "steps", name);
+  checkpoint.nonfinite = number(file, "nonfinite", name);
+  checkpoint.contacts_over_slots = number(file, "contacts_over_slots", name);
+  checkpoint.policy = policy_from_tensors(file, name, kPolicyPrefix);
+  for (Tensor& tensor : file.tensors) {
+    if (tensor.name != "checksum" && tensor.name.rfind(kPolicyPrefix, 0) != 0) {
+      checkpoint.state.push_back(std::move(tensor));
+    }
+  }
+  return checkpoint;
+}
+
+}  // namespace stampede

@@ -1,0 +1,81 @@
+#include "host/app/session/old_checkpoint.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "host/base/error.hpp"
+#include "host/task/plan.hpp"
+#include "host/task/settings_io.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr const char* kByPlace = "constraint_maxima";
+
+toml::table constraints_in(const std::string& file) {
+  try {
+    toml::table table = toml::parse_file(file);
+    toml::table* constraints = table["constraints"].as_table();
+    return constraints != nullptr ? std::move(*constraints) : toml::table();  // a copy would not know its lines
+  } catch (const toml::parse_error&) {
+    return {};  // whoever reads the file for its settings says what is wrong with it
+  }
+}
+
+/// In the order in which a run wrote them down: that of its start.
+std::vector<std::string> order_of_start(const std::string& config) {
+  const toml::table table = constraints_in(config);
+  std::map<toml::source_index, std::string> by_line;
+  for (const auto& [key, node] : table) by_line.emplace(node.source().begin.line, key.str());
+  std::vector<std::string> names;
+  for (const auto& [line, name] : by_line) names.push_back(name);
+  return names;
+}
+
+/// In the order of earlier versions that went on with it: file by file, each in alphabetical order.
+std::vector<std::string> order_of_resumption(std::vector<std::string> files, const std::string& config) {
+  std::vector<std::string> names;
+  files.push_back(config);
+  for (const std::string& file : files) {
+    for (const auto& [key, node] : constraints_in(file)) {
+      const std::string name(key.str());
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+void name_constraint_maxima(std::vector<Tensor>& state, const Settings& settings, const std::filesystem::path& run) {
+  const auto old = std::find_if(state.begin(), state.end(), [](const Tensor& t) { return t.name == kByPlace; });
+  if (old == state.end() || settings.plan == nullptr) return;
+  const std::string config = (run / "config.toml").string();
+  const std::vector<std::string> names = order_of_start(config);
+  std::map<std::string, const ConstraintInfo*> constraints;
+  for (const ConstraintInfo& constraint : settings.plan->constraints) constraints[constraint.name] = &constraint;
+  bool sure = names == order_of_resumption(task_of(settings).files, config) && names.size() == constraints.size();
+  for (const std::string& name : names) sure = sure && constraints.count(name) > 0;
+  const std::vector<float> values = floats_of(*old);
+  if (!sure || values.size() < settings.plan->columns.size()) {
+    throw Error(run.string() +
+                ": its checkpoint is of an earlier version, which did not say which constraint a running maximum " +
+                "belongs to, and their order cannot be told for sure; train anew with --config " + config);
+  }
+  std::vector<Tensor> named;
+  auto next = values.begin();
+  for (const std::string& name : names) {
+    const ConstraintInfo& constraint = *constraints.at(name);
+    named.push_back(
+        make_tensor(constraint_tensor(constraint), {constraint.columns}, {next, next + constraint.columns}));
+    next += constraint.columns;
+  }
+  state.erase(old);
+  state.insert(state.end(), named.begin(), named.end());
+}
+
+}  // namespace stampede

@@ -1,0 +1,58 @@
+/// \file A run, read back.
+#include "host/app/session/run_contents.hpp"
+
+#include "host/app/export/policy_fit.hpp"
+#include "host/app/export/policy_tensors.hpp"
+#include "host/app/run/checkpoint.hpp"
+#include "host/app/run/run_folder.hpp"
+#include "host/app/run/trained_robot.hpp"
+#include "host/base/error.hpp"
+#include "host/task/settings_io.hpp"
+
+namespace stampede {
+
+RunContents load_run(const std::filesystem::path& run, const std::string& flag) {
+  if (!RunFolder::holds_run(run)) {
+    throw Error(flag + " " + run.string() + ": holds no run; name a folder that `stampede train` wrote");
+  }
+  RunContents contents;
+  contents.notes = check_trained_robot(run, false);
+  if (never_saved(run)) {
+    throw Error(flag + " " + run.string() + ": holds no checkpoint yet; `stampede train --resume " + run.string() +
+                "` goes on with the run");
+  }
+  contents.settings = resolve_settings({(run / "config.toml").string(), {}, {}});
+  Checkpoint checkpoint = load_newest_checkpoint(run, contents.settings.task);
+  const TaskInfo& task = task_of(contents.settings);
+  const double dt = control_step(task, contents.settings);
+  // Checkpoints of earlier versions say nothing of it: it is as the run's configuration has it.
+  if (checkpoint.policy.facts.count("action_names") == 0) {
+    checkpoint.policy.facts = policy_facts(checkpoint.policy, task, dt);
+  }
+  contents.policy =
+      fit_policy(std::move(checkpoint.policy), task, dt, newest_checkpoint(run).string(), contents.notes_of_fit);
+  contents.iteration = checkpoint.iteration;
+  return contents;
+}
+
+bool never_saved(const std::filesystem::path& run) {
+  std::error_code code;
+  return newest_checkpoint(run).empty() && !std::filesystem::exists(run / "metrics.jsonl", code);
+}
+
+double control_step(const TaskInfo& task, const Settings& settings) {
+  for (std::size_t i = 0; i < task.parameters.size() && i < settings.environment.size(); ++i) {
+    if (task.parameters[i].name == "dt") return settings.environment[i];
+  }
+  return task.control_dt;
+}
+
+std::uint64_t evaluation_seed(std::uint64_t seed) {
+  // The finaliser of SplitMix64 (Steele, Lea and Flood 2014) on the seed, away from small numbers that users choose.
+  std::uint64_t z = seed + 0x9e3779b97f4a7c15ull;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+}  // namespace stampede

@@ -1,0 +1,441 @@
+/// \file A whole training.
+#include "host/app/session/training.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <future>
+#include <limits>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "host/app/export/onnx.hpp"
+#include "host/app/export/policy_fit.hpp"
+#include "host/app/export/policy_tensors.hpp"
+#include "host/app/export/safetensors.hpp"
+#include "host/app/plot/curve.hpp"
+#include "host/app/plot/walk.hpp"
+#include "host/app/run/checkpoint.hpp"
+#include "host/app/run/metrics.hpp"
+#include "host/app/run/run_folder.hpp"
+#include "host/app/run/system_info.hpp"
+#include "host/app/run/trained_robot.hpp"
+#include "host/app/session/old_checkpoint.hpp"
+#include "host/app/session/run_contents.hpp"
+#include "host/base/clock.hpp"
+#include "host/base/error.hpp"
+#include "host/base/memory.hpp"
+#include "host/engine/in_flight.hpp"
+#include "host/engine/loader.hpp"
+#include "host/task/protocol.hpp"
+#include "host/task/settings_io.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr double kFewNonfinite = 10;  ///< so many say nothing of their share yet
+
+/// So many of so many.
+struct Share {
+  double part = 0, whole = 0;
+};
+
+/// One call's work on a run, from its first iteration to its export.
+class Session {
+ public:
+  Session(Engine& engine, const Settings& settings, const TrainOptions& options, RunFolder folder)
+      : engine_(engine),
+        settings_(settings),
+        options_(options),
+        task_(task_of(settings_)),
+        folder_(std::move(folder)),
+        trainer_(within_memory(
+            fmt::format("{} environments and a horizon of {} steps", settings.train.num_envs, settings.train.horizon),
+            "choose a smaller train.num_envs (--num-envs), train.horizon or network",
+            [&] { return engine.make_trainer(settings, false); })) {}
+
+  /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
+  /// process that is killed before it leaves a folder for a new run, one that is killed after it a run that goes on.
+  void start() {
+    Settings kept = settings_;
+    if (kept.legged) {
+      // Before the folder is emptied: the robot may be the copy of the run that is replaced.
+      const KeptRobot robot = folder_.make_partial(kTrainedRobot, [&](const std::filesystem::path& partial) {
+        return keep_robot(kept.legged->control.robot, legged_load_options(*kept.legged), partial);
+      });
+      kept.legged->control.robot = robot.robot;
+      if (!robot.note.empty()) say(robot.note);
+    }
+    folder_.start(kTrainedRobot);
+    try {
+      folder_.write("config.toml", to_toml(kept), Durability::kDisk);
+      if (kept.legged) folder_.settle_partial(kTrainedRobot);
+      say_notes_of_robot();
+      begin();
+    } catch (...) {
+      folder_.abandon();
+      throw;
+    }
+  }
+
+  /// Saves the start. It follows from the configuration alone, so a run that was killed before it loses nothing.
+  void begin() {
+    save();
+    settle();
+    write_system();
+  }
+
+  /// What of the robot is simulated otherwise than its file says.
+  void say_notes_of_robot() {
+    if (settings_.plan == nullptr) return;
+    for (const std::string& note : settings_.plan->notes) say(note);
+  }
+
+  /// A line for people, which the result keeps.
+  void say(const std::string& note) {
+    notes_.push_back(note);
+    if (options_.message) options_.message(note);
+  }
+
+  /// Goes on from a checkpoint.
+  void restore(const Checkpoint& checkpoint) {
+    check_same_places(checkpoint.policy.facts, facts_of(checkpoint.policy), newest_checkpoint(folder_.path()).string());
+    try {
+      trainer_->restore(checkpoint.state);
+    } catch (const Error& error) {
+      throw Error(newest_checkpoint(folder_.path()).string() + ": " + error.what(), error.status());
+    }
+    for (const std::string& line : trainer_->mended()) {
+      if (options_.message) options_.message(line);
+    }
+    done_ = saved_ = checkpoint.iteration;
+    steps_ = checkpoint.steps;
+    nonfinite_ = checkpoint.nonfinite;
+    contacts_over_slots_ = checkpoint.contacts_over_slots;
+    write_system();
+  }
+
+  TrainResult run() {
+    train();
+    TrainResult result;
+    result.settings = settings_;
+    result.notes = notes_;
+    result.run = folder_.path();
+    result.device = engine_.device();
+    result.instruction_set = engine_.instruction_set();
+    result.threads = engine_.threads();
+    result.finished = done_ >= settings_.train.iterations;
+    result.interrupted = stop_asked() && !reached_;
+    result.iterations = done_;
+    result.steps = steps_;
+    result.nonfinite = nonfinite_;
+    result.contacts_over_slots = contacts_over_slots_;
+    result.seconds_train = seconds_;
+    const auto steps_here = static_cast<double>(steps_ - steps_before_);
+    result.steps_per_second = seconds_ > 0 ? steps_here / seconds_ : 0.0;
+    if (!result.interrupted) finish(result);
+    return result;
+  }
+
+ private:
+  void write_system() {
+    folder_.write("system.json",
+                  system_json(engine_.device(), engine_.instruction_set(), engine_.description(), engine_.threads()),
+                  Durability::kProcess);
+  }
+
+  bool stop_asked() const { return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed); }
+
+  std::int64_t checkpoint_every() const {
+    if (settings_.run.checkpoint_every > 0) return settings_.run.checkpoint_every;
+    return std::max<std::int64_t>(1, settings_.train.iterations / 10);
+  }
+
+  /// Whether it is time for a checkpoint, wherever the schedule stands. Not before the last one is written: on a slow
+  /// disk the training would only wait for it.
+  bool overdue() const {
+    const auto seconds = static_cast<double>(settings_.run.checkpoint_seconds);
+    if (seconds <= 0 || seconds_now() - saved_at_ < seconds) return false;
+    return !writing_.valid() || writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
+
+  void train() {
+    std::int64_t target = std::max<std::int64_t>(done_, settings_.train.iterations);
+    if (options_.stop_after > 0) target = std::min(target, done_ + options_.stop_after);
+    steps_before_ = steps_;
+    first_ = done_;
+    started_ = seconds_now();
+    if (done_ < target) {
+      Metrics metrics(folder_.path(), done_, settings_.plan);
+      std::int64_t enqueued = done_;
+      saved_at_ = seconds_now();
+      while (done_ < target) {
+        // Nothing is started beyond a checkpoint before its state is fetched.
+        const std::int64_t boundary = std::min(target, (done_ / checkpoint_every() + 1) * checkpoint_every());
+        while (enqueued < boundary && enqueued - done_ < kIterationsInFlight && !stop_asked() &&
+               !(enqueued > done_ && overdue())) {
+          trainer_->enqueue_iteration();
+          ++enqueued;
+        }
+        if (enqueued == done_) break;  // asked to stop, and nothing is under way
+        Report report;
+        if (!trainer_->fetch_report(report, true)) {
+          throw Error("the trainer lost the report of iteration " + std::to_string(done_ + 1), Status::kFailed);
+        }
+        take(report, metrics, target);
+        if (done_ == enqueued && (done_ == boundary || overdue())) save();
+      }
+      if (saved_ < done_) save();
+    }
+    if (stop_asked()) settle();
+    reached_ = done_ >= target;
+    seconds_ = seconds_now() - started_;
+  }
+
+  /// Takes in what an iteration reports.
+  void take(const Report& report, Metrics& metrics, std::int64_t target) {
+    ++done_;
+    steps_ = report.steps;
+    if (report.nonfinite > std::exchange(nonfinite_, report.nonfinite)) keep_last_good();
+    if (report.iteration == 1) {
+      unlearnt_ = {static_cast<double>(report.nonfinite), static_cast<double>(report.steps)};
+    }
+    contacts_over_slots_ = report.contacts_over_slots;
+    metrics.write(report);
+    if (report.episodes > 0 && std::isfinite(report.return_mean)) last_return_ = report.return_mean;
+    check(report);
+    if (!options_.progress) return;
+    const double elapsed = seconds_now() - started_;
+    const double both = report.seconds_rollout + report.seconds_update;
+    options_.progress(Progress{report, settings_.train.iterations, last_return_,
+                               elapsed > 0 ? static_cast<double>(steps_ - steps_before_) / elapsed : 0.0,
+                               both > 0 ? report.seconds_update / both : 0.0,
+                               elapsed / static_cast<double>(done_ - first_) * static_cast<double>(target - done_)});
+  }
+
+  /// Keeps what environments were like before they turned non-finite.
+  void keep_last_good() {
+    const std::vector<Tensor> tensors = trainer_->last_good();
+    if (tensors.empty()) return;
+    const std::map<std::string, std::string> facts = {{"task", settings_.task}, {"iteration", std::to_string(done_)}};
+    folder_.write("nonfinite.safetensors", to_safetensors(tensors, facts), Durability::kProcess);
+  }
+
+  /// What to try against a divergence. States that turn non-finite as often before anything was learnt say nothing of
+  /// learning: then the simulation itself is unstable.
+  std::string advice(const Report& report) const {
+    const double share =
+        static_cast<double>(report.nonfinite) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
+    const bool unstable = unlearnt_.part > 0 && unlearnt_.part / unlearnt_.whole >= 0.5 * share;
+    if (!unstable) return "try a smaller algorithm.learning_rate";
+    const std::string already =
+        fmt::format("{:.0f} of them came in the first rollout, before anything was learnt: ", unlearnt_.part);
+    if (settings_.legged) {
+      const ControlSettings& control = settings_.legged->control;
+      const bool own = control.stiffness.any_above_zero();
+      const auto now = [&](const ByJoint& value) -> std::string {
+        if (!own) return "the robot file's";
+        return value.patterns.empty() ? fmt::format("{}", value.all) : "by joint";
+      };
+      return already +
+             fmt::format(
+                 "try a smaller control.timestep (now {} s), a smaller control.stiffness (now {}) or a larger "
+                 "control.damping (now {})",
+                 control.timestep, now(control.stiffness), now(control.damping));
+    }
+    std::string keys;
+    for (const TaskParameter& parameter : task_.parameters)
+      keys += (keys.empty() ? "environment." : ", environment.") + parameter.name;
+    return already + "the simulation is unstable with these values of " + keys;
+  }
+
+  /// Gives up a training that has diverged. What it was before is in the last checkpoint; a broken state never
+  /// becomes one.
+  void check(const Report& report) {
+    const auto fail = [&](const std::string& what) {
+      settle();
+      const std::string hint =
+          saved_ > 0 ? "; the last good state is " + newest_checkpoint(folder_.path()).string() : std::string();
+      throw Error(
+          "training diverged in iteration " + std::to_string(done_) + ": " + what + hint + "; " + advice(report),
+          Status::kFailed);
+    };
+    const std::pair<const char*, double> figures[] = {{"policy_loss", report.policy_loss},
+                                                      {"value_loss", report.value_loss},
+                                                      {"entropy", report.entropy},
+                                                      {"gradient_norm", report.gradient_norm}};
+    for (const auto& [name, value] : figures) {
+      if (!std::isfinite(value)) fail(std::string(name) + " is not finite");
+    }
+    const double most = static_cast<double>(settings_.run.nonfinite_share) * static_cast<double>(report.steps);
+    if (!(static_cast<double>(report.nonfinite) <= std::max(kFewNonfinite, most))) {
+      fail(std::to_string(report.nonfinite) + " of " + std::to_string(report.steps) + " states were not finite");
+    }
+  }
+
+  /// Starts to write a checkpoint; the disk's time passes beside the next iterations.
+  void save() {
+    settle();
+    Checkpoint checkpoint;
+    checkpoint.task = settings_.task;
+    checkpoint.iteration = done_;
+    checkpoint.steps = steps_;
+    checkpoint.nonfinite = nonfinite_;
+    checkpoint.contacts_over_slots = contacts_over_slots_;
+    checkpoint.state = trainer_->state();
+    checkpoint.policy = trainer_->policy();
+    checkpoint.policy.facts = facts_of(checkpoint.policy);
+    writing_ = std::async(std::launch::async,
+                          [run = folder_.path(), checkpoint = std::move(checkpoint),
+                           kept = settings_.run.checkpoints_kept] { save_checkpoint(run, checkpoint, kept); });
+    saved_ = done_;
+    saved_at_ = seconds_now();
+  }
+
+  /// What a policy and a critic are fed with and give, in order: what a checkpoint keeps by place.
+  std::map<std::string, std::string> facts_of(const Policy& policy) const {
+    std::map<std::string, std::string> facts = policy_facts(policy, task_, control_step(task_, settings_));
+    if (settings_.plan != nullptr) {
+      facts["critic_observation_names"] = nlohmann::json(settings_.plan->critic_names).dump();
+    }
+    return facts;
+  }
+
+  /// Waits until the last checkpoint is written; throws what went wrong with it.
+  void settle() {
+    if (writing_.valid()) writing_.get();
+  }
+
+  /// Evaluates and exports the policy as it stands.
+  void finish(TrainResult& result) {
+    const Policy policy = trainer_->policy();
+    EvaluationRequest request = evaluation_request(settings_, settings_.run.eval_episodes, randomises(settings_));
+    request.seed = evaluation_seed(kProtocolSeed);
+    result.evaluation = within_memory(
+        fmt::format("the evaluation of {} episodes", request.episodes),
+        fmt::format("the training is saved: choose a smaller run.eval_episodes in {} and `stampede train --resume {}`",
+                    folder_.file("config.toml").string(), folder_.path().string()),
+        [&] { return engine_.evaluate(request, policy); });
+    result.nonfinite += result.evaluation.nonfinite;
+    result.contacts_over_slots += result.evaluation.contacts_over_slots;
+
+    CurveText text;
+    text.title = settings_.task;
+    text.subtitle = settings_.algo + ", seed " + std::to_string(settings_.seed);
+    text.final_return = result.evaluation.return_mean;
+    auto picture = std::async(std::launch::async,
+                              [text, points = read_curve(folder_.path())] { return draw_curve(points, text); });
+    const double dt = control_step(task_, settings_);
+    folder_.write("policy.onnx", to_onnx(policy, task_, dt), Durability::kDisk);
+    folder_.write("policy.safetensors", to_policy_safetensors(policy, task_, dt), Durability::kDisk);
+    settle();
+    if (settings_.plan != nullptr) draw_walking(policy, request.seed);
+    folder_.write("curve.png", picture.get(), Durability::kProcess);
+    result.policy_onnx = folder_.file("policy.onnx");
+    result.policy_safetensors = folder_.file("policy.safetensors");
+    result.curve = folder_.file("curve.png");
+  }
+
+  /// The pictures of walking tasks.
+  void draw_walking(const Policy& policy, std::uint64_t seed) {
+    EvaluationRequest request = walk_request(settings_);
+    request.seed = seed;
+    const Walk walk = walk_of(engine_.evaluate(request, policy), *request.legged);
+    const std::string title = settings_.task + ", " + settings_.legged->objective;
+    folder_.write("walk.png", draw_walk(walk, title), Durability::kProcess);
+    folder_.write("training.png", draw_training(folder_.path(), title), Durability::kProcess);
+  }
+
+  Engine& engine_;
+  Settings settings_;
+  const TrainOptions& options_;
+  const TaskInfo& task_;
+  RunFolder folder_;
+  std::unique_ptr<Trainer> trainer_;
+  std::int64_t done_ = 0, saved_ = 0, first_ = 0;  ///< iterations: finished, in a checkpoint, before this call
+  std::int64_t steps_ = 0, steps_before_ = 0;
+  std::int64_t nonfinite_ = 0, contacts_over_slots_ = 0;
+  std::vector<std::string> notes_;
+  std::future<void> writing_;  ///< the checkpoint that is on its way to the disk
+  bool reached_ = false;       ///< this call's iterations are done
+  double last_return_ = std::numeric_limits<double>::quiet_NaN();
+  double started_ = 0, seconds_ = 0;
+  double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
+  Share unlearnt_;       ///< of the first rollout, which acts before anything is learnt
+};
+
+std::unique_ptr<Engine> engine_for(const TrainOptions& options) {
+  const DeviceChoice choice = choose_device(options.device);
+  if (!choice.note.empty() && options.message) options.message(choice.note);
+  return make_engine(choice, options.threads);
+}
+
+void check(const TrainOptions& options) {
+  if (options.stop_after < 0) {
+    throw Error("--stop-after " + std::to_string(options.stop_after) + " is out of range; it must be 1 or more");
+  }
+}
+
+/// A function that gives the engine when it is needed; the folder is looked at before, which costs nothing.
+template <class GetEngine>
+TrainResult train_with(GetEngine&& get_engine, const Settings& settings, const TrainOptions& options) {
+  check(options);
+  RunFolder folder = RunFolder::create(options.run, settings.task, options.force);
+  Session session(get_engine(), settings, options, std::move(folder));
+  session.start();
+  return session.run();
+}
+
+template <class GetEngine>
+TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& directory, const TrainOptions& options) {
+  check(options);
+  RunFolder folder = RunFolder::resume(directory);
+  const std::vector<std::string> notes = check_trained_robot(directory, true);
+  const Settings settings = resolve_settings({(directory / "config.toml").string(), {}, {}});
+  std::optional<Checkpoint> checkpoint;
+  if (!never_saved(directory)) {
+    checkpoint = load_newest_checkpoint(directory, settings.task);
+    name_constraint_maxima(checkpoint->state, settings, directory);
+  }
+  Session session(get_engine(), settings, options, std::move(folder));
+  for (const std::string& note : notes) session.say(note);
+  session.say_notes_of_robot();
+  if (checkpoint) {
+    session.restore(*checkpoint);
+  } else {
+    session.begin();
+  }
+  if (options.message) {
+    options.message("going on from iteration " + std::to_string(checkpoint ? checkpoint->iteration : 0) + " of " +
+                    std::to_string(settings.train.iterations));
+  }
+  return session.run();
+}
+
+}  // namespace
+
+TrainResult train(Engine& engine, const Settings& settings, const TrainOptions& options) {
+  return train_with([&]() -> Engine& { return engine; }, settings, options);
+}
+
+TrainResult train(const Settings& settings, const TrainOptions& options) {
+  std::unique_ptr<Engine> engine;
+  return train_with([&]() -> Engine& { return *(engine = engine_for(options)); }, settings, options);
+}
+
+TrainResult resume_training(Engine& engine, const std::filesystem::path& directory, const TrainOptions& options) {
+  return resume_with([&]() -> Engine& { return engine; }, directory, options);
+}
+
+TrainResult resume_training(const std::filesystem::path& directory, const TrainOptions& options) {
+  std::unique_ptr<Engine> engine;
+  return resume_with([&]() -> Engine& { return *(engine = engine_for(options)); }, directory, options);
+}
+
+}  // namespace stampede

@@ -1,0 +1,67 @@
+#pragma once
+/// \file A whole training: run folder, iterations, checkpoints, evaluation, export. `stampede train` is a thin coat
+/// over this, and so is a program of 30 lines (docs/example/).
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "host/engine/engine.hpp"
+#include "host/task/settings.hpp"
+
+namespace stampede {
+
+/// How far a training is, after each iteration.
+struct Progress {
+  const Report& report;
+  std::int64_t iterations;  ///< the schedule's length
+  double last_return;       ///< of the newest iteration in which an episode ended; NaN: none yet
+  double steps_per_second;  ///< of this call so far
+  double share_update;      ///< of the iteration's time, in [0, 1]; the rest is rollout
+  double seconds_left;      ///< [s] to the end of this call's iterations
+};
+
+/// What to do besides what the settings say.
+struct TrainOptions {
+  std::string device = "auto";              ///< auto, cpu or cuda
+  int threads = 0;                          ///< 0: all cores
+  std::filesystem::path run;                ///< the run folder; empty: a new runs/<task>-<n>
+  bool force = false;                       ///< replace a run that is there
+  std::int64_t stop_after = 0;              ///< iterations of this call; 0: to the end of the schedule
+  const std::atomic<bool>* stop = nullptr;  ///< set: stop after the iteration and save
+  std::function<void(const Progress&)> progress;
+  std::function<void(const std::string&)> message;  ///< a line for people
+};
+
+/// What came of it.
+struct TrainResult {
+  Settings settings;
+  std::vector<std::string> notes;  ///< what is otherwise than somebody might think; `message` was told them
+  std::filesystem::path run;
+  std::string device, instruction_set;
+  int threads = 0;
+  bool finished = false;                   ///< the schedule's end is reached
+  bool interrupted = false;                ///< `stop` was set; then there is no evaluation and no export
+  std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
+  std::int64_t nonfinite = 0, contacts_over_slots = 0;
+  double seconds_train = 0, steps_per_second = 0;  ///< of this call
+  Evaluation evaluation;                           ///< of the deterministic policy
+  std::filesystem::path policy_onnx, policy_safetensors, curve;
+};
+
+/// Trains from the start. Throws Error: status 2 for bad input, 1 where the training diverged.
+TrainResult train(const Settings& settings, const TrainOptions& options = {});
+
+/// Goes on with the run in `directory`, with what its config.toml says, from its newest checkpoint, bit for bit, or
+/// from the start where it was killed before its first. A finished run is evaluated and exported again. `run` and
+/// `force` of the options have no meaning here.
+TrainResult resume_training(const std::filesystem::path& directory, const TrainOptions& options = {});
+
+/// The same on an engine that is there already; `device` and `threads` have no meaning here.
+TrainResult train(Engine& engine, const Settings& settings, const TrainOptions& options);
+TrainResult resume_training(Engine& engine, const std::filesystem::path& directory, const TrainOptions& options);
+
+}  // namespace stampede

@@ -1,9 +1,0 @@
-/// \file Walking robots on the CPU.
-#include "host/cpu/simulation.hpp"
-#include "host/trainer/legged_environments.hpp"
-
-namespace stampede {
-
-template std::unique_ptr<Environments<CpuBackend>> make_legged_environments(CpuBackend&, const EnvironmentsRequest&);
-
-}  // namespace stampede

@@ -1,0 +1,307 @@
+#include "host/model/robot/import.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "host/base/error.hpp"
+#include "host/base/files.hpp"
+#include "host/model/robot/find_robot.hpp"
+#include "host/model/robot/fit.hpp"
+#include "host/model/robot/import_world.hpp"
+#include "host/model/robot/servos.hpp"
+#include "host/model/robot/shapes.hpp"
+#include "host/model/robot/urdf.hpp"
+
+namespace stampede {
+namespace {
+
+class Import {
+ public:
+  Import(Description& description, const LoadOptions& options)
+      : description_(description), spec_(description.spec.get()), options_(options) {}
+
+  std::vector<std::string> run() {
+    changes_ = std::move(description_.changes);
+    if (description_.urdf) prepare_urdf();
+    settle_assets(description_, true, changes_);
+    choose_base();
+    plain_options();
+    ModelHandle model = compile_description(spec_, description_.file);
+    fit_shapes(spec_, model.get(), changes_);
+    model = compile_description(spec_, description_.file);
+    settle_world(spec_, model.get(), changes_);
+    model = compile_description(spec_, description_.file);  // some of the world may be gone
+    touch_only_the_ground(model.get());
+    fuse();
+    model = compile_description(spec_, description_.file);
+    if (model->nactuator == 0) add_servos(spec_, model.get(), changes_);
+    if (options_.servos_for_motors) turn_motors_into_servos(spec_, model.get(), changes_);
+    if (added_ground_ || model->nkey == 0) add_home();
+    refuse_what_stands_on_nothing();
+    return std::move(changes_);
+  }
+
+ private:
+  void prepare_urdf() {
+    spec_->compiler.fusestatic = 0;  // in its time
+    settle_inertias(description_, changes_);
+    name_shapes(spec_);
+    if (description_.visuals) changes_.push_back("visual shapes are left out");
+    if (!options_.timestep) {
+      spec_->option.timestep = 0.002;
+      changes_.push_back("timestep 0.002");
+    }
+  }
+
+  void choose_base() {
+    if (options_.base == BaseChoice::kAuto && !description_.urdf) return;
+    const bool free =
+        options_.base == BaseChoice::kFree || (options_.base == BaseChoice::kAuto && moving_limbs(description_) >= 2);
+    if (set_base(spec_, free)) changes_.push_back(free ? "the base moves freely" : "the base is fixed in the world");
+  }
+
+  /// Options that are not simulated, and the passive forces of a free joint.
+  void plain_options() {
+    mjOption& option = spec_->option;
+    if (option.integrator != mjINT_EULER && option.integrator != mjINT_IMPLICITFAST) {
+      option.integrator = option.integrator == mjINT_RK4 ? mjINT_EULER : mjINT_IMPLICITFAST;
+      changes_.push_back(option.integrator == mjINT_EULER ? "integrator Euler" : "integrator implicitfast");
+    }
+    if (option.density != 0 || option.viscosity != 0) changes_.push_back("the fluid around the robot is left out");
+    option.density = option.viscosity = 0;
+    if (option.noslip_iterations > 0) changes_.push_back("noslip iterations are left out");
+    option.noslip_iterations = 0;
+    for (mjsElement* e : elements_of(spec_, mjOBJ_JOINT)) {
+      mjsJoint* joint = mjs_asJoint(e);
+      if (joint->type != mjJNT_FREE) continue;
+      if (joint->damping[0] != 0 || joint->frictionloss != 0 || joint->armature != 0 || joint->stiffness[0] != 0) {
+        changes_.push_back(label_of(e) + " is without damping, friction loss, armature and spring");
+      }
+      joint->damping[0] = joint->frictionloss = joint->armature = joint->stiffness[0] = 0;
+    }
+  }
+
+  /// Sorts who meets whom: the ground meets what it met, nothing else meets anything. `model` is the same description.
+  void touch_only_the_ground(const mjModel* model) {
+    std::vector<mjsElement*> ground, robot;
+    for (mjsElement* e : elements_of(spec_, mjOBJ_GEOM)) {
+      const mjsGeom* geom = mjs_asGeom(e);
+      const mjsBody* body = mjs_getParent(e);
+      if (!collides(geom)) continue;
+      if (is_of_world(model, mjs_getId(body->element))) ground.push_back(e);
+      if (model->body_weldid[mjs_getId(body->element)] != 0) robot.push_back(e);
+    }
+    const auto meets = [](mjsElement* a, mjsElement* b) {
+      const mjsGeom *x = mjs_asGeom(a), *y = mjs_asGeom(b);
+      return (x->contype & y->conaffinity) != 0 || (y->contype & x->conaffinity) != 0;
+    };
+    // What stood on nothing stands on the new plane.
+    std::vector<mjsElement*> touching;
+    for (mjsElement* g : robot) {
+      const bool touches =
+          ground.empty() || std::any_of(ground.begin(), ground.end(), [&](mjsElement* w) { return meets(g, w); });
+      if (touches) touching.push_back(g);
+    }
+    bool plain = true;
+    for (mjsElement* a : robot) {
+      plain &= std::none_of(robot.begin(), robot.end(), [&](mjsElement* b) { return meets(a, b); });
+    }
+    for (mjsElement* e : elements_of(spec_, mjOBJ_PAIR)) {
+      changes_.push_back(label_of(e) + " is left out");
+      mjs_delete(spec_, e);
+    }
+    for (mjsElement* g : touching) {
+      mjsGeom* geom = mjs_asGeom(g);
+      if (geom->condim > 3) {
+        changes_.push_back(fmt::format("{} has condim 3 instead of {}", label_of(g), geom->condim));
+        geom->condim = 3;
+      }
+    }
+    for (mjsElement* g : ground) mjs_asGeom(g)->condim = std::min(mjs_asGeom(g)->condim, 3);
+    if (!plain) changes_.push_back("parts of the robot do not meet each other, only the ground");
+    if (!plain || ground.empty()) {
+      for (mjsElement* e : elements_of(spec_, mjOBJ_GEOM)) mjs_asGeom(e)->contype = mjs_asGeom(e)->conaffinity = 0;
+      for (mjsElement* g : ground) mjs_asGeom(g)->contype = 1;
+      for (mjsElement* g : touching) mjs_asGeom(g)->conaffinity = 1;
+    }
+    const bool floating = moves_freely(model);
+    if (!ground.empty() || (!floating && touching.empty())) return;
+    // A robot that is fixed in the world stands there already: no plane is put through it.
+    if (!floating) return;
+    mjsGeom* floor = mjs_addGeom(mjs_findBody(spec_, "world"), nullptr);
+    mjs_setName(floor->element, "floor");
+    floor->type = mjGEOM_PLANE;
+    floor->size[2] = 0.05;
+    floor->contype = 1;
+    floor->conaffinity = 0;
+    added_ground_ = true;
+    changes_.push_back("a plane 'floor' is the ground");
+  }
+
+  void fuse() {
+    const int fused = mjs_fuseStatic(spec_, nullptr);
+    if (fused < 0) {
+      throw Error(
+          fmt::format("{}: bodies cannot be fused: {}", description_.file.string(), one_line(mjs_getError(spec_))));
+    }
+    if (fused > 0) changes_.push_back(fmt::format("bodies without joints are fused with their parents: {}", fused));
+  }
+
+  /// A keyframe with the joints where they are, in their ranges, and the lowest point on the ground.
+  void add_home() {
+    std::vector<std::string> unused;
+    const CompiledRobot compiled = compile_robot(spec_, description_.file, options_, unused);
+    const RobotModel& robot = compiled.robot;
+    const mjModel* m = compiled.model.get();
+    std::vector<double> qpos(m->qpos0, m->qpos0 + m->nq);
+    if (m->nkey > 0) qpos.assign(m->key_qpos, m->key_qpos + m->nq);
+    for (const RobotJoint& info : robot.joint_info) {
+      const JointModel<double>& joint =
+          robot.joint[static_cast<std::size_t>(info.limb * robot.size.joints + info.place)];
+      double& q = qpos[static_cast<std::size_t>(info.position)];
+      q = std::clamp(q, joint.low, joint.high);
+    }
+    if (robot.options.floating && added_ground_) {
+      const double lowest = lowest_point(robot, qpos.data());
+      if (lowest < 1e29) qpos[2] = -lowest;
+    }
+    mjsElement* first = m->nkey > 0 ? mjs_firstElement(spec_, mjOBJ_KEY) : nullptr;
+    mjsKey* key = first != nullptr ? mjs_asKey(first) : mjs_addKey(spec_);
+    if (first == nullptr) mjs_setName(key->element, "home");
+    mjs_setDouble(key->qpos, qpos.data(), static_cast<int>(qpos.size()));
+    if (first != nullptr) return;
+    std::vector<double> ctrl(static_cast<std::size_t>(robot.nu), 0.0);
+    for (const RobotJoint& info : robot.joint_info) {
+      const JointModel<double>& joint =
+          robot.joint[static_cast<std::size_t>(info.limb * robot.size.joints + info.place)];
+      if (info.actuator < 0 || !(joint.servo > 0)) continue;
+      const double q = qpos[static_cast<std::size_t>(info.position)];
+      const double u = ((joint.servo - joint.stiffness) * q - joint.bias) / (joint.servo + joint.gain);
+      ctrl[static_cast<std::size_t>(info.actuator)] = std::clamp(u, joint.control_low, joint.control_high);
+    }
+    mjs_setDouble(key->ctrl, ctrl.data(), static_cast<int>(ctrl.size()));
+    changes_.push_back(robot.options.floating && added_ground_
+                           ? "a keyframe 'home' is the start, with the lowest point on the ground"
+                           : "a keyframe 'home' is the start");
+  }
+
+  void refuse_what_stands_on_nothing() {
+    const CompiledRobot compiled = compile_robot(spec_, description_.file, options_, {});
+    if (compiled.robot.options.floating && compiled.robot.kind.empty()) {
+      throw Error(
+          fmt::format("{}: no shape of the robot is left that could touch the ground; a collision shape that is a "
+                      "sphere, capsule, box or cylinder, or a mesh whose file is there, would be right",
+                      description_.file.string()));
+    }
+  }
+
+  Description& description_;
+  mjSpec* spec_;
+  const LoadOptions& options_;
+  std::vector<std::string> changes_;
+  bool added_ground_ = false;
+};
+
+/// MuJoCo writes six digits unless told otherwise, by a function that its headers do not show: masses would change.
+void write_all_digits() {
+  if (void* set = ::dlsym(RTLD_DEFAULT, "_mjPRIVATE__set_xml_precision"); set != nullptr) {
+    reinterpret_cast<void (*)(int)>(set)(17);
+  }
+}
+
+/// Paths of a text, and what they become.
+using Paths = std::vector<std::pair<std::filesystem::path, std::filesystem::path>>;
+
+/// The files that a description reads, seen from the folder of `out`, so that it may be moved together with them. Textures
+/// are relative to texturedir, which is absolute here: those of cubes' faces have been so from the beginning.
+Paths relative_paths(mjSpec* spec, const std::filesystem::path& out) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  const auto whole = [&](const fs::path& path) { return fs::weakly_canonical(fs::absolute(path, code), code); };
+  const fs::path folder = whole(out).parent_path(), textures = mjs_getString(spec->compiler.texturedir);
+  Paths paths;
+  const auto add = [&](const fs::path& file, const fs::path& from) {
+    if (!file.empty()) paths.emplace_back(file, whole(file).lexically_relative(from));
+  };
+  for (mjsElement* e : elements_of(spec, mjOBJ_MESH)) add(mjs_getString(mjs_asMesh(e)->file), folder);
+  for (mjsElement* e : elements_of(spec, mjOBJ_HFIELD)) add(mjs_getString(mjs_asHField(e)->file), folder);
+  for (mjsElement* e : elements_of(spec, mjOBJ_SKIN)) add(mjs_getString(mjs_asSkin(e)->file), folder);
+  for (mjsElement* e : elements_of(spec, mjOBJ_TEXTURE)) add(mjs_getString(mjs_asTexture(e)->file), whole(textures));
+  add(textures, folder);
+  if (!textures.empty()) add(textures / "", folder);  // MuJoCo may write it with a slash
+  return paths;
+}
+
+/// The text with these paths, each the whole value of an attribute.
+std::string with_paths(std::string xml, const Paths& paths) {
+  const auto quoted = [](const std::string& text) {
+    std::string escaped = "\"";
+    for (const char c : text) {
+      const char* entity = c == '&'    ? "&amp;"
+                           : c == '<'  ? "&lt;"
+                           : c == '>'  ? "&gt;"
+                           : c == '"'  ? "&quot;"
+                           : c == '\'' ? "&apos;"
+                                       : nullptr;
+      if (entity != nullptr) {
+        escaped += entity;
+      } else {
+        escaped += c;
+      }
+    }
+    return escaped + "\"";
+  };
+  for (const auto& [path, other] : paths) {
+    const std::string from = quoted(path.string()), to = quoted(other.string());
+    for (std::size_t at = xml.find(from); at != std::string::npos; at = xml.find(from, at + to.size())) {
+      xml.replace(at, from.size(), to);
+    }
+  }
+  return xml;
+}
+
+}  // namespace
+
+Imported import_description(Description description, const LoadOptions& options) {
+  std::vector<std::string> changes = Import(description, options).run();
+  return {std::move(description.spec), std::move(changes)};
+}
+
+std::vector<std::string> import_robot(const std::filesystem::path& file, const std::filesystem::path& out,
+                                      const LoadOptions& options) {
+  Imported imported = import_description(parse_description(find_robot(file.string())), options);
+  mjSpec* spec = imported.spec.get();
+  if (options.timestep) spec->option.timestep = *options.timestep;
+  // The paths of assets are absolute by now.
+  mjs_setString(spec->compiler.meshdir, "");
+  std::error_code code;
+  std::string textures;
+  if (mjs_firstElement(spec, mjOBJ_TEXTURE) != nullptr) {
+    const std::filesystem::path given = mjs_getString(spec->compiler.texturedir);
+    textures = (std::filesystem::absolute(file, code).parent_path() / given).lexically_normal().string();
+    if (textures.size() > 1 && textures.back() == '/') textures.pop_back();
+  }
+  mjs_setString(spec->compiler.texturedir, textures.c_str());
+  spec->compiler.saveinertial = spec->compiler.savecompiled = spec->compiler.savecanonical = 1;
+  spec->compiler.fusestatic = 0;
+  const ModelHandle model = compile_description(spec, file);
+  write_all_digits();
+  std::string xml(1 << 20, '\0');
+  char message[1000] = "";
+  int length = mj_saveXMLString(spec, xml.data(), static_cast<int>(xml.size()), message, sizeof message);
+  if (length > 0) {
+    xml.resize(static_cast<std::size_t>(length) + 1);
+    length = mj_saveXMLString(spec, xml.data(), static_cast<int>(xml.size()), message, sizeof message);
+  }
+  if (length != 0) throw Error(fmt::format("{}: cannot be written as MJCF: {}", file.string(), one_line(message)));
+  xml.resize(xml.find('\0') == std::string::npos ? xml.size() : xml.find('\0'));
+  write_file(out, with_paths(std::move(xml), relative_paths(spec, out)));
+  return imported.changes;
+}
+
+}  // namespace stampede

@@ -1,0 +1,65 @@
+/// \file The CPU's module: compiled once for each instruction set.
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "host/cpu/backend.hpp"
+#include "host/cpu/peak.hpp"
+#include "host/engine/engine.hpp"
+#include "host/engine/interface.hpp"
+#include "host/engine/loader.hpp"
+#include "host/learn/evaluator.hpp"
+#include "host/learn/trainer.hpp"
+#include "host/modules/cpu/simulation.hpp"
+
+namespace stampede {
+namespace {
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "CPU";
+}
+
+class CpuEngine final : public Engine {
+ public:
+  explicit CpuEngine(int threads) : backend_(threads) {}
+
+  std::string device() const override { return "cpu"; }
+  std::string instruction_set() const override { return STAMPEDE_INSTRUCTION_SET; }
+  std::string description() const override {
+    return processor_name() + ", " + std::to_string(backend_.threads()) + " threads, " + instruction_set();
+  }
+  int threads() const override { return backend_.threads(); }
+
+  std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) override {
+    return std::make_unique<PolicyTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), settings, timing);
+  }
+  Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
+    return evaluate_policy(backend_, request, policy);
+  }
+  EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
+    return drive_randomly(backend_, settings, seconds);
+  }
+  std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
+    if (request.double_precision) return make_double_simulation(threads(), request);
+    return make_float_simulation(std::make_unique<CpuBackend>(threads()), request);
+  }
+
+  double fma_peak_gflops() override { return stampede::fma_peak_gflops(backend_); }
+
+ private:
+  CpuBackend backend_;
+};
+
+}  // namespace
+}  // namespace stampede
+
+extern "C" __attribute__((visibility("default"))) const char stampede_interface[] = STAMPEDE_ENGINE_INTERFACE;
+
+extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int threads) {
+  return new stampede::CpuEngine(threads);
+}

@@ -1,0 +1,28 @@
+#pragma once
+/// \file Robots on level ground on the CPU: declared for simulation_float.cpp, compiled by simulation_level.cpp. Two files, so that
+/// two processors compile them at a time: together they take longest of all.
+
+#include "host/modules/cpu/simulation.hpp"
+#include "host/simulate/batch_simulation.hpp"
+
+/// `extern` but where they are compiled.
+#if !defined(STAMPEDE_LEVEL_SIMULATIONS)
+#define STAMPEDE_LEVEL_SIMULATIONS extern
+#endif
+#define STAMPEDE_LEVEL_SIMULATION(limbs, joints)                \
+  STAMPEDE_LEVEL_SIMULATIONS template class BatchSimulation<    \
+      CpuBackend, RobotShape<limbs, joints>, FlatGround<float>, \
+      GroupPack<RobotShape<limbs, joints>, CpuBackend::Real>::type>
+
+namespace stampede {
+
+STAMPEDE_LEVEL_SIMULATION(4, 3);
+#if !defined(STAMPEDE_ONLY_QUADRUPEDS) && !defined(__SANITIZE_ADDRESS__)
+STAMPEDE_LEVEL_SIMULATION(1, 1);
+STAMPEDE_LEVEL_SIMULATION(1, 2);
+STAMPEDE_LEVEL_SIMULATION(2, 3);
+STAMPEDE_LEVEL_SIMULATION(2, 6);
+STAMPEDE_LEVEL_SIMULATION(6, 3);
+#endif
+
+}  // namespace stampede

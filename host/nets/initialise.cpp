@@ -1,0 +1,51 @@
+/// \file Orthogonal matrices from the QR decomposition of Gaussian ones.
+
+#include "host/nets/initialise.hpp"
+
+#include <Eigen/QR>
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/random.hpp"
+
+namespace stampede {
+namespace {
+
+Eigen::MatrixXd orthogonal(int rows, int columns, std::uint64_t seed, std::uint32_t stream, std::uint32_t layer) {
+  const int tall = std::max(rows, columns), wide = std::min(rows, columns);
+  Eigen::MatrixXd gaussian(tall, wide);
+  for (int c = 0; c < wide; ++c) {
+    Random<double> random(seed, static_cast<std::uint32_t>(c), stream * 64 + layer, Purpose::kInitialise);
+    for (int r = 0; r < tall; ++r) gaussian(r, c) = random.normal();
+  }
+  const Eigen::HouseholderQR<Eigen::MatrixXd> qr(gaussian);
+  Eigen::MatrixXd q = qr.householderQ() * Eigen::MatrixXd::Identity(tall, wide);
+  // With the signs of R's diagonal the result is distributed evenly over the orthogonal matrices.
+  for (int c = 0; c < wide; ++c) {
+    if (qr.matrixQR()(c, c) < 0) q.col(c) = -q.col(c);
+  }
+  if (rows < columns) return q.transpose();
+  return q;
+}
+
+}  // namespace
+
+std::vector<DenseLayer> initial_network(const std::vector<int>& sizes, double head_gain, std::uint64_t seed,
+                                        std::uint32_t stream) {
+  std::vector<DenseLayer> layers;
+  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+    DenseLayer layer;
+    layer.inputs = sizes[i];
+    layer.outputs = sizes[i + 1];
+    const double gain = i + 2 == sizes.size() ? head_gain : std::sqrt(2.0);
+    const Eigen::MatrixXd weight = orthogonal(layer.outputs, layer.inputs, seed, stream, static_cast<std::uint32_t>(i));
+    for (int o = 0; o < layer.outputs; ++o) {
+      for (int in = 0; in < layer.inputs; ++in) layer.weight.push_back(static_cast<float>(gain * weight(o, in)));
+    }
+    layer.bias.assign(static_cast<std::size_t>(layer.outputs), 0.0f);
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+}  // namespace stampede

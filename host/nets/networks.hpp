@@ -1,0 +1,130 @@
+#pragma once
+/// \file What a policy computes with on a device: networks, normaliser, action scaling. Shared by training and evaluation.
+
+#include <vector>
+
+#include "host/engine/policy.hpp"
+#include "host/learn/options.hpp"
+#include "host/task/mirror.hpp"
+#include "kernels/normalise.hpp"
+#include "kernels/policy.hpp"
+
+namespace stampede {
+
+/// inputs, hidden widths, outputs.
+inline std::vector<int> layer_sizes(int inputs, const std::vector<int>& hidden, int outputs) {
+  std::vector<int> sizes = {inputs};
+  sizes.insert(sizes.end(), hidden.begin(), hidden.end());
+  sizes.push_back(outputs);
+  return sizes;
+}
+
+/// Running normalisation of observations, on the device: to mean 0 and deviation 1, then limited to +-`clip`. Until moments
+/// are written or merged it passes them on.
+template <class Backend>
+class ObservationNormaliser {
+ public:
+  using Context = typename Backend::Context;
+
+  ObservationNormaliser(Backend& backend, int observations, float clip)
+      : observations_(observations),
+        stride_(padded(observations)),
+        clip_(clip),
+        data_(backend.template make_buffer<float>(4 * stride_)) {
+    write(backend, std::vector<float>(observations_, 0.0f), std::vector<float>(observations_, 0.0f),
+          std::vector<float>(observations_, 1.0f));
+  }
+
+  Index stride() const { return stride_; }
+  float clip() const { return clip_; }
+  Index observations() const { return static_cast<Index>(observations_); }
+  float* counts() { return data_.data(); }
+  float* mean() { return data_.data() + stride_; }
+  float* variance() { return data_.data() + 2 * stride_; }
+  float* inverse() { return data_.data() + 3 * stride_; }
+
+  /// target[row] = normalised observation[index[row]] for `rows` rows; without index the rows as they come.
+  void apply(const Context& context, const float* observation, const std::uint32_t* index, Index rows, float* target,
+             const MirrorView& mirror = {}) {
+    context.launch({0, rows * stride_}, NormaliseRows{observation, index, mean(), inverse(), target,
+                                                      static_cast<Index>(observations_), stride_, clip_, mirror});
+  }
+
+  void write(Backend& backend, const std::vector<float>& counts, const std::vector<float>& mean,
+             const std::vector<float>& variance) {
+    std::vector<float> all(static_cast<std::size_t>(4 * stride_), 0.0f);
+    for (std::size_t i = 0; i < observations_; ++i) {
+      const std::size_t stride = static_cast<std::size_t>(stride_);
+      all[i] = counts[i];
+      all[stride + i] = mean[i];
+      all[2 * stride + i] = variance[i];
+      all[3 * stride + i] = inverse_deviation(variance[i]);
+    }
+    backend.upload(data_, all.data(), 4 * stride_);
+  }
+  void read(Backend& backend, std::vector<float>& counts, std::vector<float>& mean, std::vector<float>& variance) {
+    for (std::vector<float>* to : {&counts, &mean, &variance}) to->resize(observations_);
+    const Index n = static_cast<Index>(observations_);
+    backend.download(data_, counts.data(), n, 0);
+    backend.download(data_, mean.data(), n, stride_);
+    backend.download(data_, variance.data(), n, 2 * stride_);
+  }
+
+ private:
+  std::size_t observations_;
+  Index stride_;
+  float clip_;
+  typename Backend::template Buffer<float> data_;
+};
+
+/// How a row looks in the mirror, on the device; empty where nothing is mirrored.
+template <class Backend>
+class MirrorBuffer {
+ public:
+  MirrorBuffer() = default;
+  MirrorBuffer(Backend& backend, const MirrorMap& map) {
+    const auto size = static_cast<std::size_t>(padded(static_cast<Index>(map.place.size())));
+    std::vector<std::uint32_t> place(map.place.begin(), map.place.end());
+    std::vector<float> sign = map.sign;
+    place.resize(size, 0);
+    sign.resize(size, 0.0f);
+    place_ = backend.template make_buffer<std::uint32_t>(static_cast<Index>(size));
+    sign_ = backend.template make_buffer<float>(static_cast<Index>(size));
+    backend.upload(place_, place.data(), static_cast<Index>(size));
+    backend.upload(sign_, sign.data(), static_cast<Index>(size));
+  }
+  /// For one pass over a rollout.
+  MirrorView in_pass(const Pass& pass) {
+    if (sign_.size() == 0) return {};
+    return {place_.data(), sign_.data(), pass};
+  }
+
+ private:
+  typename Backend::template Buffer<std::uint32_t> place_;
+  typename Backend::template Buffer<float> sign_;
+};
+
+/// The bounds of actions, on the device.
+template <class Backend>
+class ActionBounds {
+ public:
+  ActionBounds(Backend& backend, const std::vector<float>& centre, const std::vector<float>& scale,
+               const std::vector<float>& low, const std::vector<float>& high)
+      : actions_(static_cast<Index>(centre.size())), data_(backend.template make_buffer<float>(4 * actions_)) {
+    Index at = 0;
+    for (const std::vector<float>* values : {&centre, &scale, &low, &high}) {
+      backend.upload(data_, values->data(), actions_, at);
+      at += actions_;
+    }
+  }
+  ActionScaling scaling() {
+    float* data = data_.data();
+    return {data, data + actions_, data + 2 * actions_, data + 3 * actions_};
+  }
+
+ private:
+  Index actions_;
+  typename Backend::template Buffer<float> data_;
+};
+
+}  // namespace stampede

@@ -1,0 +1,15 @@
+#pragma once
+/// \file MuJoCo in the physics' place under a walking task: the same observations, rewards and constraints, another engine.
+
+#include <memory>
+
+#include "host/engine/simulation.hpp"
+#include "host/task/legged_settings.hpp"
+
+namespace stampede {
+
+/// MuJoCo on the task's robot, for so many threads; what the comparisons of `stampede parity` switch off in MuJoCo
+/// (self-collision, condim above 3) is off here, too.
+std::unique_ptr<OutsidePhysics> make_mujoco_physics(const LeggedSettings& settings, int threads);
+
+}  // namespace stampede

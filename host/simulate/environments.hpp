@@ -1,0 +1,255 @@
+#pragma once
+/// \file A batch of environments of a task that is chosen at run time, on any backend.
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "envs/batch.hpp"
+#include "envs/tasks.hpp"
+#include "host/engine/checkpoint_tensors.hpp"
+#include "host/engine/engine.hpp"
+#include "kernels/control.hpp"
+#include "kernels/normalise.hpp"
+
+namespace stampede {
+
+/// Where first observations go; `critic` only where it has its own.
+struct FirstObservations {
+  float* policy;
+  float* critic = nullptr;
+};
+
+template <class Backend>
+class Environments {
+ public:
+  using Context = typename Backend::Context;
+  virtual ~Environments() = default;
+
+  virtual int observations() const = 0;
+  /// Of the critic's own observation; 0 where it sees the policy's.
+  virtual int critic_observations() const { return 0; }
+  virtual int actions() const = 0;
+  /// Numbers of a state as traces hold it.
+  virtual int states() const = 0;
+  virtual int max_steps() const = 0;
+  /// Action = clip(centre + scale x network's output, low, high), in the task's units.
+  virtual void action_bounds(Policy& policy) const = 0;
+  /// Rows of `StepOutput::figures`.
+  virtual int figures() const { return 0; }
+
+  /// Starts all anew and writes the first observations.
+  virtual void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) = 0;
+  /// One control step of a range, with actions [env][actions] in the task's units.
+  virtual void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+                    const float* action, const StepOutput& out) = 0;
+  /// `steps` steps of a range with random actions.
+  virtual void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
+                     const StepOutput& out) = 0;
+  /// Copies the states of a range to [states][stride].
+  virtual void copy_states(const Context& context, Range range, float* to) = 0;
+  /// Rows of the task's own, [own_totals][stride], whose sums a training reports.
+  virtual int own_totals() const { return 0; }
+  virtual const float* own_rows() { return nullptr; }
+  /// Sets the figures of finished episodes back to zero.
+  virtual void clear_statistics(Backend& backend) { backend.launch(stride(), ClearStatistics{view()}); }
+
+  /// Everything: states, episodes, counters. The backend's work must be done.
+  virtual void save(Backend& backend, std::vector<Tensor>& tensors) {
+    std::vector<float> values(static_cast<std::size_t>(buffer_.size()));
+    backend.download(buffer_, values.data(), buffer_.size());
+    tensors.push_back(make_tensor("environments", {buffer_.size() / stride(), stride()}, values));
+    std::vector<std::uint32_t> counts(static_cast<std::size_t>(counts_.size()));
+    backend.download(counts_, counts.data(), counts_.size());
+    tensors.push_back(
+        make_tensor("environment_counts", {kEnvironmentCounts, stride()}, counts.data(), Tensor::Type::kU32));
+  }
+  virtual void load(Backend& backend, const std::vector<Tensor>& tensors) {
+    const auto size = static_cast<std::size_t>(kEnvironmentCounts * stride());
+    std::vector<std::uint32_t> counts(size, 0u);
+    std::vector<float> values;
+    if (counts_among_floats(tensors)) {
+      values = split_counts(tensors, counts);
+    } else {
+      values = floats_of(tensors, "environments", static_cast<std::size_t>(buffer_.size()));
+      counts = tensor_values<std::uint32_t>(tensors, "environment_counts", Tensor::Type::kU32, size);
+    }
+    backend.upload(buffer_, values.data(), buffer_.size());
+    backend.upload(counts_, counts.data(), counts_.size());
+  }
+
+  /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. None: empty.
+  std::vector<Tensor> last_good(Backend& backend) {
+    const auto rows = [&](typename Backend::template Buffer<float>& from, Index begin, Index size) {
+      std::vector<float> values(static_cast<std::size_t>(size));
+      backend.download(from, values.data(), size, begin);
+      return values;
+    };
+    const std::vector<std::uint32_t> count = counts_of(backend, kNonfinite);
+    const std::vector<float> kept = rows(buffer_of_last_good(), begin_of_last_good(), states() * stride());
+    std::vector<float> environment, state;
+    for (Index env = 0; env < count_; ++env) {
+      if (count[static_cast<std::size_t>(env)] == 0) continue;
+      environment.push_back(static_cast<float>(env));
+      for (Index i = 0; i < states(); ++i) state.push_back(kept[static_cast<std::size_t>(i * stride() + env)]);
+    }
+    const auto found = static_cast<std::int64_t>(environment.size());
+    if (found == 0) return {};
+    return {make_tensor("environment", {found}, environment), make_tensor("state", {found, states()}, state)};
+  }
+
+  Index count() const { return count_; }
+  Index stride() const { return padded(count_); }
+  EnvironmentView view() { return EnvironmentView::over(buffer_.data(), counts_.data(), kept_states_, stride()); }
+  /// Of all environments together. The backend's work must be done.
+  std::int64_t total(Backend& backend, EnvironmentCount which) {
+    std::int64_t sum = 0;
+    for (const std::uint32_t count : counts_of(backend, which)) sum += count;
+    return sum;
+  }
+
+ protected:
+  /// Where [states][stride] of the last good states lie.
+  virtual typename Backend::template Buffer<float>& buffer_of_last_good() { return buffer_; }
+  virtual Index begin_of_last_good() { return view().last_good - buffer_.data(); }
+
+  Environments(Backend& backend, Index count, int kept_states)
+      : count_(count),
+        kept_states_(kept_states),
+        buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count))),
+        counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count))) {}
+
+ private:
+  std::vector<std::uint32_t> counts_of(Backend& backend, EnvironmentCount which) {
+    std::vector<std::uint32_t> values(static_cast<std::size_t>(count_));
+    backend.download(counts_, values.data(), count_, which * stride());
+    return values;
+  }
+
+  // Checkpoints of earlier builds have the counts as three more rows of floats.
+  static constexpr int kOldRows = 3;
+
+  bool counts_among_floats(const std::vector<Tensor>& tensors) const {
+    const auto old = static_cast<std::size_t>(buffer_.size() + kOldRows * stride()) * sizeof(float);
+    bool among = false;
+    for (const Tensor& tensor : tensors) {
+      if (tensor.name == "environment_counts") return false;
+      among = among || (tensor.name == "environments" && tensor.bytes.size() == old);
+    }
+    return among;
+  }
+  /// The rows without those of the counts, which it puts in their place. The physics still has the contacts over slots, and adds
+  /// them at the next step.
+  std::vector<float> split_counts(const std::vector<Tensor>& tensors, std::vector<std::uint32_t>& counts) const {
+    const auto row = static_cast<std::size_t>(stride());
+    auto values = floats_of(tensors, "environments", static_cast<std::size_t>(buffer_.size() + kOldRows * stride()));
+    const std::size_t finished = static_cast<std::size_t>(kept_states_ + 3) * row, nonfinite = finished + 4 * row;
+    for (std::size_t i = 0; i < row; ++i) {
+      counts[kFinished * row + i] = static_cast<std::uint32_t>(values[finished + i]);
+      counts[kNonfinite * row + i] = static_cast<std::uint32_t>(values[nonfinite + i]);
+    }
+    const auto at = [&](std::size_t place) { return values.begin() + static_cast<std::ptrdiff_t>(place); };
+    values.erase(at(nonfinite), at(nonfinite + 2 * row));
+    values.erase(at(finished), at(finished + row));
+    return values;
+  }
+
+  Index count_;
+  int kept_states_;
+  typename Backend::template Buffer<float> buffer_;
+  typename Backend::template Buffer<std::uint32_t> counts_;
+};
+
+template <class Backend, class Task>
+class EnvironmentsOf final : public Environments<Backend> {
+ public:
+  using Context = typename Backend::Context;
+  using Parameters = typename Task::Parameters;
+
+  /// `values`: the parameters in the order of their declaration, or nothing for the defaults.
+  EnvironmentsOf(Backend& backend, Index count, const std::vector<float>& values)
+      : Environments<Backend>(backend, count, kStates<Task>) {
+    std::size_t next = 0;
+    Parameters::describe([&](const char*, float Parameters::*member, double, double, const char*) {
+      if (next < values.size()) parameters_.*member = values[next];
+      ++next;
+    });
+  }
+
+  int observations() const override { return Task::kObservations; }
+  int actions() const override { return Task::kActions; }
+  int states() const override { return kStates<Task>; }
+  int max_steps() const override { return Task::kMaxSteps; }
+
+  void action_bounds(Policy& policy) const override {
+    Array<float, Task::kActions> low, high;
+    Task::action_bounds(parameters_, low, high);
+    policy.action_low.assign(low.values, low.values + Task::kActions);
+    policy.action_high.assign(high.values, high.values + Task::kActions);
+    policy.action_centre.clear();
+    policy.action_scale.clear();
+    for (int a = 0; a < Task::kActions; ++a) {
+      policy.action_centre.push_back(0.5f * (low[a] + high[a]));
+      policy.action_scale.push_back(0.5f * (high[a] - low[a]));
+    }
+  }
+
+  void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
+    backend.launch(this->stride(),
+                   ResetEnvironments<Task>{parameters_, this->view(), seed, random_phase, first.policy});
+  }
+
+  void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+            const float* action, const StepOutput& out) override {
+    context.launch(range, StepEnvironments<Task>{parameters_, this->view(), seed, &control->clock,
+                                                 static_cast<std::uint32_t>(offset), action, out});
+  }
+
+  void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
+             const StepOutput& out) override {
+    DriveRandomly<Task> kernel{parameters_, this->view(), seed, clock, steps, {}, {}, out};
+    Task::action_bounds(parameters_, kernel.low, kernel.high);
+    context.launch(range, kernel);
+  }
+
+  void copy_states(const Context& context, Range range, float* to) override {
+    for (Index s = 0; s < kStates<Task>; ++s) {
+      context.launch(range, CopyElements{this->view().state + s * this->stride(), to + s * this->stride()});
+    }
+  }
+
+ private:
+  Parameters parameters_;
+};
+
+/// Which environments, and how many.
+struct EnvironmentsRequest {
+  std::string task;
+  Index count = 1;
+  std::vector<float> parameters;             ///< of tasks that are compiled in
+  std::shared_ptr<const LeggedPlan> legged;  ///< of walking tasks
+  std::vector<float> commands;               ///< walking: [count][3], instead of drawn ones; or nothing
+  OutsidePhysics* outside = nullptr;         ///< walking: the engine to use instead of ours; on a CPU
+};
+
+/// Walking robots, whose kernels are compiled in a file of their own for each backend
+/// (host/simulate/legged_environments.hpp).
+template <class Backend>
+std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request);
+
+/// Throws Error where there is no such task.
+template <class Backend>
+std::unique_ptr<Environments<Backend>> make_environments(Backend& backend, const EnvironmentsRequest& request) {
+  if (request.legged != nullptr) return make_legged_environments(backend, request);
+  std::unique_ptr<Environments<Backend>> made;
+  Tasks::for_each([&]<class Task>(Task) {
+    if (request.task == Task::kName) {
+      made = std::make_unique<EnvironmentsOf<Backend, Task>>(backend, request.count, request.parameters);
+    }
+  });
+  if (!made) throw Error("task '" + request.task + "' is unknown to this engine");
+  return made;
+}
+
+}  // namespace stampede

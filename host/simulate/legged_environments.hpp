@@ -1,0 +1,289 @@
+#pragma once
+/// \file Walking robots as environments: the physics' rows, the tasks' kernels, one after the other.
+
+#include <cstddef>
+#include <vector>
+
+#include "envs/legged/kernels.hpp"
+#include "host/simulate/environments.hpp"
+#include "host/simulate/outside_robots.hpp"
+#include "host/task/plan.hpp"
+
+namespace stampede {
+
+/// Draws actions evenly between the bounds, and the clock that goes with them.
+struct DrawActions {
+  const float *low, *high;  ///< [actions]
+  int actions;
+  std::uint64_t seed;
+  std::uint32_t clock;
+  float* action;  ///< [env][actions]
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    Random<Real> random(seed, lane_indices<Real>(first), clock, Purpose::kRandomAction);
+    STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) {
+      store_strided(action + first * actions + a, actions, random.uniform(Real(low[a]), Real(high[a])));
+    }
+  }
+};
+
+/// Sets elements to 0.
+struct ClearElements {
+  float* to;
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    store(to + first, Real(0.0f));
+  }
+};
+
+template <class Backend, class Shape, class Real>
+class LeggedEnvironments final : public Environments<Backend> {
+ public:
+  using Context = typename Backend::Context;
+  template <class T>
+  using Buffer = typename Backend::template Buffer<T>;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+
+  LeggedEnvironments(Backend& backend, const EnvironmentsRequest& request)
+      : Environments<Backend>(backend, request.count, 0),
+        plan_(request.legged),
+        lane_stride_(odd_lines(this->stride() * K)),
+        constants_(backend.template make_buffer<LeggedConstants>(1)) {
+    SimulationRequest simulation;
+    simulation.robot = &plan_->robot;
+    simulation.num_envs = this->stride();
+    robots_ = make_robots(backend, simulation);
+    if (request.outside != nullptr) go_outside(backend, *request.outside);
+    robots_->prepare();
+    backend.upload(constants_, &plan_->constants, 1);
+    memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
+    good_ = backend.template make_buffer<float>(kRows<RobotCoordinates<float, J>, float> * lane_stride_);
+    last_good_ = backend.template make_buffer<float>(plan_->info.states * this->stride());
+    totals_ = backend.template make_buffer<float>(kLeggedTotals * this->stride());
+    place_on_tiles(backend, !request.commands.empty());
+    const Index actions = plan_->constants.actions;
+    random_action_ = backend.template make_buffer<float>(this->stride() * actions);
+    bounds_ = backend.template make_buffer<float>(2 * actions);
+    backend.upload(bounds_, plan_->action_low.data(), actions);
+    backend.upload(bounds_, plan_->action_high.data(), actions, actions);
+    clock_ = backend.template make_buffer<std::uint32_t>(1);
+    if (!request.commands.empty()) give_commands(backend, request.commands);
+    if (plan_->constants.reading_delay.high > 0) {
+      const Index size = plan_->constants.policy_size;
+      last_reading_ = backend.template make_buffer<float>(this->stride() * size);
+      sensed_ = backend.template make_buffer<float>(size);
+      backend.upload(sensed_, plan_->sensed.data(), size);
+    }
+  }
+
+  int observations() const override { return plan_->constants.policy_size; }
+  int critic_observations() const override { return plan_->constants.critic_size; }
+  int actions() const override { return plan_->constants.actions; }
+  int states() const override { return plan_->info.states; }
+  int max_steps() const override { return plan_->constants.max_steps; }
+  int figures() const override { return kLeggedFigures; }
+  void action_bounds(Policy& policy) const override {
+    policy.action_centre = plan_->action_centre;
+    policy.action_scale = plan_->action_scale;
+    policy.action_low = plan_->action_low;
+    policy.action_high = plan_->action_high;
+  }
+  int own_totals() const override { return kLeggedTotals; }
+  const float* own_rows() override { return totals_.data(); }
+
+  void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
+    backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
+      context.launch(lanes_of(range), ResetLegged<Shape, Real>{task(seed), random_phase, first.policy, first.critic});
+      delay_readings(context, range, first.policy, true);
+    });
+  }
+
+  void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+            const float* action, const StepOutput& out) override {
+    take_step(context, range, seed, &control->clock, static_cast<std::uint32_t>(offset), action, out);
+  }
+
+  void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
+             const StepOutput& out) override {
+    const int count = plan_->constants.actions;
+    for (int t = 0; t < steps; ++t) {
+      const auto now = clock + static_cast<std::uint32_t>(t);
+      context.launch(range,
+                     DrawActions{bounds_.data(), bounds_.data() + count, count, seed, now, random_action_.data()});
+      take_step(context, range, seed, clock_.data(), now, random_action_.data(), out);
+    }
+  }
+
+  void copy_states(const Context& context, Range range, float* to) override {
+    context.launch(lanes_of(range), CopyCoordinates<Shape, Real>{constants_.data(), rows().state, to, this->stride()});
+  }
+
+  void clear_statistics(Backend& backend) override {
+    Environments<Backend>::clear_statistics(backend);
+    backend.launch(kLeggedTotals * this->stride(), ClearElements{totals_.data()});
+  }
+
+  void save(Backend& backend, std::vector<Tensor>& tensors) override {
+    Environments<Backend>::save(backend, tensors);
+    const std::vector<float> robots = robots_->save();
+    tensors.push_back(make_tensor("robots", {static_cast<std::int64_t>(robots.size())}, robots));
+    for (const auto& [name, buffer, columns] : saved_buffers()) {
+      std::vector<float> values(static_cast<std::size_t>(buffer->size()));
+      backend.download(*buffer, values.data(), buffer->size());
+      tensors.push_back(make_tensor(name, {buffer->size() / columns, columns}, values));
+    }
+  }
+  void load(Backend& backend, const std::vector<Tensor>& tensors) override {
+    Environments<Backend>::load(backend, tensors);
+    robots_->restore(floats_of(tensors, "robots", robots_->save().size()));
+    for (const auto& [name, buffer, columns] : saved_buffers()) {
+      const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
+      backend.upload(*buffer, values.data(), buffer->size());
+    }
+  }
+
+ protected:
+  Buffer<float>& buffer_of_last_good() override { return last_good_; }
+  Index begin_of_last_good() override { return 0; }
+
+ private:
+  static Range lanes_of(Range environments) { return {environments.begin * K, environments.end * K}; }
+
+  struct SavedBuffer {
+    const char* name;
+    Buffer<float>* buffer;
+    Index columns;
+  };
+  std::vector<SavedBuffer> saved_buffers() {
+    std::vector<SavedBuffer> all = {{"legged_memory", &memory_, lane_stride_},
+                                    {"legged_good", &good_, lane_stride_},
+                                    {"legged_last_good", &last_good_, this->stride()}};
+    if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, plan_->constants.policy_size});
+    return all;
+  }
+
+  /// Does nothing where readings come at once.
+  void delay_readings(const Context& context, Range range, float* observation, bool begin) {
+    if (last_reading_.size() == 0) return;
+    using Lane = LeggedLane<float, J>;
+    constexpr Index kRow = offsetof(Lane, reading_delay) / sizeof(float);
+    context.launch(range, DelayReadings{memory_.data() + kRow * lane_stride_, this->view().age, sensed_.data(), K,
+                                        plan_->constants.policy_size, begin, last_reading_.data(), observation});
+  }
+
+  void go_outside(Backend& backend, OutsidePhysics& outside) {
+    if constexpr (requires { typename Backend::Real; }) {
+      robots_ =
+          std::make_unique<OutsideRobots<Backend, Shape>>(std::move(robots_), plan_->robot, outside, backend.threads());
+    } else {
+      throw Error("another engine than ours runs on the CPU; --device cpu would be right");
+    }
+  }
+
+  void give_commands(Backend& backend, const std::vector<float>& given) {
+    const Index stride = this->stride();
+    std::vector<float> rows(static_cast<std::size_t>(3 * stride), 0.0f);
+    for (Index env = 0; env < this->count(); ++env) {
+      for (Index i = 0; i < 3; ++i) {
+        rows[static_cast<std::size_t>(i * stride + env)] = given.at(static_cast<std::size_t>(3 * env + i));
+      }
+    }
+    commands_ = backend.template make_buffer<float>(3 * stride);
+    backend.upload(commands_, rows.data(), 3 * stride);
+  }
+
+  /// Spreads the environments over the tiles' columns; those of an evaluation, which gives `commands`, over the levels as well.
+  void place_on_tiles(Backend& backend, bool commands) {
+    const Index levels = plan_->constants.levels, columns = plan_->constants.columns_of_tiles;
+    if (levels == 0) return;
+    const std::vector<float>& spawn = plan_->spawn;
+    spawn_ = backend.template make_buffer<float>(static_cast<Index>(spawn.size()));
+    backend.upload(spawn_, spawn.data(), static_cast<Index>(spawn.size()));
+    std::vector<float> column, level;
+    for (Index env = 0; env < this->stride(); ++env) {
+      const Index tile = plan_->tile_of(env);
+      column.push_back(static_cast<float>(tile % columns));
+      level.push_back(static_cast<float>(tile / columns));
+    }
+    column_ = backend.template make_buffer<float>(this->stride());
+    backend.upload(column_, column.data(), this->stride());
+    if (!commands) return;
+    level_ = backend.template make_buffer<float>(this->stride());
+    backend.upload(level_, level.data(), this->stride());
+  }
+
+  static const float* given(Buffer<float>& buffer) { return buffer.size() > 0 ? buffer.data() : nullptr; }
+  LeggedTask task(std::uint64_t seed) {
+    return {constants_.data(),
+            {robots_->map(), given(spawn_), given(column_), given(level_)},
+            rows(),
+            this->view(),
+            given(commands_),
+            seed};
+  }
+
+  LeggedRows rows() {
+    const RobotRows<float>& robots = robots_->rows();
+    constexpr Index kRow = offsetof(PhysicsCounts<float>, over_slots) / sizeof(float);
+    float* const over_slots = robots.counts.data + kRow * robots.counts.stride;
+    return {robots.state,
+            robots.variation,
+            robots.control,
+            robots.late,
+            robots.record,
+            {memory_.data(), lane_stride_},
+            {good_.data(), lane_stride_},
+            over_slots};
+  }
+
+  void take_step(const Context& context, Range range, std::uint64_t seed, const std::uint32_t* clock,
+                 std::uint32_t offset, const float* action, const StepOutput& out) {
+    const Range lanes = lanes_of(range);
+    const LeggedTask all = task(seed);
+    context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all.rows, action});
+    robots_->step(context, lanes, plan_->constants.decimation);
+    context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_good_.data()});
+    delay_readings(context, range, out.observation, false);
+  }
+
+  std::shared_ptr<const LeggedPlan> plan_;
+  Index lane_stride_;
+  std::unique_ptr<Robots<Backend, float>> robots_;
+  Buffer<LeggedConstants> constants_;
+  Buffer<float> memory_, good_, last_good_, totals_, random_action_, bounds_, commands_, spawn_, column_, level_,
+      last_reading_, sensed_;
+  Buffer<std::uint32_t> clock_;  ///< 0
+};
+
+/// What lanes of a backend are.
+template <class Backend>
+struct LaneOf {
+  using type = float;
+};
+template <class Backend>
+requires requires { typename Backend::Real; }
+struct LaneOf<Backend> {
+  using type = typename Backend::Real;
+};
+
+template <class Backend>
+std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request) {
+  using Real = typename LaneOf<Backend>::type;
+  const RobotSize size = request.legged->robot.size;
+  const auto make = [&]<class Shape>(Shape) -> std::unique_ptr<Environments<Backend>> {
+    using Lanes = typename GroupPack<Shape, Real>::type;
+    return std::make_unique<LeggedEnvironments<Backend, Shape, Lanes>>(backend, request);
+  };
+  if (size.limbs == 4 && size.joints == 3) return make(RobotShape<4, 3>{});
+#if !defined(STAMPEDE_ONLY_QUADRUPEDS)
+  if (size.limbs == 2 && size.joints == 3) return make(RobotShape<2, 3>{});
+  if (size.limbs == 2 && size.joints == 6) return make(RobotShape<2, 6>{});
+  if (size.limbs == 6 && size.joints == 3) return make(RobotShape<6, 3>{});
+#endif
+  throw Error("robots of size " + std::to_string(size.limbs) + "x" + std::to_string(size.joints) +
+              " do not walk in this build");
+}
+
+}  // namespace stampede

@@ -1,0 +1,29 @@
+#pragma once
+/// \file One layer of settings as TOML: a file, a built-in text, or one key from the command line.
+
+#include <toml++/toml.h>
+
+#include <string>
+#include <string_view>
+
+#include "host/task/settings_io.hpp"
+
+namespace stampede {
+
+/// A parsed layer and what errors call it.
+struct Layer {
+  toml::table table;
+  std::string origin;
+  bool has_lines = false;  ///< whether the origin is a file, whose lines help
+};
+
+/// Parses a text. Throws Error with the place where it is no TOML.
+Layer parse_layer(std::string_view text, const std::string& origin, bool has_lines);
+
+/// A layer of one key, given as "a.b" and a value; a bare word stands for a string. Throws Error where it has no key or the value is none.
+Layer parse_override(const Override& given);
+
+/// The two sides of `--set key=value`. Throws Error where one is missing.
+Override split_set(const std::string& text);
+
+}  // namespace stampede

@@ -1,0 +1,37 @@
+#pragma once
+/// \file Left and right of a robot, from its description: which limb is which one's image, and which stand across.
+
+#include <array>
+#include <vector>
+
+#include "envs/legged/plan.hpp"
+#include "host/model/robot/load.hpp"
+
+namespace stampede {
+
+/// A robot's image in its plane of left and right, by joints in the order of `joint_info`.
+struct RobotMirror {
+  std::vector<int> limb;    ///< image of each limb
+  std::vector<int> joint;   ///< image of each joint
+  std::vector<float> sign;  ///< of a joint's motion in its image's
+};
+
+/// `pose` holds the joints' positions, in the order of `joint_info` [rad]. Throws Error that says what has no image: joints must
+/// meet theirs within 2 cm and 3 degrees.
+RobotMirror find_mirror(const CompiledRobot& robot, const std::vector<double>& pose);
+
+/// The two diagonals of a quadruped, limb by limb; empty where it does not have a limb in each of the four directions.
+std::vector<std::array<int, 2>> find_diagonals(const CompiledRobot& robot, const std::vector<double>& pose);
+
+/// Numbers of a row in a mirror: number i of the image is sign[i] x number place[i].
+struct MirrorMap {
+  std::vector<int> place;
+  std::vector<float> sign;
+};
+
+/// How an observation and the actions look in the mirror. Throws Error where the height scan lies to one side.
+MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& constants, const RobotModel& robot,
+                    const RobotMirror& mirror);
+MirrorMap mirror_of_actions(const LeggedConstants& constants, const RobotModel& robot, const RobotMirror& mirror);
+
+}  // namespace stampede

@@ -1,0 +1,597 @@
+/// \file Names of a task's file become places in rows.
+#include "host/task/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "host/base/error.hpp"
+#include "host/base/suggest.hpp"
+#include "host/model/robot/shapes.hpp"
+#include "host/task/plan_facts.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr double kFar = 1e29;  ///< beyond it a joint has no limit
+constexpr float kBeyondLimit =
+    0.5f;  ///< how far targets may lie beyond a joint's limits: what presses against them [rad]
+
+int index_of_when(const std::string& name) {
+  for (int i = 0; i < kWhenCount; ++i) {
+    if (name == kWhenNames[i]) return i;
+  }
+  return 0;
+}
+
+/// The ground to be made; none for a level plane.
+std::optional<TerrainSettings> terrain_of(const LeggedSettings& settings) {
+  const GroundSettings& from = settings.terrain;
+  if (from.kinds.empty()) return std::nullopt;
+  TerrainSettings to;
+  // As decimals, so that a tile of 8 m is a whole number of spacings of 0.1 m.
+  const auto decimal = [](float x) { return std::round(static_cast<double>(x) * 1e5) / 1e5; };
+  to.kinds = from.kinds;
+  to.levels = from.levels;
+  to.columns = from.columns;
+  to.tile = decimal(from.tile);
+  to.spacing = decimal(from.spacing);
+  to.border = decimal(from.border);
+  to.easiest = decimal(from.easiest);
+  to.hardest = decimal(from.hardest);
+  to.seed = static_cast<std::uint64_t>(from.seed);
+  return to;
+}
+
+class Planner {
+ public:
+  Planner(const TaskInfo& task, const LeggedSettings& settings)
+      : task_(task), settings_(settings), plan_(std::make_shared<LeggedPlan>()), c_(plan_->constants) {}
+
+  std::shared_ptr<const LeggedPlan> make() {
+    if (settings_.control.robot.empty()) {
+      fail("control.robot is missing; a robot's name (`stampede list`) or its file would be right");
+    }
+    compiled_ = load_robot(settings_.control.robot, legged_load_options(settings_));
+    check_robot();
+    place_joints();
+    place_numbers();
+    place_start();
+    place_ground();
+    place_scan();
+    plan_->info = task_;
+    place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms, c_.policy_size,
+                       &plan_->info.observation_names);
+    if (settings_.observations.critic.empty()) {
+      std::copy(c_.policy, c_.policy + kMostTerms, c_.critic);
+      c_.critic_terms = c_.policy_terms;
+      c_.critic_size = 0;
+    } else {
+      place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms, c_.critic_size,
+                         &plan_->critic_names);
+      for (PlacedTerm& placed : c_.critic) placed.noise = 0;
+    }
+    place_diagonals();
+    place_constraints();
+    if (settings_.symmetry.mirror) place_mirror();
+    name_task();
+    plan_->robot = std::move(compiled_.robot);
+    plan_->notes = std::move(compiled_.notes);
+    return plan_;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { throw Error("task '" + task_.name + "': " + what); }
+
+  const RobotModel& robot() const { return compiled_.robot; }
+  const JointModel<double>& joint_of(const RobotJoint& info) const {
+    return robot().joint[static_cast<std::size_t>(info.limb * robot().size.joints + info.place)];
+  }
+
+  void check_robot() const {
+    if (!robot().options.floating)
+      fail("the robot '" + robot().name + "' has a fixed base; one that walks moves freely");
+    if (robot().limbs < 2) fail("the robot '" + robot().name + "' has one limb; two or more would be right");
+    if (robot().nu < 1) fail("the robot '" + robot().name + "' has no actuators; position servos would be right");
+    for (const RobotJoint& info : robot().joint_info) {
+      if (info.actuator < 0 || joint_of(info).servo > 0) continue;
+      if (joint_of(info).velocity_gain < 0) {
+        fail("joint '" + info.name + "' is driven by a velocity servo, as wheels are; <position joint=\"" + info.name +
+             "\" .../> would be right");
+      }
+      fail("joint '" + info.name +
+           "' is driven by a torque motor; control.stiffness and control.damping make a position servo of it, and so "
+           "does "
+           "`stampede import --servos`");
+    }
+    const std::size_t given = settings_.control.pose.size();
+    if (given != 0 && given != robot().joint_info.size()) {
+      fail(fmt::format("control.pose has {} numbers, but the robot '{}' has {} joints", given, robot().name,
+                       robot().joint_info.size()));
+    }
+    check_pose();
+    const double step = settings_.control.timestep * static_cast<float>(settings_.control.decimation);
+    const auto check_delay = [&](const char* key, const Span& delay) {
+      if (static_cast<double>(delay.high) <= step + 1e-7) return;
+      fail(fmt::format("randomise.{} = [{}, {}] is longer than a control step of {} s", key, delay.low, delay.high,
+                       step));
+    };
+    check_delay("delay", settings_.randomise.delay);
+    check_delay("observation_delay", settings_.randomise.observation_delay);
+  }
+
+  /// Default positions lie in the joints' ranges: targets are set from them, and starts would be elsewhere.
+  void check_pose() const {
+    constexpr double kRounding = 1e-5;  // ranges in degrees, poses in floats
+    const std::vector<double> positions = pose();
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      const RobotJoint& info = robot().joint_info[i];
+      const JointModel<double>& joint = joint_of(info);
+      if (positions[i] >= joint.low - kRounding && positions[i] <= joint.high + kRounding) continue;
+      const bool given = !settings_.control.pose.empty();
+      fail(fmt::format(
+          "{} has joint '{}' at {:.6g}, outside its range of {:.6g} to {:.6g} {}; {}",
+          given ? "control.pose" : "the home of the robot '" + robot().name + "'", info.name, positions[i], joint.low,
+          joint.high, joint.slide > 0.5 ? "m" : "rad",
+          given ? "a value in it would be right" : "control.pose with values in the ranges would be right"));
+    }
+  }
+
+  /// Calls body(table index, limb) for all lanes of the widest pack.
+  template <class Body>
+  void for_lanes(const Body& body) const {
+    for (int lane = 0; lane < kMaxLanes; ++lane) body(lane, lane % group_lanes());
+  }
+  int group_lanes() const {
+    const int limbs = robot().size.limbs;
+    return limbs <= 1 ? 1 : limbs <= 2 ? 2 : limbs <= 4 ? 4 : 8;
+  }
+
+  void place_joints() {
+    c_.joints = static_cast<int>(robot().joint_info.size());
+    for (int i = 0; i < kMostJointsALimb; ++i) {
+      for (int lane = 0; lane < kMaxLanes; ++lane) {
+        c_.action_place[i].value[lane] = c_.joint_place[i].value[lane] = -1;
+        c_.position_low[i].value[lane] = -1e30f;
+        c_.position_high[i].value[lane] = 1e30f;
+      }
+    }
+    for_lanes([&](int lane, int limb) {
+      const bool there = limb < robot().limbs;
+      c_.limb_place.value[lane] = there ? limb : -1;
+      c_.first_limb.value[lane] = limb == 0 ? 0 : -1;
+      c_.limb_bit.value[lane] = there ? static_cast<float>(1 << limb) : 0.0f;
+    });
+    for (const RobotJoint& info : robot().joint_info) {
+      if (info.actuator >= 0) plan_->info.action_names.push_back(info.name);
+    }
+    try {
+      plan_->action_scale = settings_.control.action_scale.of(plan_->info.action_names, "control.action_scale");
+    } catch (const Error& error) {
+      fail(error.what());
+    }
+    int ordinal = 0;
+    const std::vector<double> positions = pose();
+    for (const RobotJoint& info : robot().joint_info) {
+      const JointModel<double>& joint = joint_of(info);
+      const double home = positions[static_cast<std::size_t>(ordinal)];
+      const int action = info.actuator >= 0 ? static_cast<int>(plan_->action_centre.size()) : -1;
+      for_lanes([&](int lane, int limb) {
+        if (limb != info.limb) return;
+        c_.joint_place[info.place].value[lane] = ordinal;
+        c_.action_place[info.place].value[lane] = action;
+        c_.default_position[info.place].value[lane] = static_cast<float>(home);
+        c_.driven[info.place].value[lane] = action >= 0 ? 1.0f : 0.0f;
+        c_.inverse_action_scale[info.place].value[lane] =
+            action >= 0 ? 1.0f / plan_->action_scale[static_cast<std::size_t>(action)] : 0.0f;
+        c_.position_low[info.place].value[lane] = static_cast<float>(std::max(joint.low, -1e30));
+        c_.position_high[info.place].value[lane] = static_cast<float>(std::min(joint.high, 1e30));
+      });
+      ++ordinal;
+      if (action < 0) continue;
+      plan_->action_centre.push_back(static_cast<float>(home));
+      const auto turn = static_cast<float>(2 * kPi);
+      plan_->action_low.push_back(joint.low > -kFar ? static_cast<float>(joint.low) - kBeyondLimit
+                                                    : static_cast<float>(home) - turn);
+      plan_->action_high.push_back(joint.high < kFar ? static_cast<float>(joint.high) + kBeyondLimit
+                                                     : static_cast<float>(home) + turn);
+    }
+    c_.actions = static_cast<int>(plan_->action_centre.size());
+    action_names_ = plan_->info.action_names;
+    const ControlSettings& control = settings_.control;
+    if (!control.stiffness
+             .any_above_zero()) {  // of no effect then, but a pattern that matches nothing is a mistake all the same
+      for (const auto& [key, value] :
+           {std::pair{"control.stiffness", &control.stiffness}, std::pair{"control.damping", &control.damping},
+            std::pair{"control.torque_limit", &control.torque_limit}}) {
+        value->of(action_names_, key);
+      }
+    }
+  }
+
+  void place_numbers() {
+    const ControlSettings& control = settings_.control;
+    const RobotModel& r = robot();
+    c_.home_orientation = {static_cast<float>(r.home_qpos[3]), static_cast<float>(r.home_qpos[4]),
+                           static_cast<float>(r.home_qpos[5]), static_cast<float>(r.home_qpos[6])};
+    c_.control_dt = control.timestep * static_cast<float>(control.decimation);
+    c_.decimation = control.decimation;
+    c_.max_steps = std::max(1, static_cast<int>(std::lround(control.episode / c_.control_dt)));
+    const Vec3<double>& g = r.gravity;
+    c_.gravity[0] = static_cast<float>(g.x), c_.gravity[1] = static_cast<float>(g.y),
+    c_.gravity[2] = static_cast<float>(g.z);
+    c_.weight = static_cast<float>(r.total_mass * std::sqrt(dot(g, g)));
+    c_.command_x = settings_.commands.x;
+    c_.command_y = settings_.commands.y;
+    c_.command_yaw = settings_.commands.yaw;
+    c_.dead_zone = settings_.commands.dead_zone;
+    c_.standing_share = settings_.commands.standing;
+    c_.straight_share = settings_.commands.straight;
+    c_.command_steps = std::max(1, static_cast<int>(std::lround(settings_.commands.period / c_.control_dt)));
+    c_.start_joint_factor = settings_.start.joint_factor;
+    c_.start_joint_velocity = settings_.start.joint_velocity;
+    c_.start_position = settings_.start.position;
+    c_.start_yaw = settings_.start.yaw;
+    const RandomiseSettings& random = settings_.randomise;
+    c_.friction = random.friction;
+    c_.base_mass = random.base_mass;
+    c_.mass = random.mass;
+    c_.strength = random.strength;
+    c_.stiffness = random.stiffness;
+    c_.damping = random.damping;
+    c_.armature = random.armature;
+    c_.friction_loss = random.friction_loss;
+    c_.base_centre = random.base_centre;
+    c_.delay = {random.delay.low / control.timestep, random.delay.high / control.timestep};
+    c_.reading_delay = {random.observation_delay.low / c_.control_dt, random.observation_delay.high / c_.control_dt};
+    c_.push_velocity = random.push_velocity;
+    c_.push_probability = c_.control_dt / random.push_period;
+    std::copy(settings_.rewards.begin(), settings_.rewards.end(), c_.reward_weight);
+    c_.end_base_force = settings_.terminations.base_force;
+    c_.end_body_force = settings_.terminations.body_force;
+    c_.end_gravity_z = settings_.terminations.gravity_z;
+    c_.constraints_end = settings_.objective == "early-termination";
+    plan_->soft = settings_.objective == "cat";
+    plan_->cat = settings_.cat;
+  }
+
+  /// How high episodes start: with the lowest point on the ground, unless the task says otherwise.
+  void place_start() {
+    constexpr double kNothing = 1e29;  // no shape can touch
+    constexpr double kRounding = 1e-4;
+    const RobotModel& r = robot();
+    std::vector<double> qpos = r.home_qpos;
+    const std::vector<double> joints = pose();
+    for (std::size_t i = 0; i < joints.size(); ++i)
+      qpos[static_cast<std::size_t>(r.joint_info[i].position)] = joints[i];
+    const std::vector<Vec3<double>> points = lowest_points(r, qpos.data());
+    const double lowest = lowest_point(r, qpos.data());
+    c_.on_ground = settings_.start.height == 0 && lowest < kNothing;
+    for_lanes([&](int lane, int limb) {
+      const bool touches =
+          limb < static_cast<int>(points.size()) && points[static_cast<std::size_t>(limb)].z < kNothing;
+      const Vec3<double> point = touches ? points[static_cast<std::size_t>(limb)] : Vec3<double>{0, 0, lowest + 1e6};
+      c_.lowest_x.value[lane] = static_cast<float>(point.x);
+      c_.lowest_y.value[lane] = static_cast<float>(point.y);
+      c_.lowest_above.value[lane] = static_cast<float>(point.z - lowest);
+    });
+    if (!c_.on_ground) {
+      c_.home_height = settings_.start.height != 0 ? settings_.start.height : static_cast<float>(r.home_qpos[2]);
+      return;
+    }
+    double height = -lowest;
+    if (const PlaneGround& plane = r.plane; plane.present && r.map == nullptr && plane.normal.z > 0.1) {
+      height = (dot(plane.normal, plane.point) - lowest_point(r, qpos.data(), plane.normal)) / plane.normal.z;
+    }
+    // A keyframe that stands there but for its last digits is taken as it is.
+    const bool stands = settings_.control.pose.empty() && std::fabs(r.home_qpos[2] - height) < kRounding;
+    c_.home_height = static_cast<float>(stands ? r.home_qpos[2] : height);
+  }
+
+  void place_ground() {
+    if (!compiled_.terrain) return;
+    const Terrain& terrain = *compiled_.terrain;
+    c_.levels = terrain.settings.levels;
+    c_.columns_of_tiles = terrain.settings.columns;
+    c_.start_levels = std::min(settings_.terrain.start_levels, c_.levels);
+    c_.tile = static_cast<float>(terrain.settings.tile);
+    for (const TerrainTile& tile : terrain.tiles) {
+      for (const double x : tile.spawn) plan_->spawn.push_back(static_cast<float>(x));
+      if (tile.level == 0) plan_->tile_kinds.push_back(tile.kind);
+      if (tile.column == 0) plan_->difficulties.push_back(tile.difficulty);
+    }
+  }
+
+  /// The joints' default positions, in the order of joint_info.
+  std::vector<double> pose() const {
+    std::vector<double> positions;
+    for (std::size_t i = 0; i < robot().joint_info.size(); ++i) {
+      const auto position = static_cast<std::size_t>(robot().joint_info[i].position);
+      positions.push_back(settings_.control.pose.empty() ? robot().home_qpos[position]
+                                                         : static_cast<double>(settings_.control.pose[i]));
+    }
+    return positions;
+  }
+
+  void place_diagonals() {
+    const std::vector<std::array<int, 2>> diagonals = find_diagonals(compiled_, pose());
+    for (std::size_t d = 0; d < diagonals.size(); ++d) {
+      for_lanes([&](int lane, int limb) {
+        c_.diagonal[d].value[lane] = limb == diagonals[d][0] ? 1.0f : limb == diagonals[d][1] ? -1.0f : 0.0f;
+      });
+    }
+    has_diagonals_ = !diagonals.empty();
+  }
+
+  void place_mirror() {
+    try {
+      const RobotMirror mirror = find_mirror(compiled_, pose());
+      check_images(mirror);
+      plan_->policy_mirror = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
+      if (c_.critic_size > 0) plan_->critic_mirror = mirror_of(c_.critic, c_.critic_terms, c_, robot(), mirror);
+      plan_->action_mirror = mirror_of_actions(c_, robot(), mirror);
+    } catch (const Error& error) {
+      fail(error.what());
+    }
+  }
+
+  /// Throws where a joint and its image are driven otherwise: the image of an action would be none.
+  void check_images(const RobotMirror& mirror) const {
+    std::vector<float> scale;
+    std::size_t action = 0;
+    for (const RobotJoint& info : robot().joint_info) {
+      scale.push_back(info.actuator >= 0 ? plan_->action_scale[action++] : 0.0f);
+    }
+    for (std::size_t i = 0; i < scale.size(); ++i) {
+      const auto image = static_cast<std::size_t>(mirror.joint[i]);
+      const RobotJoint &a = robot().joint_info[i], &b = robot().joint_info[image];
+      const JointModel<double>&x = joint_of(a), &y = joint_of(b);
+      if (scale[i] == scale[image] && x.servo == y.servo && x.velocity_gain == y.velocity_gain) continue;
+      throw Error(
+          fmt::format("symmetry.mirror: joints '{}' and '{}' are images of each other with different stiffness, "
+                      "damping or action scale",
+                      a.name, b.name));
+    }
+  }
+
+  void place_scan() {
+    const ScanSettings& scan = settings_.scan;
+    const auto points = [&](const Span& span) {
+      return static_cast<int>(std::floor((span.high - span.low) / scan.spacing + 1e-3f)) + 1;
+    };
+    const int columns = points(scan.x), rows = points(scan.y);
+    if (columns * rows > kMostScanPoints) {
+      fail(fmt::format("scan has {} x {} points; at most {} are possible", columns, rows, kMostScanPoints));
+    }
+    c_.scan_columns = columns;
+    c_.scan_points = columns * rows;
+    c_.scan_x = scan.x.low;
+    c_.scan_y = scan.y.low;
+    c_.scan_spacing = scan.spacing;
+    const int group = group_lanes();
+    const int left = c_.scan_points % group == 0 ? group : c_.scan_points % group;
+    for_lanes([&](int lane, int limb) {
+      c_.limb_number.value[lane] = static_cast<float>(limb);
+      c_.scan_place.value[lane] = limb;
+      c_.last_scan_place.value[lane] = limb < left ? limb : -1;
+    });
+  }
+
+  float noise_of(ObservationTerm term) const {
+    const NoiseSettings& n = settings_.noise;
+    switch (term) {
+      case ObservationTerm::kBaseLinearVelocity:
+        return n.base_linear_velocity;
+      case ObservationTerm::kBaseAngularVelocity:
+        return n.base_angular_velocity;
+      case ObservationTerm::kProjectedGravity:
+        return n.projected_gravity;
+      case ObservationTerm::kJointPosition:
+        return n.joint_position;
+      case ObservationTerm::kJointVelocity:
+        return n.joint_velocity;
+      case ObservationTerm::kHeightScan:
+        return n.height_scan;
+      default:
+        return 0;
+    }
+  }
+
+  /// What a limb is called: as its first joint.
+  const std::string& name_of_limb(int limb) const {
+    const auto joint = std::find_if(robot().joint_info.begin(), robot().joint_info.end(),
+                                    [&](const RobotJoint& info) { return info.limb == limb; });
+    return joint->name;
+  }
+
+  /// The numbers' names: base.x, joints', limbs' as that of their first joint; of a height scan a number.
+  std::vector<std::string> names_of(const ObservationTermInfo& info) const {
+    const std::string name = info.name;
+    std::vector<std::string> names;
+    switch (info.per) {
+      case Per::kBase:
+        names = {name};
+        break;
+      case Per::kBase3:
+        for (const char* axis : {".x", ".y", ".z"}) names.push_back(name + axis);
+        break;
+      case Per::kLimb:
+        for (int limb = 0; limb < robot().limbs; ++limb) names.push_back(name + "." + name_of_limb(limb));
+        break;
+      case Per::kJoint:
+        for (const std::string& joint : action_names_) names.push_back(name + "." + joint);
+        break;
+      case Per::kScan:
+        for (int point = 0; point < c_.scan_points; ++point) names.push_back(fmt::format("{}.{}", name, point));
+        break;
+    }
+    return names;
+  }
+
+  void place_observations(const std::vector<std::string>& terms, const char* group, PlacedTerm* placed, int& count,
+                          int& size, std::vector<std::string>* names) {
+    const bool policy = names == &plan_->info.observation_names;
+    if (terms.empty())
+      fail(fmt::format("observations.{} is empty; terms such as \"joint_position\" would be right", group));
+    if (terms.size() > kMostTerms) {
+      fail(fmt::format("observations.{} has {} terms; at most {} are possible", group, terms.size(), kMostTerms));
+    }
+    count = 0;
+    size = 0;
+    names->clear();
+    for (const std::string& term : terms) {
+      const int index = index_of(kObservationTerms, term);
+      const auto which = static_cast<ObservationTerm>(index);
+      placed[count++] = {which, size, noise_of(which)};
+      const std::vector<std::string> more = names_of(kObservationTerms[index]);
+      size += static_cast<int>(more.size());
+      names->insert(names->end(), more.begin(), more.end());
+      if (!policy) continue;
+      const bool own = which == ObservationTerm::kCommand || which == ObservationTerm::kLastAction;
+      plan_->sensed.resize(names->size(), own ? 0.0f : 1.0f);
+    }
+  }
+
+  void place_constraints() {
+    if (settings_.constraints.size() > kMostConstraints) {
+      fail(fmt::format("{} constraints; at most {} are possible", settings_.constraints.size(), kMostConstraints));
+    }
+    for (const ConstraintSettings& from : settings_.constraints) {
+      const std::string key = "constraints." + from.name;
+      const int index = index_of(kQuantities, from.quantity);
+      if (index < 0) fail(key + ".quantity is missing; \"joint_torque\" or another would be right");
+      const QuantityInfo& info = kQuantities[index];
+      if (!(from.limit >= info.least && from.limit <= info.most)) {
+        fail(fmt::format("{}.limit = {} is out of range for {}; it must be from {} to {}", key, from.limit, info.name,
+                         info.least, info.most));
+      }
+      if (static_cast<Quantity>(index) == Quantity::kDiagonalFeet && !has_diagonals_) {
+        fail(fmt::format("{}: {} needs four limbs, one in each direction; the robot '{}' has others", key, info.name,
+                         robot().name));
+      }
+      PlacedConstraint& placed = c_.constraint[c_.constraints++];
+      placed.quantity = static_cast<Quantity>(index);
+      placed.when = static_cast<When>(index_of_when(from.when));
+      placed.limit = tightened_limit(from, info, key);
+      placed.begin = c_.columns;
+      placed.columns = 0;
+      for (int i = 0; i < kMostJointsALimb; ++i) {
+        std::fill(placed.place[i].value, placed.place[i].value + kMaxLanes, -1);
+        std::fill(placed.judged[i].value, placed.judged[i].value + kMaxLanes, 0.0f);
+      }
+      place_columns(from, info, key, placed);
+      c_.columns += placed.columns;
+      plan_->constraints.push_back({from.name, from.kind, from.limit, placed.begin, placed.columns});
+      const float scale = from.limit != 0 ? std::fabs(from.limit) : 1.0f;
+      for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f, scale});
+    }
+  }
+
+  /// What training judges: the limit with its margin, on the side where the constraint holds.
+  float tightened_limit(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key) const {
+    if (from.margin == 0) return from.limit;
+    const std::string given = fmt::format("{}.margin = {}", key, from.margin);
+    if (info.side == Side::kEqual) {
+      fail(fmt::format("{}: {} is to be the limit itself, and off it there is no side that is safe; 0 would be right",
+                       given, info.name));
+    }
+    const float kept = from.margin * std::fabs(from.limit);
+    if (kept == 0) fail(given + ": a share of a limit of 0 keeps nothing off it; 0 would be right");
+    const float limit = info.side == Side::kAtLeast ? from.limit + kept : from.limit - kept;
+    const bool of_feet = from.quantity == kQuantities[static_cast<int>(Quantity::kFeetAtLeast)].name;
+    const float most = of_feet ? static_cast<float>(robot().limbs) : info.most;
+    if (limit < info.least || limit > most) {
+      fail(fmt::format(
+          "{} takes the limit of {} to {}, which nothing keeps: {} is from {} to {}; a smaller margin would "
+          "be right",
+          given, from.limit, limit, info.name, info.least, most));
+    }
+    return limit;
+  }
+
+  void place_columns(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key,
+                     PlacedConstraint& placed) const {
+    if (info.per != Per::kJoint && !from.joints.empty()) {
+      fail(fmt::format("{}.joints: {} is not judged joint by joint; leave joints out", key, info.name));
+    }
+    if (info.per == Per::kJoint) {
+      for (const std::string& pattern : from.joints) {
+        const bool known = std::any_of(action_names_.begin(), action_names_.end(), [&](const std::string& name) {
+          return matches_pattern(pattern.c_str(), name.c_str());
+        });
+        if (!known) {
+          fail(fmt::format("{}.joints: the robot '{}' has no driven joint '{}'; {}", key, robot().name, pattern,
+                           suggestion(pattern, action_names_)));
+        }
+      }
+      for (const RobotJoint& joint : robot().joint_info) {
+        const bool chosen =
+            from.joints.empty() || std::any_of(from.joints.begin(), from.joints.end(), [&](const std::string& pattern) {
+              return matches_pattern(pattern.c_str(), joint.name.c_str());
+            });
+        if (joint.actuator < 0 || !chosen) continue;
+        for_lanes([&](int lane, int limb) {
+          if (limb != joint.limb) return;
+          placed.place[joint.place].value[lane] = placed.columns;
+          placed.judged[joint.place].value[lane] = 1.0f;
+        });
+        ++placed.columns;
+      }
+      return;
+    }
+    const bool of_limb = info.per == Per::kLimb;
+    for_lanes([&](int lane, int limb) {
+      placed.place[0].value[lane] = of_limb ? (limb < robot().limbs ? limb : -1) : (limb == 0 ? 0 : -1);
+      placed.judged[0].value[lane] = !of_limb || limb < robot().limbs ? 1.0f : 0.0f;
+    });
+    placed.columns = of_limb ? robot().limbs : 1;
+  }
+
+  void name_task() {
+    TaskInfo& info = plan_->info;
+    info.action_names = action_names_;
+    info.observations = c_.policy_size;
+    info.actions = c_.actions;
+    info.states = robot().nq + robot().nv;
+    info.max_steps = c_.max_steps;
+    info.control_dt = static_cast<double>(c_.control_dt);
+    info.facts = facts_of_plan(*plan_, robot(), settings_);
+  }
+
+  const TaskInfo& task_;
+  const LeggedSettings& settings_;
+  std::shared_ptr<LeggedPlan> plan_;
+  LeggedConstants& c_;
+  CompiledRobot compiled_;
+  std::vector<std::string> action_names_;
+  bool has_diagonals_ = false;
+};
+
+}  // namespace
+
+LoadOptions legged_load_options(const LeggedSettings& settings) {
+  LoadOptions options;
+  options.terrain = terrain_of(settings);
+  options.base = BaseChoice::kFree;
+  options.timestep = static_cast<double>(settings.control.timestep);
+  options.feet = settings.control.feet;
+  const ControlSettings& control = settings.control;
+  if (control.stiffness.any_above_zero()) {
+    options.servo = ServoGains{control.stiffness, control.damping, control.torque_limit};
+  }
+  return options;
+}
+
+std::shared_ptr<const LeggedPlan> make_legged_plan(const TaskInfo& task, const LeggedSettings& settings) {
+  return Planner(task, settings).make();
+}
+
+LeggedSettings without_randomisation(LeggedSettings settings) {
+  settings.noise = {};
+  settings.randomise = {};
+  return settings;
+}
+
+}  // namespace stampede

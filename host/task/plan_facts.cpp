@@ -1,0 +1,43 @@
+/// \file Facts of walking tasks for policy files.
+#include "host/task/plan_facts.hpp"
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace stampede {
+
+std::map<std::string, std::string> facts_of_plan(const LeggedPlan& plan, const RobotModel& robot,
+                                                 const LeggedSettings& settings) {
+  const auto dump = [](const auto& value) { return nlohmann::json(value).dump(); };
+  std::vector<double> stiffness, damping, torque_low, torque_high;
+  for (const RobotJoint& joint : robot.joint_info) {
+    if (joint.actuator < 0) continue;
+    const JointModel<double>& servo =
+        robot.joint[static_cast<std::size_t>(joint.limb * robot.size.joints + joint.place)];
+    stiffness.push_back(servo.servo);
+    damping.push_back(-servo.velocity_gain);
+    torque_low.push_back(servo.force_low);
+    torque_high.push_back(servo.force_high);
+  }
+  std::map<std::string, std::string> facts = {
+      {"robot", robot.name},
+      {"joint_order", dump(plan.info.action_names)},
+      {"default_pose", dump(plan.action_centre)},
+      {"action_scale", dump(plan.action_scale)},
+      {"stiffness", dump(stiffness)},
+      {"damping", dump(damping)},
+      {"torque_low", dump(torque_low)},
+      {"torque_high", dump(torque_high)},
+      {"physics_dt", dump(settings.control.timestep)},
+      {"decimation", dump(settings.control.decimation)},
+      {"observation_terms", dump(settings.observations.policy)},
+      {"observation_scales", dump(std::vector<double>(settings.observations.policy.size(), 1.0))}};
+  const ScanSettings& scan = settings.scan;
+  for (const std::string& term : settings.observations.policy) {
+    if (kObservationTerms[index_of(kObservationTerms, term)].per != Per::kScan) continue;
+    facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
+  }
+  return facts;
+}
+
+}  // namespace stampede

@@ -1,0 +1,26 @@
+#pragma once
+/// \file What a policy's file says of the walking task that it was trained for.
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "host/task/plan.hpp"
+
+namespace stampede {
+
+/// Place of a name among the entries of a table of terms; -1: it is none of them.
+template <class Info, std::size_t N>
+int index_of(const Info (&infos)[N], const std::string& name) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (name == infos[i].name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+/// TaskInfo::facts of a plan whose observations and actions are settled, for its robot: JSON values by key. Gains and torques are those of the
+/// joints that are driven, in the order of the actions [N m/rad, N m s/rad, N m]; the scan is x from, to, y from, to, spacing [m].
+std::map<std::string, std::string> facts_of_plan(const LeggedPlan& plan, const RobotModel& robot,
+                                                 const LeggedSettings& settings);
+
+}  // namespace stampede

@@ -1,0 +1,25 @@
+#pragma once
+/// \file How policies are evaluated: a fixed protocol for each task.
+
+#include "host/app/plot/walk.hpp"
+#include "host/engine/engine.hpp"
+#include "host/task/plan.hpp"
+
+namespace stampede {
+
+/// The request of a task's protocol. Walking tasks: a grid of commands over the task's ranges, 5 forward x 3 sideways x 3 turning
+/// and standing still, each kept through an episode; on ground of tiles every second round of the tiles walks straight on at three
+/// quarters of the fastest; `randomise` as in training, or not at all (noise, delays and pushes
+/// included).
+EvaluationRequest evaluation_request(const Settings& settings, int episodes, bool randomise);
+
+/// One traced episode of a walking task in which the command changes every two seconds, nothing else being randomised.
+EvaluationRequest walk_request(const Settings& settings);
+
+/// What the first environment of a traced evaluation did until its episode ended.
+Walk walk_of(const Evaluation& evaluation, const LeggedPlan& plan);
+
+/// Whether a task randomises anything but its starts.
+bool randomises(const Settings& settings);
+
+}  // namespace stampede

@@ -1,0 +1,53 @@
+#pragma once
+/// \file Reading, layering, checking and writing of settings.
+///
+/// The layers, each overriding the one before: built-in defaults; the task's (`TaskInfo::defaults`); the algorithm's,
+/// then what the task says of that algorithm; the preset's, then what the task says of that preset; a file; `--set`;
+/// flags. A task's TOML tunes an algorithm or a preset in tables under `for`:
+///
+///     [algorithm]
+///     learning_rate = 2e-3
+///     [for.reinforce.algorithm]   # only with --algo reinforce
+///     learning_rate = 1e-2
+///
+/// Every mistake is an Error of one line that names the file or flag, the key, the value and what would be right.
+
+#include <string>
+#include <vector>
+
+#include "host/task/settings.hpp"
+#include "host/task/task_info.hpp"
+
+namespace stampede {
+
+/// The folder beside a run's config.toml with its own copy of the robot (host/app/run/trained_robot.hpp).
+inline constexpr const char* kTrainedRobot = "trained_robot";
+
+/// One setting from the command line.
+struct Override {
+  std::string key;    ///< dotted, as in "train.num_envs"
+  std::string value;  ///< as TOML; a bare word is a string
+  std::string flag;   ///< what an error names, as in "--num-envs"
+};
+
+/// Where settings come from besides the built-in layers.
+struct SettingsSources {
+  std::string config_file;       ///< empty: none
+  std::vector<std::string> set;  ///< "key=value" each
+  std::vector<Override> flags;
+};
+
+/// All layers on top of each other. A task must be named by one of the sources.
+Settings resolve_settings(const SettingsSources& sources);
+
+/// The settings as the file `config.toml`; `resolve_settings` of that file gives the same settings, whatever has become of the task's
+/// own files.
+std::string to_toml(const Settings& settings);
+
+/// The task of that name. `origin` is what an error names, as in "--task".
+const TaskInfo& find_task(const std::string& name, const std::string& origin = "");
+
+/// The settings' task, with the sizes that it has with them.
+const TaskInfo& task_of(const Settings& settings);
+
+}  // namespace stampede

@@ -1,0 +1,73 @@
+#include "host/app/run/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "host/app/export/event_file.hpp"
+#include "tests/host/temporary_folder.hpp"
+
+namespace stampede {
+namespace {
+
+using test::TemporaryFolder;
+
+Report report_of(std::int64_t iteration) {
+  Report report;
+  report.iteration = iteration;
+  report.steps = 100 * iteration;
+  report.episodes = iteration % 2;
+  report.return_mean = report.episodes > 0 ? -static_cast<double>(iteration) : std::numeric_limits<double>::quiet_NaN();
+  return report;
+}
+
+std::filesystem::path event_file(const TemporaryFolder& folder) {
+  for (const std::string& name : folder.names()) {
+    if (name.find("tfevents") != std::string::npos) return folder / name;
+  }
+  return {};
+}
+
+TEST(Metrics, OneLineAnIteration) {
+  const TemporaryFolder folder;
+  {
+    Metrics metrics(folder.path(), 0);
+    for (int i = 1; i <= 3; ++i) metrics.write(report_of(i));
+  }
+  const std::string text = read_file(folder / "metrics.jsonl");
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+  const auto line = nlohmann::json::parse(text.substr(0, text.find('\n')));
+  EXPECT_EQ(line["iteration"], 1);
+  EXPECT_EQ(line["return_mean"], -1.0);
+  EXPECT_TRUE(nlohmann::json::parse(to_json_line(report_of(2)))["return_mean"].is_null());
+  const std::vector<CurvePoint> curve = read_curve(folder.path());
+  ASSERT_EQ(curve.size(), 2u);
+  EXPECT_EQ(curve[1].steps, 300);
+  EXPECT_EQ(curve[1].return_mean, -3);
+}
+
+TEST(Metrics, GoingOnDoublesNothing) {
+  const TemporaryFolder folder;
+  {
+    Metrics metrics(folder.path(), 0);
+    for (int i = 1; i <= 5; ++i) metrics.write(report_of(i));
+  }
+  const std::string lines = read_file(folder / "metrics.jsonl");
+  const std::size_t events = read_file(event_file(folder)).size();
+  AppendFile(folder / "metrics.jsonl").append("{\"iteration\": 6, \"ste");  // torn by a kill
+  AppendFile(event_file(folder)).append("torn");
+  {
+    Metrics metrics(folder.path(), 3);
+    for (int i = 4; i <= 5; ++i) metrics.write(report_of(i));
+  }
+  EXPECT_EQ(read_file(folder / "metrics.jsonl"), lines);
+  const std::string bytes = read_file(event_file(folder));
+  EXPECT_EQ(bytes.size(), events);
+  EXPECT_EQ(event_file_length(bytes, 5), bytes.size());
+  EXPECT_LT(event_file_length(bytes, 4), bytes.size());
+  EXPECT_EQ(folder.names().size(), 2u);  // still one event file
+}
+
+}  // namespace
+}  // namespace stampede

@@ -1,0 +1,144 @@
+#pragma once
+/// \file Engines for tests of the trainer: the built modules, one for each instruction set that this processor has.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/base/error.hpp"
+#include "host/engine/engine.hpp"
+#include "host/engine/loader.hpp"
+#include "host/task/plan.hpp"
+#include "host/task/settings_io.hpp"
+
+namespace stampede::testing {
+
+inline std::unique_ptr<Engine> engine_for(const std::string& instruction_set, int threads) {
+  setenv("STAMPEDE_INSTRUCTION_SET", instruction_set.c_str(), 1);
+  auto engine = make_engine("cpu", threads);
+  unsetenv("STAMPEDE_INSTRUCTION_SET");
+  EXPECT_EQ(engine->instruction_set(), instruction_set);
+  return engine;
+}
+
+/// Calls body(instruction set) for each that can run here.
+template <class Body>
+void for_each_instruction_set(const Body& body) {
+  const std::vector<std::string> usable = usable_instruction_sets();
+  ASSERT_FALSE(usable.empty()) << "no module of the CPU was built";
+  for (const std::string& instruction_set : usable) {
+    SCOPED_TRACE(instruction_set);
+    body(instruction_set);
+  }
+}
+inline std::string best_instruction_set() { return usable_instruction_sets().front(); }
+
+/// Small, and awkward in every size: nothing is a multiple of a pack or of a tile.
+inline Settings awkward_settings(const std::string& task = "pendulum") {
+  Settings settings;
+  settings.task = task;
+  settings.seed = 3;
+  settings.train.num_envs = 101;
+  settings.train.horizon = 9;
+  settings.train.iterations = 8;
+  settings.algorithm.minibatch = 250;
+  settings.algorithm.epochs = 2;
+  settings.network.actor = {33, 17};
+  settings.network.critic = {20};
+  return settings;
+}
+
+/// A walking task, as small and as awkward, with what is random in it often at work.
+inline Settings walking_settings(const std::vector<std::string>& more = {}) {
+  SettingsSources sources;
+  sources.set = {"task=go2-flat",
+                 "seed=3",
+                 "train.num_envs=37",
+                 "train.horizon=9",
+                 "train.iterations=8",
+                 "algorithm.minibatch=120",
+                 "algorithm.epochs=2",
+                 "network.actor=[33, 17]",
+                 "network.critic=[20]",
+                 "control.episode=0.3",
+                 "commands.period=0.1",
+                 "randomise.push_period=0.1",
+                 "randomise.delay=[0, 0.02]",
+                 "randomise.observation_delay=[0, 0.02]",
+                 "randomise.base_mass=[0.8, 1.2]"};
+  sources.set.insert(sources.set.end(), more.begin(), more.end());
+  return resolve_settings(sources);
+}
+
+/// The same on a small piece of rough ground.
+inline Settings rough_settings(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> set = {"task=go2-rough", "terrain.levels=3", "terrain.columns=8", "terrain.tile=4",
+                                  "terrain.border=1"};
+  set.insert(set.end(), more.begin(), more.end());
+  return walking_settings(set);
+}
+
+/// A policy that holds the default pose, whatever it sees: its layers are zeros.
+inline Policy still_policy(const LeggedPlan& plan) {
+  Policy policy;
+  policy.task = plan.info.name;
+  DenseLayer layer;
+  layer.inputs = plan.info.observations;
+  layer.outputs = plan.info.actions;
+  layer.weight.assign(static_cast<std::size_t>(layer.inputs * layer.outputs), 0.0f);
+  layer.bias.assign(static_cast<std::size_t>(layer.outputs), 0.0f);
+  policy.actor.layers = {layer};
+  policy.observation_mean.assign(static_cast<std::size_t>(layer.inputs), 0.0f);
+  policy.observation_variance.assign(static_cast<std::size_t>(layer.inputs), 1.0f);
+  policy.action_centre = plan.action_centre;
+  policy.action_scale = plan.action_scale;
+  policy.action_low = plan.action_low;
+  policy.action_high = plan.action_high;
+  return policy;
+}
+
+inline std::vector<Report> iterate(Trainer& trainer, int iterations) {
+  std::vector<Report> reports;
+  for (int i = 0; i < iterations; ++i) {
+    trainer.enqueue_iteration();
+    Report report;
+    EXPECT_TRUE(trainer.fetch_report(report, true));
+    reports.push_back(report);
+  }
+  return reports;
+}
+
+inline ::testing::AssertionResult same_state(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  if (a.size() != b.size()) return ::testing::AssertionFailure() << a.size() << " and " << b.size() << " tensors";
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i].name != b[i].name || a[i].shape != b[i].shape || a[i].bytes != b[i].bytes) {
+      return ::testing::AssertionFailure() << "tensor " << a[i].name << " differs";
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+/// FNV-1a over what is learnt.
+inline std::uint64_t hash_of_parameters(const std::vector<Tensor>& state) {
+  std::uint64_t hash = 1469598103934665603ull;
+  for (const Tensor& tensor : state) {
+    const bool learnt =
+        tensor.name.rfind("actor", 0) == 0 || tensor.name.rfind("critic", 0) == 0 || tensor.name == "log_std";
+    for (std::size_t i = 0; learnt && i < tensor.bytes.size(); ++i) hash = (hash ^ tensor.bytes[i]) * 1099511628211ull;
+  }
+  return hash;
+}
+
+inline Tensor& find(std::vector<Tensor>& tensors, const std::string& name) {
+  for (Tensor& tensor : tensors) {
+    if (tensor.name == name) return tensor;
+  }
+  throw Error("no tensor '" + name + "'");
+}
+inline float* floats_in(Tensor& tensor) { return reinterpret_cast<float*>(tensor.bytes.data()); }
+
+}  // namespace stampede::testing
