@@ -24,6 +24,7 @@
 #include "host/cpu/backend.hpp"
 #include "host/cpu/peak.hpp"
 #include "host/learn/learner.hpp"
+#include "tests/plain_task.hpp"
 
 namespace stampede {
 namespace {
@@ -33,17 +34,18 @@ constexpr Index kSamples = 16384;
 
 const std::vector<std::vector<int>> kNetworks = {{128, 64, 32}, {512, 256, 128}};
 
-Settings settings_for(const std::vector<int>& hidden) {
-  Settings settings;
-  settings.train.num_envs = static_cast<int>(kSamples);
-  settings.train.horizon = 1;
-  settings.algorithm.minibatch = static_cast<int>(kSamples);
-  settings.algorithm.epochs = 1;
-  settings.algorithm.schedule = "fixed";
-  settings.algorithm.learning_rate = 1e-5f;
-  settings.network.actor = settings.network.critic = hidden;
-  settings.network.normalise_values = false;
-  return settings;
+TrainingRequest request_for(const std::vector<int>& hidden) {
+  TrainingRequest request;
+  request.task = std::make_shared<const TaskSpec>(test::plain_task(kObservations, kActions));
+  request.train.num_envs = static_cast<int>(kSamples);
+  request.train.horizon = 1;
+  request.algorithm.minibatch = static_cast<int>(kSamples);
+  request.algorithm.epochs = 1;
+  request.algorithm.schedule = "fixed";
+  request.algorithm.learning_rate = 1e-5f;
+  request.network.actor = request.network.critic = hidden;
+  request.network.normalise_values = false;
+  return request;
 }
 
 /// A rollout of random numbers.
@@ -360,7 +362,7 @@ double flops_of(const std::vector<int>& hidden) {
 void own_update(benchmark::State& state) {
   const std::vector<int>& hidden = kNetworks[static_cast<std::size_t>(state.range(0))];
   CpuBackend backend(static_cast<int>(state.range(1)));
-  Learner<CpuBackend> learner(backend, settings_for(hidden), {kObservations, 0, kActions}, {kSamples, kSamples, 1});
+  Learner<CpuBackend> learner(backend, request_for(hidden), {kSamples, kSamples, 1});
   const RandomRollout rollout;
   measure(state, backend, flops_of(hidden), [&] { learner.update(rollout.view()); });
 }

@@ -12,6 +12,8 @@
 ///
 /// A new task is one header of this shape and one line in envs/tasks.hpp.
 
+#include <cstddef>
+
 #include "kernels/lanes.hpp"
 #include "kernels/math.hpp"
 #include "kernels/random.hpp"
@@ -36,5 +38,15 @@ inline constexpr int kStates = static_cast<int>(sizeof(typename Task::template S
 
 template <class Task>
 inline constexpr bool kHasMetric = Task::kMetric[0] != '\0';
+
+/// Gives a task's parameters values in the order of their declaration; those that are not given keep their defaults.
+template <class Parameters, class Values>
+void set_parameters(Parameters& parameters, const Values& values) {
+  std::size_t next = 0;
+  Parameters::describe([&](const char*, float Parameters::*member, double, double, const char*) {
+    if (next < values.size()) parameters.*member = values[next];
+    ++next;
+  });
+}
 
 }  // namespace stampede

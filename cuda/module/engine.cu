@@ -37,14 +37,12 @@ class CudaEngine final : public Engine {
   }
   int threads() const override { return 1; }
 
-  std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) override {
-    return make_cuda_trainer(settings, timing);
-  }
+  std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override { return make_cuda_trainer(request); }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     return evaluate_on_gpu(backend_, request, policy);
   }
-  EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
-    return drive_on_gpu(backend_, settings, seconds);
+  EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) override {
+    return drive_on_gpu(backend_, request);
   }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision)

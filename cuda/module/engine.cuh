@@ -18,11 +18,11 @@ extern template std::unique_ptr<Environments<CudaBackend>> make_environments(Cud
 std::unique_ptr<Robots<CudaBackend, float>> make_robots(CudaBackend& backend, const SimulationRequest& request);
 
 /// A trainer with a backend of its own (trainer.cu).
-std::unique_ptr<Trainer> make_cuda_trainer(const Settings& settings, bool timing);
+std::unique_ptr<Trainer> make_cuda_trainer(const TrainingRequest& request);
 
 /// evaluate_policy and drive_randomly of host/learn/evaluator.hpp (evaluation.cu).
 Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& request, const Policy& policy);
-EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const Settings& settings, double seconds);
+EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const BenchmarkRequest& request);
 
 /// Multiply-adds that the GPU's single-precision units reach [GFLOP/s], measured now (peak.cu).
 double gpu_fma_peak_gflops(CudaBackend& backend);

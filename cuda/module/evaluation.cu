@@ -8,8 +8,8 @@ Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& reques
   return evaluate_policy(backend, request, policy);
 }
 
-EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const Settings& settings, double seconds) {
-  return drive_randomly(backend, settings, seconds);
+EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const BenchmarkRequest& request) {
+  return drive_randomly(backend, request);
 }
 
 }  // namespace stampede

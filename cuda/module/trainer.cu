@@ -4,8 +4,8 @@
 
 namespace stampede {
 
-std::unique_ptr<Trainer> make_cuda_trainer(const Settings& settings, bool timing) {
-  return std::make_unique<PolicyTrainer<CudaBackend>>(std::make_unique<CudaBackend>(), settings, timing);
+std::unique_ptr<Trainer> make_cuda_trainer(const TrainingRequest& request) {
+  return std::make_unique<PolicyTrainer<CudaBackend>>(std::make_unique<CudaBackend>(), request);
 }
 
 }  // namespace stampede

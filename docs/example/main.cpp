@@ -3,13 +3,13 @@
 
 #include "host/app/session/training.hpp"
 #include "host/base/error.hpp"
-#include "host/task/settings_io.hpp"
+#include "host/task/planned_task.hpp"
 
 int main() try {
   // The same layers as on the command line: the task's defaults, then what is set here.
   stampede::SettingsSources sources;
   sources.set = {"task=pendulum", "seed=7"};
-  const stampede::Settings settings = stampede::resolve_settings(sources);
+  const stampede::PlannedTask task = stampede::plan_task(stampede::resolve_settings(sources));
 
   stampede::TrainOptions options;  // device "auto", all cores, a new folder runs/pendulum-<n>
   options.progress = [](const stampede::Progress& progress) {
@@ -18,7 +18,7 @@ int main() try {
                   progress.last_return);
     }
   };
-  const stampede::TrainResult result = stampede::train(settings, options);
+  const stampede::TrainResult result = stampede::train(task, options);
 
   std::printf("return %.1f over %d episodes after %.2f s; the policy is in %s\n", result.evaluation.return_mean,
               result.evaluation.episodes, result.seconds_train, result.policy_onnx.c_str());

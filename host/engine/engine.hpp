@@ -14,7 +14,7 @@
 #include "host/engine/policy.hpp"
 #include "host/engine/simulation.hpp"
 #include "host/engine/tensor.hpp"
-#include "host/task/settings.hpp"
+#include "host/engine/training_request.hpp"
 
 namespace stampede {
 
@@ -40,7 +40,7 @@ struct Report {
            delta = 0;    ///< share of steps; largest column, floored at 0; soft termination by it alone
     double applied = 0;  ///< share of steps to which its `when` applies
   };
-  std::vector<Constraint> constraints;                ///< … and of each constraint, in the plan's order
+  std::vector<Constraint> constraints;                ///< … and of each constraint, in the task's order
   double seconds_rollout = 0, seconds_update = 0;     ///< of this iteration
   double seconds_constraints = 0;                     ///< of the rollout's: constraints as terminations, advantages
   double seconds_physics = 0, seconds_inference = 0;  ///< shares of the rollout; only where timing was asked for
@@ -81,14 +81,12 @@ class Trainer {
 
 /// What an evaluation is asked.
 struct EvaluationRequest {
-  std::string task;
-  std::vector<float> environment;  ///< the task's parameters
+  std::shared_ptr<const TaskSpec> task;
   int episodes = 100;
   std::uint64_t seed = 1;
-  bool trace = false;                        ///< keep every observation, action, reward and state
-  std::shared_ptr<const LeggedPlan> legged;  ///< of walking tasks
-  std::vector<float> commands;               ///< walking: [episodes][3], kept through each episode
-  OutsidePhysics* outside = nullptr;         ///< walking: the engine to use instead of ours; on a CPU
+  bool trace = false;                 ///< keep every observation, action, reward and state
+  std::vector<float> commands;        ///< walking: [episodes][3], kept through each episode
+  OutsidePhysics* outside = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
 };
 
 /// What an evaluation of a walking task found besides; definitions in docs of `stampede eval`.
@@ -103,7 +101,7 @@ struct LeggedEvaluation {
     double applied = 0;                ///< share of steps to which its `when` applies
     double violated_when_applied = 0;  ///< of those; NaN where there are none
   };
-  std::vector<Constraint> constraints;  ///< in the plan's order
+  std::vector<Constraint> constraints;  ///< in the task's order
   /// On ground of tiles: episodes that were told to walk straight off their tile, and those that did.
   struct Crossing {
     int trials = 0, crossed = 0;
@@ -122,6 +120,14 @@ struct Evaluation {
   /// With a trace: `observation` [steps, episodes, observations], `action` [steps, episodes, actions],
   /// `reward` [steps, episodes], `state` [steps, episodes, states] (before the step), `active` [steps, episodes].
   std::vector<Tensor> trace;
+};
+
+/// Environments to step with random actions.
+struct BenchmarkRequest {
+  std::shared_ptr<const TaskSpec> task;
+  int num_envs = 4096;
+  std::uint64_t seed = 1;
+  double seconds = 3;  ///< about how long [s]
 };
 
 /// What a benchmark of an environment measured.
@@ -144,11 +150,10 @@ class Engine {
   /// Host threads in use.
   virtual int threads() const = 0;
 
-  /// `timing` splits the rollout's time into physics and inference, which costs a little.
-  virtual std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) = 0;
+  virtual std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) = 0;
   virtual Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) = 0;
-  /// Steps `num_envs` environments with random actions drawn in the kernel, for about `seconds`.
-  virtual EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) = 0;
+  /// Steps environments with random actions drawn in the kernel.
+  virtual EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) = 0;
   /// Robots of a description, by themselves.
   virtual std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) = 0;
   /// Fused multiply-adds the threads reach together [GFLOP/s], measured now. 0 where it is not measured.

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "host/engine/checkpoint_tensors.hpp"
+#include "host/engine/task_spec.hpp"
 #include "host/learn/learner.hpp"
-#include "host/task/plan.hpp"
 #include "kernels/constraints.hpp"
 
 namespace stampede {
@@ -16,18 +16,18 @@ namespace stampede {
 template <class Backend>
 class Constraints {
  public:
-  Constraints(Backend& backend, const LeggedPlan& plan, const RolloutShape& shape, int iterations)
+  Constraints(Backend& backend, const ConstraintsSpec& spec, const RolloutShape& shape, int iterations)
       : backend_(backend),
-        soft_(plan.soft),
+        soft_(spec.soft),
         shape_(shape),
         stride_(odd_lines(shape.stride)),
-        columns_(static_cast<int>(plan.columns.size())),
-        count_(static_cast<int>(plan.constraints.size())),
-        constraints_(plan.constraints),
+        columns_(static_cast<int>(spec.columns.size())),
+        count_(static_cast<int>(spec.list.size())),
+        constraints_(spec.list),
         column_stride_(padded(columns_)),
-        tau_(plan.cat.tau),
-        min_p_(plan.cat.min_p),
-        rise_iterations_(std::max(1.0f, plan.cat.rise_share * static_cast<float>(iterations))) {
+        tau_(spec.tau),
+        min_p_(spec.min_p),
+        rise_iterations_(std::max(1.0f, spec.rise_share * static_cast<float>(iterations))) {
     const auto floats = [&](Index size) { return backend.template make_buffer<float>(size); };
     violation_ = floats(shape.horizon * columns_ * stride_);
     largest_ = floats(shape.horizon * column_stride_);
@@ -37,13 +37,13 @@ class Constraints {
     delta_ = floats(shape.rows());
     totals_ = floats(kConstraintTotals * count_);
     column_ = backend.template make_buffer<ConstraintColumn>(columns_);
-    backend.upload(column_, plan.columns.data(), columns_);
+    backend.upload(column_, spec.columns.data(), columns_);
     scales_.assign(static_cast<std::size_t>(column_stride_), 1.0f);
-    for (std::size_t i = 0; i < plan.columns.size(); ++i) scales_[i] = plan.columns[i].scale;
+    for (std::size_t i = 0; i < spec.columns.size(); ++i) scales_[i] = spec.columns[i].scale;
     scale_ = floats(column_stride_);
     backend.upload(scale_, scales_.data(), column_stride_);
     std::vector<int> begin;
-    for (const ConstraintInfo& constraint : constraints_) begin.push_back(constraint.begin);
+    for (const ConstraintSpec& constraint : constraints_) begin.push_back(constraint.begin);
     begin.push_back(columns_);
     backend.reserve_sums(count_);
     begin_ = backend.template make_buffer<int>(count_ + 1);
@@ -83,7 +83,7 @@ class Constraints {
   void save(std::vector<Tensor>& tensors) {
     std::vector<float> values(static_cast<std::size_t>(column_stride_));
     backend_.download(running_, values.data(), column_stride_);
-    for (const ConstraintInfo& constraint : constraints_) {
+    for (const ConstraintSpec& constraint : constraints_) {
       tensors.push_back(
           make_tensor(constraint_tensor(constraint), {constraint.columns},
                       {values.begin() + constraint.begin, values.begin() + constraint.begin + constraint.columns}));
@@ -92,7 +92,7 @@ class Constraints {
   void load(const std::vector<Tensor>& tensors) {
     std::vector<float> values(static_cast<std::size_t>(column_stride_), 0.0f);
     mended_.clear();
-    for (const ConstraintInfo& constraint : constraints_) {
+    for (const ConstraintSpec& constraint : constraints_) {
       const auto maxima =
           floats_of(tensors, constraint_tensor(constraint), static_cast<std::size_t>(constraint.columns));
       bool mended = false;
@@ -118,7 +118,7 @@ class Constraints {
   RolloutShape shape_;
   Index stride_;
   int columns_, count_;
-  std::vector<ConstraintInfo> constraints_;
+  std::vector<ConstraintSpec> constraints_;
   Index column_stride_;
   float tau_, min_p_, rise_iterations_;
   std::vector<float> scales_;  ///< of the columns

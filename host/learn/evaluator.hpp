@@ -11,7 +11,6 @@
 #include "host/engine/engine.hpp"
 #include "host/nets/networks.hpp"
 #include "host/simulate/environments.hpp"
-#include "host/task/plan.hpp"
 
 namespace stampede {
 
@@ -67,18 +66,17 @@ class PolicyEvaluation {
   PolicyEvaluation(Backend& backend, const EvaluationRequest& request, const Policy& policy)
       : backend_(backend),
         request_(request),
-        environments_(
-            make_environments(backend, {request.task, static_cast<Index>(request.episodes), request.environment,
-                                        request.legged, request.commands, request.outside})),
+        environments_(make_environments(
+            backend, {request.task, static_cast<Index>(request.episodes), request.commands, request.outside})),
         count_(environments_->count()),
         stride_(environments_->stride()),
-        observations_(environments_->observations()),
-        actions_(environments_->actions()),
-        states_(environments_->states()),
-        steps_(environments_->max_steps()) {
+        observations_(request.task->policy().size()),
+        actions_(request.task->action.size()),
+        states_(request.task->states),
+        steps_(request.task->max_steps) {
     if (policy.observations() != observations_ || policy.actions() != actions_ || policy.actor.layers.empty()) {
       throw Error("policy: it maps " + std::to_string(policy.observations()) + " observations to " +
-                  std::to_string(policy.actions()) + " actions, task '" + request.task + "' has " +
+                  std::to_string(policy.actions()) + " actions, task '" + request.task->name + "' has " +
                   std::to_string(observations_) + " and " + std::to_string(actions_));
     }
     // Without a trace every step overwrites the last.
@@ -89,16 +87,17 @@ class PolicyEvaluation {
     reward_ = floats(kept_steps * stride_);
     ended_ = floats(kept_steps * stride_);
     if (request.trace) state_ = floats(steps_ * states_ * stride_);
-    finished_ = floats(request.trace || request.legged ? steps_ * stride_ : stride_);
+    finished_ = floats(request.trace || request.task->legged ? steps_ * stride_ : stride_);
     kept_ = floats(4 * stride_);
-    if (request.legged) {
+    if (request.task->legged) {
+      const ConstraintsSpec& constraints = request.task->constraints;
       figures_ = floats(steps_ * environments_->figures() * stride_);
-      constraints_ = static_cast<Index>(request.legged->constraints.size());
-      violation_ = floats(std::max<Index>(1, static_cast<Index>(request.legged->columns.size()) * stride_));
+      constraints_ = static_cast<Index>(constraints.list.size());
+      violation_ = floats(std::max<Index>(1, static_cast<Index>(constraints.columns.size()) * stride_));
       largest_ = floats(steps_ * std::max<Index>(1, constraints_) * stride_);
       std::vector<int> begin;
-      for (const ConstraintInfo& constraint : request.legged->constraints) begin.push_back(constraint.begin);
-      begin.push_back(static_cast<int>(request.legged->columns.size()));
+      for (const ConstraintSpec& constraint : constraints.list) begin.push_back(constraint.begin);
+      begin.push_back(static_cast<int>(constraints.columns.size()));
       begin_ = backend.template make_buffer<int>(constraints_ + 1);
       backend.upload(begin_, begin.data(), constraints_ + 1);
     }
@@ -108,7 +107,7 @@ class PolicyEvaluation {
     run_episodes(policy);
     Evaluation result;
     sum_up(result);
-    if (request_.legged) sum_up_legged(result.legged);
+    if (request_.task->legged) sum_up_legged(result.legged);
     if (request_.trace) keep_trace(result);
     return result;
   }
@@ -150,7 +149,7 @@ class PolicyEvaluation {
         const Index at = request_.trace ? t * stride_ : 0;
         const Index next = request_.trace ? at + stride_ : 0;
         if (request_.trace) environments_->copy_states(context, range, state_.data() + t * states_ * stride_);
-        if (request_.trace || request_.legged) {
+        if (request_.trace || request_.task->legged) {
           context.launch(range, CopyElements{kept_.data(), finished_.data() + t * stride_});
         }
         const float* now = observation_.data() + (at + range.begin) * observations_;
@@ -160,14 +159,14 @@ class PolicyEvaluation {
                                           bounds.scaling(), action_.data() + at * actions_});
         StepOutput out{reward_.data() + at, ended_.data() + at, observation_.data() + next * observations_,
                        final_observation_.data()};
-        if (request_.legged) {
+        if (request_.task->legged) {
           out.violation = violation_.data();
           out.violation_stride = stride_;
           out.figures = figures_.data() + t * environments_->figures() * stride_;
         }
         environments_->step(context, range, request_.seed, control.data(), static_cast<int>(t),
                             action_.data() + at * actions_, out);
-        if (request_.legged) {
+        if (request_.task->legged) {
           context.launch(range, LargestColumns{violation_.data(), begin_.data(), static_cast<int>(constraints_),
                                                stride_, stride_, largest_.data() + t * constraints_ * stride_});
         }
@@ -202,10 +201,10 @@ class PolicyEvaluation {
   void sum_up_legged(LeggedEvaluation& result) {
     const std::vector<float> figures = downloaded(figures_), finished = downloaded(finished_),
                              largest = downloaded(largest_), kept = downloaded(kept_);
-    const LeggedPlan& plan = *request_.legged;
-    const double weight = static_cast<double>(plan.constants.weight);
+    const LeggedSpec& legged = *request_.task->legged;
+    const double weight = static_cast<double>(legged.constants.weight);
     const auto skipped =
-        static_cast<float>(1.0f / plan.constants.control_dt);  // the first second after a command changed
+        static_cast<float>(1.0f / legged.constants.control_dt);  // the first second after a command changed
     double tracked = 0, travelling = 0, steps = 0;
     std::vector<std::vector<float>> violations(static_cast<std::size_t>(constraints_));
     result.constraints.resize(violations.size());
@@ -249,7 +248,7 @@ class PolicyEvaluation {
       if (to_the_end) ++survivors;
     }
     result.survival = survivors / static_cast<double>(count_);
-    if (plan.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, result);
+    if (legged.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, result);
     for (std::size_t i = 0; i < violations.size(); ++i) {
       std::vector<float>& values = violations[i];
       LeggedEvaluation::Constraint& c = result.constraints[i];
@@ -272,14 +271,14 @@ class PolicyEvaluation {
   /// Who was told to walk straight and far enough to leave the tile, and who did, whatever befell it on the next.
   void count_crossings(const std::vector<float>& figures, const std::vector<float>& finished,
                        LeggedEvaluation& result) {
-    const LeggedPlan& plan = *request_.legged;
-    const LeggedConstants& c = plan.constants;
+    const LeggedSpec& legged = *request_.task->legged;
+    const LeggedConstants& c = legged.constants;
     const float half = 0.5f * c.tile, seconds = c.control_dt * static_cast<float>(c.max_steps);
-    result.crossings.resize(plan.spawn.size() / 3);
+    result.crossings.resize(legged.spawn.size() / 3);
     for (Index env = 0; env < count_; ++env) {
       const float* const command = request_.commands.data() + 3 * env;
       if (command[2] != 0.0f || std::hypot(command[0], command[1]) * seconds < 1.2f * half) continue;
-      LeggedEvaluation::Crossing& crossing = result.crossings[static_cast<std::size_t>(plan.tile_of(env))];
+      LeggedEvaluation::Crossing& crossing = result.crossings[static_cast<std::size_t>(legged.tile_of(env))];
       ++crossing.trials;
       float farthest = 0;
       for (Index t = 0; t < steps_ && finished[static_cast<std::size_t>(t * stride_ + env)] == 0.0f; ++t) {
@@ -325,7 +324,7 @@ class PolicyEvaluation {
     // `finished` is 1 once the episode is over; active is the opposite.
     auto* over = floats_in(result.trace.back());
     for (Index i = 0; i < steps_ * count_; ++i) over[i] = 1.0f - over[i];
-    if (!request_.legged) return;
+    if (!request_.task->legged) return;
     columns_of("figures", figures_, environments_->figures());
     columns_of("violation", largest_, constraints_);
     // What does not apply is not violated.
@@ -357,28 +356,26 @@ Evaluation evaluate_policy(Backend& backend, const EvaluationRequest& request, c
 
 /// Random actions, drawn in the kernel, resets included.
 template <class Backend>
-EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, double seconds) {
+EnvironmentBenchmark drive_randomly(Backend& backend, const BenchmarkRequest& request) {
   using Clock = std::chrono::steady_clock;
   using Context = typename Backend::Context;
-  const auto environments = make_environments(
-      backend,
-      {settings.task, static_cast<Index>(settings.train.num_envs), settings.environment, settings.plan, {}, nullptr});
-  const Index stride = environments->stride(), observations = environments->observations();
+  const auto environments = make_environments(backend, {request.task, request.num_envs, {}, nullptr});
+  const Index stride = environments->stride(), observations = request.task->policy().size();
   const auto floats = [&](Index size) { return backend.template make_buffer<float>(size); };
   auto observation = floats(stride * observations), final_observation = floats(stride * observations);
   auto reward = floats(stride), ended = floats(stride);
-  environments->reset(backend, settings.seed, true, {observation.data()});
+  environments->reset(backend, request.seed, true, {observation.data()});
   const StepOutput out{reward.data(), ended.data(), observation.data(), final_observation.data()};
 
   // Some four million steps at a time (of walking robots fewer): long enough to hide the start, short enough to stop in
   // time. A multiple of four, as the kernel draws four actions at once.
-  const Index at_once = settings.plan != nullptr ? Index{1} << 15 : Index{1} << 22;
+  const Index at_once = request.task->legged != nullptr ? Index{1} << 15 : Index{1} << 22;
   const int steps = static_cast<int>(std::clamp<Index>(at_once / stride / 4 * 4, 4, 512));
   EnvironmentBenchmark result;
   std::uint32_t clock = 0;
   const auto run = [&] {
     backend.for_tiles(stride, [&](const Context& context, Range range) {
-      environments->drive(context, range, settings.seed, clock, steps, out);
+      environments->drive(context, range, request.seed, clock, steps, out);
     });
     clock += static_cast<std::uint32_t>(steps);
   };
@@ -391,7 +388,7 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const Settings& settings, 
     backend.synchronise();
     result.steps += steps * environments->count();
     result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  } while (result.seconds < seconds);
+  } while (result.seconds < request.seconds);
 
   result.episodes = environments->total(backend, kFinished);
   result.nonfinite = environments->total(backend, kNonfinite);

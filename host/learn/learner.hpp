@@ -17,7 +17,6 @@
 #include "host/engine/engine.hpp"
 #include "host/nets/initialise.hpp"
 #include "host/nets/networks.hpp"
-#include "host/task/plan.hpp"
 #include "kernels/adam.hpp"
 
 namespace stampede {
@@ -27,13 +26,6 @@ struct RolloutShape {
   Index envs, stride, horizon;
   Index samples() const { return envs * horizon; }
   Index rows() const { return stride * horizon; }
-};
-
-/// Ends of the networks.
-struct NetworkSizes {
-  int observations;
-  int critic_observations;  ///< 0: the critic sees the policy's
-  int actions;
 };
 
 /// What the update reads of a rollout, on the device.
@@ -59,21 +51,21 @@ class Learner {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  Learner(Backend& backend, const Settings& settings, const NetworkSizes& sizes, const RolloutShape& shape)
+  Learner(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
       : backend_(backend),
-        algorithm_(settings.algorithm),
-        network_(settings.network),
-        seed_(settings.seed),
-        iterations_(settings.train.iterations),
-        estimator_(estimator_of(settings.algorithm)),
+        algorithm_(request.algorithm),
+        network_(request.network),
+        seed_(request.seed),
+        iterations_(request.train.iterations),
+        estimator_(estimator_of(request.algorithm)),
         shape_(shape),
-        actions_(sizes.actions),
-        minibatches_(minibatches_of(shape.samples(), settings.algorithm.minibatch)),
+        actions_(request.task->action.size()),
+        minibatches_(minibatches_of(shape.samples(), request.algorithm.minibatch)),
         minibatch_((shape.samples() + minibatches_ - 1) / minibatches_),
-        normaliser_(backend, sizes.observations,
+        normaliser_(backend, request.task->policy().size(),
                     network_.normalise_observations ? kObservationClip : std::numeric_limits<float>::max()) {
-    const int observations = sizes.observations, actions = sizes.actions;
-    const int critic_inputs = sizes.critic_observations > 0 ? sizes.critic_observations : observations;
+    const int observations = request.task->policy().size(), actions = actions_;
+    const int of_critic = request.task->critic_size(), critic_inputs = of_critic > 0 ? of_critic : observations;
     const Activation activation = activation_of(network_.activation);
     const Index most_rows = std::max(shape.stride, padded(minibatch_));
     const std::vector<int> actor_sizes = layer_sizes(observations, network_.actor, actions);
@@ -90,15 +82,15 @@ class Learner {
     for (auto& [name, buffer] : parameter_sets()) *buffer = backend.template make_buffer<float>(size_);
     gradient_ = typename Backend::Gradient(backend, size_, minibatch_);
     rows_ = typename Backend::Scratch(backend, most_rows, normaliser_.stride());
-    if (critic_ && sizes.critic_observations > 0) {
+    if (critic_ && of_critic > 0) {
       critic_normaliser_ = std::make_unique<Normaliser>(backend, critic_inputs, normaliser_.clip());
       critic_rows_ = typename Backend::Scratch(backend, most_rows, critic_normaliser_->stride());
     }
-    if (settings.plan != nullptr && settings.plan->mirrored()) {
-      const LeggedPlan& plan = *settings.plan;
-      mirror_ = Mirror(backend, plan.policy_mirror);
-      if (critic_normaliser_) critic_mirror_ = Mirror(backend, plan.critic_mirror);
-      action_mirror_ = Mirror(backend, plan.action_mirror);
+    if (request.task->mirror.present()) {
+      const MirrorSpec& images = request.task->mirror;
+      mirror_ = Mirror(backend, images.policy);
+      if (critic_normaliser_) critic_mirror_ = Mirror(backend, images.critic);
+      action_mirror_ = Mirror(backend, images.action);
     }
     order_ = backend.template make_buffer<std::uint32_t>(shape.samples());
     column_stride_ = padded(minibatch_);

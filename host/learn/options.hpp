@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string>
 
-#include "host/task/settings.hpp"
+#include "host/engine/training_request.hpp"
 #include "kernels/activation.hpp"
 #include "kernels/control.hpp"
 #include "kernels/ppo.hpp"

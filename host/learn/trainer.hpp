@@ -22,7 +22,6 @@
 #include "host/learn/constraints.hpp"
 #include "host/learn/learner.hpp"
 #include "host/simulate/environments.hpp"
-#include "host/task/plan.hpp"
 #include "kernels/returns.hpp"
 
 namespace stampede {
@@ -123,19 +122,19 @@ class PolicyTrainer final : public Trainer {
 
   /// The backend is the trainer's own, as recordings, time stamps and reports belong to one training. Throws Error where
   /// the task is unknown.
-  PolicyTrainer(std::unique_ptr<Backend> backend, const Settings& settings, bool timing)
+  PolicyTrainer(std::unique_ptr<Backend> backend, const TrainingRequest& request)
       : owned_(std::move(backend)),
         backend_(*owned_),
-        settings_(settings),
-        environments_(make_environments(
-            backend_, {settings.task, settings.train.num_envs, settings.environment, settings.plan, {}, nullptr})) {
-    shape_ = {environments_->count(), environments_->stride(), settings.train.horizon};
-    observations_ = environments_->observations();
-    actions_ = environments_->actions();
-    critic_observations_ = environments_->critic_observations();
+        request_(request),
+        task_(*request_.task),
+        environments_(make_environments(backend_, {request.task, request.train.num_envs, {}, nullptr})) {
+    shape_ = {environments_->count(), environments_->stride(), request.train.horizon};
+    observations_ = task_.policy().size();
+    actions_ = task_.action.size();
+    critic_observations_ = task_.critic_size();
     own_totals_ = environments_->own_totals();
     check_sizes();
-    backend_.set_timing(timing);
+    backend_.set_timing(request.timing);
 
     const auto floats = [&](Index count) { return backend_.template make_buffer<float>(count); };
     const Index rows = shape_.rows(), stride = shape_.stride;
@@ -159,20 +158,14 @@ class PolicyTrainer final : public Trainer {
     returns_ = floats(rows);
     totals_ = floats(kEnvironmentTotals + own_totals_);
     counts_ = backend_.template make_buffer<std::uint64_t>(kEnvironmentCounts);
-    if (settings.plan != nullptr && !settings.plan->constraints.empty()) {
+    if (!task_.constraints.list.empty()) {
       constraints_ =
-          std::make_unique<Constraints<Backend>>(backend_, *settings.plan, shape_, settings.train.iterations);
+          std::make_unique<Constraints<Backend>>(backend_, task_.constraints, shape_, request.train.iterations);
     }
     report_ = floats(report_size());
-    learner_ = std::make_unique<Learner<Backend>>(
-        backend_, settings_,
-        NetworkSizes{static_cast<int>(observations_), static_cast<int>(critic_observations_),
-                     static_cast<int>(actions_)},
-        shape_);
-    Policy of_task;
-    environments_->action_bounds(of_task);
-    bounds_ = std::make_unique<ActionBounds<Backend>>(backend_, of_task.action_centre, of_task.action_scale,
-                                                      of_task.action_low, of_task.action_high);
+    learner_ = std::make_unique<Learner<Backend>>(backend_, request_, shape_);
+    const ActionSpec& action = task_.action;
+    bounds_ = std::make_unique<ActionBounds<Backend>>(backend_, action.centre, action.scale, action.low, action.high);
     start();
   }
 
@@ -267,9 +260,12 @@ class PolicyTrainer final : public Trainer {
   Policy policy() override {
     backend_.synchronise();
     Policy policy;
-    policy.task = settings_.task;
+    policy.task = task_.name;
     learner_->read_policy(policy);
-    environments_->action_bounds(policy);
+    policy.action_centre = task_.action.centre;
+    policy.action_scale = task_.action.scale;
+    policy.action_low = task_.action.low;
+    policy.action_high = task_.action.high;
     return policy;
   }
 
@@ -311,13 +307,13 @@ class PolicyTrainer final : public Trainer {
   void reset_environments() {
     FirstObservations first{observation_.data() + shape_.rows() * observations_};
     if (critic_observations_ > 0) first.critic = critic_observation_.data() + shape_.rows() * critic_observations_;
-    environments_->reset(backend_, settings_.seed, settings_.train.random_initial_phase, first);
+    environments_->reset(backend_, request_.seed, request_.train.random_initial_phase, first);
   }
 
   /// First states, and first moments of the observations from a rollout of the untrained policy.
   void start() {
     reset_environments();
-    if (!settings_.network.normalise_observations) return;
+    if (!request_.network.normalise_observations) return;
     rollout();
     learner_->merge_observations(observation_.data(), critic_observation());
     learner_->end_iteration();
@@ -343,7 +339,7 @@ class PolicyTrainer final : public Trainer {
         const float* mean = learner_->mean(context, range, observation_.data() + at * observations_);
         context.launch(range,
                        SampleActions{mean, learner_->mean_stride(), range.begin, learner_->log_std(),
-                                     static_cast<int>(actions_), settings_.seed, learner_->control(),
+                                     static_cast<int>(actions_), request_.seed, learner_->control(),
                                      static_cast<std::uint32_t>(t), bounds_->scaling(), output_.data() + at * actions_,
                                      action_.data(), log_prob_.data() + at, mean_.data() + at * actions_});
         learner_->estimate(context, range, seen_by_critic(at), value_.data() + at);
@@ -357,7 +353,7 @@ class PolicyTrainer final : public Trainer {
           out.violation = constraints_->violation(t);
           out.violation_stride = constraints_->stride();
         }
-        environments_->step(context, range, settings_.seed, learner_->control(), static_cast<int>(t), action_.data(),
+        environments_->step(context, range, request_.seed, learner_->control(), static_cast<int>(t), action_.data(),
                             out);
         context.mark(Phase::kPhysics);
         if (learner_->has_critic() && context.any_set(ended_.data() + at, range)) {
@@ -385,7 +381,7 @@ class PolicyTrainer final : public Trainer {
             returns_.data(),
             static_cast<int>(shape_.horizon),
             shape_.stride,
-            settings_.algorithm.gamma,
+            request_.algorithm.gamma,
             estimator.lambda,
             estimator.use_values};
   }
@@ -415,11 +411,11 @@ class PolicyTrainer final : public Trainer {
                                     ? 1.0 - variance(row[W::kAdvantageSum], row[W::kAdvantageSquares]) / spread
                                     : 0.0;
     const float* own = row + W::kEntries;
-    const double seconds = settings_.plan != nullptr ? static_cast<double>(settings_.plan->constants.control_dt) : 1.0;
+    const double seconds = task_.legged != nullptr ? task_.control_dt : 1.0;
     for (int i = 0; i < std::min(own_totals_, kRewardTermCount); ++i) {
       report.rewards.push_back(static_cast<double>(own[i]) / n / seconds);
     }
-    if (settings_.plan != nullptr && settings_.plan->constants.levels > 0) {
+    if (task_.legged != nullptr && task_.legged->constants.levels > 0) {
       report.terrain_level = static_cast<double>(own[kLevelTotal]) / n;
     }
     for (int i = 0; i < constraint_count(); ++i) {
@@ -431,7 +427,8 @@ class PolicyTrainer final : public Trainer {
 
   std::unique_ptr<Backend> owned_;
   Backend& backend_;
-  Settings settings_;
+  TrainingRequest request_;
+  const TaskSpec& task_;
   std::unique_ptr<Environments<Backend>> environments_;
   RolloutShape shape_{};
   Index observations_ = 0, critic_observations_ = 0, actions_ = 0;

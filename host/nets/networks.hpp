@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "host/engine/policy.hpp"
+#include "host/engine/task_spec.hpp"
 #include "host/learn/options.hpp"
-#include "host/task/mirror.hpp"
 #include "kernels/normalise.hpp"
 #include "kernels/policy.hpp"
 

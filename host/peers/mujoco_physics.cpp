@@ -9,7 +9,6 @@
 
 #include "host/model/robot/limbs.hpp"
 #include "host/peers/mujoco_peer.hpp"
-#include "host/task/plan.hpp"
 
 namespace stampede {
 namespace {
@@ -20,17 +19,17 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 class MujocoPhysics final : public OutsidePhysics {
  public:
-  MujocoPhysics(const LeggedSettings& settings, int threads)
-      : compiled_(load_robot(settings.control.robot, legged_load_options(settings))),
-        model_(comparable_model(compiled_.model.get())),
-        limbs_(find_limbs(model_.get(), settings.control.robot)) {
+  MujocoPhysics(const PlannedTask& task, int threads)
+      : robot_(task.robot),
+        model_(comparable_model(robot_->model.get())),
+        limbs_(find_limbs(model_.get(), task.settings.legged->control.robot)) {
     // Whatever the file says of the solver: it is run to its end, as ours is.
     solve_tightly(model_.get(), kTolerance);
     const mjModel* m = model_.get();
     for (int g = 0; g < m->ngeom; ++g) {
       const char* name = mj_id2name(m, mjOBJ_GEOM, g);
       const Part& part = limbs_.part[at(m->geom_bodyid[g])];
-      const std::vector<std::string>& feet = settings.control.feet;
+      const std::vector<std::string>& feet = task.settings.legged->control.feet;
       const bool last = part.limb >= 0 && part.link == static_cast<int>(limbs_.chain[at(part.limb)].size());
       foot_.push_back(feet.empty() ? last : name != nullptr && std::find(feet.begin(), feet.end(), name) != feet.end());
     }
@@ -105,8 +104,8 @@ class MujocoPhysics final : public OutsidePhysics {
       const double moved[3] = {v.base_centre.x, v.base_centre.y, v.base_centre.z};
       for (int k = 0; k < 3; ++k) m->body_ipos[3 * body + k] = whole->body_ipos[3 * body + k] + moved[k];
     }
-    for (std::size_t i = 0; i < compiled_.robot.joint_info.size(); ++i) {
-      const RobotJoint& joint = compiled_.robot.joint_info[i];
+    for (std::size_t i = 0; i < robot_->robot.joint_info.size(); ++i) {
+      const RobotJoint& joint = robot_->robot.joint_info[i];
       m->dof_armature[joint.velocity] = whole->dof_armature[joint.velocity] * factor(v.armature, i);
       m->dof_frictionloss[joint.velocity] = whole->dof_frictionloss[joint.velocity] * factor(v.friction_loss, i);
       const int a = joint.actuator;
@@ -126,7 +125,7 @@ class MujocoPhysics final : public OutsidePhysics {
 
   /// Index in joint_info of the joint that moves a link.
   std::size_t ordinal(const Part& part) const {
-    const std::vector<RobotJoint>& joints = compiled_.robot.joint_info;
+    const std::vector<RobotJoint>& joints = robot_->robot.joint_info;
     const auto found = std::find_if(joints.begin(), joints.end(), [&](const RobotJoint& joint) {
       return joint.limb == part.limb && joint.place == part.link - 1;
     });
@@ -135,8 +134,8 @@ class MujocoPhysics final : public OutsidePhysics {
 
   /// Takes a step's torques, the work that they do and contact forces into the record.
   void take(const mjModel* m, const mjData* d, const std::vector<double>& velocity, OutsideRecord& record) const {
-    for (std::size_t i = 0; i < compiled_.robot.joint_info.size(); ++i) {
-      const RobotJoint& joint = compiled_.robot.joint_info[i];
+    for (std::size_t i = 0; i < robot_->robot.joint_info.size(); ++i) {
+      const RobotJoint& joint = robot_->robot.joint_info[i];
       const int a = joint.actuator;
       if (a < 0) continue;
       const double torque =
@@ -171,7 +170,7 @@ class MujocoPhysics final : public OutsidePhysics {
       record.force[i] = std::max(record.force[i], std::sqrt(dot(sum[i], sum[i])));
   }
 
-  CompiledRobot compiled_;
+  std::shared_ptr<const CompiledRobot> robot_;
   ModelHandle model_;
   Limbs limbs_;
   std::vector<bool> foot_;
@@ -180,8 +179,8 @@ class MujocoPhysics final : public OutsidePhysics {
 
 }  // namespace
 
-std::unique_ptr<OutsidePhysics> make_mujoco_physics(const LeggedSettings& settings, int threads) {
-  return std::make_unique<MujocoPhysics>(settings, threads);
+std::unique_ptr<OutsidePhysics> make_mujoco_physics(const PlannedTask& task, int threads) {
+  return std::make_unique<MujocoPhysics>(task, threads);
 }
 
 }  // namespace stampede

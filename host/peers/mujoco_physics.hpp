@@ -4,12 +4,12 @@
 #include <memory>
 
 #include "host/engine/simulation.hpp"
-#include "host/task/legged_settings.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede {
 
 /// MuJoCo on the task's robot, for so many threads; what the comparisons of `stampede parity` switch off in MuJoCo
 /// (self-collision, condim above 3) is off here, too.
-std::unique_ptr<OutsidePhysics> make_mujoco_physics(const LeggedSettings& settings, int threads);
+std::unique_ptr<OutsidePhysics> make_mujoco_physics(const PlannedTask& task, int threads);
 
 }  // namespace stampede

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "envs/batch.hpp"
@@ -27,15 +28,7 @@ class Environments {
   using Context = typename Backend::Context;
   virtual ~Environments() = default;
 
-  virtual int observations() const = 0;
-  /// Of the critic's own observation; 0 where it sees the policy's.
-  virtual int critic_observations() const { return 0; }
-  virtual int actions() const = 0;
-  /// Numbers of a state as traces hold it.
-  virtual int states() const = 0;
-  virtual int max_steps() const = 0;
-  /// Action = clip(centre + scale x network's output, low, high), in the task's units.
-  virtual void action_bounds(Policy& policy) const = 0;
+  const TaskSpec& task() const { return *task_; }
   /// Rows of `StepOutput::figures`.
   virtual int figures() const { return 0; }
 
@@ -87,16 +80,17 @@ class Environments {
       return values;
     };
     const std::vector<std::uint32_t> count = counts_of(backend, kNonfinite);
-    const std::vector<float> kept = rows(buffer_of_last_good(), begin_of_last_good(), states() * stride());
+    const Index states = task_->states;
+    const std::vector<float> kept = rows(buffer_of_last_good(), begin_of_last_good(), states * stride());
     std::vector<float> environment, state;
     for (Index env = 0; env < count_; ++env) {
       if (count[static_cast<std::size_t>(env)] == 0) continue;
       environment.push_back(static_cast<float>(env));
-      for (Index i = 0; i < states(); ++i) state.push_back(kept[static_cast<std::size_t>(i * stride() + env)]);
+      for (Index i = 0; i < states; ++i) state.push_back(kept[static_cast<std::size_t>(i * stride() + env)]);
     }
     const auto found = static_cast<std::int64_t>(environment.size());
     if (found == 0) return {};
-    return {make_tensor("environment", {found}, environment), make_tensor("state", {found, states()}, state)};
+    return {make_tensor("environment", {found}, environment), make_tensor("state", {found, states}, state)};
   }
 
   Index count() const { return count_; }
@@ -114,8 +108,9 @@ class Environments {
   virtual typename Backend::template Buffer<float>& buffer_of_last_good() { return buffer_; }
   virtual Index begin_of_last_good() { return view().last_good - buffer_.data(); }
 
-  Environments(Backend& backend, Index count, int kept_states)
-      : count_(count),
+  Environments(Backend& backend, std::shared_ptr<const TaskSpec> task, Index count, int kept_states)
+      : task_(std::move(task)),
+        count_(count),
         kept_states_(kept_states),
         buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count))),
         counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count))) {}
@@ -155,6 +150,7 @@ class Environments {
     return values;
   }
 
+  std::shared_ptr<const TaskSpec> task_;
   Index count_;
   int kept_states_;
   typename Backend::template Buffer<float> buffer_;
@@ -167,32 +163,9 @@ class EnvironmentsOf final : public Environments<Backend> {
   using Context = typename Backend::Context;
   using Parameters = typename Task::Parameters;
 
-  /// `values`: the parameters in the order of their declaration, or nothing for the defaults.
-  EnvironmentsOf(Backend& backend, Index count, const std::vector<float>& values)
-      : Environments<Backend>(backend, count, kStates<Task>) {
-    std::size_t next = 0;
-    Parameters::describe([&](const char*, float Parameters::*member, double, double, const char*) {
-      if (next < values.size()) parameters_.*member = values[next];
-      ++next;
-    });
-  }
-
-  int observations() const override { return Task::kObservations; }
-  int actions() const override { return Task::kActions; }
-  int states() const override { return kStates<Task>; }
-  int max_steps() const override { return Task::kMaxSteps; }
-
-  void action_bounds(Policy& policy) const override {
-    Array<float, Task::kActions> low, high;
-    Task::action_bounds(parameters_, low, high);
-    policy.action_low.assign(low.values, low.values + Task::kActions);
-    policy.action_high.assign(high.values, high.values + Task::kActions);
-    policy.action_centre.clear();
-    policy.action_scale.clear();
-    for (int a = 0; a < Task::kActions; ++a) {
-      policy.action_centre.push_back(0.5f * (low[a] + high[a]));
-      policy.action_scale.push_back(0.5f * (high[a] - low[a]));
-    }
+  EnvironmentsOf(Backend& backend, std::shared_ptr<const TaskSpec> task, Index count)
+      : Environments<Backend>(backend, std::move(task), count, kStates<Task>) {
+    set_parameters(parameters_, this->task().parameters);
   }
 
   void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
@@ -225,12 +198,10 @@ class EnvironmentsOf final : public Environments<Backend> {
 
 /// Which environments, and how many.
 struct EnvironmentsRequest {
-  std::string task;
+  std::shared_ptr<const TaskSpec> task;
   Index count = 1;
-  std::vector<float> parameters;             ///< of tasks that are compiled in
-  std::shared_ptr<const LeggedPlan> legged;  ///< of walking tasks
-  std::vector<float> commands;               ///< walking: [count][3], instead of drawn ones; or nothing
-  OutsidePhysics* outside = nullptr;         ///< walking: the engine to use instead of ours; on a CPU
+  std::vector<float> commands;        ///< walking: [count][3], instead of drawn ones; or nothing
+  OutsidePhysics* outside = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
 };
 
 /// Walking robots, whose kernels are compiled in a file of their own for each backend
@@ -241,14 +212,14 @@ std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend
 /// Throws Error where there is no such task.
 template <class Backend>
 std::unique_ptr<Environments<Backend>> make_environments(Backend& backend, const EnvironmentsRequest& request) {
-  if (request.legged != nullptr) return make_legged_environments(backend, request);
+  if (request.task->legged != nullptr) return make_legged_environments(backend, request);
   std::unique_ptr<Environments<Backend>> made;
   Tasks::for_each([&]<class Task>(Task) {
-    if (request.task == Task::kName) {
-      made = std::make_unique<EnvironmentsOf<Backend, Task>>(backend, request.count, request.parameters);
+    if (request.task->kernel == Task::kName) {
+      made = std::make_unique<EnvironmentsOf<Backend, Task>>(backend, request.task, request.count);
     }
   });
-  if (!made) throw Error("task '" + request.task + "' is unknown to this engine");
+  if (!made) throw Error("task '" + request.task->kernel + "' is unknown to this engine");
   return made;
 }
 

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "envs/legged/kernels.hpp"
+#include "host/engine/task_spec.hpp"
 #include "host/simulate/environments.hpp"
 #include "host/simulate/outside_robots.hpp"
-#include "host/task/plan.hpp"
 
 namespace stampede {
 
@@ -47,55 +47,45 @@ class LeggedEnvironments final : public Environments<Backend> {
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
 
   LeggedEnvironments(Backend& backend, const EnvironmentsRequest& request)
-      : Environments<Backend>(backend, request.count, 0),
-        plan_(request.legged),
+      : Environments<Backend>(backend, request.task, request.count, 0),
+        legged_(*request.task->legged),
         lane_stride_(odd_lines(this->stride() * K)),
         constants_(backend.template make_buffer<LeggedConstants>(1)) {
     SimulationRequest simulation;
-    simulation.robot = &plan_->robot;
+    simulation.robot = &legged_.robot;
     simulation.num_envs = this->stride();
     robots_ = make_robots(backend, simulation);
     if (request.outside != nullptr) go_outside(backend, *request.outside);
     robots_->prepare();
-    backend.upload(constants_, &plan_->constants, 1);
+    backend.upload(constants_, &legged_.constants, 1);
     memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
     good_ = backend.template make_buffer<float>(kRows<RobotCoordinates<float, J>, float> * lane_stride_);
-    last_good_ = backend.template make_buffer<float>(plan_->info.states * this->stride());
+    last_good_ = backend.template make_buffer<float>(this->task().states * this->stride());
     totals_ = backend.template make_buffer<float>(kLeggedTotals * this->stride());
     place_on_tiles(backend, !request.commands.empty());
-    const Index actions = plan_->constants.actions;
+    const Index actions = legged_.constants.actions;
     random_action_ = backend.template make_buffer<float>(this->stride() * actions);
     bounds_ = backend.template make_buffer<float>(2 * actions);
-    backend.upload(bounds_, plan_->action_low.data(), actions);
-    backend.upload(bounds_, plan_->action_high.data(), actions, actions);
+    backend.upload(bounds_, this->task().action.low.data(), actions);
+    backend.upload(bounds_, this->task().action.high.data(), actions, actions);
     clock_ = backend.template make_buffer<std::uint32_t>(1);
     if (!request.commands.empty()) give_commands(backend, request.commands);
-    if (plan_->constants.reading_delay.high > 0) {
-      const Index size = plan_->constants.policy_size;
+    if (legged_.constants.reading_delay.high > 0) {
+      const Index size = legged_.constants.policy_size;
       last_reading_ = backend.template make_buffer<float>(this->stride() * size);
       sensed_ = backend.template make_buffer<float>(size);
-      backend.upload(sensed_, plan_->sensed.data(), size);
+      backend.upload(sensed_, legged_.sensed.data(), size);
     }
   }
 
-  int observations() const override { return plan_->constants.policy_size; }
-  int critic_observations() const override { return plan_->constants.critic_size; }
-  int actions() const override { return plan_->constants.actions; }
-  int states() const override { return plan_->info.states; }
-  int max_steps() const override { return plan_->constants.max_steps; }
   int figures() const override { return kLeggedFigures; }
-  void action_bounds(Policy& policy) const override {
-    policy.action_centre = plan_->action_centre;
-    policy.action_scale = plan_->action_scale;
-    policy.action_low = plan_->action_low;
-    policy.action_high = plan_->action_high;
-  }
   int own_totals() const override { return kLeggedTotals; }
   const float* own_rows() override { return totals_.data(); }
 
   void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
     backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
-      context.launch(lanes_of(range), ResetLegged<Shape, Real>{task(seed), random_phase, first.policy, first.critic});
+      context.launch(lanes_of(range),
+                     ResetLegged<Shape, Real>{kernel_task(seed), random_phase, first.policy, first.critic});
       delay_readings(context, range, first.policy, true);
     });
   }
@@ -107,7 +97,7 @@ class LeggedEnvironments final : public Environments<Backend> {
 
   void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
              const StepOutput& out) override {
-    const int count = plan_->constants.actions;
+    const int count = legged_.constants.actions;
     for (int t = 0; t < steps; ++t) {
       const auto now = clock + static_cast<std::uint32_t>(t);
       context.launch(range,
@@ -160,7 +150,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     std::vector<SavedBuffer> all = {{"legged_memory", &memory_, lane_stride_},
                                     {"legged_good", &good_, lane_stride_},
                                     {"legged_last_good", &last_good_, this->stride()}};
-    if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, plan_->constants.policy_size});
+    if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, legged_.constants.policy_size});
     return all;
   }
 
@@ -170,13 +160,13 @@ class LeggedEnvironments final : public Environments<Backend> {
     using Lane = LeggedLane<float, J>;
     constexpr Index kRow = offsetof(Lane, reading_delay) / sizeof(float);
     context.launch(range, DelayReadings{memory_.data() + kRow * lane_stride_, this->view().age, sensed_.data(), K,
-                                        plan_->constants.policy_size, begin, last_reading_.data(), observation});
+                                        legged_.constants.policy_size, begin, last_reading_.data(), observation});
   }
 
   void go_outside(Backend& backend, OutsidePhysics& outside) {
     if constexpr (requires { typename Backend::Real; }) {
-      robots_ =
-          std::make_unique<OutsideRobots<Backend, Shape>>(std::move(robots_), plan_->robot, outside, backend.threads());
+      robots_ = std::make_unique<OutsideRobots<Backend, Shape>>(std::move(robots_), legged_.robot, outside,
+                                                                backend.threads());
     } else {
       throw Error("another engine than ours runs on the CPU; --device cpu would be right");
     }
@@ -196,14 +186,14 @@ class LeggedEnvironments final : public Environments<Backend> {
 
   /// Spreads the environments over the tiles' columns; those of an evaluation, which gives `commands`, over the levels as well.
   void place_on_tiles(Backend& backend, bool commands) {
-    const Index levels = plan_->constants.levels, columns = plan_->constants.columns_of_tiles;
+    const Index levels = legged_.constants.levels, columns = legged_.constants.columns_of_tiles;
     if (levels == 0) return;
-    const std::vector<float>& spawn = plan_->spawn;
+    const std::vector<float>& spawn = legged_.spawn;
     spawn_ = backend.template make_buffer<float>(static_cast<Index>(spawn.size()));
     backend.upload(spawn_, spawn.data(), static_cast<Index>(spawn.size()));
     std::vector<float> column, level;
     for (Index env = 0; env < this->stride(); ++env) {
-      const Index tile = plan_->tile_of(env);
+      const Index tile = legged_.tile_of(env);
       column.push_back(static_cast<float>(tile % columns));
       level.push_back(static_cast<float>(tile / columns));
     }
@@ -215,7 +205,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   }
 
   static const float* given(Buffer<float>& buffer) { return buffer.size() > 0 ? buffer.data() : nullptr; }
-  LeggedTask task(std::uint64_t seed) {
+  LeggedTask kernel_task(std::uint64_t seed) {
     return {constants_.data(),
             {robots_->map(), given(spawn_), given(column_), given(level_)},
             rows(),
@@ -241,14 +231,14 @@ class LeggedEnvironments final : public Environments<Backend> {
   void take_step(const Context& context, Range range, std::uint64_t seed, const std::uint32_t* clock,
                  std::uint32_t offset, const float* action, const StepOutput& out) {
     const Range lanes = lanes_of(range);
-    const LeggedTask all = task(seed);
+    const LeggedTask all = kernel_task(seed);
     context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all.rows, action});
-    robots_->step(context, lanes, plan_->constants.decimation);
+    robots_->step(context, lanes, legged_.constants.decimation);
     context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_good_.data()});
     delay_readings(context, range, out.observation, false);
   }
 
-  std::shared_ptr<const LeggedPlan> plan_;
+  const LeggedSpec& legged_;
   Index lane_stride_;
   std::unique_ptr<Robots<Backend, float>> robots_;
   Buffer<LeggedConstants> constants_;
@@ -271,7 +261,7 @@ struct LaneOf<Backend> {
 template <class Backend>
 std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request) {
   using Real = typename LaneOf<Backend>::type;
-  const RobotSize size = request.legged->robot.size;
+  const RobotSize size = request.task->legged->robot.size;
   const auto make = [&]<class Shape>(Shape) -> std::unique_ptr<Environments<Backend>> {
     using Lanes = typename GroupPack<Shape, Real>::type;
     return std::make_unique<LeggedEnvironments<Backend, Shape, Lanes>>(backend, request);

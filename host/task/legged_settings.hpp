@@ -6,22 +6,10 @@
 
 #include "envs/legged/plan.hpp"
 #include "envs/legged/terrain/kinds.hpp"
+#include "host/base/fields.hpp"
 #include "host/model/robot/by_joint.hpp"
 
 namespace stampede {
-
-/// Bounds of a numeric field, both ends allowed.
-struct Bounds {
-  double low, high;
-};
-/// The words that a string field, or each string of a list, may hold.
-using Choices = std::vector<std::string>;
-/// Bounds of both ends of a span.
-struct SpanBounds {
-  double low, high;
-};
-/// Strings that are names of something that the robot has.
-struct Names {};
 
 /// [control]: what actions are.
 struct ControlSettings {

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "envs/legged/plan.hpp"
+#include "host/engine/task_spec.hpp"
 #include "host/model/robot/load.hpp"
 
 namespace stampede {
@@ -22,12 +22,6 @@ RobotMirror find_mirror(const CompiledRobot& robot, const std::vector<double>& p
 
 /// The two diagonals of a quadruped, limb by limb; empty where it does not have a limb in each of the four directions.
 std::vector<std::array<int, 2>> find_diagonals(const CompiledRobot& robot, const std::vector<double>& pose);
-
-/// Numbers of a row in a mirror: number i of the image is sign[i] x number place[i].
-struct MirrorMap {
-  std::vector<int> place;
-  std::vector<float> sign;
-};
 
 /// How an observation and the actions look in the mirror. Throws Error where the height scan lies to one side.
 MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& constants, const RobotModel& robot,

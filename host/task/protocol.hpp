@@ -1,9 +1,8 @@
 #pragma once
 /// \file How policies are evaluated: a fixed protocol for each task.
 
-#include "host/app/plot/walk.hpp"
 #include "host/engine/engine.hpp"
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede {
 
@@ -11,13 +10,10 @@ namespace stampede {
 /// and standing still, each kept through an episode; on ground of tiles every second round of the tiles walks straight on at three
 /// quarters of the fastest; `randomise` as in training, or not at all (noise, delays and pushes
 /// included).
-EvaluationRequest evaluation_request(const Settings& settings, int episodes, bool randomise);
+EvaluationRequest evaluation_request(const PlannedTask& task, int episodes, bool randomise);
 
 /// One traced episode of a walking task in which the command changes every two seconds, nothing else being randomised.
-EvaluationRequest walk_request(const Settings& settings);
-
-/// What the first environment of a traced evaluation did until its episode ended.
-Walk walk_of(const Evaluation& evaluation, const LeggedPlan& plan);
+EvaluationRequest walk_request(const PlannedTask& task);
 
 /// Whether a task randomises anything but its starts.
 bool randomises(const Settings& settings);

@@ -7,91 +7,14 @@
 /// the file's, the command line's.
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "host/engine/training_request.hpp"
 #include "host/task/legged_settings.hpp"
 
 namespace stampede {
-
-struct LeggedPlan;
-
-struct TrainSettings {
-  int num_envs = 4096;
-  int horizon = 24;
-  int iterations = 300;
-  bool random_initial_phase = true;
-
-  template <class Visitor>
-  static void describe(Visitor&& field) {
-    field("num_envs", &TrainSettings::num_envs, Bounds{1, 1 << 24}, "environments stepped side by side");
-    field("horizon", &TrainSettings::horizon, Bounds{1, 1 << 16}, "control steps of a rollout");
-    field("iterations", &TrainSettings::iterations, Bounds{1, 1e9}, "the schedule's length");
-    field("random_initial_phase", &TrainSettings::random_initial_phase,
-          "start the first episodes at random ages, so that time-outs are spread over the iterations");
-  }
-};
-
-struct AlgorithmSettings {
-  std::string advantage = "gae";
-  std::string surrogate = "clipped_ratio";
-  float gamma = 0.99f;
-  float gae_lambda = 0.95f;
-  int epochs = 5;
-  int minibatch = 16384;
-  float learning_rate = 1e-3f;
-  std::string schedule = "adaptive";
-  float target_kl = 0.01f;
-  float clip_ratio = 0.2f;
-  bool clip_value = true;
-  float value_coefficient = 1.0f;
-  float entropy_coefficient = 0.0f;
-  float max_gradient_norm = 1.0f;
-  bool normalise_advantages = true;
-
-  template <class Visitor>
-  static void describe(Visitor&& field) {
-    using S = AlgorithmSettings;
-    field("advantage", &S::advantage, Choices{"return", "return_baseline", "td", "gae"}, "estimator of the advantage");
-    field("surrogate", &S::surrogate, Choices{"log_prob", "clipped_ratio"}, "policy objective");
-    field("gamma", &S::gamma, Bounds{0, 1}, "discount a control step");
-    field("gae_lambda", &S::gae_lambda, Bounds{0, 1}, "trace decay of generalised advantage estimation");
-    field("epochs", &S::epochs, Bounds{1, 1000}, "passes over a rollout");
-    field("minibatch", &S::minibatch, Bounds{1, 1 << 28}, "samples of an optimiser step, about");
-    field("learning_rate", &S::learning_rate, Bounds{0, 1}, "Adam's step size, at the start");
-    field("schedule", &S::schedule, Choices{"fixed", "linear", "adaptive"},
-          "of the learning rate: fixed, linear to 0 over the iterations, or adapted to target_kl");
-    field("target_kl", &S::target_kl, Bounds{1e-9, 1e3}, "KL divergence that the adaptive schedule aims at");
-    field("clip_ratio", &S::clip_ratio, Bounds{1e-6, 1e3}, "clip range of the probability ratio and of the value");
-    field("clip_value", &S::clip_value, "clip the value's change as the ratio's");
-    field("value_coefficient", &S::value_coefficient, Bounds{0, 1e6}, "weight of the value loss");
-    field("entropy_coefficient", &S::entropy_coefficient, Bounds{0, 1e6}, "weight of the entropy bonus");
-    field("max_gradient_norm", &S::max_gradient_norm, Bounds{1e-9, 1e9}, "clip of the gradient's global norm");
-    field("normalise_advantages", &S::normalise_advantages, "to mean 0 and deviation 1 in each minibatch");
-  }
-};
-
-struct NetworkSettings {
-  std::vector<int> actor = {64, 64};
-  std::vector<int> critic = {64, 64};
-  std::string activation = "elu";
-  float initial_std = 1.0f;
-  bool normalise_observations = true;
-  bool normalise_values = true;
-
-  template <class Visitor>
-  static void describe(Visitor&& field) {
-    using S = NetworkSettings;
-    field("actor", &S::actor, Bounds{1, 1 << 14}, "hidden layers' widths");
-    field("critic", &S::critic, Bounds{1, 1 << 14}, "hidden layers' widths");
-    field("activation", &S::activation, Choices{"elu", "tanh", "relu", "silu"}, "of the hidden layers");
-    field("initial_std", &S::initial_std, Bounds{1e-4, 1e2}, "of the policy, in half ranges of the action");
-    field("normalise_observations", &S::normalise_observations, "by running mean and variance");
-    field("normalise_values", &S::normalise_values, "learn values scaled by the returns' mean and deviation");
-  }
-};
 
 struct RunSettings {
   int checkpoint_every = 0;
@@ -113,9 +36,11 @@ struct RunSettings {
   }
 };
 
-/// A fully resolved configuration.
+/// What was written, in all layers on top of each other. What follows from it is in the TaskSpec (planned_task.hpp).
 struct Settings {
   std::string task = "pendulum";
+  std::string kernel =
+      "pendulum";  ///< the task that is compiled in and that `task` is or extends; "legged" of walking tasks
   std::string algo = "ppo";
   std::string preset = "default";
   std::uint64_t seed = 1;
@@ -123,11 +48,10 @@ struct Settings {
   AlgorithmSettings algorithm;
   NetworkSettings network;
   RunSettings run;
-  /// The task's own parameters, in the order in which its `Parameters` declares them.
+  /// Parameters of a task that is compiled in, in the order in which its `Parameters` declares them.
   std::vector<float> environment;
-  /// Walking tasks: their tables, and what follows from them.
+  /// The tables of walking tasks.
   std::optional<LeggedSettings> legged;
-  std::shared_ptr<const LeggedPlan> plan;
 };
 
 }  // namespace stampede

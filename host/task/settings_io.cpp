@@ -13,7 +13,6 @@
 #include "host/base/files.hpp"
 #include "host/base/suggest.hpp"
 #include "host/task/layer.hpp"
-#include "host/task/plan.hpp"
 #include "host/task/presets.hpp"
 #include "host/task/settings_tables.hpp"
 #include "host/task/task_files.hpp"
@@ -214,7 +213,7 @@ struct Assigner {
 std::vector<std::string> known_keys(const TaskInfo* task) {
   std::vector<std::string> keys = {"task", "algo", "preset", "seed"};
   Settings settings;
-  if (task != nullptr && task->legged) {
+  if (task != nullptr && task->legged()) {
     settings.legged.emplace();
     keys.push_back("objective");
     for (const RewardTermInfo& term : kRewardTerms) keys.push_back(std::string("rewards.") + term.name);
@@ -318,7 +317,7 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
     const std::string name(key.str());
     // These choose the layers and were read before.
     if (name == "task" || name == "algo" || name == "preset") continue;
-    if (task.legged && (name == "extends" || name == "summary" || name == "objective")) continue;
+    if (name == "extends" || name == "summary" || (task.legged() && name == "objective")) continue;
     if (built_in && name == "for") continue;
     if (name == "seed") {
       const auto* seed = node.as_integer();
@@ -331,7 +330,7 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
       continue;
     }
     const toml::table* inner = node.as_table();
-    bool known = name == "environment" || (task.legged && (name == "rewards" || name == "constraints"));
+    bool known = name == "environment" || (task.legged() && (name == "rewards" || name == "constraints"));
     for_each_table(settings, [&](const std::string& table_name, auto&) { known = known || table_name == name; });
     if (!known) fail_unknown(layer, node, name, &task);
     if (inner == nullptr) {
@@ -341,8 +340,8 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
       apply_environment(settings, *inner, layer, task);
       continue;
     }
-    if (task.legged && name == "rewards") apply_rewards(*settings.legged, *inner, layer, task);
-    if (task.legged && name == "constraints") apply_constraints(*settings.legged, *inner, layer);
+    if (task.legged() && name == "rewards") apply_rewards(*settings.legged, *inner, layer, task);
+    if (task.legged() && name == "constraints") apply_constraints(*settings.legged, *inner, layer);
     for_each_table(settings, [&](const std::string& table_name, auto& target) {
       if (table_name != name) return;
       using Struct = std::decay_t<decltype(target)>;
@@ -368,7 +367,7 @@ void check_variants(const Settings& settings, const Layer& layer, const TaskInfo
   }
   std::vector<std::string> names;
   for (const auto* fragments : {&algorithms(), &presets(), &objectives()}) {
-    if (fragments == &objectives() && !task.legged) continue;
+    if (fragments == &objectives() && !task.legged()) continue;
     for (const std::string& name : names_of(*fragments)) names.push_back(name);
   }
   for (const auto& [key, tuned] : *variants) {
@@ -434,9 +433,12 @@ const TaskInfo& find_task(const std::string& name, const std::string& origin) {
   throw Error(where + "unknown task '" + name + "'; " + suggestion(name, names));
 }
 
-const TaskInfo& task_of(const Settings& settings) {
-  if (const LeggedPlan* plan = settings.plan.get()) return plan->info;
-  return find_task(settings.task);
+TaskInfo task_of(const Settings& settings) {
+  TaskInfo task;
+  if (const TaskInfo* compiled = find_compiled_task(settings.kernel)) task = *compiled;
+  task.name = settings.task;
+  task.kernel = settings.kernel;
+  return task;
 }
 
 namespace {
@@ -503,16 +505,15 @@ Settings resolve_settings(const SettingsSources& sources) {
   std::string origin;
   const TaskInfo task = chosen_task(given);
   settings.task = task.name;
-  if (task.legged) settings.legged.emplace();
+  settings.kernel = task.kernel;
+  if (task.legged()) settings.legged.emplace();
   for (const TaskParameter& parameter : task.parameters) settings.environment.push_back(parameter.value);
 
   std::vector<Layer> of_task;
-  if (task.legged) {
-    for (const std::string& file : task.files)
-      of_task.push_back(parse_layer(read_file(file, kLargestText), file, true));
-  } else {
-    of_task.push_back(parse_layer(task.defaults, "defaults of the task " + task.name, true));
+  if (!task.defaults.empty()) {
+    of_task.push_back(parse_layer(task.defaults, "defaults of the task " + task.kernel, true));
   }
+  for (const std::string& file : task.files) of_task.push_back(parse_layer(read_file(file, kLargestText), file, true));
   std::vector<Layer> chosen_by = of_task;
   for (const Layer& layer : given) chosen_by.push_back(layer);
   settings.algo = choose(chosen_by, "algo", settings.algo, origin = "--algo");
@@ -520,7 +521,7 @@ Settings resolve_settings(const SettingsSources& sources) {
   settings.preset = choose(chosen_by, "preset", settings.preset, origin = "--preset");
   const Fragment& preset = find_fragment(presets(), settings.preset, "preset", origin);
   std::vector<const Fragment*> fragments = {&algorithm, &preset};
-  if (task.legged) {
+  if (task.legged()) {
     const std::string word = choose(chosen_by, "objective", settings.legged->objective, origin = "--objective");
     fragments.push_back(&find_fragment(objectives(), word, "objective", origin));
     settings.legged->objective = word;
@@ -544,7 +545,6 @@ Settings resolve_settings(const SettingsSources& sources) {
     apply(settings, layer.table, layer, task, false);
     settle_robot(settings, layer.table, layer.has_lines ? layer.origin : "");
   }
-  if (task.legged) settings.plan = make_legged_plan(task, *settings.legged);
   return settings;
 }
 

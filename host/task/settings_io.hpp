@@ -37,7 +37,7 @@ struct SettingsSources {
   std::vector<Override> flags;
 };
 
-/// All layers on top of each other. A task must be named by one of the sources.
+/// All layers on top of each other; no robot is looked at. A task must be named by one of the sources.
 Settings resolve_settings(const SettingsSources& sources);
 
 /// The settings as the file `config.toml`; `resolve_settings` of that file gives the same settings, whatever has become of the task's
@@ -47,7 +47,7 @@ std::string to_toml(const Settings& settings);
 /// The task of that name. `origin` is what an error names, as in "--task".
 const TaskInfo& find_task(const std::string& name, const std::string& origin = "");
 
-/// The settings' task, with the sizes that it has with them.
-const TaskInfo& task_of(const Settings& settings);
+/// The settings' task in the catalogue, under its own name; without its files.
+TaskInfo task_of(const Settings& settings);
 
 }  // namespace stampede

@@ -83,10 +83,14 @@ std::string legged_tables(const LeggedSettings& legged) {
 }  // namespace
 
 std::string to_toml(const Settings& settings) {
-  const TaskInfo& task = task_of(settings);
+  const TaskInfo task = task_of(settings);
   std::string text = "# The run's whole configuration, every default written out.\n";
   text += "task = " + to_value(settings.task) + "\n";
-  if (settings.legged) text += "extends = []  # no file of a task: all of it is here\n";
+  if (settings.legged) {
+    text += "extends = []  # no file of a task: all of it is here\n";
+  } else if (settings.task != settings.kernel) {
+    text += "extends = " + to_value(settings.kernel) + "  # which is compiled in: all the rest is here\n";
+  }
   text += "algo = " + to_value(settings.algo) + "\npreset = " + to_value(settings.preset) + "\n";
   if (settings.legged) text += "objective = " + to_value(settings.legged->objective) + "\n";
   text += "seed = " + std::to_string(settings.seed) + "\n";

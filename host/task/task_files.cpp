@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "host/base/data_folders.hpp"
 #include "host/base/error.hpp"
@@ -29,7 +30,7 @@ toml::table parse_task(const fs::path& file) {
   }
 }
 
-/// The file of a name, or of a path as seen from `from`.
+/// The file of a name, or of a path as seen from `from`; empty where the name is that of a task that is compiled in.
 fs::path find_file(const std::string& name, const fs::path& from, const std::string& origin) {
   std::error_code code;
   if (fs::path(name).extension() == ".toml") {
@@ -41,8 +42,10 @@ fs::path find_file(const std::string& name, const fs::path& from, const std::str
     const fs::path file = folder / (name + ".toml");
     if (fs::is_regular_file(file, code)) return file;
   }
-  throw Error(origin + ": there is no task '" + name + "' to extend; " +
-              suggestion(name, stems_in(task_folders(), ".toml")));
+  if (find_compiled_task(name) != nullptr) return {};
+  std::vector<std::string> known = stems_in(task_folders(), ".toml");
+  for (const TaskInfo& task : compiled_tasks()) known.push_back(task.name);
+  throw Error(origin + ": there is no task '" + name + "' to extend; " + suggestion(name, known));
 }
 
 /// A task's name or file, or several.
@@ -61,50 +64,83 @@ std::vector<std::string> names_in(const toml::node& extends, const std::string& 
   return names;
 }
 
-/// Adds a file, below it the ones that it extends. Returns whether any of them names a robot.
-bool add_chain(const fs::path& file, TaskInfo& task) {
+/// What a file's chain has besides settings.
+struct Chain {
+  bool robot = false;                  ///< whether any file names one
+  const TaskInfo* compiled = nullptr;  ///< the task that is compiled in at its beginning
+};
+
+void add_file(const fs::path& file, TaskInfo& task, Chain& chain);
+
+/// Adds what `name` stands for.
+void add_extended(const std::string& name, const fs::path& from, const std::string& origin, TaskInfo& task,
+                  Chain& chain) {
+  const fs::path file = find_file(name, from, origin);
+  if (!file.empty()) return add_file(file, task, chain);
+  if (chain.compiled != nullptr && chain.compiled->name != name) {
+    throw Error(origin + ": '" + name + "' and '" + chain.compiled->name +
+                "' are two tasks that are compiled in; one of them would be right");
+  }
+  chain.compiled = find_compiled_task(name);
+}
+
+/// Adds a file, below it the ones that it extends.
+void add_file(const fs::path& file, TaskInfo& task, Chain& chain) {
   if (task.files.size() >= kDeepest) throw Error(file.string() + ": extends: the files extend each other in a circle");
   const toml::table table = parse_task(file);
   task.files.insert(task.files.begin(), fs::absolute(file).lexically_normal().string());
   if (task.summary.empty()) task.summary = table["summary"].value_or(std::string());
-  bool has_robot = table.at_path("control.robot").is_string();
+  chain.robot = chain.robot || table.at_path("control.robot").is_string();
   if (const toml::node* extends = table.get("extends")) {
     const std::string origin = file.string() + ":" + std::to_string(extends->source().begin.line) + ": extends";
     // Of several the last lies on top, so its chain goes in first.
     const std::vector<std::string> names = names_in(*extends, origin);
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
-      has_robot = add_chain(find_file(*name, file.parent_path(), origin), task) || has_robot;
+      add_extended(*name, file.parent_path(), origin, task, chain);
     }
   }
-  return has_robot;
 }
 
-TaskInfo empty_task(const std::string& name) {
-  TaskInfo task{};
+/// The task at the end of a chain.
+TaskInfo finished(TaskInfo task, const Chain& chain) {
+  task.kernel = "legged";
+  if (chain.compiled == nullptr) return task;
+  TaskInfo made = *chain.compiled;
+  made.name = task.name;
+  made.files = task.files;
+  if (!task.summary.empty()) made.summary = task.summary;
+  return made;
+}
+
+TaskInfo named(const std::string& name) {
+  TaskInfo task;
   task.name = name;
-  task.legged = true;
   return task;
 }
 
 }  // namespace
 
 TaskInfo read_task_file(const std::string& file) {
-  TaskInfo task = empty_task(fs::path(file).stem().string());
-  add_chain(file, task);
-  return task;
+  TaskInfo task = named(fs::path(file).stem().string());
+  Chain chain;
+  add_file(file, task, chain);
+  return finished(std::move(task), chain);
 }
 
 TaskInfo extended_task(const std::string& name, const std::string& extends, const std::string& origin) {
-  TaskInfo task = empty_task(name);
-  if (!extends.empty()) add_chain(find_file(extends, fs::current_path(), origin + ": extends"), task);
-  return task;
+  TaskInfo task = named(name);
+  Chain chain;
+  if (!extends.empty()) add_extended(extends, fs::current_path(), origin + ": extends", task, chain);
+  return finished(std::move(task), chain);
 }
 
-std::vector<TaskInfo> legged_tasks() {
+std::vector<TaskInfo> tasks_with_files() {
   std::vector<TaskInfo> tasks;
   for (const std::string& name : stems_in(task_folders(), ".toml")) {
-    TaskInfo task = empty_task(name);
-    if (add_chain(find_file(name, {}, "tasks"), task)) tasks.push_back(std::move(task));
+    TaskInfo task = named(name);
+    Chain chain;
+    add_extended(name, {}, "tasks", task, chain);
+    if (chain.robot || chain.compiled != nullptr) tasks.push_back(finished(std::move(task), chain));
   }
   return tasks;
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// \file Walking tasks are files: TOML, each on top of the one that it `extends`.
+/// \file Tasks that are files: TOML, each on top of the one that it `extends`, which may be a file or compiled in.
 
 #include <string>
 #include <vector>
@@ -8,14 +8,15 @@
 
 namespace stampede {
 
-/// The tasks that come with the program, in alphabetical order. Files without a robot are there to be extended only.
-std::vector<TaskInfo> legged_tasks();
+/// The tasks that come with the program as files, in alphabetical order. Files that neither name a robot nor extend a task are there to
+/// be extended only.
+std::vector<TaskInfo> tasks_with_files();
 
 /// A task by its file.
 TaskInfo read_task_file(const std::string& file);
 
-/// A task that is defined in a configuration on top of the file that it extends; of nothing where `extends` is empty, as in a run's
-/// config.toml, which says everything itself. `origin` begins messages.
+/// A task that is defined in a configuration on top of the task that it extends; of nothing where `extends` is empty, as in a walking
+/// run's config.toml, which says everything itself. `origin` begins messages.
 TaskInfo extended_task(const std::string& name, const std::string& extends, const std::string& origin);
 
 }  // namespace stampede

@@ -1,5 +1,4 @@
 /// \file Reads off the tasks what the program knows of them.
-
 #include "host/task/task_info.hpp"
 
 #include <utility>
@@ -11,21 +10,40 @@ namespace stampede {
 namespace {
 
 template <class Task>
+TaskSpec specify_task(const std::vector<float>& values) {
+  typename Task::Parameters parameters;
+  set_parameters(parameters, values);
+  TaskSpec spec;
+  spec.name = spec.kernel = Task::kName;
+  ObservationGroup& policy = spec.observations.emplace_back();
+  policy.name = "policy";
+  for (const char* name : Task::observation_names().values) policy.names.emplace_back(name);
+  for (const char* name : Task::action_names().values) spec.action.names.emplace_back(name);
+  Array<float, Task::kActions> low, high;
+  Task::action_bounds(parameters, low, high);
+  spec.action.low.assign(low.values, low.values + Task::kActions);
+  spec.action.high.assign(high.values, high.values + Task::kActions);
+  for (int a = 0; a < Task::kActions; ++a) {
+    spec.action.centre.push_back(0.5f * (low[a] + high[a]));
+    spec.action.scale.push_back(0.5f * (high[a] - low[a]));
+  }
+  spec.states = kStates<Task>;
+  spec.max_steps = Task::kMaxSteps;
+  spec.control_dt = static_cast<double>(parameters.dt);
+  spec.metric = Task::kMetric;
+  spec.parameters = values;
+  return spec;
+}
+
+template <class Task>
 TaskInfo describe_task() {
   using Parameters = typename Task::Parameters;
   TaskInfo info;
-  info.name = Task::kName;
+  info.name = info.kernel = Task::kName;
   info.summary = Task::kSummary;
-  info.observations = Task::kObservations;
-  info.actions = Task::kActions;
-  info.states = kStates<Task>;
-  info.max_steps = Task::kMaxSteps;
-  info.metric = Task::kMetric;
+  info.specify = specify_task<Task>;
   info.defaults = Task::kDefaults;
-  for (const char* name : Task::observation_names().values) info.observation_names.push_back(name);
-  for (const char* name : Task::action_names().values) info.action_names.push_back(name);
   const Parameters defaults;
-  info.control_dt = defaults.dt;
   Parameters::describe([&](const char* name, float Parameters::*member, double low, double high, const char* meaning) {
     info.parameters.push_back({name, meaning, defaults.*member, static_cast<float>(low), static_cast<float>(high)});
   });
@@ -34,11 +52,26 @@ TaskInfo describe_task() {
 
 }  // namespace
 
-const std::vector<TaskInfo>& tasks() {
+const std::vector<TaskInfo>& compiled_tasks() {
   static const std::vector<TaskInfo> all = [] {
     std::vector<TaskInfo> list;
     Tasks::for_each([&]<class Task>(Task) { list.push_back(describe_task<Task>()); });
-    for (TaskInfo& task : legged_tasks()) list.push_back(std::move(task));
+    return list;
+  }();
+  return all;
+}
+
+const TaskInfo* find_compiled_task(const std::string& name) {
+  for (const TaskInfo& task : compiled_tasks()) {
+    if (task.name == name) return &task;
+  }
+  return nullptr;
+}
+
+const std::vector<TaskInfo>& tasks() {
+  static const std::vector<TaskInfo> all = [] {
+    std::vector<TaskInfo> list = compiled_tasks();
+    for (TaskInfo& task : tasks_with_files()) list.push_back(std::move(task));
     return list;
   }();
   return all;

@@ -1,9 +1,10 @@
 #pragma once
-/// \file What the program knows of the tasks without their kernels: names, sizes, parameters, default settings.
+/// \file The catalogue of tasks: what is known of each without its settings and without its kernels.
 
-#include <map>
 #include <string>
 #include <vector>
+
+#include "host/engine/task_spec.hpp"
 
 namespace stampede {
 
@@ -15,21 +16,26 @@ struct TaskParameter {
 
 struct TaskInfo {
   std::string name, summary;
-  int observations, actions, states, max_steps;
-  double control_dt;  ///< [s] at the default parameters
-  /// JSON key of the task's own metric in an evaluation ("upright_share"); empty where it has none.
-  std::string metric;
-  std::vector<std::string> observation_names, action_names;
+  /// Whose kernels step it: a task that is compiled in, or "legged" of walking tasks. A task's file that extends one has its kernel.
+  std::string kernel;
+  /// Of tasks that are compiled in: what their parameters' values, in the order of `parameters`, make of them. Null of walking tasks,
+  /// whose sizes and names depend on the robot (legged_spec.hpp).
+  TaskSpec (*specify)(const std::vector<float>& values) = nullptr;
   std::vector<TaskParameter> parameters;
   std::string defaults;  ///< TOML: what the task sets differently from the built-in defaults
-  // Walking tasks are files; their sizes and names depend on the robot, and are 0 and empty until it is loaded.
-  bool legged = false;
-  std::vector<std::string>
-      files;  ///< the task's own last, before it those that it extends; none: all is in a configuration
-  std::map<std::string, std::string> facts;  ///< for policy files, as JSON values
+  /// The task's own file last, before it those that it extends; none: it is compiled in, or all of it is in a configuration.
+  std::vector<std::string> files;
+
+  bool legged() const { return specify == nullptr; }
 };
 
 /// All tasks, in the order in which they are listed.
 const std::vector<TaskInfo>& tasks();
+
+/// The tasks that are compiled in.
+const std::vector<TaskInfo>& compiled_tasks();
+
+/// The one of that name; null where there is none.
+const TaskInfo* find_compiled_task(const std::string& name);
 
 }  // namespace stampede

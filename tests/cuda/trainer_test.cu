@@ -1,6 +1,6 @@
 /// \file Whole trainings on the GPU.
 #include "cuda/module/engine.cuh"
-#include "host/task/settings_io.hpp"
+#include "host/task/planned_task.hpp"
 #include "tests/cuda/testing.cuh"
 
 namespace stampede::testing {
@@ -38,11 +38,10 @@ class CudaTraining : public GpuTest {
 
 TEST_F(CudaTraining, SlowLearnsThePendulum) {
   Settings settings = settings_of("pendulum");
-  const auto trainer = make_cuda_trainer(settings, false);
+  const auto trainer = make_cuda_trainer(training_request(plan_task(settings)));
   const auto mean_return = [&] {
     EvaluationRequest request;
-    request.task = settings.task;
-    request.environment = settings.environment;
+    request.task = plan_task(settings).spec;
     request.episodes = 100;
     request.seed = 17;
     const Evaluation evaluation = evaluate_on_gpu(backend(), request, trainer->policy());
@@ -65,7 +64,8 @@ TEST_F(CudaTraining, SlowLearnsThePendulum) {
 
 TEST_F(CudaTraining, TheSameSeedGivesTheSameBits) {
   for (const std::string task : {"pendulum", "cartpole-swingup", "double-pendulum"}) {
-    const auto one = make_cuda_trainer(small(task), false), two = make_cuda_trainer(small(task), false);
+    const auto one = make_cuda_trainer(training_request(plan_task(small(task)))),
+               two = make_cuda_trainer(training_request(plan_task(small(task))));
     // Side by side: neither may disturb the other.
     for (int i = 0; i < 4; ++i) {
       const Report a = iterate(*one), b = iterate(*two);
@@ -76,19 +76,19 @@ TEST_F(CudaTraining, TheSameSeedGivesTheSameBits) {
     expect_same(one->state(), two->state());
     Settings other = small(task);
     other.seed = 2;
-    const auto three = make_cuda_trainer(other, false);
+    const auto three = make_cuda_trainer(training_request(plan_task(other)));
     for (int i = 0; i < 4; ++i) iterate(*three);
     EXPECT_NE(one->state().front().bytes, three->state().front().bytes);
   }
 }
 
 TEST_F(CudaTraining, RecordedIterationsGiveTheBitsOfPlainOnes) {
-  const auto replayed = make_cuda_trainer(small(), false);
+  const auto replayed = make_cuda_trainer(training_request(plan_task(small())));
   for (int i = 0; i < 5; ++i) iterate(*replayed);
   // A trainer's first iteration is run as it is; so five trainers, each going on where the last one stopped.
   std::vector<Tensor> state;
   for (int i = 0; i < 5; ++i) {
-    const auto plain = make_cuda_trainer(small(), false);
+    const auto plain = make_cuda_trainer(training_request(plan_task(small())));
     if (i > 0) plain->restore(state);
     EXPECT_EQ(iterate(*plain).iteration, i + 1);
     state = plain->state();
@@ -97,7 +97,8 @@ TEST_F(CudaTraining, RecordedIterationsGiveTheBitsOfPlainOnes) {
 }
 
 TEST_F(CudaTraining, TimingChangesNoBits) {
-  const auto plain = make_cuda_trainer(small(), false), timed = make_cuda_trainer(small(), true);
+  const auto plain = make_cuda_trainer(training_request(plan_task(small()))),
+             timed = make_cuda_trainer(training_request(plan_task(small()), true));
   for (int i = 0; i < 4; ++i) {
     EXPECT_EQ(iterate(*plain).seconds_physics, 0.0);
     const Report report = iterate(*timed);
@@ -109,11 +110,11 @@ TEST_F(CudaTraining, TimingChangesNoBits) {
 }
 
 TEST_F(CudaTraining, GoesOnBitForBit) {
-  const auto whole = make_cuda_trainer(small(), false);
+  const auto whole = make_cuda_trainer(training_request(plan_task(small())));
   for (int i = 0; i < 8; ++i) iterate(*whole);
-  const auto first = make_cuda_trainer(small(), false);
+  const auto first = make_cuda_trainer(training_request(plan_task(small())));
   for (int i = 0; i < 4; ++i) iterate(*first);
-  const auto second = make_cuda_trainer(small(), false);
+  const auto second = make_cuda_trainer(training_request(plan_task(small())));
   for (int i = 0; i < 3; ++i) iterate(*second);  // what came before must not matter, recorded or not
   second->restore(first->state());
   expect_same(second->state(), first->state());
@@ -122,7 +123,8 @@ TEST_F(CudaTraining, GoesOnBitForBit) {
 }
 
 TEST_F(CudaTraining, TwoIterationsMayBeUnderWay) {
-  const auto waited = make_cuda_trainer(small(), false), ahead = make_cuda_trainer(small(), false);
+  const auto waited = make_cuda_trainer(training_request(plan_task(small()))),
+             ahead = make_cuda_trainer(training_request(plan_task(small())));
   std::vector<Report> want, got;
   for (int i = 0; i < 6; ++i) want.push_back(iterate(*waited));
   Report report;
@@ -144,7 +146,7 @@ TEST_F(CudaTraining, TwoIterationsMayBeUnderWay) {
 }
 
 TEST_F(CudaTraining, AllocatesNothingWithinIterations) {
-  const auto trainer = make_cuda_trainer(small(), false);
+  const auto trainer = make_cuda_trainer(training_request(plan_task(small())));
   const std::int64_t from_the_start = cuda::allocations;
   for (int i = 0; i < 3; ++i) iterate(*trainer);  // as it is, recorded, replayed
   STAMPEDE_CUDA(cudaDeviceSynchronize());
@@ -164,7 +166,7 @@ TEST_F(CudaTraining, EveryAlgorithmAndActivationRuns) {
       settings.algorithm.advantage = advantage;
       settings.algorithm.surrogate = advantage == "gae" ? "clipped_ratio" : "log_prob";
       settings.network.activation = activation;
-      const auto trainer = make_cuda_trainer(settings, false);
+      const auto trainer = make_cuda_trainer(training_request(plan_task(settings)));
       for (int i = 0; i < 3; ++i) {
         const Report report = iterate(*trainer);
         EXPECT_TRUE(std::isfinite(report.policy_loss) && std::isfinite(report.value_loss))
@@ -178,7 +180,8 @@ TEST_F(CudaTraining, EveryAlgorithmAndActivationRuns) {
 TEST_F(CudaTraining, BenchmarksStepEnvironments) {
   Settings settings = small();
   settings.train.num_envs = 1000;
-  const EnvironmentBenchmark result = drive_on_gpu(backend(), settings, 0.05);
+  const EnvironmentBenchmark result =
+      drive_on_gpu(backend(), {plan_task(settings).spec, settings.train.num_envs, settings.seed, 0.05});
   EXPECT_GT(result.steps, 0);
   EXPECT_GT(result.seconds, 0.0);
   EXPECT_EQ(result.nonfinite, 0);
@@ -189,9 +192,9 @@ TEST_F(CudaTraining, BenchmarksStepEnvironments) {
 }
 
 TEST_F(CudaTraining, TracesWhatThePolicyDid) {
-  const auto trainer = make_cuda_trainer(small(), false);
+  const auto trainer = make_cuda_trainer(training_request(plan_task(small())));
   EvaluationRequest request;
-  request.task = "pendulum";
+  request.task = plan_task(small()).spec;
   request.episodes = 33;
   request.trace = true;
   const Evaluation traced = evaluate_on_gpu(backend(), request, trainer->policy());

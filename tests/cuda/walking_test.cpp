@@ -3,7 +3,7 @@
 #include <cmath>
 #include <map>
 
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 #include "host/task/protocol.hpp"
 #include "tests/host/learn/testing.hpp"
 
@@ -17,9 +17,9 @@ TEST(CudaWalking, AnEvaluationIsThatOfTheCpu) {
   for (const Settings& settings :
        {walking_settings({"control.episode=0.2"}), rough_settings({"control.episode=0.2"})}) {
     SCOPED_TRACE(settings.task);
-    EvaluationRequest request = evaluation_request(settings, 45, true);
+    EvaluationRequest request = evaluation_request(plan_task(settings), 45, true);
     request.trace = true;
-    const Policy policy = still_policy(*request.legged);
+    const Policy policy = still_policy(*request.task);
     const Evaluation ours = gpu()->evaluate(request, policy);
     const Evaluation theirs = engine_for(best_instruction_set(), 2)->evaluate(request, policy);
     ASSERT_EQ(ours.trace.size(), theirs.trace.size());
@@ -38,12 +38,12 @@ TEST(CudaWalking, TrainingsRepeatBitForBitAndGoOn) {
   for (const Settings& settings : {walking_settings(), rough_settings()}) {
     SCOPED_TRACE(settings.task);
     const auto engine = gpu();
-    const auto whole = engine->make_trainer(settings, false), again = engine->make_trainer(settings, false);
+    const auto whole = make_trainer(*engine, settings), again = make_trainer(*engine, settings);
     const Report report = iterate(*whole, 6).back();
     EXPECT_TRUE(std::isfinite(report.policy_loss) && std::isfinite(report.value_loss));
     EXPECT_EQ(report.nonfinite, 0);
     iterate(*again, 3);
-    const auto resumed = engine->make_trainer(settings, false);
+    const auto resumed = make_trainer(*engine, settings);
     resumed->restore(again->state());
     iterate(*resumed, 3);
     const std::vector<Tensor> a = whole->state(), b = resumed->state();

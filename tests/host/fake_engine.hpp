@@ -14,7 +14,7 @@
 #include "host/app/export/safetensors.hpp"
 #include "host/base/error.hpp"
 #include "host/engine/engine.hpp"
-#include "host/task/settings_io.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede::test {
 
@@ -29,8 +29,8 @@ struct FakeBehaviour {
 
 /// A policy for a task with two hidden units and weights that depend on `value`.
 inline Policy fake_policy(const std::string& task_name, float value, const std::string& activation = "elu") {
-  const TaskInfo& task = find_task(task_name);
-  const int observations = task.observations, actions = task.actions, hidden = 5;
+  const TaskSpec task = find_task(task_name).specify({});
+  const int observations = task.policy().size(), actions = task.action.size(), hidden = 5;
   Policy policy;
   policy.task = task_name;
   policy.actor.activation = activation;
@@ -58,9 +58,9 @@ inline Policy fake_policy(const std::string& task_name, float value, const std::
 
 class FakeTrainer : public Trainer {
  public:
-  FakeTrainer(Settings settings, FakeBehaviour& behaviour) : settings_(std::move(settings)), behaviour_(behaviour) {
+  FakeTrainer(TrainingRequest request, FakeBehaviour& behaviour) : request_(std::move(request)), behaviour_(behaviour) {
     ++behaviour_.trainers_made;
-    value_ = 0.1f + 0.01f * static_cast<float>(settings_.seed % 50);
+    value_ = 0.1f + 0.01f * static_cast<float>(request_.seed % 50);
   }
 
   void enqueue_iteration() override {
@@ -69,12 +69,12 @@ class FakeTrainer : public Trainer {
     value_ = 3.7f * value_ * (1.0f - value_);
     Report report;
     report.iteration = iteration_;
-    report.steps = iteration_ * settings_.train.num_envs * settings_.train.horizon;
+    report.steps = iteration_ * request_.train.num_envs * request_.train.horizon;
     report.episodes = iteration_ % 2;
     report.return_mean =
         report.episodes > 0 ? -1000.0 / static_cast<double>(iteration_) : std::numeric_limits<double>::quiet_NaN();
     report.policy_loss = value_;
-    report.learning_rate = settings_.algorithm.learning_rate;
+    report.learning_rate = request_.algorithm.learning_rate;
     if (iteration_ == behaviour_.diverge_at) report.value_loss = std::numeric_limits<double>::quiet_NaN();
     if (iteration_ == behaviour_.nonfinite_at) report.nonfinite = report.steps;
     report.seconds_rollout = 1e-3;
@@ -110,14 +110,14 @@ class FakeTrainer : public Trainer {
       throw Error("the trainer needs two tensors, and the checkpoint has " + std::to_string(tensors.size()));
   }
 
-  Policy policy() override { return fake_policy(settings_.task, value_, settings_.network.activation); }
+  Policy policy() override { return fake_policy(request_.task->name, value_, request_.network.activation); }
   std::vector<Tensor> last_good() override {
     return {make_tensor("environment", {1}, {4.0f}), make_tensor("state", {1, 2}, {0.5f, -0.25f})};
   }
   double update_flops() const override { return 1e6; }
 
  private:
-  Settings settings_;
+  TrainingRequest request_;
   FakeBehaviour& behaviour_;
   float value_ = 0;
   std::int64_t iteration_ = 0;
@@ -132,8 +132,8 @@ class FakeEngine : public Engine {
   std::string instruction_set() const override { return "baseline"; }
   std::string description() const override { return "a fake for tests"; }
   int threads() const override { return 1; }
-  std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool) override {
-    return std::make_unique<FakeTrainer>(settings, behaviour);
+  std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
+    return std::make_unique<FakeTrainer>(request, behaviour);
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     Evaluation evaluation;
@@ -146,8 +146,8 @@ class FakeEngine : public Engine {
                                              std::vector<float>(static_cast<std::size_t>(request.episodes), 1.0f)));
     return evaluation;
   }
-  EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
-    return {settings.train.num_envs * 10, 1, 0, 0, seconds};
+  EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) override {
+    return {request.num_envs * 10, 1, 0, 0, request.seconds};
   }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest&) override { return nullptr; }
   double fma_peak_gflops() override { return 100; }

@@ -18,6 +18,7 @@
 
 #include "host/cpu/backend.hpp"
 #include "host/learn/learner.hpp"
+#include "tests/plain_task.hpp"
 
 namespace stampede {
 namespace {
@@ -57,20 +58,21 @@ void dump(const Arguments& given) {
   const auto number = [&](const char* key) { return std::stoi(given.at(key)); };
   const int observations = number("observations"), actions = number("actions");
   const Index samples = number("samples"), chosen = number("chosen"), stride = padded(samples);
-  Settings settings;
-  settings.network.actor = widths(given.at("actor"));
-  settings.network.critic = widths(given.at("critic"));
-  settings.network.activation = given.at("activation");
-  settings.algorithm.advantage = settings.network.critic.empty() ? "return" : "gae";
-  settings.algorithm.surrogate = given.at("surrogate");
-  settings.algorithm.clip_value = number("clip_value") != 0;
-  settings.algorithm.normalise_advantages = number("normalise_advantages") != 0;
-  settings.algorithm.clip_ratio = std::stof(given.at("clip_ratio"));
-  settings.algorithm.value_coefficient = std::stof(given.at("value_coefficient"));
-  settings.algorithm.entropy_coefficient = std::stof(given.at("entropy_coefficient"));
-  settings.algorithm.minibatch = static_cast<int>(samples);
+  TrainingRequest request;
+  request.task = std::make_shared<const TaskSpec>(test::plain_task(observations, actions));
+  request.network.actor = widths(given.at("actor"));
+  request.network.critic = widths(given.at("critic"));
+  request.network.activation = given.at("activation");
+  request.algorithm.advantage = request.network.critic.empty() ? "return" : "gae";
+  request.algorithm.surrogate = given.at("surrogate");
+  request.algorithm.clip_value = number("clip_value") != 0;
+  request.algorithm.normalise_advantages = number("normalise_advantages") != 0;
+  request.algorithm.clip_ratio = std::stof(given.at("clip_ratio"));
+  request.algorithm.value_coefficient = std::stof(given.at("value_coefficient"));
+  request.algorithm.entropy_coefficient = std::stof(given.at("entropy_coefficient"));
+  request.algorithm.minibatch = static_cast<int>(samples);
   CpuBackend backend(number("threads"));
-  Learner<CpuBackend> learner(backend, settings, {observations, 0, actions}, {samples, stride, 1});
+  Learner<CpuBackend> learner(backend, request, {samples, stride, 1});
 
   std::vector<Tensor> tensors;
   learner.save(tensors);

@@ -35,11 +35,13 @@ void check(const BenchFlags& flags) {
 
 Outcome bench_env(const CommonFlags& common, const BenchFlags& flags) {
   check(flags);
-  const Settings settings = resolve_settings(flags.settings.sources());
+  const PlannedTask task = plan_task(resolve_settings(flags.settings.sources()));
+  const Settings& settings = task.settings;
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const EnvironmentBenchmark measured =
-      for_environments(settings.train.num_envs, [&] { return engine->bench_environment(settings, flags.seconds); });
+  const EnvironmentBenchmark measured = for_environments(settings.train.num_envs, [&] {
+    return engine->bench_environment({task.spec, settings.train.num_envs, settings.seed, flags.seconds});
+  });
   const double rate = measured.seconds > 0 ? static_cast<double>(measured.steps) / measured.seconds : 0.0;
   const double per_core = rate / std::max(1, engine->threads());
   outcome.json = {{"task", settings.task},
@@ -60,11 +62,12 @@ Outcome bench_env(const CommonFlags& common, const BenchFlags& flags) {
 
 Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   check(flags);
-  const Settings settings = resolve_settings(flags.settings.sources());
+  const PlannedTask task = plan_task(resolve_settings(flags.settings.sources()));
+  const Settings& settings = task.settings;
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
   const std::unique_ptr<Trainer> trainer =
-      for_environments(settings.train.num_envs, [&] { return engine->make_trainer(settings, true); });
+      for_environments(settings.train.num_envs, [&] { return engine->make_trainer(training_request(task, true)); });
 
   Report report;
   const auto iterate = [&] {

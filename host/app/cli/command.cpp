@@ -10,8 +10,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "host/task/plan.hpp"
-
 namespace stampede::cli {
 
 SettingsSources SettingsFlags::sources() const {
@@ -118,18 +116,28 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
   }
 }
 
+void refuse_other_task(const std::string& task, const std::string& run) {
+  const std::filesystem::path config = std::filesystem::path(run) / "config.toml";
+  std::error_code code;
+  if (task.empty() || !std::filesystem::exists(config, code)) return;  // where there is no run, reading it says so
+  const std::string own = resolve_settings({config.string(), {}, {}}).task;
+  if (own == task) return;
+  throw Error("--task " + task + ": the run in " + run + " is of the task '" + own + "'; leave --task out");
+}
+
 namespace {
 
 /// Who crossed what ground: a line for each kind, the levels side by side.
-void show_crossings(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
+void show_crossings(const TaskSpec& task, const LeggedEvaluation& evaluation, Outcome& outcome) {
+  const LeggedSpec& legged = *task.legged;
   Json& list = outcome.json["terrain"] = Json::array();
-  const auto columns = plan.tile_kinds.size();
+  const auto columns = legged.tile_kinds.size();
   for (std::size_t first = 0, next = 0; first < columns; first = next) {
-    const TerrainKind kind = plan.tile_kinds[first];
-    while (next < columns && plan.tile_kinds[next] == kind) ++next;
+    const TerrainKind kind = legged.tile_kinds[first];
+    while (next < columns && legged.tile_kinds[next] == kind) ++next;
     const TerrainKindInfo& info = kTerrainKinds[static_cast<std::size_t>(kind)];
     std::string shares;
-    for (std::size_t level = 0; level < plan.difficulties.size(); ++level) {
+    for (std::size_t level = 0; level < legged.difficulties.size(); ++level) {
       LeggedEvaluation::Crossing sum;
       for (std::size_t column = first; column < next; ++column) {
         const LeggedEvaluation::Crossing& crossing = evaluation.crossings[level * columns + column];
@@ -140,7 +148,7 @@ void show_crossings(const LeggedPlan& plan, const LeggedEvaluation& evaluation, 
       const double share = static_cast<double>(sum.crossed) / sum.trials;
       list.push_back({{"kind", info.name},
                       {"level", level},
-                      {"size", info.easiest + (info.hardest - info.easiest) * plan.difficulties[level]},
+                      {"size", info.easiest + (info.hardest - info.easiest) * legged.difficulties[level]},
                       {"trials", sum.trials},
                       {"crossed", share}});
       shares += fmt::format(" {:3.0f}", 100 * share);
@@ -152,7 +160,7 @@ void show_crossings(const LeggedPlan& plan, const LeggedEvaluation& evaluation, 
 
 }  // namespace
 
-void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome) {
+void show_legged(const TaskSpec& task, const LeggedEvaluation& evaluation, Outcome& outcome) {
   outcome.json["tracking_error_linear"] = number_or_null(evaluation.tracking_error_linear);
   outcome.json["tracking_error_angular"] = number_or_null(evaluation.tracking_error_angular);
   outcome.json["fall_rate"] = evaluation.fall_rate;
@@ -166,7 +174,7 @@ void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Out
       fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * evaluation.survival);
   Json& constraints = outcome.json["constraints"] = Json::object();
   for (std::size_t i = 0; i < evaluation.constraints.size(); ++i) {
-    const ConstraintInfo& info = plan.constraints[i];
+    const ConstraintSpec& info = task.constraints.list[i];
     const LeggedEvaluation::Constraint& c = evaluation.constraints[i];
     constraints[info.name] = {
         {"kind", info.kind}, {"limit", info.limit}, {"violated", c.violated}, {"mean", c.mean}, {"p99", c.p99}};
@@ -180,7 +188,7 @@ void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Out
     }
     outcome.text += "\n";
   }
-  if (!evaluation.crossings.empty()) show_crossings(plan, evaluation, outcome);
+  if (!evaluation.crossings.empty()) show_crossings(task, evaluation, outcome);
 }
 
 std::string short_number(double value) {

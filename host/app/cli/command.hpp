@@ -12,7 +12,7 @@
 
 #include "host/base/error.hpp"
 #include "host/engine/loader.hpp"
-#include "host/task/settings_io.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede::cli {
 
@@ -74,8 +74,11 @@ void say(const std::string& line);
 /// Throws Error where `path` exists and `force` is not given.
 void refuse_to_overwrite(const std::string& flag, const std::string& path, bool force);
 
+/// Throws Error where `task`, from --task, is given and is not that of the run in `run`.
+void refuse_other_task(const std::string& task, const std::string& run);
+
 /// Adds what an evaluation of a walking task found, with its constraints by name.
-void show_legged(const LeggedPlan& plan, const LeggedEvaluation& evaluation, Outcome& outcome);
+void show_legged(const TaskSpec& task, const LeggedEvaluation& evaluation, Outcome& outcome);
 
 /// "12.3 M".
 std::string short_number(double value);

@@ -40,8 +40,9 @@ void check(const EvalFlags& flags, const Settings& settings) {
 }
 
 Outcome run(const CommonFlags& common, const EvalFlags& flags) {
-  const auto [policy, settings, notes] = choose_policy(flags.source, "eval");
-  const TaskInfo& task = task_of(settings);
+  const auto [policy, planned, notes] = choose_policy(flags.source, "eval");
+  const Settings& settings = planned.settings;
+  const TaskSpec& task = *planned.spec;
   check(flags, settings);
   if (!flags.trace.empty()) refuse_to_overwrite("--trace", flags.trace, flags.force);
 
@@ -55,7 +56,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
   }
   // A run's own seed is that of its training; the protocol's starts are the same for every run.
   const std::uint64_t seed = flags.source.settings.seed.empty() ? kProtocolSeed : settings.seed;
-  EvaluationRequest request = evaluation_request(settings, episodes, randomise);
+  EvaluationRequest request = evaluation_request(planned, episodes, randomise);
   request.seed = evaluation_seed(seed);
   request.trace = !flags.trace.empty();
 
@@ -63,7 +64,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
   std::unique_ptr<OutsidePhysics> mujoco;
   if (flags.simulator == "mujoco") {
-    mujoco = make_mujoco_physics(*settings.legged, engine->threads());
+    mujoco = make_mujoco_physics(planned, engine->threads());
     request.outside = mujoco.get();
   }
   const Evaluation evaluation =
@@ -71,7 +72,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
                     request.trace ? "choose fewer --episodes or leave --trace out" : "choose fewer --episodes",
                     [&] { return engine->evaluate(request, policy); });
   if (!flags.trace.empty()) {
-    write_file(flags.trace, to_safetensors(evaluation.trace, policy_facts(policy, task, control_step(task, settings))));
+    write_file(flags.trace, to_safetensors(evaluation.trace, policy_facts(policy, task)));
   }
   outcome.json = {{"task", task.name},
                   {"simulator", flags.simulator},
@@ -89,7 +90,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     outcome.json[task.metric] = number_or_null(evaluation.metric);
     outcome.text += fmt::format("{}  {}\n", task.metric, fixed(evaluation.metric, 3));
   }
-  if (settings.plan != nullptr) show_legged(*settings.plan, evaluation.legged, outcome);
+  if (task.legged != nullptr) show_legged(task, evaluation.legged, outcome);
   if (!flags.trace.empty()) {
     outcome.json["trace"] = flags.trace;
     outcome.text += fmt::format("trace    {}\n", flags.trace);

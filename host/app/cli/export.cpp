@@ -26,16 +26,15 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   name_device(common, outcome);
   const RunContents contents = load_run(flags.run);
   refuse_to_overwrite("--out", flags.out, flags.force);
-  const TaskInfo& task = task_of(contents.settings);
-  const double dt = control_step(task, contents.settings);
+  const TaskSpec& task = *contents.task.spec;
   write_file(flags.out,
-             ending == ".onnx" ? to_onnx(contents.policy, task, dt) : to_policy_safetensors(contents.policy, task, dt));
+             ending == ".onnx" ? to_onnx(contents.policy, task) : to_policy_safetensors(contents.policy, task));
   std::vector<std::string> notes = contents.notes;
   notes.insert(notes.end(), contents.notes_of_fit.begin(), contents.notes_of_fit.end());
   for (const std::string& note : notes) say(note);
   outcome.json = {{"task", task.name}, {"iterations", contents.iteration}, {"out", flags.out}, {"notes", notes}};
   outcome.text = fmt::format("policy   {} (iteration {} of {})\n", flags.out, contents.iteration,
-                             contents.settings.train.iterations);
+                             contents.task.settings.train.iterations);
   return outcome;
 }
 

@@ -27,14 +27,16 @@ Outcome run_list(const CommonFlags& common) {
   outcome.text = "Tasks\n";
   for (const TaskInfo& task : tasks()) {
     names.push_back(task.name);
-    if (task.legged) {
-      details[task.name] = {{"summary", task.summary}, {"file", task.files.back()}};
-      outcome.text += fmt::format("  {:<20} {}\n", task.name, task.summary);
-      continue;
+    Json& detail = details[task.name] = {{"summary", task.summary}};
+    if (!task.files.empty()) detail["file"] = task.files.back();
+    if (task.specify != nullptr) {
+      const TaskSpec spec = task.specify({});
+      detail["observations"] = spec.policy().names;
+      detail["actions"] = spec.action.names;
+      detail["max_steps"] = spec.max_steps;
+      detail["control_dt"] = spec.control_dt;
+      detail["parameters"] = parameters_of(task);
     }
-    details[task.name] = {{"summary", task.summary},       {"observations", task.observation_names},
-                          {"actions", task.action_names},  {"max_steps", task.max_steps},
-                          {"control_dt", task.control_dt}, {"parameters", parameters_of(task)}};
     outcome.text += fmt::format("  {:<20} {}\n", task.name, task.summary);
   }
   const auto print = [&outcome](const char* title, const std::vector<Fragment>& fragments) {

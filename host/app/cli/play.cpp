@@ -32,7 +32,7 @@ struct PlayFlags {
 /// What is drawn: a model and its positions, 1 / fps apart.
 struct Motion {
   std::string name;
-  ModelHandle model;
+  std::shared_ptr<const mjModel_> model;
   std::vector<std::vector<double>> frames;
   std::int64_t nonfinite = 0, over_slots = 0;
 };
@@ -136,9 +136,11 @@ void compare_with_trained(const CommandSettings& trained, const std::vector<floa
 
 /// An episode of a policy, without noise, delays and pushes, at one command.
 Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenPolicy& chosen, Outcome& outcome) {
-  Settings settings = chosen.settings;
+  PlannedTask task = chosen.task;
+  Settings& settings = task.settings;
   settings.legged->control.episode = static_cast<float>(flags.seconds);
-  EvaluationRequest request = evaluation_request(settings, 1, false);
+  task.spec = specify(task, settings);
+  EvaluationRequest request = evaluation_request(task, 1, false);
   request.commands = flags.command;
   if (request.commands.empty()) request.commands = {0.6f * settings.legged->commands.x.high, 0, 0};
   request.seed = seed_of(flags);
@@ -153,8 +155,8 @@ Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenP
                          [&](const Tensor& tensor) { return tensor.name == name; });
   };
   const std::vector<float> states = floats_of(find("state")), active = floats_of(find("active"));
-  const auto width = states.size() / active.size(), nq = static_cast<std::size_t>(request.legged->robot.nq);
-  const double dt = task_of(settings).control_dt;
+  const auto width = states.size() / active.size(), nq = static_cast<std::size_t>(request.task->legged->robot.nq);
+  const double dt = request.task->control_dt;
   Motion motion;
   motion.name = settings.task;
   for (std::size_t step = 0;;
@@ -165,7 +167,7 @@ Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenP
   }
   motion.nonfinite = evaluation.nonfinite;
   motion.over_slots = evaluation.contacts_over_slots;
-  motion.model = load_robot(settings.legged->control.robot, legged_load_options(*settings.legged)).model;
+  motion.model = std::shared_ptr<const mjModel_>(task.robot, task.robot->model.get());
   return motion;
 }
 
@@ -199,8 +201,8 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   std::string name = std::filesystem::path(flags.robot).stem().string();
   if (!falls) {
     chosen = choose_policy(flags.source, "play");
-    name = chosen.settings.task;
-    if (!chosen.settings.legged) throw Error("--task " + name + ": only walking robots are drawn");
+    name = chosen.task.settings.task;
+    if (!chosen.task.settings.legged) throw Error("--task " + name + ": only walking robots are drawn");
   }
   flags.film.out = flags.out.empty() ? name + ".gif" : flags.out;
   const bool strip = flags.film.out.extension() == ".png";  // six frames wide

@@ -9,7 +9,6 @@
 #include "host/app/run/trained_robot.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/base/files.hpp"
-#include "host/task/plan.hpp"
 
 namespace stampede::cli {
 namespace {
@@ -36,36 +35,31 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
   // The policy first: a file that is none should not have to wait for an engine.
   SettingsSources sources = flags.settings.sources();
   ChosenPolicy chosen;
-  RunContents contents;
+  std::vector<std::string> notes_of_robot;
   if (!flags.run.empty()) {
-    contents = load_run(flags.run);
-    chosen.policy = std::move(contents.policy);
-    if (!flags.settings.task.empty() && flags.settings.task != contents.settings.task) {
-      throw Error("--task " + flags.settings.task + ": the run in " + flags.run + " is of the task '" +
-                  contents.settings.task + "'; leave --task out");
-    }
-    sources.config_file = flags.run + "/config.toml";
+    refuse_other_task(flags.settings.task, flags.run);
+    RunContents contents = load_run(flags.run, sources);
+    chosen = {std::move(contents.policy), std::move(contents.task), std::move(contents.notes_of_fit)};
+    notes_of_robot = std::move(contents.notes);
   } else {
     chosen.policy = parse_onnx(read_file(flags.policy, kLargestPolicy), flags.policy);
     if (flags.settings.task.empty() && flags.settings.config.empty() && !chosen.policy.task.empty()) {
       sources.flags.push_back({"task", Json(chosen.policy.task).dump(), "--policy " + flags.policy});
     }
+    chosen.task = plan_task(resolve_settings(sources));
+    chosen.policy = fit_policy(std::move(chosen.policy), *chosen.task.spec, flags.policy, chosen.notes);
   }
-  chosen.settings = resolve_settings(sources);
-  const std::optional<LeggedSettings>& legged = chosen.settings.legged;
+  const std::optional<LeggedSettings>& legged = chosen.task.settings.legged;
   const auto own_robot = [&](const std::filesystem::path& run) {
     return legged && is_trained_robot(run, legged->control.robot);
   };
   // Whoever names another robot knows that it is another.
-  if (!flags.run.empty() && own_robot(flags.run)) chosen.notes = contents.notes;
+  std::vector<std::string> notes;
+  if (!flags.run.empty() && own_robot(flags.run)) notes = notes_of_robot;
   const std::filesystem::path beside = std::filesystem::path(flags.settings.config).parent_path();
-  if (!flags.settings.config.empty() && own_robot(beside)) chosen.notes = check_trained_robot(beside, false);
-  if (legged) {
-    chosen.notes.insert(chosen.notes.end(), chosen.settings.plan->notes.begin(), chosen.settings.plan->notes.end());
-  }
-  const TaskInfo& task = task_of(chosen.settings);
-  chosen.policy = fit_policy(std::move(chosen.policy), task, control_step(task, chosen.settings),
-                             flags.policy.empty() ? flags.run : flags.policy, chosen.notes);
+  if (!flags.settings.config.empty() && own_robot(beside)) notes = check_trained_robot(beside, false);
+  for (const auto& more : {chosen.task.spec->notes, chosen.notes}) notes.insert(notes.end(), more.begin(), more.end());
+  chosen.notes = std::move(notes);
   for (const std::string& note : chosen.notes) say(note);
   return chosen;
 }

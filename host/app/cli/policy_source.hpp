@@ -3,6 +3,7 @@
 
 #include "host/app/cli/command.hpp"
 #include "host/engine/policy.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede::cli {
 
@@ -13,15 +14,15 @@ struct PolicyFlags {
 };
 
 struct ChosenPolicy {
-  Policy policy;  ///< fits the settings' task
-  Settings settings;
+  Policy policy;  ///< fits the task
+  PlannedTask task;
   std::vector<std::string> notes;  ///< what is otherwise than somebody might think; they were said
 };
 
 /// Adds --task, --run, --policy and the settings' flags.
 void add_policy_flags(CLI::App& command, PolicyFlags& flags);
 
-/// Loads the policy and resolves its settings. `command` is what needs them, for messages. Throws Error where both or none are
+/// Loads the policy and plans its task. `command` is what needs them, for messages. Throws Error where both or none are
 /// given, and where they do not fit each other.
 ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command);
 

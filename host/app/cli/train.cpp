@@ -26,12 +26,13 @@ Json json_of(const TrainResult& result) {
   const auto path = [](const std::filesystem::path& file) {
     return file.empty() ? Json(nullptr) : Json(file.string());
   };
-  Json json = {{"task", result.settings.task},
-               {"algo", result.settings.algo},
-               {"preset", result.settings.preset},
-               {"objective", result.settings.legged ? Json(result.settings.legged->objective) : Json(nullptr)},
-               {"seed", result.settings.seed},
-               {"num_envs", result.settings.train.num_envs},
+  const Settings& settings = result.task.settings;
+  Json json = {{"task", settings.task},
+               {"algo", settings.algo},
+               {"preset", settings.preset},
+               {"objective", settings.legged ? Json(settings.legged->objective) : Json(nullptr)},
+               {"seed", settings.seed},
+               {"num_envs", settings.train.num_envs},
                {"steps", result.steps},
                {"iterations", result.iterations},
                {"finished", result.finished},
@@ -42,11 +43,11 @@ Json json_of(const TrainResult& result) {
                {"return_std", number_or_null(evaluated ? result.evaluation.return_std : none)},
                {"episode_length_mean", number_or_null(evaluated ? result.evaluation.episode_length_mean : none)},
                {"episodes", result.evaluation.episodes}};
-  const TaskInfo& task = task_of(result.settings);
-  if (!task.metric.empty()) json[task.metric] = number_or_null(evaluated ? result.evaluation.metric : none);
-  if (result.settings.plan != nullptr && evaluated) {
+  const std::string& metric = result.task.spec->metric;
+  if (!metric.empty()) json[metric] = number_or_null(evaluated ? result.evaluation.metric : none);
+  if (result.task.spec->legged != nullptr && evaluated) {
     Outcome legged;
-    show_legged(*result.settings.plan, result.evaluation.legged, legged);
+    show_legged(*result.task.spec, result.evaluation.legged, legged);
     json.update(legged.json);
   }
   json["run"] = result.run.string();
@@ -60,8 +61,9 @@ Json json_of(const TrainResult& result) {
 }
 
 std::string text_of(const TrainResult& result) {
-  std::string text = fmt::format("trained  {}: iteration {} of {}, {} steps", result.settings.task, result.iterations,
-                                 result.settings.train.iterations, short_number(static_cast<double>(result.steps)));
+  std::string text =
+      fmt::format("trained  {}: iteration {} of {}, {} steps", result.task.settings.task, result.iterations,
+                  result.task.settings.train.iterations, short_number(static_cast<double>(result.steps)));
   if (result.steps_per_second > 0) {
     text += fmt::format(", {:.2f} s at {} steps/s", result.seconds_train, short_number(result.steps_per_second));
   }
@@ -70,9 +72,9 @@ std::string text_of(const TrainResult& result) {
     text += fmt::format("return   {} +- {} over {} episodes (deterministic policy)\n",
                         fixed(result.evaluation.return_mean, 1), fixed(result.evaluation.return_std, 1),
                         result.evaluation.episodes);
-    if (result.settings.plan != nullptr) {
+    if (result.task.spec->legged != nullptr) {
       Outcome legged;
-      show_legged(*result.settings.plan, result.evaluation.legged, legged);
+      show_legged(*result.task.spec, result.evaluation.legged, legged);
       text += legged.text;
     }
     text += fmt::format("policy   {}\n", result.policy_onnx.string());
@@ -123,16 +125,10 @@ Outcome run(const CommonFlags& common, const TrainFlags& flags) {
   TrainResult result;
   if (!flags.resume.empty()) {
     refuse_beside_resume(flags);
-    if (!flags.settings.task.empty()) {
-      const Settings old = resolve_settings({flags.resume + "/config.toml", {}, {}});
-      if (old.task != flags.settings.task) {
-        throw Error("--task " + flags.settings.task + ": the run in " + flags.resume + " is of the task '" + old.task +
-                    "'; leave --task out");
-      }
-    }
+    refuse_other_task(flags.settings.task, flags.resume);
     result = resume_training(flags.resume, options);
   } else {
-    result = train(resolve_settings(flags.settings.sources()), options);
+    result = train(plan_task(resolve_settings(flags.settings.sources())), options);
   }
   line.finish();
 

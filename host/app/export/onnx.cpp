@@ -77,7 +77,7 @@ void describe_value(onnx::ValueInfoProto* value, const char* name, const char* d
 
 }  // namespace
 
-std::string to_onnx(const Policy& policy, const TaskInfo& task, double control_dt) {
+std::string to_onnx(const Policy& policy, const TaskSpec& task) {
   onnx::ModelProto model;
   model.set_ir_version(kIrVersion);
   model.set_producer_name("stampede");
@@ -85,7 +85,7 @@ std::string to_onnx(const Policy& policy, const TaskInfo& task, double control_d
   onnx::OperatorSetIdProto* opset = model.add_opset_import();
   opset->set_domain("");
   opset->set_version(kOpset);
-  for (const auto& [key, value] : policy_facts(policy, task, control_dt)) {
+  for (const auto& [key, value] : policy_facts(policy, task)) {
     onnx::StringStringEntryProto* entry = model.add_metadata_props();
     entry->set_key(key);
     entry->set_value(value);

@@ -13,7 +13,7 @@
 namespace stampede {
 
 /// The file's bytes. Task, names, bounds, control step and version go into its metadata.
-std::string to_onnx(const Policy& policy, const TaskInfo& task, double control_dt);
+std::string to_onnx(const Policy& policy, const TaskSpec& task);
 
 /// Reads such a file back. Normalisation, scaling and bounds may be missing; then they change nothing. The variance
 /// comes from 1/std and is the written one to rounding. Throws Error, naming the file `name`, where the bytes are not

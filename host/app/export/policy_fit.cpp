@@ -44,7 +44,7 @@ bool differs(double a, double b) { return !(std::fabs(a - b) <= 1e-4 * std::max(
 
 /// Where in `from` each of `to` is; throws Error where one of both has what the other has not.
 std::vector<std::size_t> places_of(const std::vector<std::string>& to, const std::vector<std::string>& from,
-                                   const std::string& name, const TaskInfo& task, const char* what) {
+                                   const std::string& name, const TaskSpec& task, const char* what) {
   std::vector<std::size_t> places;
   for (const std::string& wanted : to) {
     const auto found = std::find(from.begin(), from.end(), wanted);
@@ -86,13 +86,13 @@ void name_limbs(std::vector<std::string>& names, const std::vector<std::string>&
   }
 }
 
-void match_names(Policy& policy, const TaskInfo& task, const std::string& name) {
+void match_names(Policy& policy, const TaskSpec& task, const std::string& name) {
   const auto actions = list_in<std::string>(policy.facts, "action_names");
   auto observations = list_in<std::string>(policy.facts, "observation_names");
   if (actions && actions->size() == policy.action_centre.size()) {
     const std::vector<std::size_t> places =
-        places_of(task.action_names, *actions, name, task, task.legged ? "joint" : "action");
-    if (observations) name_limbs(*observations, task.observation_names, *actions == task.action_names);
+        places_of(task.action.names, *actions, name, task, task.legged != nullptr ? "joint" : "action");
+    if (observations) name_limbs(*observations, task.policy().names, *actions == task.action.names);
     if (!policy.actor.layers.empty()) {
       DenseLayer& last = policy.actor.layers.back();
       const auto inputs = static_cast<std::size_t>(last.inputs);
@@ -110,7 +110,7 @@ void match_names(Policy& policy, const TaskInfo& task, const std::string& name) 
     }
   }
   if (observations && observations->size() == policy.observation_mean.size()) {
-    const std::vector<std::size_t> places = places_of(task.observation_names, *observations, name, task, "observation");
+    const std::vector<std::size_t> places = places_of(task.policy().names, *observations, name, task, "observation");
     permute(policy.observation_mean, places);
     permute(policy.observation_variance, places);
     if (!policy.actor.layers.empty()) {
@@ -126,12 +126,12 @@ void match_names(Policy& policy, const TaskInfo& task, const std::string& name) 
 }
 
 /// A fact with a number for each joint, in the task's order.
-std::optional<std::vector<double>> by_joint(const Policy& policy, const TaskInfo& task, const std::string& key) {
+std::optional<std::vector<double>> by_joint(const Policy& policy, const TaskSpec& task, const std::string& key) {
   const auto names = list_in<std::string>(policy.facts, "action_names");
   const auto values = list_in<double>(policy.facts, key);
   if (!names || !values || names->size() != values->size()) return std::nullopt;
   std::vector<double> ordered;
-  for (const std::string& joint : task.action_names) {
+  for (const std::string& joint : task.action.names) {
     const auto found = std::find(names->begin(), names->end(), joint);
     if (found == names->end()) return std::nullopt;
     ordered.push_back((*values)[static_cast<std::size_t>(found - names->begin())]);
@@ -140,19 +140,19 @@ std::optional<std::vector<double>> by_joint(const Policy& policy, const TaskInfo
 }
 
 /// What is different joint by joint, the first that is; empty where nothing is, or one side says nothing.
-std::string difference(const Policy& policy, const TaskInfo& task, const std::string& key, const char* what) {
+std::string difference(const Policy& policy, const TaskSpec& task, const std::string& key, const char* what) {
   const auto trained = by_joint(policy, task, key);
   const auto now = list_in<double>(task.facts, key);
   if (!trained || !now || now->size() != trained->size()) return "";
   for (std::size_t i = 0; i < now->size(); ++i) {
     if (!differs((*trained)[i], (*now)[i])) continue;
     return fmt::format("was trained with the {} {:.6g} at the joint '{}', which is {:.6g} here", what, (*trained)[i],
-                       task.action_names[i], (*now)[i]);
+                       task.action.names[i], (*now)[i]);
   }
   return "";
 }
 
-void compare_control(const Policy& policy, const TaskInfo& task, double control_dt, const std::string& name,
+void compare_control(const Policy& policy, const TaskSpec& task, const std::string& name,
                      std::vector<std::string>& notes) {
   for (const auto& [key, what] : {std::pair{"default_pose", "default position (control.pose, or the robot's home)"},
                                   std::pair{"action_scale", "action scale (control.action_scale)"}}) {
@@ -181,54 +181,53 @@ void compare_control(const Policy& policy, const TaskInfo& task, double control_
     notes.push_back(
         fmt::format("the policy was trained with {} of {:.6g} s, which is {:.6g} s here", what, *trained, *now));
   };
-  compare("control_dt", "a control step", control_dt);
+  compare("control_dt", "a control step", task.control_dt);
   compare("physics_dt", "a physics step", number_in(task.facts, "physics_dt"));
 }
 
 /// What is listed in a policy's facts in the task's order, as its numbers are by now.
-void put_facts_in_order(Policy& policy, const TaskInfo& task) {
+void put_facts_in_order(Policy& policy, const TaskSpec& task) {
   if (!list_in<std::string>(policy.facts, "action_names")) return;
   for (const char* key : {"default_pose", "stiffness", "damping", "torque_low", "torque_high", "action_centre",
                           "action_scale", "action_low", "action_high"}) {
     if (const auto ordered = by_joint(policy, task, key)) policy.facts[key] = nlohmann::json(*ordered).dump();
   }
   for (const char* key : {"action_names", "joint_order"}) {
-    if (policy.facts.count(key) > 0) policy.facts[key] = nlohmann::json(task.action_names).dump();
+    if (policy.facts.count(key) > 0) policy.facts[key] = nlohmann::json(task.action.names).dump();
   }
   if (policy.facts.count("observation_names") > 0) {
-    policy.facts["observation_names"] = nlohmann::json(task.observation_names).dump();
+    policy.facts["observation_names"] = nlohmann::json(task.policy().names).dump();
   }
 }
 
 }  // namespace
 
-void check_policy_fits(const Policy& policy, const TaskInfo& task, const std::string& name) {
-  if (task.legged && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
+void check_policy_fits(const Policy& policy, const TaskSpec& task, const std::string& name) {
+  if (task.legged != nullptr && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
     throw Error(name + ": is a policy of the robot " + policy.robot + ", but the task '" + task.name +
                 "' has the robot " + task.facts.at("robot"));
   }
-  if (!policy.task.empty() && policy.task != task.name && !task.legged) {
+  if (!policy.task.empty() && policy.task != task.name && task.legged == nullptr) {
     throw Error(name + ": is a policy of the task '" + policy.task + "', not of '" + task.name + "'; give --task " +
                 policy.task);
   }
-  if (policy.observations() != task.observations) {
+  if (policy.observations() != task.policy().size()) {
     throw Error(name + ": takes " + std::to_string(policy.observations()) + " observations, but the task '" +
-                task.name + "' has " + std::to_string(task.observations));
+                task.name + "' has " + std::to_string(task.policy().size()));
   }
-  if (policy.actions() != task.actions) {
+  if (policy.actions() != task.action.size()) {
     throw Error(name + ": gives " + std::to_string(policy.actions()) + " actions, but the task '" + task.name +
-                "' has " + std::to_string(task.actions));
+                "' has " + std::to_string(task.action.size()));
   }
 }
 
-Policy fit_policy(Policy policy, const TaskInfo& task, double control_dt, const std::string& name,
-                  std::vector<std::string>& notes) {
-  if (task.legged && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
+Policy fit_policy(Policy policy, const TaskSpec& task, const std::string& name, std::vector<std::string>& notes) {
+  if (task.legged != nullptr && !policy.robot.empty() && task.facts.at("robot") != policy.robot) {
     check_policy_fits(policy, task, name);
   }
-  if (task.legged || policy.task.empty() || policy.task == task.name) match_names(policy, task, name);
+  if (task.legged != nullptr || policy.task.empty() || policy.task == task.name) match_names(policy, task, name);
   check_policy_fits(policy, task, name);
-  compare_control(policy, task, control_dt, name, notes);
+  compare_control(policy, task, name, notes);
   put_facts_in_order(policy, task);
   return policy;
 }

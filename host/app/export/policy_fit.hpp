@@ -11,13 +11,12 @@ namespace stampede {
 
 /// Throws Error unless the policy takes and gives as many numbers as the task does, and is of its robot. `name` is what the policy
 /// is called.
-void check_policy_fits(const Policy& policy, const TaskInfo& task, const std::string& name);
+void check_policy_fits(const Policy& policy, const TaskSpec& task, const std::string& name);
 
 /// The policy with observations and actions in the task's order, which its facts name. Throws Error that names the first
 /// difference: a joint or an observation that one of both has not, another default pose, action scale or height scan, which change
 /// what its numbers mean. What it only acts through (gains, torque limits, time steps) may differ: a line in `notes` each.
-Policy fit_policy(Policy policy, const TaskInfo& task, double control_dt, const std::string& name,
-                  std::vector<std::string>& notes);
+Policy fit_policy(Policy policy, const TaskSpec& task, const std::string& name, std::vector<std::string>& notes);
 
 /// Throws Error that names the first observation or action that has another place in `now` than in `then`, the facts of a
 /// checkpoint: weights and normalisers are kept by place. What either does not say is not compared.

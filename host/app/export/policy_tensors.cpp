@@ -107,13 +107,13 @@ Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name,
   return policy;
 }
 
-std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskInfo& task, double control_dt) {
+std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskSpec& task) {
   using nlohmann::json;
   std::map<std::string, std::string> facts = {{"task", task.name},
                                               {"version", STAMPEDE_VERSION},
-                                              {"control_dt", json(static_cast<float>(control_dt)).dump()},
-                                              {"observation_names", json(task.observation_names).dump()},
-                                              {"action_names", json(task.action_names).dump()},
+                                              {"control_dt", json(static_cast<float>(task.control_dt)).dump()},
+                                              {"observation_names", json(task.policy().names).dump()},
+                                              {"action_names", json(task.action.names).dump()},
                                               {"action_centre", json(policy.action_centre).dump()},
                                               {"action_scale", json(policy.action_scale).dump()},
                                               {"action_low", json(policy.action_low).dump()},
@@ -122,8 +122,8 @@ std::map<std::string, std::string> policy_facts(const Policy& policy, const Task
   return facts;
 }
 
-std::string to_policy_safetensors(const Policy& policy, const TaskInfo& task, double control_dt) {
-  std::map<std::string, std::string> metadata = policy_facts(policy, task, control_dt);
+std::string to_policy_safetensors(const Policy& policy, const TaskSpec& task) {
+  std::map<std::string, std::string> metadata = policy_facts(policy, task);
   metadata.merge(policy_metadata(policy));
   return to_safetensors(policy_tensors(policy), metadata);
 }

@@ -25,9 +25,9 @@ std::map<std::string, std::string> policy_metadata(const Policy& policy, const s
 Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name, const std::string& prefix = "");
 
 /// Facts for a policy file's metadata: task, names, control step, bounds, version. Lists are JSON.
-std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskInfo& task, double control_dt);
+std::map<std::string, std::string> policy_facts(const Policy& policy, const TaskSpec& task);
 
 /// `policy.safetensors`, its bytes.
-std::string to_policy_safetensors(const Policy& policy, const TaskInfo& task, double control_dt);
+std::string to_policy_safetensors(const Policy& policy, const TaskSpec& task);
 
 }  // namespace stampede

@@ -54,6 +54,40 @@ void draw_lines(Picture& picture, const Frame& frame, const std::vector<Series>&
 
 }  // namespace
 
+Walk walk_of(const Evaluation& evaluation, const TaskSpec& task) {
+  const auto values = [&](const char* name) {
+    for (const Tensor& tensor : evaluation.trace) {
+      if (tensor.name == name) return tensor;
+    }
+    throw Error(std::string("the evaluation has no trace of '") + name + "'", Status::kFailed);
+  };
+  const Tensor figures = values("figures");
+  const std::vector<float> all = floats_of(figures), active = floats_of(values("active"));
+  const auto steps = static_cast<std::size_t>(figures.shape[0]), episodes = static_cast<std::size_t>(figures.shape[1]);
+  const RobotModel& robot = task.legged->robot;
+  Walk walk;
+  walk.dt = task.control_dt;
+  for (int limb = 0; limb < robot.limbs; ++limb) {
+    const auto joint = std::find_if(robot.joint_info.begin(), robot.joint_info.end(),
+                                    [&](const RobotJoint& info) { return info.limb == limb; });
+    walk.limbs.push_back(joint->name.substr(0, joint->name.find('_')));
+  }
+  walk.feet.resize(walk.limbs.size());
+  for (std::size_t t = 0; t < steps && active[t * episodes] != 0.0f; ++t) {
+    const float* row = all.data() + t * episodes * kLeggedFigures;
+    const auto figure = [&](LeggedFigure which, int more) {
+      return static_cast<double>(row[static_cast<int>(which) + more]);
+    };
+    for (int i = 0; i < 3; ++i) {
+      walk.velocity[i].push_back(figure(LeggedFigure::kVelocityX, i));
+      walk.command[i].push_back(figure(LeggedFigure::kCommandX, i));
+    }
+    const auto feet = static_cast<unsigned>(std::lround(figure(LeggedFigure::kFeet, 0)));
+    for (std::size_t limb = 0; limb < walk.feet.size(); ++limb) walk.feet[limb].push_back(((feet >> limb) & 1u) != 0);
+  }
+  return walk;
+}
+
 std::string draw_walk(const Walk& walk, const std::string& title) {
   constexpr double kWidth = 760, kPanel = 100, kTop = 64, kGap = 34, kLeft = 76;
   const char* names[] = {"forward [m/s]", "sideways [m/s]", "turning [rad/s]"};

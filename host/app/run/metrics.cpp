@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "host/app/export/event_file.hpp"
-#include "host/task/plan.hpp"
 
 namespace stampede {
 namespace {
@@ -57,14 +56,14 @@ fs::path find_events(const fs::path& run) {
 
 /// Calls visit(kind, name, figure, value) for reward terms that count and for constraints.
 template <class Visit>
-void for_each_figure(const Report& report, const LeggedPlan& plan, const Visit& visit) {
+void for_each_figure(const Report& report, const TaskSpec& task, const Visit& visit) {
   for (std::size_t i = 0; i < report.rewards.size(); ++i) {
-    if (plan.constants.reward_weight[i] != 0.0f) visit("rewards", kRewardTerms[i].name, "", report.rewards[i]);
+    if (task.legged->constants.reward_weight[i] != 0.0f) visit("rewards", kRewardTerms[i].name, "", report.rewards[i]);
   }
   if (report.terrain_level >= 0) visit("terrain", "level", "", report.terrain_level);
   for (std::size_t i = 0; i < report.constraints.size(); ++i) {
     const Report::Constraint& c = report.constraints[i];
-    const std::string& name = plan.constraints[i].name;
+    const std::string& name = task.constraints.list[i].name;
     visit("constraints", name, "violated", c.violated);
     visit("constraints", name, "mean", c.mean);
     visit("constraints", name, "delta", c.delta);
@@ -74,7 +73,7 @@ void for_each_figure(const Report& report, const LeggedPlan& plan, const Visit& 
 
 }  // namespace
 
-std::string to_json_line(const Report& report, const LeggedPlan* plan) {
+std::string to_json_line(const Report& report, const TaskSpec* task) {
   Json line = {
       {"iteration", report.iteration},
       {"steps", report.steps},
@@ -95,8 +94,8 @@ std::string to_json_line(const Report& report, const LeggedPlan* plan) {
       {"seconds_rollout", report.seconds_rollout},
       {"seconds_update", report.seconds_update},
   };
-  if (plan == nullptr) return line.dump();
-  for_each_figure(report, *plan, [&](const char* kind, const std::string& name, const char* figure, double value) {
+  if (task == nullptr) return line.dump();
+  for_each_figure(report, *task, [&](const char* kind, const std::string& name, const char* figure, double value) {
     Json& of_name = line[kind][name];
     (*figure == '\0' ? of_name : of_name[figure]) = value;
   });
@@ -118,8 +117,8 @@ std::vector<CurvePoint> read_curve(const fs::path& run) {
   return points;
 }
 
-Metrics::Metrics(const fs::path& run, std::int64_t iteration, std::shared_ptr<const LeggedPlan> plan)
-    : plan_(std::move(plan)) {
+Metrics::Metrics(const fs::path& run, std::int64_t iteration, std::shared_ptr<const TaskSpec> task)
+    : task_(std::move(task)) {
   std::error_code code;
   const fs::path lines = run / kLines;
   if (fs::exists(lines, code)) write_file(lines, lines_until(read_file(lines), iteration), Durability::kProcess);
@@ -140,7 +139,7 @@ Metrics::Metrics(const fs::path& run, std::int64_t iteration, std::shared_ptr<co
 }
 
 void Metrics::write(const Report& report) {
-  lines_.append(to_json_line(report, plan_.get()) + "\n");
+  lines_.append(to_json_line(report, task_.get()) + "\n");
   std::vector<std::pair<std::string, float>> scalars;
   const auto add = [&scalars](const char* tag, double value) {
     if (std::isfinite(value)) scalars.emplace_back(tag, static_cast<float>(value));
@@ -163,8 +162,8 @@ void Metrics::write(const Report& report) {
   add("environment/steps", static_cast<double>(report.steps));
   add("environment/nonfinite", static_cast<double>(report.nonfinite));
   add("environment/contacts_over_slots", static_cast<double>(report.contacts_over_slots));
-  if (plan_ != nullptr) {
-    for_each_figure(report, *plan_, [&](const char* kind, const std::string& name, const char* figure, double value) {
+  if (task_ != nullptr) {
+    for_each_figure(report, *task_, [&](const char* kind, const std::string& name, const char* figure, double value) {
       add((std::string(kind) + "/" + name + (*figure == '\0' ? "" : "_") + figure).c_str(), value);
     });
   }

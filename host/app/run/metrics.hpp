@@ -12,9 +12,8 @@
 
 namespace stampede {
 
-/// One line of `metrics.jsonl`, without the newline. What is not a number is null. Of walking tasks the plan names reward terms
-/// and constraints.
-std::string to_json_line(const Report& report, const LeggedPlan* plan = nullptr);
+/// One line of `metrics.jsonl`, without the newline. What is not a number is null. The task names reward terms and constraints.
+std::string to_json_line(const Report& report, const TaskSpec* task = nullptr);
 
 /// A point of the learning curve.
 struct CurvePoint {
@@ -29,13 +28,13 @@ class Metrics {
  public:
   /// Opens the files in the folder `run`. What they hold of iterations after `iteration` is cut off: a run that goes on
   /// from a checkpoint reports those again.
-  Metrics(const std::filesystem::path& run, std::int64_t iteration, std::shared_ptr<const LeggedPlan> plan = nullptr);
+  Metrics(const std::filesystem::path& run, std::int64_t iteration, std::shared_ptr<const TaskSpec> task = nullptr);
 
   /// Appends a report to both.
   void write(const Report& report);
 
  private:
-  std::shared_ptr<const LeggedPlan> plan_;
+  std::shared_ptr<const TaskSpec> task_;
   AppendFile lines_, events_;
 };
 

@@ -119,11 +119,9 @@ std::string changed_source(const std::string& robot, const Json& sources) {
 
 }  // namespace
 
-KeptRobot keep_robot(const std::string& robot, const LoadOptions& options, const fs::path& folder) {
+KeptRobot keep_robot(const std::string& robot, const CompiledRobot& compiled, const LoadOptions& options,
+                     const fs::path& folder) {
   const fs::path file = find_robot(robot);
-  LoadOptions plain = options;
-  plain.terrain.reset();  // is the task's, and takes the longest
-  const CompiledRobot compiled = load_robot(robot, plain);
   const FlatDescription flat = flatten_description(file, paths_in(compiled.model.get()));
   // A robot that comes with the program stays a name: its folder may be elsewhere on another machine.
   Json json = {{"robot", is_name(robot) ? robot : absolute_path(file).string()}, {"copy", nullptr}};
@@ -150,7 +148,7 @@ KeptRobot keep_robot(const std::string& robot, const LoadOptions& options, const
   if (why.empty()) {
     for (const auto& [name, bytes] : copies) write_file(folder / name, bytes);
     try {
-      const CompiledRobot copy = load_robot((folder / file.filename()).string(), plain);
+      const CompiledRobot copy = load_robot((folder / file.filename()).string(), options);
       if (!same_model(compiled.model.get(), copy.model.get())) why = "a copy of it would be another model";
     } catch (const Error& error) {
       why = std::string("a copy of it cannot be loaded (") + error.what() + ")";

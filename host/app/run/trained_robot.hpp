@@ -18,9 +18,10 @@ struct KeptRobot {
   std::string note;   ///< why there is no copy; empty where there is one
 };
 
-/// Copies a robot (its name or file, as in control.robot) into `folder`, which is `trained_robot/` once it is moved there. The copy is
-/// loaded with `options` and taken only where MuJoCo compiles it to the same model.
-KeptRobot keep_robot(const std::string& robot, const LoadOptions& options, const std::filesystem::path& folder);
+/// Copies a robot (its name or file, as in control.robot) into `folder`, which is `trained_robot/` once it is moved there. `compiled` is what
+/// was loaded of it with `options`; the copy is loaded alike, and taken only where MuJoCo compiles it to the same model.
+KeptRobot keep_robot(const std::string& robot, const CompiledRobot& compiled, const LoadOptions& options,
+                     const std::filesystem::path& folder);
 
 /// Compares the robot of the run in `run` with what it was trained with. Throws Error where the run's copy is damaged, or where there is
 /// none, the robot has changed, and the training is to go on (`resume`). A line where only the original has changed since; else

@@ -8,8 +8,7 @@
 #include <utility>
 
 #include "host/base/error.hpp"
-#include "host/task/plan.hpp"
-#include "host/task/settings_io.hpp"
+#include "host/task/task_files.hpp"
 
 namespace stampede {
 namespace {
@@ -49,19 +48,31 @@ std::vector<std::string> order_of_resumption(std::vector<std::string> files, con
   return names;
 }
 
+/// The files that a run's task stands on besides its configuration: none where that says it all (`extends = []`).
+std::vector<std::string> files_of(const std::string& name, const std::string& config) {
+  const toml::table table = toml::parse_file(config);
+  if (const toml::node* extends = table.get("extends")) {
+    return extended_task(name, extends->value_or(std::string()), config).files;
+  }
+  for (const TaskInfo& task : tasks()) {
+    if (task.name == name) return task.files;
+  }
+  return {};
+}
+
 }  // namespace
 
-void name_constraint_maxima(std::vector<Tensor>& state, const Settings& settings, const std::filesystem::path& run) {
+void name_constraint_maxima(std::vector<Tensor>& state, const TaskSpec& task, const std::filesystem::path& run) {
   const auto old = std::find_if(state.begin(), state.end(), [](const Tensor& t) { return t.name == kByPlace; });
-  if (old == state.end() || settings.plan == nullptr) return;
+  if (old == state.end() || task.constraints.list.empty()) return;
   const std::string config = (run / "config.toml").string();
   const std::vector<std::string> names = order_of_start(config);
-  std::map<std::string, const ConstraintInfo*> constraints;
-  for (const ConstraintInfo& constraint : settings.plan->constraints) constraints[constraint.name] = &constraint;
-  bool sure = names == order_of_resumption(task_of(settings).files, config) && names.size() == constraints.size();
+  std::map<std::string, const ConstraintSpec*> constraints;
+  for (const ConstraintSpec& constraint : task.constraints.list) constraints[constraint.name] = &constraint;
+  bool sure = names == order_of_resumption(files_of(task.name, config), config) && names.size() == constraints.size();
   for (const std::string& name : names) sure = sure && constraints.count(name) > 0;
   const std::vector<float> values = floats_of(*old);
-  if (!sure || values.size() < settings.plan->columns.size()) {
+  if (!sure || values.size() < task.constraints.columns.size()) {
     throw Error(run.string() +
                 ": its checkpoint is of an earlier version, which did not say which constraint a running maximum " +
                 "belongs to, and their order cannot be told for sure; train anew with --config " + config);
@@ -69,7 +80,7 @@ void name_constraint_maxima(std::vector<Tensor>& state, const Settings& settings
   std::vector<Tensor> named;
   auto next = values.begin();
   for (const std::string& name : names) {
-    const ConstraintInfo& constraint = *constraints.at(name);
+    const ConstraintSpec& constraint = *constraints.at(name);
     named.push_back(
         make_tensor(constraint_tensor(constraint), {constraint.columns}, {next, next + constraint.columns}));
     next += constraint.columns;

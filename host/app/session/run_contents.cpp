@@ -7,11 +7,11 @@
 #include "host/app/run/run_folder.hpp"
 #include "host/app/run/trained_robot.hpp"
 #include "host/base/error.hpp"
-#include "host/task/settings_io.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede {
 
-RunContents load_run(const std::filesystem::path& run, const std::string& flag) {
+RunContents load_run(const std::filesystem::path& run, SettingsSources more, const std::string& flag) {
   if (!RunFolder::holds_run(run)) {
     throw Error(flag + " " + run.string() + ": holds no run; name a folder that `stampede train` wrote");
   }
@@ -21,16 +21,17 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag) 
     throw Error(flag + " " + run.string() + ": holds no checkpoint yet; `stampede train --resume " + run.string() +
                 "` goes on with the run");
   }
-  contents.settings = resolve_settings({(run / "config.toml").string(), {}, {}});
-  Checkpoint checkpoint = load_newest_checkpoint(run, contents.settings.task);
-  const TaskInfo& task = task_of(contents.settings);
-  const double dt = control_step(task, contents.settings);
+  const std::string config = (run / "config.toml").string();
+  const Settings trained = resolve_settings({config, {}, {}});
+  Checkpoint checkpoint = load_newest_checkpoint(run, trained.task);
+  more.config_file = config;
+  contents.task = plan_task(resolve_settings(more));
   // Checkpoints of earlier versions say nothing of it: it is as the run's configuration has it.
   if (checkpoint.policy.facts.count("action_names") == 0) {
-    checkpoint.policy.facts = policy_facts(checkpoint.policy, task, dt);
+    checkpoint.policy.facts = policy_facts(checkpoint.policy, *plan_task(trained).spec);
   }
-  contents.policy =
-      fit_policy(std::move(checkpoint.policy), task, dt, newest_checkpoint(run).string(), contents.notes_of_fit);
+  contents.policy = fit_policy(std::move(checkpoint.policy), *contents.task.spec, newest_checkpoint(run).string(),
+                               contents.notes_of_fit);
   contents.iteration = checkpoint.iteration;
   return contents;
 }
@@ -38,13 +39,6 @@ RunContents load_run(const std::filesystem::path& run, const std::string& flag) 
 bool never_saved(const std::filesystem::path& run) {
   std::error_code code;
   return newest_checkpoint(run).empty() && !std::filesystem::exists(run / "metrics.jsonl", code);
-}
-
-double control_step(const TaskInfo& task, const Settings& settings) {
-  for (std::size_t i = 0; i < task.parameters.size() && i < settings.environment.size(); ++i) {
-    if (task.parameters[i].name == "dt") return settings.environment[i];
-  }
-  return task.control_dt;
 }
 
 std::uint64_t evaluation_seed(std::uint64_t seed) {

@@ -7,25 +7,21 @@
 #include <vector>
 
 #include "host/engine/policy.hpp"
-#include "host/task/settings.hpp"
-#include "host/task/task_info.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede {
 
 struct RunContents {
-  Settings settings;
-  Policy policy;  ///< of the newest checkpoint, with the facts of its training
+  PlannedTask task;
+  Policy policy;  ///< of the newest checkpoint, with the facts of its training, in the order of the task
   // For people: what is not as it was, of the robot, and of the settings beside the policy.
   std::vector<std::string> notes, notes_of_fit;
   std::int64_t iteration = 0;
 };
 
-/// Reads a run's `config.toml` and newest checkpoint. Throws Error where one is missing or damaged. `flag` is what
-/// named the folder.
-RunContents load_run(const std::filesystem::path& run, const std::string& flag = "--run");
-
-/// The control step [s] with the settings' own parameters: `environment.dt` where the task has it.
-double control_step(const TaskInfo& task, const Settings& settings);
+/// Reads a run's `config.toml`, with `more` on top of it, and its newest checkpoint. Throws Error where one is missing or damaged, or where
+/// the policy does not fit the task. `flag` is what named the folder.
+RunContents load_run(const std::filesystem::path& run, SettingsSources more = {}, const std::string& flag = "--run");
 
 /// Whether the run in `run` was killed before its first checkpoint: there is neither a checkpoint nor a metric. A run
 /// that has lost its checkpoints is none such.

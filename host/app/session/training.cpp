@@ -33,8 +33,8 @@
 #include "host/base/memory.hpp"
 #include "host/engine/in_flight.hpp"
 #include "host/engine/loader.hpp"
+#include "host/task/legged_spec.hpp"
 #include "host/task/protocol.hpp"
-#include "host/task/settings_io.hpp"
 
 namespace stampede {
 namespace {
@@ -49,16 +49,17 @@ struct Share {
 /// One call's work on a run, from its first iteration to its export.
 class Session {
  public:
-  Session(Engine& engine, const Settings& settings, const TrainOptions& options, RunFolder folder)
+  Session(Engine& engine, const PlannedTask& task, const TrainOptions& options, RunFolder folder)
       : engine_(engine),
-        settings_(settings),
+        task_(task),
+        settings_(task_.settings),
+        spec_(*task_.spec),
         options_(options),
-        task_(task_of(settings_)),
         folder_(std::move(folder)),
         trainer_(within_memory(
-            fmt::format("{} environments and a horizon of {} steps", settings.train.num_envs, settings.train.horizon),
+            fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon),
             "choose a smaller train.num_envs (--num-envs), train.horizon or network",
-            [&] { return engine.make_trainer(settings, false); })) {}
+            [&] { return engine.make_trainer(training_request(task_)); })) {}
 
   /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
   /// process that is killed before it leaves a folder for a new run, one that is killed after it a run that goes on.
@@ -67,7 +68,7 @@ class Session {
     if (kept.legged) {
       // Before the folder is emptied: the robot may be the copy of the run that is replaced.
       const KeptRobot robot = folder_.make_partial(kTrainedRobot, [&](const std::filesystem::path& partial) {
-        return keep_robot(kept.legged->control.robot, legged_load_options(*kept.legged), partial);
+        return keep_robot(kept.legged->control.robot, *task_.robot, legged_load_options(*kept.legged), partial);
       });
       kept.legged->control.robot = robot.robot;
       if (!robot.note.empty()) say(robot.note);
@@ -93,8 +94,7 @@ class Session {
 
   /// What of the robot is simulated otherwise than its file says.
   void say_notes_of_robot() {
-    if (settings_.plan == nullptr) return;
-    for (const std::string& note : settings_.plan->notes) say(note);
+    for (const std::string& note : spec_.notes) say(note);
   }
 
   /// A line for people, which the result keeps.
@@ -124,7 +124,7 @@ class Session {
   TrainResult run() {
     train();
     TrainResult result;
-    result.settings = settings_;
+    result.task = task_;
     result.notes = notes_;
     result.run = folder_.path();
     result.device = engine_.device();
@@ -172,7 +172,7 @@ class Session {
     first_ = done_;
     started_ = seconds_now();
     if (done_ < target) {
-      Metrics metrics(folder_.path(), done_, settings_.plan);
+      Metrics metrics(folder_.path(), done_, task_.spec);
       std::int64_t enqueued = done_;
       saved_at_ = seconds_now();
       while (done_ < target) {
@@ -250,7 +250,7 @@ class Session {
                  control.timestep, now(control.stiffness), now(control.damping));
     }
     std::string keys;
-    for (const TaskParameter& parameter : task_.parameters)
+    for (const TaskParameter& parameter : task_.info.parameters)
       keys += (keys.empty() ? "environment." : ", environment.") + parameter.name;
     return already + "the simulation is unstable with these values of " + keys;
   }
@@ -300,9 +300,11 @@ class Session {
 
   /// What a policy and a critic are fed with and give, in order: what a checkpoint keeps by place.
   std::map<std::string, std::string> facts_of(const Policy& policy) const {
-    std::map<std::string, std::string> facts = policy_facts(policy, task_, control_step(task_, settings_));
-    if (settings_.plan != nullptr) {
-      facts["critic_observation_names"] = nlohmann::json(settings_.plan->critic_names).dump();
+    std::map<std::string, std::string> facts = policy_facts(policy, spec_);
+    if (spec_.legged != nullptr) {
+      const ObservationGroup* critic = spec_.find_group("critic");
+      facts["critic_observation_names"] =
+          nlohmann::json(critic != nullptr ? critic->names : std::vector<std::string>()).dump();
     }
     return facts;
   }
@@ -315,7 +317,7 @@ class Session {
   /// Evaluates and exports the policy as it stands.
   void finish(TrainResult& result) {
     const Policy policy = trainer_->policy();
-    EvaluationRequest request = evaluation_request(settings_, settings_.run.eval_episodes, randomises(settings_));
+    EvaluationRequest request = evaluation_request(task_, settings_.run.eval_episodes, randomises(settings_));
     request.seed = evaluation_seed(kProtocolSeed);
     result.evaluation = within_memory(
         fmt::format("the evaluation of {} episodes", request.episodes),
@@ -331,11 +333,10 @@ class Session {
     text.final_return = result.evaluation.return_mean;
     auto picture = std::async(std::launch::async,
                               [text, points = read_curve(folder_.path())] { return draw_curve(points, text); });
-    const double dt = control_step(task_, settings_);
-    folder_.write("policy.onnx", to_onnx(policy, task_, dt), Durability::kDisk);
-    folder_.write("policy.safetensors", to_policy_safetensors(policy, task_, dt), Durability::kDisk);
+    folder_.write("policy.onnx", to_onnx(policy, spec_), Durability::kDisk);
+    folder_.write("policy.safetensors", to_policy_safetensors(policy, spec_), Durability::kDisk);
     settle();
-    if (settings_.plan != nullptr) draw_walking(policy, request.seed);
+    if (spec_.legged != nullptr) draw_walking(policy, request.seed);
     folder_.write("curve.png", picture.get(), Durability::kProcess);
     result.policy_onnx = folder_.file("policy.onnx");
     result.policy_safetensors = folder_.file("policy.safetensors");
@@ -344,18 +345,19 @@ class Session {
 
   /// The pictures of walking tasks.
   void draw_walking(const Policy& policy, std::uint64_t seed) {
-    EvaluationRequest request = walk_request(settings_);
+    EvaluationRequest request = walk_request(task_);
     request.seed = seed;
-    const Walk walk = walk_of(engine_.evaluate(request, policy), *request.legged);
+    const Walk walk = walk_of(engine_.evaluate(request, policy), *request.task);
     const std::string title = settings_.task + ", " + settings_.legged->objective;
     folder_.write("walk.png", draw_walk(walk, title), Durability::kProcess);
     folder_.write("training.png", draw_training(folder_.path(), title), Durability::kProcess);
   }
 
   Engine& engine_;
-  Settings settings_;
+  PlannedTask task_;
+  const Settings& settings_;
+  const TaskSpec& spec_;
   const TrainOptions& options_;
-  const TaskInfo& task_;
   RunFolder folder_;
   std::unique_ptr<Trainer> trainer_;
   std::int64_t done_ = 0, saved_ = 0, first_ = 0;  ///< iterations: finished, in a checkpoint, before this call
@@ -384,10 +386,10 @@ void check(const TrainOptions& options) {
 
 /// A function that gives the engine when it is needed; the folder is looked at before, which costs nothing.
 template <class GetEngine>
-TrainResult train_with(GetEngine&& get_engine, const Settings& settings, const TrainOptions& options) {
+TrainResult train_with(GetEngine&& get_engine, const PlannedTask& task, const TrainOptions& options) {
   check(options);
-  RunFolder folder = RunFolder::create(options.run, settings.task, options.force);
-  Session session(get_engine(), settings, options, std::move(folder));
+  RunFolder folder = RunFolder::create(options.run, task.settings.task, options.force);
+  Session session(get_engine(), task, options, std::move(folder));
   session.start();
   return session.run();
 }
@@ -397,13 +399,13 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   check(options);
   RunFolder folder = RunFolder::resume(directory);
   const std::vector<std::string> notes = check_trained_robot(directory, true);
-  const Settings settings = resolve_settings({(directory / "config.toml").string(), {}, {}});
+  const PlannedTask task = plan_task(resolve_settings({(directory / "config.toml").string(), {}, {}}));
   std::optional<Checkpoint> checkpoint;
   if (!never_saved(directory)) {
-    checkpoint = load_newest_checkpoint(directory, settings.task);
-    name_constraint_maxima(checkpoint->state, settings, directory);
+    checkpoint = load_newest_checkpoint(directory, task.settings.task);
+    name_constraint_maxima(checkpoint->state, *task.spec, directory);
   }
-  Session session(get_engine(), settings, options, std::move(folder));
+  Session session(get_engine(), task, options, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();
   if (checkpoint) {
@@ -413,20 +415,20 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   }
   if (options.message) {
     options.message("going on from iteration " + std::to_string(checkpoint ? checkpoint->iteration : 0) + " of " +
-                    std::to_string(settings.train.iterations));
+                    std::to_string(task.settings.train.iterations));
   }
   return session.run();
 }
 
 }  // namespace
 
-TrainResult train(Engine& engine, const Settings& settings, const TrainOptions& options) {
-  return train_with([&]() -> Engine& { return engine; }, settings, options);
+TrainResult train(Engine& engine, const PlannedTask& task, const TrainOptions& options) {
+  return train_with([&]() -> Engine& { return engine; }, task, options);
 }
 
-TrainResult train(const Settings& settings, const TrainOptions& options) {
+TrainResult train(const PlannedTask& task, const TrainOptions& options) {
   std::unique_ptr<Engine> engine;
-  return train_with([&]() -> Engine& { return *(engine = engine_for(options)); }, settings, options);
+  return train_with([&]() -> Engine& { return *(engine = engine_for(options)); }, task, options);
 }
 
 TrainResult resume_training(Engine& engine, const std::filesystem::path& directory, const TrainOptions& options) {

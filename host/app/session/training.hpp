@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "host/engine/engine.hpp"
-#include "host/task/settings.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede {
 
@@ -38,7 +38,7 @@ struct TrainOptions {
 
 /// What came of it.
 struct TrainResult {
-  Settings settings;
+  PlannedTask task;
   std::vector<std::string> notes;  ///< what is otherwise than somebody might think; `message` was told them
   std::filesystem::path run;
   std::string device, instruction_set;
@@ -53,7 +53,7 @@ struct TrainResult {
 };
 
 /// Trains from the start. Throws Error: status 2 for bad input, 1 where the training diverged.
-TrainResult train(const Settings& settings, const TrainOptions& options = {});
+TrainResult train(const PlannedTask& task, const TrainOptions& options = {});
 
 /// Goes on with the run in `directory`, with what its config.toml says, from its newest checkpoint, bit for bit, or
 /// from the start where it was killed before its first. A finished run is evaluated and exported again. `run` and
@@ -61,7 +61,7 @@ TrainResult train(const Settings& settings, const TrainOptions& options = {});
 TrainResult resume_training(const std::filesystem::path& directory, const TrainOptions& options = {});
 
 /// The same on an engine that is there already; `device` and `threads` have no meaning here.
-TrainResult train(Engine& engine, const Settings& settings, const TrainOptions& options);
+TrainResult train(Engine& engine, const PlannedTask& task, const TrainOptions& options);
 TrainResult resume_training(Engine& engine, const std::filesystem::path& directory, const TrainOptions& options);
 
 }  // namespace stampede

@@ -35,14 +35,14 @@ class CpuEngine final : public Engine {
   }
   int threads() const override { return backend_.threads(); }
 
-  std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) override {
-    return std::make_unique<PolicyTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), settings, timing);
+  std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
+    return std::make_unique<PolicyTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), request);
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     return evaluate_policy(backend_, request, policy);
   }
-  EnvironmentBenchmark bench_environment(const Settings& settings, double seconds) override {
-    return drive_randomly(backend_, settings, seconds);
+  EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) override {
+    return drive_randomly(backend_, request);
   }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision) return make_double_simulation(threads(), request);

@@ -1,6 +1,7 @@
 /// \file What the learner makes of a rollout, given by hand: the learning rate, images in the mirror, what does not fit a float.
 
 #include "host/learn/learner.hpp"
+#include "tests/plain_task.hpp"
 
 #include "host/cpu/backend.hpp"
 #include "tests/kernels/testing.hpp"
@@ -11,16 +12,17 @@ namespace {
 constexpr int kObservations = 5, kActions = 3;
 constexpr Index kEnvs = 16, kHorizon = 15;
 
-Settings small_settings() {
-  Settings settings;
-  settings.train.num_envs = static_cast<int>(kEnvs);
-  settings.train.horizon = static_cast<int>(kHorizon);
-  settings.algorithm.minibatch = 60;
-  settings.algorithm.epochs = 2;
-  settings.algorithm.schedule = "adaptive";
-  settings.algorithm.learning_rate = 1e-3f;
-  settings.network.actor = settings.network.critic = {8};
-  return settings;
+TrainingRequest small_request() {
+  TrainingRequest request;
+  request.task = std::make_shared<const TaskSpec>(test::plain_task(kObservations, kActions));
+  request.train.num_envs = static_cast<int>(kEnvs);
+  request.train.horizon = static_cast<int>(kHorizon);
+  request.algorithm.minibatch = 60;
+  request.algorithm.epochs = 2;
+  request.algorithm.schedule = "adaptive";
+  request.algorithm.learning_rate = 1e-3f;
+  request.network.actor = request.network.critic = {8};
+  return request;
 }
 
 /// A rollout of random numbers, as a policy of mean 0 and deviation 1 would have drawn them.
@@ -49,8 +51,7 @@ struct Subject {
   CpuBackend backend{2};
   Learner<CpuBackend> learner;
 
-  explicit Subject(const Settings& settings)
-      : learner(backend, settings, {kObservations, 0, kActions}, {kEnvs, kEnvs, kHorizon}) {}
+  explicit Subject(const TrainingRequest& request) : learner(backend, request, {kEnvs, kEnvs, kHorizon}) {}
 
   /// One iteration's update; the learning rate after it.
   float update(const Rollout& rollout) {
@@ -75,18 +76,18 @@ struct Subject {
 };
 
 TEST(Learner, TheFirstMinibatchLeavesTheRateAlone) {
-  Settings settings = small_settings();
-  settings.algorithm.epochs = 1;
-  settings.algorithm.minibatch = 1 << 20;
-  Subject once(settings);
+  TrainingRequest request = small_request();
+  request.algorithm.epochs = 1;
+  request.algorithm.minibatch = 1 << 20;
+  Subject once(request);
   // Nothing has moved when the one step is taken, which says nothing of how long it ought to be.
-  EXPECT_EQ(once.update({}), settings.algorithm.learning_rate);
-  EXPECT_EQ(once.update({}), settings.algorithm.learning_rate);
+  EXPECT_EQ(once.update({}), request.algorithm.learning_rate);
+  EXPECT_EQ(once.update({}), request.algorithm.learning_rate);
   // From the second on the policy has hardly moved, and the steps grow.
-  settings.algorithm.epochs = 3;
-  settings.algorithm.learning_rate = 1e-5f;
-  Subject thrice(settings);
-  EXPECT_FLOAT_EQ(thrice.update({}), settings.algorithm.learning_rate * 1.5f * 1.5f);
+  request.algorithm.epochs = 3;
+  request.algorithm.learning_rate = 1e-5f;
+  Subject thrice(request);
+  EXPECT_FLOAT_EQ(thrice.update({}), request.algorithm.learning_rate * 1.5f * 1.5f);
 }
 
 TEST(Learner, ARatioThatOverflowsLowersTheRateAndNothingElse) {
@@ -94,11 +95,11 @@ TEST(Learner, ARatioThatOverflowsLowersTheRateAndNothingElse) {
     Rollout rollout;
     for (float& x : rollout.log_prob) x -= 500.0f;
     for (float& x : rollout.mean) x += moved;
-    const Settings settings = small_settings();
-    Subject subject(settings);
+    const TrainingRequest request = small_request();
+    Subject subject(request);
     const float rate = subject.update(rollout);
     EXPECT_TRUE(subject.finite());
-    EXPECT_NEAR(rate, settings.algorithm.learning_rate / std::pow(1.5f, 7.0f), 1e-8f) << "all but the first of 8";
+    EXPECT_NEAR(rate, request.algorithm.learning_rate / std::pow(1.5f, 7.0f), 1e-8f) << "all but the first of 8";
     const Control control = subject.learner.read_control();
     EXPECT_TRUE(std::isfinite(control.policy_loss) && std::isfinite(control.value_loss) &&
                 std::isfinite(control.gradient_norm));
@@ -110,7 +111,7 @@ TEST(Learner, LargeAdvantagesKeepTheirDigits) {
   const auto learnt = [&](float shift) {
     Rollout rollout;
     for (float& x : rollout.advantage) x = std::round(x * 64.0f) / 64.0f + shift;  // exact in both cases
-    Subject subject(small_settings());
+    Subject subject(small_request());
     subject.update(rollout);
     std::vector<Tensor> tensors;
     subject.learner.save(tensors);
@@ -135,7 +136,7 @@ TEST(Learner, LargeReturnsKeepTheirVariance) {
     rollout.advantage[row] = rollout.returns[row];
   }
   const double n = static_cast<double>(Rollout::kRows), variance = squares / n - sum / n * (sum / n);
-  Subject subject(small_settings());
+  Subject subject(small_request());
   subject.update(rollout);
   const float* sums = subject.learner.return_sums();
   for (const int column : {0, 1}) {
@@ -147,8 +148,8 @@ TEST(Learner, LargeReturnsKeepTheirVariance) {
 }
 
 /// A task whose mirror turns the signs of everything.
-std::shared_ptr<LeggedPlan> mirrored_plan() {
-  auto plan = std::make_shared<LeggedPlan>();
+std::shared_ptr<const TaskSpec> mirrored_task() {
+  auto task = std::make_shared<TaskSpec>(test::plain_task(kObservations, kActions));
   const auto all = [](int size) {
     MirrorMap map;
     for (int i = 0; i < size; ++i) {
@@ -157,20 +158,20 @@ std::shared_ptr<LeggedPlan> mirrored_plan() {
     }
     return map;
   };
-  plan->policy_mirror = all(kObservations);
-  plan->action_mirror = all(kActions);
-  return plan;
+  task->mirror.policy = all(kObservations);
+  task->mirror.action = all(kActions);
+  return task;
 }
 
 /// With an odd number of passes to an iteration, those that were mirrored once more than the others are mirrored once less in the
 /// next.
 TEST(Learner, ImagesTakeTurnsOverIterations) {
   for (const int epochs : {4, 5}) {
-    Settings settings = small_settings();
-    settings.algorithm.epochs = epochs;
-    settings.algorithm.minibatch = static_cast<int>(Rollout::kRows);
-    settings.plan = mirrored_plan();
-    Subject subject(settings);
+    TrainingRequest request = small_request();
+    request.algorithm.epochs = epochs;
+    request.algorithm.minibatch = static_cast<int>(Rollout::kRows);
+    request.task = mirrored_task();
+    Subject subject(request);
     const Rollout rollout;
     std::vector<std::uint32_t> order(static_cast<std::size_t>(Rollout::kRows) + 2 * kMaxLanes);
     for (std::size_t i = 0; i < static_cast<std::size_t>(Rollout::kRows); ++i) order[i] = static_cast<std::uint32_t>(i);

@@ -13,7 +13,7 @@ namespace {
 Policy some_policy(Engine& engine, const std::string& task) {
   Settings settings = awkward_settings(task);
   settings.network.initial_std = 0.5f;
-  const auto trainer = engine.make_trainer(settings, false);
+  const auto trainer = make_trainer(engine, settings);
   iterate(*trainer, 4);
   Policy policy = trainer->policy();
   for (DenseLayer& layer : policy.actor.layers) {
@@ -22,9 +22,9 @@ Policy some_policy(Engine& engine, const std::string& task) {
   return policy;
 }
 
-EvaluationRequest request_for(const std::string& task, int episodes) {
+EvaluationRequest evaluation_of(const std::string& task, int episodes) {
   EvaluationRequest request;
-  request.task = task;
+  request.task = plan_task(awkward_settings(task)).spec;
   request.episodes = episodes;
   request.trace = true;
   return request;
@@ -88,7 +88,7 @@ TEST(Evaluator, TraceAddsUp) {
   const auto engine = engine_for(best_instruction_set(), 2);
   for (const int episodes : {1, 33}) {
     const Policy policy = some_policy(*engine, "pendulum");
-    Evaluation e = engine->evaluate(request_for("pendulum", episodes), policy);
+    Evaluation e = engine->evaluate(evaluation_of("pendulum", episodes), policy);
     const std::int64_t n = episodes;
     EXPECT_EQ(find(e.trace, "observation").shape, (std::vector<std::int64_t>{200, n, 3}));
     EXPECT_EQ(find(e.trace, "action").shape, (std::vector<std::int64_t>{200, n, 1}));
@@ -130,14 +130,14 @@ TEST(Evaluator, TheSameForAnyThreadsAndWithoutATrace) {
   std::vector<double> first;
   for (const int threads : {1, 2, 3}) {
     for (const bool trace : {true, false}) {
-      EvaluationRequest request = request_for("double-pendulum", 65);
+      EvaluationRequest request = evaluation_of("double-pendulum", 65);
       request.trace = trace;
       const auto returns = engine_for(instruction_set, threads)->evaluate(request, policy).returns;
       if (first.empty()) first = returns;
       EXPECT_EQ(returns, first) << threads << " threads";
     }
   }
-  EvaluationRequest request = request_for("double-pendulum", 65);
+  EvaluationRequest request = evaluation_of("double-pendulum", 65);
   request.seed = 2;
   EXPECT_NE(engine_for(instruction_set, 1)->evaluate(request, policy).returns, first);
 }
@@ -145,34 +145,42 @@ TEST(Evaluator, TheSameForAnyThreadsAndWithoutATrace) {
 TEST(Evaluator, FirstEpisodesDoNotDependOnHowManyFollow) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Policy policy = some_policy(*engine, "pendulum");
-  const auto few = engine->evaluate(request_for("pendulum", 5), policy).returns;
-  const auto many = engine->evaluate(request_for("pendulum", 200), policy).returns;
+  const auto few = engine->evaluate(evaluation_of("pendulum", 5), policy).returns;
+  const auto many = engine->evaluate(evaluation_of("pendulum", 200), policy).returns;
   EXPECT_TRUE(std::equal(few.begin(), few.end(), many.begin()));
 }
 
 TEST(Evaluator, ParametersOfTheTaskCount) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const Policy policy = some_policy(*engine, "pendulum");
-  EvaluationRequest request = request_for("pendulum", 5);
+  EvaluationRequest request = evaluation_of("pendulum", 5);
   const auto plain = engine->evaluate(request, policy).returns;
-  request.environment = {10.0f, 1.0f, 1.0f, 0.05f, 2.0f, 8.0f};
+  TaskSpec task = *request.task;
+  task.parameters = {10.0f, 1.0f, 1.0f, 0.05f, 2.0f, 8.0f};
+  request.task = std::make_shared<const TaskSpec>(task);
   EXPECT_EQ(engine->evaluate(request, policy).returns, plain) << "the defaults";
-  request.environment[0] = 1.0f;
+  task.parameters[0] = 1.0f;
+  request.task = std::make_shared<const TaskSpec>(task);
   EXPECT_NE(engine->evaluate(request, policy).returns, plain);
 }
 
 TEST(Evaluator, APolicyThatDoesNotFitIsRefused) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const Policy policy = some_policy(*engine, "pendulum");
-  EXPECT_THROW(engine->evaluate(request_for("cartpole-swingup", 1), policy), Error);
-  EXPECT_THROW(engine->evaluate(request_for("no-such-task", 1), policy), Error);
+  EXPECT_THROW(engine->evaluate(evaluation_of("cartpole-swingup", 1), policy), Error);
+  EvaluationRequest request = evaluation_of("pendulum", 1);
+  TaskSpec unknown = *request.task;
+  unknown.kernel = "no-such-task";
+  request.task = std::make_shared<const TaskSpec>(unknown);
+  EXPECT_THROW(engine->evaluate(request, policy), Error);
 }
 
 TEST(Evaluator, RandomDrivingCountsItsSteps) {
   for_each_instruction_set([](const std::string& instruction_set) {
     const auto engine = engine_for(instruction_set, 2);
     Settings settings = awkward_settings("pendulum");
-    const EnvironmentBenchmark bench = engine->bench_environment(settings, 0.01);
+    const EnvironmentBenchmark bench =
+        engine->bench_environment({plan_task(settings).spec, settings.train.num_envs, settings.seed, 0.01});
     EXPECT_GT(bench.seconds, 0.0);
     EXPECT_GT(bench.steps, 0);
     EXPECT_EQ(bench.steps % settings.train.num_envs, 0);

@@ -41,7 +41,7 @@ TEST(Golden, WeightsForEveryPackWidthAndAnyNumberOfThreads) {
     for_each_instruction_set([&](const std::string& instruction_set) {
       for (const int threads : {1, 2, 3}) {
         const auto engine = engine_for(instruction_set, threads);
-        const auto trainer = engine->make_trainer(golden.settings, false);
+        const auto trainer = make_trainer(*engine, golden.settings);
         iterate(*trainer, kIterations);
         EXPECT_EQ(hex(hash_of_parameters(trainer->state())), hex(golden.weights))
             << golden.name << ", " << threads << " threads";
@@ -53,9 +53,9 @@ TEST(Golden, WeightsForEveryPackWidthAndAnyNumberOfThreads) {
 TEST(Golden, WeightsOfAResumedRun) {
   for (const Golden& golden : goldens()) {
     const auto engine = engine_for(best_instruction_set(), 2);
-    const auto first = engine->make_trainer(golden.settings, false);
+    const auto first = make_trainer(*engine, golden.settings);
     iterate(*first, kIterations / 2);
-    const auto resumed = engine->make_trainer(golden.settings, false);
+    const auto resumed = make_trainer(*engine, golden.settings);
     resumed->restore(first->state());
     iterate(*resumed, kIterations - kIterations / 2);
     EXPECT_EQ(hex(hash_of_parameters(resumed->state())), hex(golden.weights)) << golden.name;

@@ -12,8 +12,7 @@
 #include "host/base/error.hpp"
 #include "host/engine/engine.hpp"
 #include "host/engine/loader.hpp"
-#include "host/task/plan.hpp"
-#include "host/task/settings_io.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede::testing {
 
@@ -40,7 +39,7 @@ inline std::string best_instruction_set() { return usable_instruction_sets().fro
 /// Small, and awkward in every size: nothing is a multiple of a pack or of a tile.
 inline Settings awkward_settings(const std::string& task = "pendulum") {
   Settings settings;
-  settings.task = task;
+  settings.task = settings.kernel = task;
   settings.seed = 3;
   settings.train.num_envs = 101;
   settings.train.horizon = 9;
@@ -82,22 +81,30 @@ inline Settings rough_settings(const std::vector<std::string>& more = {}) {
   return walking_settings(set);
 }
 
+/// What a trainer of these settings is asked, and the trainer.
+inline TrainingRequest request_for(const Settings& settings, bool timing = false) {
+  return training_request(plan_task(settings), timing);
+}
+inline std::unique_ptr<Trainer> make_trainer(Engine& engine, const Settings& settings, bool timing = false) {
+  return engine.make_trainer(request_for(settings, timing));
+}
+
 /// A policy that holds the default pose, whatever it sees: its layers are zeros.
-inline Policy still_policy(const LeggedPlan& plan) {
+inline Policy still_policy(const TaskSpec& task) {
   Policy policy;
-  policy.task = plan.info.name;
+  policy.task = task.name;
   DenseLayer layer;
-  layer.inputs = plan.info.observations;
-  layer.outputs = plan.info.actions;
+  layer.inputs = task.policy().size();
+  layer.outputs = task.action.size();
   layer.weight.assign(static_cast<std::size_t>(layer.inputs * layer.outputs), 0.0f);
   layer.bias.assign(static_cast<std::size_t>(layer.outputs), 0.0f);
   policy.actor.layers = {layer};
   policy.observation_mean.assign(static_cast<std::size_t>(layer.inputs), 0.0f);
   policy.observation_variance.assign(static_cast<std::size_t>(layer.inputs), 1.0f);
-  policy.action_centre = plan.action_centre;
-  policy.action_scale = plan.action_scale;
-  policy.action_low = plan.action_low;
-  policy.action_high = plan.action_high;
+  policy.action_centre = task.action.centre;
+  policy.action_scale = task.action.scale;
+  policy.action_low = task.action.low;
+  policy.action_high = task.action.high;
   return policy;
 }
 

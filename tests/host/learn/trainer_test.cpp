@@ -83,7 +83,7 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
       std::vector<Tensor> first;
       for (const int threads : {1, 2, 3}) {
         const auto engine = engine_for(instruction_set, threads);
-        const auto trainer = engine->make_trainer(settings, false);
+        const auto trainer = make_trainer(*engine, settings);
         const auto reports = iterate(*trainer, 4);
         const auto state = trainer->state();
         if (threads == 1) first = state;
@@ -104,9 +104,9 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
 TEST(Trainer, SeedsDiffer) {
   const auto engine = engine_for(best_instruction_set(), 1);
   Settings settings = awkward_settings();
-  const auto a = engine->make_trainer(settings, false);
+  const auto a = make_trainer(*engine, settings);
   settings.seed = 4;
-  const auto b = engine->make_trainer(settings, false);
+  const auto b = make_trainer(*engine, settings);
   EXPECT_FALSE(same_state(a->state(), b->state()));
 }
 
@@ -114,12 +114,12 @@ TEST(Trainer, GoesOnBitForBit) {
   for_each_instruction_set([](const std::string& instruction_set) {
     for (const Settings& settings : varied_settings()) {
       const auto engine = engine_for(instruction_set, 2);
-      const auto whole = engine->make_trainer(settings, false);
+      const auto whole = make_trainer(*engine, settings);
       iterate(*whole, 3);
       const auto saved = whole->state();
       const auto wanted = iterate(*whole, 3);
 
-      const auto resumed = engine->make_trainer(settings, false);
+      const auto resumed = make_trainer(*engine, settings);
       resumed->restore(saved);
       EXPECT_TRUE(same_state(resumed->state(), saved));
       const auto got = iterate(*resumed, 3);
@@ -138,9 +138,9 @@ TEST(Trainer, GoesOnBitForBit) {
 TEST(Trainer, StateOfOtherSettingsIsRefused) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const Settings settings = awkward_settings();
-  const auto state = engine->make_trainer(settings, false)->state();
+  const auto state = make_trainer(*engine, settings)->state();
   const auto refusal = [&](Settings other, const std::vector<Tensor>& tensors) -> std::string {
-    const auto trainer = engine->make_trainer(other, false);
+    const auto trainer = make_trainer(*engine, other);
     try {
       trainer->restore(tensors);
     } catch (const Error& error) {
@@ -175,9 +175,9 @@ TEST(Trainer, StateOfOtherSettingsIsRefused) {
 TEST(Trainer, NoReportIsOverwritten) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const Settings settings = awkward_settings();
-  const auto whole = engine->make_trainer(settings, false);
+  const auto whole = make_trainer(*engine, settings);
   const auto wanted = iterate(*whole, kIterationsInFlight + 1);
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   for (int i = 0; i < kIterationsInFlight; ++i) trainer->enqueue_iteration();
   try {
     trainer->enqueue_iteration();
@@ -199,7 +199,11 @@ TEST(Trainer, NoReportIsOverwritten) {
 
 TEST(Trainer, UnknownTaskIsRefused) {
   const auto engine = engine_for(best_instruction_set(), 1);
-  EXPECT_THROW(engine->make_trainer(awkward_settings("pendulums"), false), Error);
+  TrainingRequest request = request_for(awkward_settings());
+  TaskSpec unknown = *request.task;
+  unknown.kernel = "pendulums";
+  request.task = std::make_shared<const TaskSpec>(unknown);
+  EXPECT_THROW(engine->make_trainer(request), Error);
 }
 
 TEST(Trainer, RolloutsBeyondTheIndexAreRefused) {
@@ -208,7 +212,7 @@ TEST(Trainer, RolloutsBeyondTheIndexAreRefused) {
   settings.train.num_envs = 1 << 20;
   settings.train.horizon = 1 << 10;
   try {
-    engine->make_trainer(settings, false);
+    make_trainer(*engine, settings);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("train.horizon"), std::string::npos) << error.what();
@@ -219,7 +223,7 @@ TEST(Trainer, WithoutNormalisationNothingIsLimited) {
   const auto engine = engine_for(best_instruction_set(), 1);
   Settings settings = awkward_settings();
   settings.network.normalise_observations = false;
-  EXPECT_EQ(engine->make_trainer(settings, false)->policy().observation_clip, std::numeric_limits<float>::max());
+  EXPECT_EQ(make_trainer(*engine, settings)->policy().observation_clip, std::numeric_limits<float>::max());
 }
 
 TEST(Trainer, AllocatesNothingAfterTheFirstIteration) {
@@ -233,7 +237,7 @@ TEST(Trainer, AllocatesNothingAfterTheFirstIteration) {
     const auto engine = engine_for(instruction_set, 2);
     for (const Settings& settings : varied_settings()) {
       for (const bool timing : {false, true}) {
-        const auto trainer = engine->make_trainer(settings, timing);
+        const auto trainer = make_trainer(*engine, settings, timing);
         Report report;
         const auto once = [&] {
           trainer->enqueue_iteration();
@@ -256,7 +260,7 @@ TEST(Trainer, AllocatesNothingAfterTheFirstIteration) {
 TEST(Trainer, NonfiniteStatesAreCaughtCountedAndLeftBehind) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Settings settings = awkward_settings();
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   auto state = trainer->state();
   Tensor& environments = find(state, "environments");
   floats_in(environments)[17] = NAN;  // the angle of environment 17
@@ -281,7 +285,7 @@ void set_count(std::vector<Tensor>& state, EnvironmentCount which, std::int64_t 
 
 TEST(Trainer, CountsToTheLastOne) {
   const auto engine = engine_for(best_instruction_set(), 1);
-  const auto trainer = engine->make_trainer(awkward_settings(), false);
+  const auto trainer = make_trainer(*engine, awkward_settings());
   auto state = trainer->state();
   // Beyond 2^24, where floats begin to leave numbers out, of one environment and of all together.
   set_count(state, kNonfinite, 3, (1u << 24) + 1);
@@ -298,7 +302,7 @@ TEST(Trainer, CountsToTheLastOne) {
 TEST(Trainer, CheckpointsWithCountsAsFloatsLoad) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const Settings settings = awkward_settings();
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   iterate(*trainer, 2);
   auto state = trainer->state();
   set_count(state, kNonfinite, 3, 5);
@@ -320,7 +324,7 @@ TEST(Trainer, CheckpointsWithCountsAsFloatsLoad) {
   insert(states + 8, kOverSlots);
   environments = make_tensor("environments", {environments.shape.at(0) + 3, environments.shape.at(1)}, values);
   std::erase_if(old, [](const Tensor& tensor) { return tensor.name == "environment_counts"; });
-  const auto resumed = engine->make_trainer(settings, false);
+  const auto resumed = make_trainer(*engine, settings);
   resumed->restore(old);
   EXPECT_TRUE(same_state(resumed->state(), state));
   EXPECT_EQ(iterate(*resumed, 1).at(0).nonfinite, 5);
@@ -331,7 +335,7 @@ TEST(Trainer, ReportsWhatTheEnvironmentsDid) {
   Settings settings = awkward_settings();
   settings.train.horizon = 100;
   settings.train.random_initial_phase = false;
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   const auto reports =
       iterate(*trainer, 4);  // episodes of 200 steps: they end in the 2nd and 4th iteration, all at once
   for (const std::size_t i : {0u, 2u}) {
@@ -350,7 +354,7 @@ TEST(Trainer, ReportsWhatTheEnvironmentsDid) {
     EXPECT_GT(report.action_std, 0.0);
   }
   settings.train.random_initial_phase = true;
-  const auto spread = iterate(*engine->make_trainer(settings, false), 4);
+  const auto spread = iterate(*make_trainer(*engine, settings), 4);
   // The first episodes, which began at random ages, are not counted; the next end evenly spread.
   for (const std::size_t i : {2u, 3u}) EXPECT_NEAR(static_cast<double>(spread[i].episodes), 50, 25);
   EXPECT_LE(spread[0].episodes + spread[1].episodes, 5);
@@ -363,7 +367,7 @@ TEST(Trainer, LinearScheduleEndsAtZero) {
   settings.algorithm.schedule = "linear";
   settings.algorithm.learning_rate = 1e-3f;
   settings.train.iterations = 4;
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   const auto reports = iterate(*trainer, 5);
   for (int i = 0; i < 5; ++i) EXPECT_NEAR(reports[static_cast<std::size_t>(i)].learning_rate, 1e-3 * (4 - i) / 4, 1e-9);
 }
@@ -376,7 +380,7 @@ TEST(Trainer, ParityOfAllInstructionSets) {
     std::set<std::uint64_t> hashes;
     for_each_instruction_set([&](const std::string& instruction_set) {
       const auto engine = engine_for(instruction_set, 2);
-      const auto trainer = engine->make_trainer(settings, false);
+      const auto trainer = make_trainer(*engine, settings);
       iterate(*trainer, 3);
       hashes.insert(hash_of_parameters(trainer->state()));
     });
@@ -406,10 +410,9 @@ Settings easy_settings() {
 /// Returns of the deterministic policy before and after a training.
 std::pair<double, double> learn(const Settings& settings) {
   const auto engine = engine_for(best_instruction_set(), 2);
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   EvaluationRequest request;
-  request.task = settings.task;
-  request.environment = settings.environment;
+  request.task = plan_task(settings).spec;
   request.seed = 1001;
   const double before = engine->evaluate(request, trainer->policy()).return_mean;
   iterate(*trainer, settings.train.iterations);

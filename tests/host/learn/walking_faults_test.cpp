@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 #include "kernels/physics/batch.hpp"
 #include "tests/host/learn/testing.hpp"
 #include "tests/host/model/robot/robots.hpp"
@@ -15,7 +15,7 @@ namespace {
 TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Settings settings = walking_settings();
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   iterate(*trainer, 1);
   auto state = trainer->state();
   // The rows of the robots come first: row 0 is the base's x, an element a lane.
@@ -41,14 +41,14 @@ TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
       EXPECT_EQ(last[i], base[i]);
     }
   }
-  EXPECT_TRUE(engine->make_trainer(settings, false)->last_good().empty());
+  EXPECT_TRUE(make_trainer(*engine, settings)->last_good().empty());
   EXPECT_TRUE(std::isfinite(reports[1].policy_loss) && std::isfinite(reports[1].value_loss));
 }
 
 /// The physics counts contacts over slots in floats; they are taken from there before those stop counting.
 TEST(Walking, ContactsOverSlotsAreTakenFromThePhysics) {
   const auto engine = engine_for(best_instruction_set(), 2);
-  const auto trainer = engine->make_trainer(walking_settings(), false);
+  const auto trainer = make_trainer(*engine, walking_settings());
   const Index stride = odd_lines(padded(37) * 4);
   const Index row = kRows<PhysicsState<float, 3>, float> + kRows<PhysicsVariation<float, 3>, float> +
                     static_cast<Index>(offsetof(PhysicsCounts<float>, over_slots) / sizeof(float));
@@ -64,11 +64,11 @@ TEST(Walking, ContactsOverSlotsAreTakenFromThePhysics) {
   }
 }
 
-/// Running maxima of all columns, in the plan's order.
-std::vector<float> maxima_of(Trainer& trainer, const LeggedPlan& plan) {
+/// Running maxima of all columns, in the task's order.
+std::vector<float> maxima_of(Trainer& trainer, const TaskSpec& spec) {
   std::vector<Tensor> state = trainer.state();
   std::vector<float> maxima;
-  for (const ConstraintInfo& constraint : plan.constraints) {
+  for (const ConstraintSpec& constraint : spec.constraints.list) {
     const std::vector<float> columns = floats_of(find(state, constraint_tensor(constraint)));
     maxima.insert(maxima.end(), columns.begin(), columns.end());
   }
@@ -79,11 +79,12 @@ std::vector<float> maxima_of(Trainer& trainer, const LeggedPlan& plan) {
 TEST(Walking, AStateThatOverflowsIsJudgedByNoConstraint) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Settings settings = walking_settings();
-  const auto trainer = engine->make_trainer(settings, false);
+  const PlannedTask task = plan_task(settings);
+  const auto trainer = make_trainer(*engine, settings);
   iterate(*trainer, 1);
   const std::vector<Tensor> state = trainer->state();
   iterate(*trainer, 1);
-  const std::vector<float> usual = maxima_of(*trainer, *settings.plan);
+  const std::vector<float> usual = maxima_of(*trainer, *task.spec);
   using State = PhysicsState<float, 3>;
   const auto stride = odd_lines(padded(37) * 4);
   for (const float velocity : {1e15f, 1e19f, 1e25f, 3e38f}) {
@@ -94,9 +95,9 @@ TEST(Walking, AStateThatOverflowsIsJudgedByNoConstraint) {
       trainer->restore(broken);
       const Report report = iterate(*trainer, 1).back();
       EXPECT_GE(report.nonfinite, 1) << velocity;
-      const std::vector<float> maxima = maxima_of(*trainer, *settings.plan);
-      for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
-        ASSERT_TRUE(maxima[i] <= 8 * std::max(usual[i], settings.plan->columns[i].scale))
+      const std::vector<float> maxima = maxima_of(*trainer, *task.spec);
+      for (std::size_t i = 0; i < task.spec->constraints.columns.size(); ++i) {
+        ASSERT_TRUE(maxima[i] <= 8 * std::max(usual[i], task.spec->constraints.columns[i].scale))
             << "column " << i << ": " << maxima[i] << " for " << usual[i];
       }
       for (const Report::Constraint& c : report.constraints) EXPECT_TRUE(c.mean < 1e6) << c.mean;
@@ -108,13 +109,14 @@ TEST(Walking, AStateThatOverflowsIsJudgedByNoConstraint) {
 TEST(Walking, ACheckpointsMaximaThatAreNoViolationsStartAnew) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Settings settings = walking_settings();
-  const auto trainer = engine->make_trainer(settings, false);
+  const PlannedTask task = plan_task(settings);
+  const auto trainer = make_trainer(*engine, settings);
   iterate(*trainer, 1);
   const std::vector<Tensor> state = trainer->state();
   trainer->restore(state);
   EXPECT_TRUE(trainer->mended().empty());
   std::vector<Tensor> broken = state;
-  const std::vector<ConstraintInfo>& constraints = settings.plan->constraints;
+  const std::vector<ConstraintSpec>& constraints = task.spec->constraints.list;
   const auto maxima = [&](std::size_t i) { return floats_in(find(broken, constraint_tensor(constraints[i]))); };
   maxima(0)[0] = maxima(0)[1] = std::nanf("");
   maxima(2)[0] = HUGE_VALF;
@@ -126,8 +128,8 @@ TEST(Walking, ACheckpointsMaximaThatAreNoViolationsStartAnew) {
     EXPECT_NE(lines[i == 0 ? 0 : i - 1].find("'" + constraints[i].name + "'"), std::string::npos);
   }
   iterate(*trainer, 1);
-  const std::vector<float> after = maxima_of(*trainer, *settings.plan);
-  for (std::size_t i = 0; i < settings.plan->columns.size(); ++i) {
+  const std::vector<float> after = maxima_of(*trainer, *task.spec);
+  for (std::size_t i = 0; i < task.spec->constraints.columns.size(); ++i) {
     EXPECT_TRUE(after[i] > 0 && after[i] < 1e5f) << i;
   }
 }

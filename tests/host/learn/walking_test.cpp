@@ -9,7 +9,7 @@
 #include "host/model/robot/find_robot.hpp"
 #include "host/model/robot/shapes.hpp"
 #include "host/peers/mujoco_physics.hpp"
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 #include "host/task/protocol.hpp"
 #include "tests/host/learn/testing.hpp"
 #include "tests/host/model/robot/robots.hpp"
@@ -19,8 +19,8 @@ namespace stampede::testing {
 namespace {
 
 /// One whose outputs follow a row of the observation: it moves, and violates something.
-Policy restless_policy(const LeggedPlan& plan) {
-  Policy policy = still_policy(plan);
+Policy restless_policy(const TaskSpec& spec) {
+  Policy policy = still_policy(spec);
   DenseLayer& layer = policy.actor.layers.front();
   for (int o = 0; o < layer.outputs; ++o) {
     // With the joint's own velocity, which makes it swing, the more the farther it is turned.
@@ -61,10 +61,11 @@ Settings longer_settings(const std::vector<std::string>& more = {}) {
 
 TEST(Walking, ObservationsAreTheStates) {
   const Settings settings = longer_settings();
-  const LeggedPlan& plan = *settings.plan;
-  EvaluationRequest request = evaluation_request(settings, 5, false);
-  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(*request.legged));
-  const std::vector<std::string>& names = plan.info.observation_names;
+  const PlannedTask task = plan_task(settings);
+  const TaskSpec& spec = *task.spec;
+  EvaluationRequest request = evaluation_request(task, 5, false);
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(*request.task));
+  const std::vector<std::string>& names = spec.policy().names;
   const auto place = [&](const std::string& name) {
     const auto found = std::find(names.begin(), names.end(), name);
     EXPECT_NE(found, names.end()) << name;
@@ -83,12 +84,12 @@ TEST(Walking, ObservationsAreTheStates) {
       EXPECT_NEAR(seen("projected_gravity.z"), -(1 - 2 * (x * x + y * y)), 1e-5);
       EXPECT_EQ(seen("base_angular_velocity.z"), state(19 + 5));
       for (std::size_t j = 0; j < 12; ++j) {
-        const std::string& joint = plan.info.action_names[j];
-        EXPECT_NEAR(seen("joint_position." + joint), state(7 + j) - static_cast<double>(plan.action_centre[j]), 1e-6);
+        const std::string& joint = spec.action.names[j];
+        EXPECT_NEAR(seen("joint_position." + joint), state(7 + j) - static_cast<double>(spec.action.centre[j]), 1e-6);
         EXPECT_EQ(seen("joint_velocity." + joint), state(19 + 6 + j));
         const double last = (static_cast<double>(traced.at("action", step - 1, episode, j)) -
-                             static_cast<double>(plan.action_centre[j])) /
-                            static_cast<double>(plan.action_scale[j]);
+                             static_cast<double>(spec.action.centre[j])) /
+                            static_cast<double>(spec.action.scale[j]);
         EXPECT_NEAR(seen("last_action." + joint), last, 1e-5);
       }
       EXPECT_EQ(seen("command.x"), static_cast<double>(request.commands[3 * episode]));
@@ -101,9 +102,10 @@ TEST(Walking, ReadingsComeLate) {
   const Settings settings =
       longer_settings({"randomise.observation_delay=[0.01, 0.01]", "noise.joint_position=0", "noise.joint_velocity=0",
                        "noise.projected_gravity=0", "noise.base_angular_velocity=0"});
-  const EvaluationRequest request = evaluation_request(settings, 5, true);
-  const LeggedPlan& plan = *request.legged;
-  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(plan));
+  const PlannedTask task = plan_task(settings);
+  const EvaluationRequest request = evaluation_request(task, 5, true);
+  const TaskSpec& spec = *request.task;
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(spec));
   int moved = 0;
   for (std::size_t step = 0; step < 30; ++step) {
     for (std::size_t episode = 0; episode < 5; ++episode) {
@@ -117,8 +119,8 @@ TEST(Walking, ReadingsComeLate) {
         moved += std::fabs(now - before) > 0.1;
         if (step == 0) continue;
         const double last = (static_cast<double>(traced.at("action", step - 1, episode, j)) -
-                             static_cast<double>(plan.action_centre[j])) /
-                            static_cast<double>(plan.action_scale[j]);
+                             static_cast<double>(spec.action.centre[j])) /
+                            static_cast<double>(spec.action.scale[j]);
         EXPECT_NEAR(traced.at("observation", step, episode, 33 + j), last, 1e-5);
       }
     }
@@ -129,12 +131,13 @@ TEST(Walking, ReadingsComeLate) {
 /// What of the constraints can be recomputed from the states alone.
 TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
   const Settings settings = longer_settings();
-  EvaluationRequest request = evaluation_request(settings, 20, false);
-  const LeggedPlan& plan = *request.legged;
-  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(plan));
+  const PlannedTask task = plan_task(settings);
+  EvaluationRequest request = evaluation_request(task, 20, false);
+  const TaskSpec& spec = *request.task;
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, restless_policy(spec));
   const auto index = [&](const std::string& name) {
-    for (std::size_t i = 0; i < plan.constraints.size(); ++i) {
-      if (plan.constraints[i].name == name) return i;
+    for (std::size_t i = 0; i < spec.constraints.list.size(); ++i) {
+      if (spec.constraints.list[i].name == name) return i;
     }
     ADD_FAILURE() << name;
     return std::size_t{0};
@@ -150,7 +153,7 @@ TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
         acceleration = std::max(acceleration, std::fabs(after(25 + j) - before(25 + j)) / 0.02 - 800);
         if (j % 3 == 2) knee = std::max(knee, std::fabs(after(25 + j)) - 12.56);
         if (j == 1 || j == 4) front = std::max(front, std::fabs(after(7 + j)) - 1.5);
-        if (j % 3 == 0) hip = std::max(hip, std::fabs(after(7 + j) - static_cast<double>(plan.action_centre[j])) - 0.2);
+        if (j % 3 == 0) hip = std::max(hip, std::fabs(after(7 + j) - static_cast<double>(spec.action.centre[j])) - 0.2);
       }
       if (std::fabs(request.commands[3 * episode + 1]) >= 0.1f) hip = 0;
       const double orientation =
@@ -197,11 +200,12 @@ TEST(Walking, AirTimeCountsFromTheFirstContact) {
   const auto run = [&](const std::string& height) {
     const Settings settings = longer_settings({"start.height=" + height, "start.joint_factor=[1, 1]",
                                                "constraints.air_time.when=always", "constraints.air_time.limit=5"});
-    const EvaluationRequest request = evaluation_request(settings, 20, false);
-    const LeggedPlan& plan = *request.legged;
-    const Traced traced = trace(*engine, request, restless_policy(plan));
+    const PlannedTask task = plan_task(settings);
+    const EvaluationRequest request = evaluation_request(task, 20, false);
+    const TaskSpec& spec = *request.task;
+    const Traced traced = trace(*engine, request, restless_policy(spec));
     std::size_t air_time = 0;
-    while (plan.constraints.at(air_time).name != "air_time") ++air_time;
+    while (spec.constraints.list.at(air_time).name != "air_time") ++air_time;
     int first = 0, later = 0;
     for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
       unsigned been_down = 0, down = 0;
@@ -231,11 +235,12 @@ TEST(Walking, PowerIsWorkOverThePhysicsSteps) {
   const auto run = [&](const std::string& decimation, bool mujoco) {
     const Settings settings = longer_settings({"control.decimation=" + decimation, "start.joint_velocity=[-5, 5]",
                                                "randomise.delay=[0, 0]", "randomise.observation_delay=[0, 0]"});
-    EvaluationRequest request = evaluation_request(settings, 6, false);
+    const PlannedTask task = plan_task(settings);
+    EvaluationRequest request = evaluation_request(task, 6, false);
     request.commands.assign(request.commands.size(), 0.0f);
-    const auto outside = mujoco ? make_mujoco_physics(*settings.legged, 2) : nullptr;
+    const auto outside = mujoco ? make_mujoco_physics(task, 2) : nullptr;
     request.outside = outside.get();
-    return trace(*engine, request, still_policy(*request.legged));
+    return trace(*engine, request, still_policy(*request.task));
   };
   const Traced fine = run("1", false), whole = run("4", false), theirs = run("4", true);
   ASSERT_EQ(fine.steps, 200u);
@@ -273,14 +278,15 @@ TEST(Walking, PowerIsWorkOverThePhysicsSteps) {
 
 TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
   const Settings settings = longer_settings();
+  const PlannedTask task = plan_task(settings);
   for (const bool randomise : {false, true}) {
-    EvaluationRequest request = evaluation_request(settings, 24, randomise);
+    EvaluationRequest request = evaluation_request(task, 24, randomise);
     request.commands.assign(request.commands.size(), 0.0f);
     const auto engine = engine_for(best_instruction_set(), 2);
-    const Policy policy = still_policy(*request.legged);
+    const Policy policy = still_policy(*request.task);
     // Pushes and noise are the same draws for both.
     const Traced ours = trace(*engine, request, policy);
-    const auto mujoco = make_mujoco_physics(*settings.legged, 2);
+    const auto mujoco = make_mujoco_physics(task, 2);
     request.outside = mujoco.get();
     const Traced theirs = trace(*engine, request, policy);
     double worst = 0, moved = 0;
@@ -297,7 +303,7 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
     for (std::size_t c = 0; c < ours.evaluation.legged.constraints.size(); ++c) {
       EXPECT_NEAR(ours.evaluation.legged.constraints[c].violated, theirs.evaluation.legged.constraints[c].violated,
                   0.01)
-          << settings.plan->constraints[c].name;
+          << task.spec->constraints.list[c].name;
     }
   }
 }
@@ -312,16 +318,17 @@ TEST(Walking, MujocoTellsTheTorquesOfJoints) {
   write_file(file, text, Durability::kProcess);
   const Settings settings = longer_settings({"control.robot=\"" + file + "\"", "control.stiffness=0",
                                              "constraints.joint_torque.limit=0.1", "symmetry.mirror=false"});
-  EvaluationRequest request = evaluation_request(settings, 8, false);
+  const PlannedTask task = plan_task(settings);
+  EvaluationRequest request = evaluation_request(task, 8, false);
   request.commands.assign(request.commands.size(), 0.0f);
   const auto engine = engine_for(best_instruction_set(), 2);
-  const Policy policy = still_policy(*request.legged);
+  const Policy policy = still_policy(*request.task);
   const LeggedEvaluation ours = engine->evaluate(request, policy).legged;
-  const auto mujoco = make_mujoco_physics(*settings.legged, 2);
+  const auto mujoco = make_mujoco_physics(task, 2);
   request.outside = mujoco.get();
   const LeggedEvaluation theirs = engine->evaluate(request, policy).legged;
   for (std::size_t c = 0; c < ours.constraints.size(); ++c) {
-    const std::string& name = settings.plan->constraints[c].name;
+    const std::string& name = task.spec->constraints.list[c].name;
     if (name != "joint_torque") continue;
     EXPECT_GT(ours.constraints[c].mean, 1);
     EXPECT_NEAR(theirs.constraints[c].mean, ours.constraints[c].mean, 0.05 * ours.constraints[c].mean);
@@ -334,23 +341,24 @@ TEST(Walking, GroundIsSeenAsItIs) {
   const Settings settings = rough_settings(
       {"control.episode=1", "terminations.base_force=1e6", "terminations.body_force=1e6", "terminations.gravity_z=2",
        "symmetry.mirror=false", "observations.policy=[\"base_height\", \"height_scan\"]", "start.joint_factor=[1, 1]"});
-  EvaluationRequest request = evaluation_request(settings, 40, false);
-  const LeggedPlan& plan = *request.legged;
-  const LeggedConstants& c = plan.constants;
-  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(plan));
-  const GroundMap& map = *plan.robot.map;
+  const PlannedTask task = plan_task(settings);
+  EvaluationRequest request = evaluation_request(task, 40, false);
+  const TaskSpec& spec = *request.task;
+  const LeggedConstants& c = spec.legged->constants;
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(spec));
+  const GroundMap& map = *spec.legged->robot.map;
   int high = 0, edges = 0, points = 0, uneven = 0;
   for (const std::size_t step : {std::size_t{0}, std::size_t{10}, std::size_t{49}}) {
     for (std::size_t episode = 0; episode < 40; ++episode) {
       const auto state = [&](std::size_t i) { return static_cast<double>(traced.at("state", step, episode, i)); };
       if (step == 0) {
-        const float* spawn = plan.spawn.data() + 3 * plan.tile_of(static_cast<Index>(episode));
+        const float* spawn = spec.legged->spawn.data() + 3 * spec.legged->tile_of(static_cast<Index>(episode));
         for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(state(i), static_cast<double>(spawn[i]), 0.051);
         // The lowest of its limbs is on the ground, wherever that is, and none is in it.
         std::vector<double> qpos;
         for (std::size_t i = 0; i < 19; ++i) qpos.push_back(state(i));
         double gap = 1e30;
-        for (const Vec3<double>& point : lowest_points(plan.robot, qpos.data())) {
+        for (const Vec3<double>& point : lowest_points(spec.legged->robot, qpos.data())) {
           gap = std::min(gap, state(2) + point.z - map.top_at(state(0) + point.x, state(1) + point.y));
         }
         EXPECT_NEAR(gap, 0, 1e-3);
@@ -389,34 +397,35 @@ TEST(Walking, GroundIsSeenAsItIs) {
 TEST(Walking, LevelsAreThoseOfTheTiles) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Settings settings = rough_settings({"control.episode=0.1", "terrain.start_levels=3"});
-  const auto trainer = engine->make_trainer(settings, false);
+  const auto trainer = make_trainer(*engine, settings);
   const Report report = iterate(*trainer, 4).back();
   // Episodes of a tenth of a second cross nothing, and an untrained policy does not cover half of its command.
   EXPECT_GE(report.terrain_level, 0);
   EXPECT_LT(report.terrain_level, 0.4);
-  EXPECT_EQ(iterate(*engine->make_trainer(walking_settings(), false), 1).back().terrain_level, -1);
+  EXPECT_EQ(iterate(*make_trainer(*engine, walking_settings()), 1).back().terrain_level, -1);
 }
 
 TEST(Walking, RewardsAndConstraintsAreReported) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const Settings settings = walking_settings();
-  const auto trainer = engine->make_trainer(settings, false);
+  const PlannedTask task = plan_task(settings);
+  const auto trainer = make_trainer(*engine, settings);
   const Report report = iterate(*trainer, 2).back();
   ASSERT_EQ(report.rewards.size(), static_cast<std::size_t>(kRewardTermCount));
   EXPECT_GT(report.rewards[0], 0.01);
   EXPECT_LE(report.rewards[0], 1.0);
-  ASSERT_EQ(report.constraints.size(), settings.plan->constraints.size());
+  ASSERT_EQ(report.constraints.size(), task.spec->constraints.list.size());
   for (std::size_t i = 0; i < report.constraints.size(); ++i) {
     const Report::Constraint& c = report.constraints[i];
     EXPECT_TRUE(c.violated >= 0 && c.violated <= 1 && c.delta >= 0 && c.delta <= c.violated + 1e-6)
-        << settings.plan->constraints[i].name;
+        << task.spec->constraints.list[i].name;
   }
   // Some are only asked for under a condition on the command, which changes every few steps.
   for (std::size_t i = 0; i < report.constraints.size(); ++i) {
     const Report::Constraint& c = report.constraints[i];
     EXPECT_LE(c.violated, c.applied + 1e-6);
-    const std::string& name = settings.plan->constraints[i].name;
-    if (settings.plan->constants.constraint[i].when == When::kAlways) {
+    const std::string& name = task.spec->constraints.list[i].name;
+    if (task.spec->legged->constants.constraint[i].when == When::kAlways) {
       EXPECT_NEAR(c.applied, 1.0, 1e-6) << name;
     } else if (name == "hip") {
       EXPECT_TRUE(c.applied > 0.02 && c.applied < 0.6) << name << ": " << c.applied;
@@ -424,7 +433,7 @@ TEST(Walking, RewardsAndConstraintsAreReported) {
   }
   // Untrained, its actions jump.
   EXPECT_GT(report.constraints[0].violated, 0.3);
-  EXPECT_EQ(settings.plan->constraints[0].name, "action_rate");
+  EXPECT_EQ(task.spec->constraints.list[0].name, "action_rate");
 }
 
 /// A robot on its knees, too weak to stay there, lies down: where that ends episodes, they end with the first step whose base
@@ -436,13 +445,14 @@ TEST(Walking, ABaseOnTheGroundIsSeenAndEndsEpisodesWhereTheTaskSaysSo) {
          "control.pose=[0, 0.6, -2.7, 0, 0.6, -2.7, 0, 0.6, -2.7, 0, 0.6, -2.7]", "terminations.base_force=" + force,
          "constraints.base_contact.quantity=base_contact", "constraints.base_contact.kind=hard",
          "constraints.base_contact.limit=1", "constraints.base_contact.p_max=1"});
-    const EvaluationRequest request = evaluation_request(settings, 8, false);
+    const PlannedTask task = plan_task(settings);
+    const EvaluationRequest request = evaluation_request(task, 8, false);
     std::size_t base = 0, body = 0;
-    for (std::size_t i = 0; i < settings.plan->constraints.size(); ++i) {
-      if (settings.plan->constraints[i].name == "base_contact") base = i;
-      if (settings.plan->constraints[i].name == "body_contact") body = i;
+    for (std::size_t i = 0; i < task.spec->constraints.list.size(); ++i) {
+      if (task.spec->constraints.list[i].name == "base_contact") base = i;
+      if (task.spec->constraints.list[i].name == "body_contact") body = i;
     }
-    const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(*request.legged));
+    const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(*request.task));
     std::vector<std::size_t> first, length;
     int of_legs_alone = 0;
     for (std::size_t episode = 0; episode < traced.episodes; ++episode) {
@@ -471,9 +481,8 @@ TEST(Walking, ABaseOnTheGroundIsSeenAndEndsEpisodesWhereTheTaskSaysSo) {
 
 TEST(Walking, ConstraintsThatEndEpisodesEndThemSooner) {
   const auto engine = engine_for(best_instruction_set(), 2);
-  const Report soft = iterate(*engine->make_trainer(walking_settings(), false), 3).back();
-  const Report hard =
-      iterate(*engine->make_trainer(walking_settings({"objective=early-termination"}), false), 3).back();
+  const Report soft = iterate(*make_trainer(*engine, walking_settings()), 3).back();
+  const Report hard = iterate(*make_trainer(*engine, walking_settings({"objective=early-termination"})), 3).back();
   EXPECT_LT(hard.episode_length_mean, 0.5 * soft.episode_length_mean);
 }
 
@@ -490,11 +499,12 @@ class Breaking final : public OutsidePhysics {
 
 TEST(Walking, WhereAnotherEngineBreaksTheEpisodeEndsAndIsCounted) {
   const Settings settings = longer_settings();
+  const PlannedTask task = plan_task(settings);
   Breaking breaking;
-  EvaluationRequest request = evaluation_request(settings, 1, false);
+  EvaluationRequest request = evaluation_request(task, 1, false);
   request.outside = &breaking;
   // The lanes of a pack are filled with environments that nobody asked for; they are stepped one after the other.
-  const Traced traced = trace(*engine_for(best_instruction_set(), 1), request, still_policy(*request.legged));
+  const Traced traced = trace(*engine_for(best_instruction_set(), 1), request, still_policy(*request.task));
   EXPECT_GE(traced.evaluation.nonfinite, 1);
   EXPECT_LE(traced.evaluation.episode_length_mean, 3);
   for (std::size_t step = 0; step < traced.steps; ++step) EXPECT_LT(traced.at("state", step, 0, 2), 1);

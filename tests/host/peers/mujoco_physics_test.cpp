@@ -9,8 +9,8 @@
 
 #include "host/base/files.hpp"
 #include "host/model/robot/find_robot.hpp"
-#include "host/task/plan.hpp"
-#include "host/task/settings_io.hpp"
+#include "host/task/planned_task.hpp"
+#include "host/task/task_io.hpp"
 #include "tests/host/model/robot/robots.hpp"
 
 namespace stampede {
@@ -40,8 +40,8 @@ Place at_home(const RobotModel& robot) {
   return place;
 }
 
-Settings with_robot(const std::string& robot) {
-  return resolve_settings({"", {"task=go2-flat", "control.robot=\"" + robot + "\""}, {}});
+PlannedTask with_robot(const std::string& robot) {
+  return plan_task(resolve_settings({"", {"task=go2-flat", "control.robot=\"" + robot + "\""}, {}}));
 }
 
 TEST(MujocoPhysics, TheFilesSolverOptionsAreNotFollowedAndSaid) {
@@ -49,36 +49,36 @@ TEST(MujocoPhysics, TheFilesSolverOptionsAreNotFollowedAndSaid) {
   const std::string text = read_file(find_robot("go2"));
   const std::string file = (folder / "go2.xml").string();
   write_file(file, test::with(text, "<option ", "<option iterations=\"1\" ls_iterations=\"4\" "), Durability::kProcess);
-  const Settings hasty = with_robot(file), sound = with_robot("go2");
-  ASSERT_EQ(hasty.plan->notes.size(), sound.plan->notes.size() + 1);
-  expect_parts(hasty.plan->notes.back(), {"iterations=\"1\"", "ls_iterations=\"4\"", "not followed"});
-  Place places[] = {at_home(hasty.plan->robot), at_home(sound.plan->robot)};
+  const PlannedTask hasty = with_robot(file), sound = with_robot("go2");
+  ASSERT_EQ(hasty.spec->notes.size(), sound.spec->notes.size() + 1);
+  expect_parts(hasty.spec->notes.back(), {"iterations=\"1\"", "ls_iterations=\"4\"", "not followed"});
+  Place places[] = {at_home(hasty.spec->legged->robot), at_home(sound.spec->legged->robot)};
   for (Place& place : places) {  // fallen onto its feet, which takes more than an iteration
     place.state.qpos[2] += 0.02;
     place.state.qvel[2] = -2;
   }
-  make_mujoco_physics(*hasty.legged, 1)->step(0, places[0].step, places[0].state, places[0].record);
-  make_mujoco_physics(*sound.legged, 1)->step(0, places[1].step, places[1].state, places[1].record);
+  make_mujoco_physics(hasty, 1)->step(0, places[0].step, places[0].state, places[0].record);
+  make_mujoco_physics(sound, 1)->step(0, places[1].step, places[1].state, places[1].record);
   EXPECT_GT(places[0].record.force[OutsideRecord::kSlots - 1], 0);
   EXPECT_EQ(places[0].state.qpos, places[1].state.qpos);
   EXPECT_EQ(places[0].state.qvel, places[1].state.qvel);
 }
 
 TEST(MujocoPhysics, ABrokenStateIsToldAndNotPutRight) {
-  const Settings settings = with_robot("go2");
-  const auto physics = make_mujoco_physics(*settings.legged, 1);
+  const PlannedTask task = with_robot("go2");
+  const auto physics = make_mujoco_physics(task, 1);
   const auto step = [&](Place& place) {
     physics->step(0, place.step, place.state, place.record);
     return !std::isfinite(place.state.qpos[2]);
   };
-  Place place = at_home(settings.plan->robot);
+  Place place = at_home(task.spec->legged->robot);
   EXPECT_FALSE(step(place));
   place.state.qvel[8] = 1e12;  // beyond what MuJoCo takes for sound: it would begin at its reference pose
   EXPECT_TRUE(step(place));
-  place = at_home(settings.plan->robot);
+  place = at_home(task.spec->legged->robot);
   place.step.ctrl[3] = std::numeric_limits<double>::quiet_NaN();
   EXPECT_TRUE(step(place));
-  place = at_home(settings.plan->robot);
+  place = at_home(task.spec->legged->robot);
   EXPECT_FALSE(step(place)) << "the next state is sound again";
 }
 

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "host/model/robot/mujoco_handles.hpp"
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 #include "host/task/settings_io.hpp"
 #include "mujoco/mujoco.h"
 
@@ -79,17 +79,16 @@ TEST(Mirror, ImagesMoveAsImages) {
 }
 
 TEST(Mirror, RowsExchangeLeftAndRight) {
-  const Settings settings = task("go2-rough");
-  const LeggedPlan& plan = *settings.plan;
-  ASSERT_TRUE(plan.mirrored());
-  const std::vector<std::string>& names = plan.info.observation_names;
-  ASSERT_EQ(plan.policy_mirror.place.size(), names.size());
+  const TaskSpec spec = *plan_task(task("go2-rough")).spec;
+  ASSERT_TRUE(spec.mirror.present());
+  const std::vector<std::string>& names = spec.policy().names;
+  ASSERT_EQ(spec.mirror.policy.place.size(), names.size());
   const auto place = [&](const std::string& name) {
     return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
   };
   const auto expect = [&](const std::string& name, const std::string& from, float sign) {
-    EXPECT_EQ(names.at(static_cast<std::size_t>(plan.policy_mirror.place.at(place(name)))), from);
-    EXPECT_EQ(plan.policy_mirror.sign.at(place(name)), sign) << name;
+    EXPECT_EQ(names.at(static_cast<std::size_t>(spec.mirror.policy.place.at(place(name)))), from);
+    EXPECT_EQ(spec.mirror.policy.sign.at(place(name)), sign) << name;
   };
   expect("base_angular_velocity.x", "base_angular_velocity.x", -1);
   expect("base_angular_velocity.y", "base_angular_velocity.y", 1);
@@ -99,18 +98,18 @@ TEST(Mirror, RowsExchangeLeftAndRight) {
   expect("joint_position.FL_hip_joint", "joint_position.FR_hip_joint", -1);
   expect("joint_velocity.RR_calf_joint", "joint_velocity.RL_calf_joint", 1);
   // Twice in the mirror is as before.
-  for (const MirrorMap* map : {&plan.policy_mirror, &plan.critic_mirror, &plan.action_mirror}) {
+  for (const MirrorMap* map : {&spec.mirror.policy, &spec.mirror.critic, &spec.mirror.action}) {
     for (std::size_t i = 0; i < map->place.size(); ++i) {
       const auto image = static_cast<std::size_t>(map->place[i]);
       EXPECT_EQ(map->place.at(image), static_cast<int>(i));
       EXPECT_EQ(map->sign[i] * map->sign[image], 1.0f);
     }
   }
-  EXPECT_EQ(plan.critic_mirror.place.size(), static_cast<std::size_t>(plan.constants.critic_size));
+  EXPECT_EQ(spec.mirror.critic.place.size(), static_cast<std::size_t>(spec.legged->constants.critic_size));
   // The scan's first row is the rightmost.
-  const int first = plan.constants.critic_size - plan.constants.scan_points;
-  EXPECT_EQ(plan.critic_mirror.place[static_cast<std::size_t>(first)],
-            plan.constants.critic_size - plan.constants.scan_columns);
+  const int first = spec.legged->constants.critic_size - spec.legged->constants.scan_points;
+  EXPECT_EQ(spec.mirror.critic.place[static_cast<std::size_t>(first)],
+            spec.legged->constants.critic_size - spec.legged->constants.scan_columns);
 }
 
 TEST(Mirror, DiagonalsOfQuadrupedsOnly) {

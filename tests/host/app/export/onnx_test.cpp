@@ -17,7 +17,7 @@ using test::error_of;
 using test::expect_parts;
 
 std::string written(const std::string& activation = "elu") {
-  return to_onnx(test::fake_policy("pendulum", 0.3f, activation), find_task("pendulum"), 0.05);
+  return to_onnx(test::fake_policy("pendulum", 0.3f, activation), find_task("pendulum").specify({}));
 }
 
 /// The bytes after `change` had its way with the model.
@@ -55,7 +55,7 @@ TEST(Onnx, DeviationsComeBackToTheLastBit) {
     for (std::size_t j = 0; j < policy.observation_variance.size(); ++j) {
       policy.observation_variance[j] = std::exp(0.05f * static_cast<float>(i) - 12.0f + 0.7f * static_cast<float>(j));
     }
-    const Policy read = parse_onnx(to_onnx(policy, find_task("pendulum"), 0.05), "p");
+    const Policy read = parse_onnx(to_onnx(policy, find_task("pendulum").specify({})), "p");
     for (std::size_t j = 0; j < policy.observation_variance.size(); ++j) {
       EXPECT_EQ(inverse_deviation(read.observation_variance[j]), inverse_deviation(policy.observation_variance[j]));
     }

@@ -10,7 +10,7 @@
 #include <random>
 
 #include "host/app/export/policy_tensors.hpp"
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 #include "tests/host/fake_engine.hpp"
 #include "tests/host/temporary_folder.hpp"
 
@@ -20,52 +20,55 @@ namespace {
 using test::error_of;
 using test::expect_parts;
 
+TaskSpec compiled(const std::string& name) { return find_task(name).specify({}); }
+
 TEST(PolicyFit, PolicyMustFitTheTask) {
   Policy policy = test::fake_policy("pendulum", 0.3f);
-  EXPECT_NO_THROW(check_policy_fits(policy, find_task("pendulum"), "p"));
-  expect_parts(error_of([&] { check_policy_fits(policy, find_task("cartpole-swingup"), "p"); }),
+  EXPECT_NO_THROW(check_policy_fits(policy, compiled("pendulum"), "p"));
+  expect_parts(error_of([&] { check_policy_fits(policy, compiled("cartpole-swingup"), "p"); }),
                {"p: ", "'pendulum'", "'cartpole-swingup'"});
   policy.task.clear();
-  expect_parts(error_of([&] { check_policy_fits(policy, find_task("cartpole-swingup"), "p"); }),
+  expect_parts(error_of([&] { check_policy_fits(policy, compiled("cartpole-swingup"), "p"); }),
                {"3 observations", "has 5"});
 }
 
-Settings go2(std::vector<std::string> set = {}) {
+TaskSpec go2(std::vector<std::string> set = {}) {
   set.insert(set.begin(), "task=go2-flat");
-  return resolve_settings({"", set, {}});
+  return *plan_task(resolve_settings({"", set, {}})).spec;
 }
 
 /// A policy for a walking task with all numbers different.
-Policy policy_for(const TaskInfo& task, const LeggedPlan& plan) {
+Policy policy_for(const TaskSpec& task) {
   std::mt19937 random(7);
   const auto fill = [&](int count) {
     std::vector<float> values(static_cast<std::size_t>(count));
     for (float& x : values) x = std::uniform_real_distribution<float>(-1, 1)(random);
     return values;
   };
+  const int observations = task.policy().size(), actions = task.action.size();
   Policy policy;
   policy.task = task.name;
   policy.robot = task.facts.at("robot");
-  policy.actor.layers.push_back({task.observations, 5, fill(5 * task.observations), fill(5)});
-  policy.actor.layers.push_back({5, task.actions, fill(5 * task.actions), fill(task.actions)});
-  policy.log_std = fill(task.actions);
-  policy.observation_mean = fill(task.observations);
-  for (const float x : fill(task.observations)) policy.observation_variance.push_back(0.1f + x * x);
-  policy.action_centre = plan.action_centre;
-  policy.action_scale = plan.action_scale;
-  policy.action_low = plan.action_low;
-  policy.action_high = plan.action_high;
-  policy.facts = policy_facts(policy, task, task.control_dt);
+  policy.actor.layers.push_back({observations, 5, fill(5 * observations), fill(5)});
+  policy.actor.layers.push_back({5, actions, fill(5 * actions), fill(actions)});
+  policy.log_std = fill(actions);
+  policy.observation_mean = fill(observations);
+  for (const float x : fill(observations)) policy.observation_variance.push_back(0.1f + x * x);
+  policy.action_centre = task.action.centre;
+  policy.action_scale = task.action.scale;
+  policy.action_low = task.action.low;
+  policy.action_high = task.action.high;
+  policy.facts = policy_facts(policy, task);
   return policy;
 }
 
 /// What a policy of two layers does, by name.
-std::map<std::string, double> acts(const Policy& policy, const TaskInfo& task,
+std::map<std::string, double> acts(const Policy& policy, const TaskSpec& task,
                                    const std::map<std::string, double>& seen) {
   std::vector<double> x;
-  for (std::size_t i = 0; i < task.observation_names.size(); ++i) {
+  for (std::size_t i = 0; i < task.policy().names.size(); ++i) {
     const double deviation = std::sqrt(static_cast<double>(policy.observation_variance[i]) + 1e-8);
-    x.push_back((seen.at(task.observation_names[i]) - static_cast<double>(policy.observation_mean[i])) / deviation);
+    x.push_back((seen.at(task.policy().names[i]) - static_cast<double>(policy.observation_mean[i])) / deviation);
   }
   for (const DenseLayer& layer : policy.actor.layers) {
     std::vector<double> y;
@@ -78,16 +81,16 @@ std::map<std::string, double> acts(const Policy& policy, const TaskInfo& task,
   }
   std::map<std::string, double> action;
   for (std::size_t a = 0; a < x.size(); ++a) {
-    action[task.action_names[a]] =
+    action[task.action.names[a]] =
         static_cast<double>(policy.action_centre[a]) + static_cast<double>(policy.action_scale[a]) * x[a];
   }
   return action;
 }
 
 /// The task with its joints in reverse order, as another listing of the same robot has them.
-TaskInfo reversed(TaskInfo task) {
-  std::reverse(task.action_names.begin(), task.action_names.end());
-  std::reverse(task.observation_names.begin(), task.observation_names.end());
+TaskSpec reversed(TaskSpec task) {
+  std::reverse(task.action.names.begin(), task.action.names.end());
+  std::reverse(task.observations[0].names.begin(), task.observations[0].names.end());
   for (const char* key : {"default_pose", "action_scale", "stiffness", "damping", "torque_low", "torque_high"}) {
     auto values = nlohmann::json::parse(task.facts.at(key));
     std::reverse(values.begin(), values.end());
@@ -97,26 +100,25 @@ TaskInfo reversed(TaskInfo task) {
 }
 
 TEST(PolicyFit, JointsInAnotherOrderAreMatchedByName) {
-  const Settings settings =
+  const TaskSpec task =
       go2({"symmetry.mirror=false", "control.pose=[0.1, 0.8, -1.4, -0.1, 0.7, -1.5, 0.1, 0.9, -1.6, -0.1, 0.6, -1.3]"});
-  const TaskInfo& task = task_of(settings);
-  const Policy policy = policy_for(task, *settings.plan);
-  const TaskInfo other = reversed(task);
+  const Policy policy = policy_for(task);
+  const TaskSpec other = reversed(task);
   std::vector<std::string> notes;
-  const Policy fitted = fit_policy(policy, other, task.control_dt, "p", notes);
+  const Policy fitted = fit_policy(policy, other, "p", notes);
   EXPECT_TRUE(notes.empty()) << notes.front();
   std::map<std::string, double> seen;
   double next = 0.3;
-  for (const std::string& name : task.observation_names) seen[name] = next = 3.7 * next * (1 - next);
+  for (const std::string& name : task.policy().names) seen[name] = next = 3.7 * next * (1 - next);
   EXPECT_EQ(acts(fitted, other, seen).size(), 12u);
   for (const auto& [joint, action] : acts(policy, task, seen)) {
     EXPECT_NEAR(acts(fitted, other, seen).at(joint), action, 1e-12) << joint;
   }
   EXPECT_EQ(fitted.action_low.front(), policy.action_low.back());
   // Its facts went along, so that it may be fitted once more.
-  const Policy twice = fit_policy(fitted, other, task.control_dt, "p", notes);
+  const Policy twice = fit_policy(fitted, other, "p", notes);
   EXPECT_EQ(twice.actor.layers[0].weight, fitted.actor.layers[0].weight);
-  const Policy back = fit_policy(fitted, task, task.control_dt, "p", notes);
+  const Policy back = fit_policy(fitted, task, "p", notes);
   EXPECT_EQ(back.actor.layers[0].weight, policy.actor.layers[0].weight);
   EXPECT_EQ(back.actor.layers[1].weight, policy.actor.layers[1].weight);
   EXPECT_EQ(back.actor.layers[1].bias, policy.actor.layers[1].bias);
@@ -124,34 +126,29 @@ TEST(PolicyFit, JointsInAnotherOrderAreMatchedByName) {
 }
 
 TEST(PolicyFit, WhatOneOfBothHasNotIsNamed) {
-  const Settings settings = go2();
-  const TaskInfo& task = task_of(settings);
-  const Policy policy = policy_for(task, *settings.plan);
+  const TaskSpec task = go2();
+  const Policy policy = policy_for(task);
   std::vector<std::string> notes;
-  const auto refusal = [&](const TaskInfo& other) {
-    return error_of([&] { fit_policy(policy, other, task.control_dt, "p.onnx", notes); });
+  const auto refusal = [&](const TaskSpec& other) {
+    return error_of([&] { fit_policy(policy, other, "p.onnx", notes); });
   };
-  TaskInfo other = task;
-  other.action_names[4] = "elbow";
+  TaskSpec other = task;
+  other.action.names[4] = "elbow";
   expect_parts(refusal(other), {"p.onnx: ", "joint 'elbow'", "not trained with"});
   other = task;
-  other.action_names.pop_back();
+  other.action.names.pop_back();
   expect_parts(refusal(other), {"p.onnx: ", "joint 'RR_calf_joint'"});
-  const Settings more =
+  const TaskSpec more =
       go2({"observations.policy=[\"base_linear_velocity\", \"projected_gravity\", \"command\", "
            "\"joint_position\", \"joint_velocity\", \"last_action\"]"});
-  expect_parts(refusal(task_of(more)), {"observation 'base_linear_velocity.x'"});
+  expect_parts(refusal(more), {"observation 'base_linear_velocity.x'"});
 }
 
 TEST(PolicyFit, OtherControlIsRefusedOrNamed) {
-  const Settings settings = go2();
-  const TaskInfo& task = task_of(settings);
-  const Policy policy = policy_for(task, *settings.plan);
+  const TaskSpec task = go2();
+  const Policy policy = policy_for(task);
   std::vector<std::string> notes;
-  const auto fit = [&](const std::string& set) {
-    const Settings other = go2({set});
-    fit_policy(policy, task_of(other), task_of(other).control_dt, "p.onnx", notes);
-  };
+  const auto fit = [&](const std::string& set) { fit_policy(policy, go2({set}), "p.onnx", notes); };
   expect_parts(error_of([&] { fit("control.action_scale=0.5"); }),
                {"p.onnx: ", "action scale", "0.25", "'FL_hip_joint'", "0.5"});
   expect_parts(error_of([&] {
@@ -168,16 +165,14 @@ TEST(PolicyFit, OtherControlIsRefusedOrNamed) {
 }
 
 TEST(PolicyFit, NumbersOfLimbsFromEarlierVersionsMeanTheSameOrder) {
-  const Settings settings = go2({"observations.policy=[\"joint_position\", \"foot_contact\"]"});
-  const TaskInfo& task = task_of(settings);
-  Policy policy = policy_for(task, *settings.plan);
-  std::vector<std::string> old = task.observation_names;
+  const TaskSpec task = go2({"observations.policy=[\"joint_position\", \"foot_contact\"]"});
+  Policy policy = policy_for(task);
+  std::vector<std::string> old = task.policy().names;
   for (std::size_t limb = 0; limb < 4; ++limb) old[12 + limb] = "foot_contact." + std::to_string(limb);
   policy.facts["observation_names"] = nlohmann::json(old).dump();
   std::vector<std::string> notes;
-  EXPECT_EQ(fit_policy(policy, task, task.control_dt, "p", notes).actor.layers[0].weight,
-            policy.actor.layers[0].weight);
-  expect_parts(error_of([&] { fit_policy(policy, reversed(task), task.control_dt, "p", notes); }), {"foot_contact."});
+  EXPECT_EQ(fit_policy(policy, task, "p", notes).actor.layers[0].weight, policy.actor.layers[0].weight);
+  expect_parts(error_of([&] { fit_policy(policy, reversed(task), "p", notes); }), {"foot_contact."});
 }
 
 TEST(PolicyFit, APlaceInACheckpointThatChangedIsNamed) {

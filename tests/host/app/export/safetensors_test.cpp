@@ -70,7 +70,7 @@ TEST(Safetensors, DamagedFilesAreErrorsAndNothingElse) {
 
 TEST(PolicyTensors, RoundTripIsExact) {
   const Policy policy = test::fake_policy("double-pendulum", 0.3f, "silu");
-  const std::string bytes = to_policy_safetensors(policy, find_task("double-pendulum"), 0.02);
+  const std::string bytes = to_policy_safetensors(policy, find_task("double-pendulum").specify({}));
   const SafetensorsFile file = parse_safetensors(bytes, "f");
   const Policy read = policy_from_tensors(file, "f");
   EXPECT_EQ(read.task, policy.task);

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "host/base/files.hpp"
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 #include "host/task/settings_io.hpp"
 #include "tests/host/temporary_folder.hpp"
 
@@ -19,17 +19,17 @@ using test::expect_parts;
 using test::TemporaryFolder;
 
 /// A run as an earlier version wrote it: its tables of constraints follow `head`.
-Settings old_run(const TemporaryFolder& folder, const std::string& head, const std::vector<std::string>& constraints) {
+TaskSpec old_run(const TemporaryFolder& folder, const std::string& head, const std::vector<std::string>& constraints) {
   std::string text = head;
   for (const std::string& name : constraints) {
     text += "[constraints." + name + "]\nquantity = \"foot_force\"\nlimit = 300\n";
   }
   write_file(folder / "config.toml", text, Durability::kProcess);
-  return resolve_settings({(folder / "config.toml").string(), {}, {}});
+  return *plan_task(resolve_settings({(folder / "config.toml").string(), {}, {}})).spec;
 }
 
-std::vector<Tensor> by_place(const Settings& settings) {
-  std::vector<float> values(settings.plan->columns.size() + 3);
+std::vector<Tensor> by_place(const TaskSpec& task) {
+  std::vector<float> values(task.constraints.columns.size() + 3);
   std::iota(values.begin(), values.end(), 1.0f);
   const auto size = static_cast<std::int64_t>(values.size());
   return {make_tensor("other", {1}, {7.0f}), make_tensor("constraint_maxima", {size}, values)};
@@ -52,9 +52,9 @@ class OldCheckpoint : public ::testing::Test {
 
 TEST_F(OldCheckpoint, IsNamedWhereItsOrderIsSure) {
   base("[constraints.b]\nquantity = \"joint_torque\"\nlimit = 3\n");
-  const Settings settings = old_run(folder_, kHead, {"b", "a", "c"});
-  std::vector<Tensor> state = by_place(settings);
-  name_constraint_maxima(state, settings, folder_.path());
+  const TaskSpec task = old_run(folder_, kHead, {"b", "a", "c"});
+  std::vector<Tensor> state = by_place(task);
+  name_constraint_maxima(state, task, folder_.path());
   ASSERT_EQ(state.size(), 4u);
   EXPECT_EQ(state[0].name, "other");
   for (const auto& [name, first] : {std::pair{"b", 1.0f}, std::pair{"a", 5.0f}, std::pair{"c", 9.0f}}) {
@@ -65,16 +65,16 @@ TEST_F(OldCheckpoint, IsNamedWhereItsOrderIsSure) {
     EXPECT_EQ(floats_of(*found), (std::vector<float>{first, first + 1, first + 2, first + 3})) << name;
   }
   const std::size_t size = state.size();
-  name_constraint_maxima(state, settings, folder_.path());  // by name already
+  name_constraint_maxima(state, task, folder_.path());  // by name already
   EXPECT_EQ(state.size(), size);
 }
 
 TEST_F(OldCheckpoint, IsRefusedWhereItMayHaveBeenAnother) {
   // As of two parents, of which config.toml kept the last: c was another parent's, and came before b.
   base("[constraints.b]\nquantity = \"joint_torque\"\nlimit = 3\n");
-  const Settings settings = old_run(folder_, kHead, {"c", "b", "a"});
-  std::vector<Tensor> state = by_place(settings);
-  expect_parts(error_of([&] { name_constraint_maxima(state, settings, folder_.path()); }),
+  const TaskSpec task = old_run(folder_, kHead, {"c", "b", "a"});
+  std::vector<Tensor> state = by_place(task);
+  expect_parts(error_of([&] { name_constraint_maxima(state, task, folder_.path()); }),
                {folder_.path().string(), "earlier version", "train anew", "config.toml"});
   // What config.toml does not list was not judged.
   base("[constraints.d]\nquantity = \"joint_torque\"\nlimit = 3\n");

@@ -29,10 +29,10 @@ using test::FakeBehaviour;
 using test::FakeEngine;
 using test::TemporaryFolder;
 
-Settings settings_of(int iterations, const std::string& more = "seed=1") {
+PlannedTask task_for(int iterations, const std::string& more = "seed=1") {
   SettingsSources sources;
   sources.set = {"task=pendulum", "train.num_envs=8", "train.iterations=" + std::to_string(iterations), more};
-  return resolve_settings(sources);
+  return plan_task(resolve_settings(sources));
 }
 
 TrainOptions into(const fs::path& run) {
@@ -58,13 +58,13 @@ TEST(Training, WritesTheWholeRunFolder) {
     EXPECT_EQ(progress.iterations, 25);
     EXPECT_NEAR(progress.share_update, 0.75, 1e-9);
   };
-  const TrainResult result = train(engine, settings_of(25), options);
+  const TrainResult result = train(engine, task_for(25), options);
   EXPECT_EQ(shown, 25);
   EXPECT_TRUE(result.finished);
   EXPECT_FALSE(result.interrupted);
   EXPECT_EQ(result.iterations, 25);
-  EXPECT_EQ(result.steps, 25 * 8 * settings_of(25).train.horizon);
-  EXPECT_EQ(result.evaluation.episodes, settings_of(25).run.eval_episodes);
+  EXPECT_EQ(result.steps, 25 * 8 * task_for(25).settings.train.horizon);
+  EXPECT_EQ(result.evaluation.episodes, task_for(25).settings.run.eval_episodes);
   for (const char* name :
        {"config.toml", "metrics.jsonl", "policy.onnx", "policy.safetensors", "curve.png", "system.json"}) {
     EXPECT_TRUE(fs::exists(folder / "run" / name)) << name;
@@ -82,10 +82,10 @@ TEST(Training, WritesTheWholeRunFolder) {
 TEST(Training, ResumingGivesTheSamePolicyAsOneGo) {
   const TemporaryFolder folder;
   FakeEngine engine;
-  train(engine, settings_of(20), into(folder / "whole"));
+  train(engine, task_for(20), into(folder / "whole"));
   TrainOptions options = into(folder / "parts");
   options.stop_after = 7;  // no multiple of a checkpoint's distance
-  const TrainResult first = train(engine, settings_of(20), options);
+  const TrainResult first = train(engine, task_for(20), options);
   EXPECT_FALSE(first.finished);
   EXPECT_FALSE(first.interrupted);
   EXPECT_EQ(first.iterations, 7);
@@ -103,11 +103,11 @@ TEST(Training, ResumingGivesTheSamePolicyAsOneGo) {
 TEST(Training, KilledAnywhereItGoesOnFromTheLastCheckpoint) {
   const TemporaryFolder folder;
   FakeEngine engine;
-  train(engine, settings_of(20), into(folder / "whole"));
+  train(engine, task_for(20), into(folder / "whole"));
   // As if killed after iteration 13: metrics are further than the checkpoint, and a file is half written.
   TrainOptions options = into(folder / "killed");
   options.stop_after = 13;
-  train(engine, settings_of(20), options);
+  train(engine, task_for(20), options);
   fs::remove(newest_checkpoint(folder / "killed"));
   AppendFile(folder / "killed" / ".checkpoint.partial").append("half");
   ASSERT_EQ(newest_checkpoint(folder / "killed").filename(), "000000012.safetensors");
@@ -119,13 +119,13 @@ TEST(Training, KilledAnywhereItGoesOnFromTheLastCheckpoint) {
 TEST(Training, KilledBeforeTheFirstCheckpointItStarts) {
   const TemporaryFolder folder;
   FakeEngine engine;
-  train(engine, settings_of(20), into(folder / "whole"));
+  train(engine, task_for(20), into(folder / "whole"));
   for (const bool made : {false, true}) {  // before and after checkpoint/ is made
     const fs::path run = folder / (made ? "with" : "without");
     fs::create_directories(made ? run / "checkpoint" : run);
     fs::copy_file(folder / "whole" / "config.toml", run / "config.toml");
     expect_parts(error_of([&] { load_run(run); }), {"no checkpoint yet", "--resume"});
-    expect_parts(error_of([&] { train(engine, settings_of(20), into(run)); }), {"holds a run already", "--resume"});
+    expect_parts(error_of([&] { train(engine, task_for(20), into(run)); }), {"holds a run already", "--resume"});
     EXPECT_TRUE(resume_training(engine, run, {}).finished);
     EXPECT_EQ(iterations_of(run), iterations_of(folder / "whole"));
     EXPECT_EQ(read_file(run / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
@@ -138,11 +138,11 @@ TEST(Training, TheConfigurationIsThereBeforeTheFirstCheckpoint) {
    public:
     fs::path config;
     bool seen = false;
-    std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool) override {
+    std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
       class LookingTrainer : public test::FakeTrainer {
        public:
-        LookingTrainer(const Settings& chosen, Looking& looking)
-            : FakeTrainer(chosen, looking.behaviour), looking_(looking) {}
+        LookingTrainer(const TrainingRequest& asked, Looking& looking)
+            : FakeTrainer(asked, looking.behaviour), looking_(looking) {}
         std::vector<Tensor> state() override {
           looking_.seen = fs::exists(looking_.config);
           return FakeTrainer::state();
@@ -151,21 +151,21 @@ TEST(Training, TheConfigurationIsThereBeforeTheFirstCheckpoint) {
        private:
         Looking& looking_;
       };
-      return std::make_unique<LookingTrainer>(settings, *this);
+      return std::make_unique<LookingTrainer>(request, *this);
     }
   } engine;
   engine.config = folder / "run" / "config.toml";
   const std::atomic<bool> stop = true;  // only the start is saved
   TrainOptions options = into(folder / "run");
   options.stop = &stop;
-  train(engine, settings_of(4), options);
+  train(engine, task_for(4), options);
   EXPECT_TRUE(engine.seen);
 }
 
 TEST(Training, AFinishedRunIsExportedAgain) {
   const TemporaryFolder folder;
   FakeEngine engine;
-  const TrainResult first = train(engine, settings_of(4), into(folder / "run"));
+  const TrainResult first = train(engine, task_for(4), into(folder / "run"));
   const std::string policy = read_file(folder / "run" / "policy.onnx");
   fs::remove(folder / "run" / "policy.onnx");
   const std::int64_t enqueued = engine.behaviour.iterations_enqueued;
@@ -184,7 +184,7 @@ TEST(Training, StopSavesWhatWasDone) {
   TrainOptions options = into(folder / "run");
   options.stop = &stop;
   options.progress = [&stop](const Progress& progress) { stop = progress.report.iteration >= 5; };
-  const TrainResult result = train(engine, settings_of(1000), options);
+  const TrainResult result = train(engine, task_for(1000), options);
   EXPECT_TRUE(result.interrupted);
   EXPECT_FALSE(result.finished);
   EXPECT_GE(result.iterations, 5);
@@ -200,9 +200,9 @@ TEST(Training, StopBeforeTheFirstIterationCanBeResumed) {
   const std::atomic<bool> stop = true;
   TrainOptions options = into(folder / "run");
   options.stop = &stop;
-  EXPECT_TRUE(train(engine, settings_of(6), options).interrupted);
+  EXPECT_TRUE(train(engine, task_for(6), options).interrupted);
   EXPECT_TRUE(resume_training(engine, folder / "run", {}).finished);
-  train(engine, settings_of(6), into(folder / "whole"));
+  train(engine, task_for(6), into(folder / "whole"));
   EXPECT_EQ(read_file(folder / "run" / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
 }
 
@@ -210,14 +210,14 @@ TEST(Training, DivergenceIsAnErrorAndTheLastGoodStateStays) {
   const TemporaryFolder folder;
   FakeEngine engine;
   engine.behaviour.diverge_at = 9;
-  const std::string message = error_of([&] { train(engine, settings_of(20), into(folder / "run")); }, Status::kFailed);
+  const std::string message = error_of([&] { train(engine, task_for(20), into(folder / "run")); }, Status::kFailed);
   expect_parts(message, {"iteration 9", "value_loss", "000000008.safetensors", "learning_rate"});
   EXPECT_EQ(load_run(folder / "run").iteration, 8);
   EXPECT_FALSE(fs::exists(folder / "run" / "policy.onnx"));
 
   engine.behaviour = {};
   engine.behaviour.nonfinite_at = 3;
-  expect_parts(error_of([&] { train(engine, settings_of(20), into(folder / "other")); }, Status::kFailed),
+  expect_parts(error_of([&] { train(engine, task_for(20), into(folder / "other")); }, Status::kFailed),
                {"states were not finite"});
   // What they were like before is there to be looked at; a training without any has no such file.
   const fs::path kept = folder / "other" / "nonfinite.safetensors";
@@ -231,9 +231,9 @@ TEST(Training, DivergenceIsAnErrorAndTheLastGoodStateStays) {
 TEST(Training, AdviceAgainstDivergenceFitsItsCause) {
   const TemporaryFolder folder;
   FakeEngine engine;
-  const auto message = [&](const std::string& run, const Settings& settings, FakeBehaviour behaviour) {
+  const auto message = [&](const std::string& run, const PlannedTask& task, FakeBehaviour behaviour) {
     engine.behaviour = behaviour;
-    return error_of([&] { train(engine, settings, into(folder / run)); }, Status::kFailed);
+    return error_of([&] { train(engine, task, into(folder / run)); }, Status::kFailed);
   };
   // States that turn non-finite before anything was learnt: the simulation is unstable.
   SettingsSources sources;
@@ -243,16 +243,16 @@ TEST(Training, AdviceAgainstDivergenceFitsItsCause) {
   first.nonfinite_at = 1;
   later.nonfinite_at = 3;
   losses.diverge_at = 1;
-  std::string line = message("legs", resolve_settings(sources), first);
+  std::string line = message("legs", plan_task(resolve_settings(sources)), first);
   expect_parts(line, {"iteration 1", "before anything was learnt", "control.timestep (now 0.02 s)",
                       "control.stiffness (now 10000)", "control.damping (now 0.25)"});
   EXPECT_EQ(line.find("learning_rate"), std::string::npos) << line;
-  line = message("pendulum", settings_of(20), first);
+  line = message("pendulum", task_for(20), first);
   expect_parts(line, {"before anything was learnt", "environment.dt"});
   EXPECT_EQ(line.find("learning_rate"), std::string::npos) << line;
   // Later, and where a loss is not finite, learning has to do with it.
   for (const FakeBehaviour& behaviour : {later, losses}) {
-    line = message(behaviour.diverge_at > 0 ? "losses" : "later", settings_of(20), behaviour);
+    line = message(behaviour.diverge_at > 0 ? "losses" : "later", task_for(20), behaviour);
     expect_parts(line, {"algorithm.learning_rate"});
     EXPECT_EQ(line.find("before anything"), std::string::npos) << line;
   }
@@ -267,7 +267,7 @@ TEST(Training, CheckpointsComeByTimeToo) {
                    "run.checkpoint_every=15", "run.checkpoints_kept=100", "run.checkpoint_seconds=" + seconds};
     TrainOptions options = into(folder / run);
     options.progress = [](const Progress&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
-    train(engine, resolve_settings(sources), options);
+    train(engine, plan_task(resolve_settings(sources)), options);
     std::vector<std::string> names = folder.names(run + "/checkpoint");
     std::sort(names.begin(), names.end());
     return names;
@@ -290,16 +290,16 @@ TEST(Training, WhatDoesNotFitIntoMemoryIsNamed) {
   class Small : public FakeEngine {
    public:
     bool trains = false;
-    std::unique_ptr<Trainer> make_trainer(const Settings& settings, bool timing) override {
+    std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
       if (!trains) throw OutOfMemory("1 of 8 MiB are free");
-      return FakeEngine::make_trainer(settings, timing);
+      return FakeEngine::make_trainer(request);
     }
     Evaluation evaluate(const EvaluationRequest&, const Policy&) override { throw std::bad_alloc(); }
   } engine;
-  expect_parts(error_of([&] { train(engine, settings_of(4), into(folder / "run")); }),
+  expect_parts(error_of([&] { train(engine, task_for(4), into(folder / "run")); }),
                {"not enough memory for 8 environments", "--num-envs", "1 of 8 MiB are free"});
   engine.trains = true;
-  const std::string line = error_of([&] { train(engine, settings_of(4), into(folder / "run")); });
+  const std::string line = error_of([&] { train(engine, task_for(4), into(folder / "run")); });
   expect_parts(line, {"evaluation of 100 episodes", "run.eval_episodes", "--resume"});
   EXPECT_EQ(line.find("num-envs"), std::string::npos) << line;
   EXPECT_EQ(load_run(folder / "run").iteration, 4);  // as the line says, nothing is lost
@@ -308,21 +308,21 @@ TEST(Training, WhatDoesNotFitIntoMemoryIsNamed) {
 TEST(Training, ForceReplacesOnlyWhenTheNewRunStarts) {
   const TemporaryFolder folder;
   FakeEngine engine;
-  train(engine, settings_of(4), into(folder / "run"));
+  train(engine, task_for(4), into(folder / "run"));
   const std::string policy = read_file(folder / "run" / "policy.onnx");
-  expect_parts(error_of([&] { train(engine, settings_of(4), into(folder / "run")); }), {"holds a run already"});
+  expect_parts(error_of([&] { train(engine, task_for(4), into(folder / "run")); }), {"holds a run already"});
 
   class Refusing : public FakeEngine {
-    std::unique_ptr<Trainer> make_trainer(const Settings&, bool) override { throw Error("no trainer"); }
+    std::unique_ptr<Trainer> make_trainer(const TrainingRequest&) override { throw Error("no trainer"); }
   } refusing;
   TrainOptions options = into(folder / "run");
   options.force = true;
-  error_of([&] { train(refusing, settings_of(4), options); });
+  error_of([&] { train(refusing, task_for(4), options); });
   EXPECT_EQ(read_file(folder / "run" / "policy.onnx"), policy);
-  error_of([&] { train(refusing, settings_of(4), into(folder / "fresh")); });
+  error_of([&] { train(refusing, task_for(4), into(folder / "fresh")); });
   EXPECT_FALSE(fs::exists(folder / "fresh"));
 
-  train(engine, settings_of(4, "seed=2"), options);
+  train(engine, task_for(4, "seed=2"), options);
   EXPECT_NE(read_file(folder / "run" / "policy.onnx"), policy);
   EXPECT_EQ(iterations_of(folder / "run").size(), 4u);
 }
@@ -330,7 +330,7 @@ TEST(Training, ForceReplacesOnlyWhenTheNewRunStarts) {
 TEST(Training, DamagedAndForeignCheckpointsAreRefused) {
   const TemporaryFolder folder;
   FakeEngine engine;
-  train(engine, settings_of(4), into(folder / "run"));
+  train(engine, task_for(4), into(folder / "run"));
   const fs::path newest = newest_checkpoint(folder / "run");
   const std::string bytes = read_file(newest);
   write_file(newest, bytes.substr(0, bytes.size() / 2));

@@ -1,6 +1,6 @@
 /// \file A walking task's file: what it may say of its robot, and one line for each mistake.
 
-#include "host/task/plan.hpp"
+#include "host/task/planned_task.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -23,35 +23,35 @@ using test::error_of;
 using test::expect_parts;
 using test::TemporaryFolder;
 
-Settings with(std::vector<std::string> set) {
+PlannedTask with(std::vector<std::string> set) {
   SettingsSources sources;
   sources.set = std::move(set);
   sources.set.insert(sources.set.begin(), "task=go2-flat");
-  return resolve_settings(sources);
+  return plan_task(resolve_settings(sources));
 }
 
 TEST(LeggedTasks, TrainingKeepsAMarginOffALimitAndEvaluationsJudgeTheLimit) {
-  const Settings settings = with({"constraints.joint_torque.margin=0.25", "constraints.joint_torque.limit=20"});
-  const auto limit = [](const LeggedPlan& plan) {
-    for (std::size_t i = 0; i < plan.constraints.size(); ++i) {
-      if (plan.constraints[i].name == "joint_torque")
-        return std::pair{plan.constants.constraint[i].limit, plan.constraints[i].limit};
+  const PlannedTask task = with({"constraints.joint_torque.margin=0.25", "constraints.joint_torque.limit=20"});
+  const auto limit = [](const TaskSpec& spec) {
+    for (std::size_t i = 0; i < spec.constraints.list.size(); ++i) {
+      if (spec.constraints.list[i].name == "joint_torque")
+        return std::pair{spec.legged->constants.constraint[i].limit, spec.constraints.list[i].limit};
     }
     return std::pair{0.0f, 0.0f};
   };
-  EXPECT_EQ(limit(*settings.plan), std::pair(15.0f, 20.0f));
+  EXPECT_EQ(limit(*task.spec), std::pair(15.0f, 20.0f));
   for (const bool randomise : {false, true}) {
-    EXPECT_EQ(limit(*evaluation_request(settings, 4, randomise).legged), std::pair(20.0f, 20.0f));
+    EXPECT_EQ(limit(*evaluation_request(task, 4, randomise).task), std::pair(20.0f, 20.0f));
   }
 }
 
 /// A margin tightens, on whichever side of the limit the constraint holds, and whatever the limit's sign.
 TEST(LeggedTasks, AMarginTightensOnWhicheverSideTheLimitIs) {
   const auto judged = [](const std::string& quantity, const std::string& limit) {
-    const Settings settings = with({"constraints.x.quantity=" + quantity, "constraints.x.limit=" + limit,
-                                    "constraints.x.margin=0.25", "constraints.x.kind=soft"});
-    EXPECT_EQ(settings.plan->constraints.back().name, "x");
-    return settings.plan->constants.constraint[settings.plan->constraints.size() - 1].limit;
+    const PlannedTask task = with({"constraints.x.quantity=" + quantity, "constraints.x.limit=" + limit,
+                                   "constraints.x.margin=0.25", "constraints.x.kind=soft"});
+    EXPECT_EQ(task.spec->constraints.list.back().name, "x");
+    return task.spec->legged->constants.constraint[task.spec->constraints.list.size() - 1].limit;
   };
   for (const QuantityInfo& info : kQuantities) {
     if (info.side == Side::kEqual) continue;
@@ -104,12 +104,13 @@ std::string small_dog() {
 }
 
 /// How far a robot in the task's pose starts over the ground.
-double clearance(const LeggedPlan& plan) {
-  std::vector<double> qpos = plan.robot.home_qpos;
-  for (std::size_t i = 0; i < plan.action_centre.size(); ++i) {
-    qpos[static_cast<std::size_t>(plan.robot.joint_info[i].position)] = static_cast<double>(plan.action_centre[i]);
+double clearance(const TaskSpec& spec) {
+  std::vector<double> qpos = spec.legged->robot.home_qpos;
+  for (std::size_t i = 0; i < spec.action.centre.size(); ++i) {
+    qpos[static_cast<std::size_t>(spec.legged->robot.joint_info[i].position)] =
+        static_cast<double>(spec.action.centre[i]);
   }
-  return static_cast<double>(plan.constants.home_height) + lowest_point(plan.robot, qpos.data());
+  return static_cast<double>(spec.legged->constants.home_height) + lowest_point(spec.legged->robot, qpos.data());
 }
 
 std::string pose_of(double thigh, double knee) {
@@ -128,18 +129,19 @@ TEST(LeggedTasks, StartsHaveTheLowestPointOnTheGroundInThePoseThatIsGiven) {
     set.insert(set.end(), more.begin(), more.end());
     write_file(folder / "walk.toml", "extends = \"legged-flat\"\n", Durability::kProcess);
     set[0] = "task=\"" + (folder / "walk.toml").string() + "\"";
-    return resolve_settings({"", set, {}}).plan;
+    return plan_task(resolve_settings({"", set, {}})).spec;
   };
   // Thigh 0.8 and knee -1.6 rad: two segments of 0.2 m, both 0.8 rad off the vertical, and the foot's radius.
   const auto plan = plan_with({pose_of(0.8, -1.6)});
-  EXPECT_NEAR(plan->constants.home_height, 0.4 * std::cos(0.8) + 0.025, 1e-6);
+  EXPECT_NEAR(plan->legged->constants.home_height, 0.4 * std::cos(0.8) + 0.025, 1e-6);
   EXPECT_NEAR(clearance(*plan), 0, 1e-6);
-  EXPECT_GT(plan->robot.home_qpos[2], static_cast<double>(plan->constants.home_height) + 0.05) << "the home is another";
+  EXPECT_GT(plan->legged->robot.home_qpos[2], static_cast<double>(plan->legged->constants.home_height) + 0.05)
+      << "the home is another";
   const auto taller = plan_with({pose_of(0.2, -0.5)});
-  EXPECT_NEAR(taller->constants.home_height, 0.2 * std::cos(0.2) + 0.2 * std::cos(0.3) + 0.025, 1e-6);
+  EXPECT_NEAR(taller->legged->constants.home_height, 0.2 * std::cos(0.2) + 0.2 * std::cos(0.3) + 0.025, 1e-6);
   EXPECT_NEAR(clearance(*taller), 0, 1e-6);
   // What the task says itself stands.
-  EXPECT_EQ(plan_with({pose_of(0.8, -1.6), "start.height=0.5"})->constants.home_height, 0.5f);
+  EXPECT_EQ(plan_with({pose_of(0.8, -1.6), "start.height=0.5"})->legged->constants.home_height, 0.5f);
   // Beyond a range, named.
   expect_parts(error_of([&] { plan_with({pose_of(0.8, 1.6)}); }),
                {"control.pose", "'lf_knee'", "1.6", "-2.6 to -0.4 rad"});
@@ -149,8 +151,8 @@ TEST(LeggedTasks, StartsHaveTheLowestPointOnTheGroundInThePoseThatIsGiven) {
 TEST(LeggedTasks, StartsOfFilesWithAKeyframeOrWithout) {
   // Keyframes that stand are taken to the last digit.
   for (const char* task : {"go2-flat", "go2-rough", "anymal-flat", "bolt-flat"}) {
-    const auto plan = resolve_settings({"", {std::string("task=") + task}, {}}).plan;
-    EXPECT_EQ(plan->constants.home_height, static_cast<float>(plan->robot.home_qpos[2])) << task;
+    const auto plan = plan_task(resolve_settings({"", {std::string("task=") + task}, {}})).spec;
+    EXPECT_EQ(plan->legged->constants.home_height, static_cast<float>(plan->legged->robot.home_qpos[2])) << task;
     EXPECT_NEAR(clearance(*plan), 0, 1e-5) << task;
   }
   // A keyframe in the air, on a plane half a metre up.
@@ -165,13 +167,13 @@ TEST(LeggedTasks, StartsOfFilesWithAKeyframeOrWithout) {
   replace("qpos=\"0 0 0.335581", "qpos=\"0 0 1.2");
   replace("name=\"floor\"", "name=\"floor\" pos=\"0 0 0.5\"");
   write_file(file, text, Durability::kProcess);
-  const auto lifted = resolve_settings({"", {"task=go2-flat", "control.robot=\"" + file + "\""}, {}}).plan;
-  EXPECT_NEAR(lifted->constants.home_height, 0.5 + 0.335581, 1e-5);
+  const auto lifted = plan_task(resolve_settings({"", {"task=go2-flat", "control.robot=\"" + file + "\""}, {}})).spec;
+  EXPECT_NEAR(lifted->legged->constants.home_height, 0.5 + 0.335581, 1e-5);
   // A home beyond a joint's range is no pose to start from.
   replace("0.068 0.785 -1.44", "0.068 0.785 0.44");
   write_file(file, text, Durability::kProcess);
   expect_parts(error_of([&] {
-                 resolve_settings({"", {"task=go2-flat", "control.robot=\"" + file + "\""}, {}});
+                 plan_task(resolve_settings({"", {"task=go2-flat", "control.robot=\"" + file + "\""}, {}}));
                }),
                {"home", "'FL_calf_joint'", "0.44", "control.pose"});
 }
@@ -215,30 +217,32 @@ TEST(LeggedTasks, MistakesAreNamedInOneLine) {
 }
 
 TEST(LeggedTasks, NumbersByJoint) {
-  const Settings settings = with({"control.action_scale={\"*\"=0.25, \"*_hip_joint\"=0.125}",
-                                  "control.stiffness={\"*_calf_joint\"=40, \"*\"=25}"});
-  const LeggedPlan& plan = *settings.plan;
-  ASSERT_EQ(plan.action_scale.size(), 12u);
+  const PlannedTask task = with({"control.action_scale={\"*\"=0.25, \"*_hip_joint\"=0.125}",
+                                 "control.stiffness={\"*_calf_joint\"=40, \"*\"=25}"});
+  const TaskSpec& spec = *task.spec;
+  ASSERT_EQ(spec.action.scale.size(), 12u);
   for (std::size_t a = 0; a < 12; ++a) {
-    const bool hip = plan.info.action_names[a].find("_hip_joint") != std::string::npos;
-    EXPECT_EQ(plan.action_scale[a], hip ? 0.125f : 0.25f);
+    const bool hip = spec.action.names[a].find("_hip_joint") != std::string::npos;
+    EXPECT_EQ(spec.action.scale[a], hip ? 0.125f : 0.25f);
   }
-  for (const RobotJoint& info : plan.robot.joint_info) {
+  for (const RobotJoint& info : spec.legged->robot.joint_info) {
     const bool calf = info.name.find("_calf_joint") != std::string::npos, hip = info.place == 0;
-    EXPECT_EQ(plan.robot.joint[static_cast<std::size_t>(info.limb * plan.robot.size.joints + info.place)].servo,
-              calf ? 40 : 25);
-    EXPECT_EQ(plan.constants.inverse_action_scale[info.place].value[info.limb], hip ? 8.0f : 4.0f);
+    EXPECT_EQ(
+        spec.legged->robot.joint[static_cast<std::size_t>(info.limb * spec.legged->robot.size.joints + info.place)]
+            .servo,
+        calf ? 40 : 25);
+    EXPECT_EQ(spec.legged->constants.inverse_action_scale[info.place].value[info.limb], hip ? 8.0f : 4.0f);
   }
   // What is written for a run says the same.
   const TemporaryFolder folder;
-  write_file(folder / "config.toml", to_toml(settings));
+  write_file(folder / "config.toml", to_toml(task.settings));
   SettingsSources sources;
   sources.config_file = (folder / "config.toml").string();
   const Settings again = resolve_settings(sources);
-  EXPECT_EQ(again.plan->action_scale, plan.action_scale);
-  EXPECT_EQ(to_toml(again), to_toml(settings));
+  EXPECT_EQ(plan_task(again).spec->action.scale, spec.action.scale);
+  EXPECT_EQ(to_toml(again), to_toml(task.settings));
   // A number on top of a table counts for all.
-  EXPECT_EQ(with({"control.stiffness={\"*\"=25}", "control.stiffness=30"}).plan->robot.joint[0].servo, 30);
+  EXPECT_EQ(with({"control.stiffness={\"*\"=25}", "control.stiffness=30"}).spec->legged->robot.joint[0].servo, 30);
 
   const auto message = [](const std::string& set) { return error_of([&] { with({set}); }); };
   expect_parts(message("control.action_scale={\"*\"=0.25, \"*_hip_jiont\"=1}"),
@@ -258,10 +262,10 @@ TEST(LeggedTasks, NumbersByJoint) {
 }
 
 TEST(LeggedTasks, ConstraintsHaveAColumnForEachThingJudged) {
-  const Settings settings = with({});
-  const LeggedPlan& plan = *settings.plan;
+  const PlannedTask task = with({});
+  const TaskSpec& spec = *task.spec;
   const auto columns = [&](const std::string& name) {
-    for (const ConstraintInfo& info : plan.constraints) {
+    for (const ConstraintSpec& info : spec.constraints.list) {
       if (info.name == name) return info.columns;
     }
     return -1;
@@ -273,27 +277,27 @@ TEST(LeggedTasks, ConstraintsHaveAColumnForEachThingJudged) {
   EXPECT_EQ(columns("front_thigh"), 2);
   EXPECT_EQ(columns("upside_down"), 1);
   int sum = 0;
-  for (const ConstraintInfo& info : plan.constraints) {
+  for (const ConstraintSpec& info : spec.constraints.list) {
     EXPECT_EQ(info.begin, sum);
     sum += info.columns;
   }
-  EXPECT_EQ(plan.constants.columns, sum);
-  EXPECT_EQ(plan.columns.size(), static_cast<std::size_t>(sum));
-  EXPECT_EQ(plan.info.observations, 45);
-  EXPECT_EQ(plan.info.observation_names.size(), 45u);
-  EXPECT_EQ(plan.info.observation_names[9], "joint_position.FL_hip_joint");
-  EXPECT_EQ(plan.info.actions, 12);
-  EXPECT_EQ(plan.info.max_steps, 500);
+  EXPECT_EQ(spec.legged->constants.columns, sum);
+  EXPECT_EQ(spec.constraints.columns.size(), static_cast<std::size_t>(sum));
+  EXPECT_EQ(spec.policy().size(), 45);
+  EXPECT_EQ(spec.policy().names.size(), 45u);
+  EXPECT_EQ(spec.policy().names[9], "joint_position.FL_hip_joint");
+  EXPECT_EQ(spec.action.size(), 12);
+  EXPECT_EQ(spec.max_steps, 500);
 }
 
 TEST(LeggedTasks, TheLastOfSeveralExtendedFilesLiesOnTop) {
-  const Settings settings = with({"task=go2-rough"});
-  EXPECT_EQ(settings.legged->control.robot, "go2");
-  EXPECT_EQ(settings.train.iterations, 3000);
-  EXPECT_EQ(settings.legged->terrain.kinds.size(), 8u);
-  EXPECT_EQ(settings.plan->constants.levels, 10);
-  ASSERT_EQ(settings.plan->spawn.size(), 3u * 10 * 16);
-  const std::vector<std::string>& files = task_of(settings).files;
+  const PlannedTask task = with({"task=go2-rough"});
+  EXPECT_EQ(task.settings.legged->control.robot, "go2");
+  EXPECT_EQ(task.settings.train.iterations, 3000);
+  EXPECT_EQ(task.settings.legged->terrain.kinds.size(), 8u);
+  EXPECT_EQ(task.spec->legged->constants.levels, 10);
+  ASSERT_EQ(task.spec->legged->spawn.size(), 3u * 10 * 16);
+  const std::vector<std::string>& files = find_task("go2-rough").files;
   ASSERT_EQ(files.size(), 4u);
   EXPECT_NE(files[2].find("legged-rough.toml"), std::string::npos);
   TemporaryFolder folder;
@@ -318,14 +322,14 @@ torque = -7
              Durability::kProcess);
   SettingsSources sources;
   sources.set = {"task=\"" + file + "\"", "seed=5", "commands.x=[0, 2]"};
-  const Settings settings = resolve_settings(sources);
-  EXPECT_EQ(settings.task, "mydog");
-  EXPECT_EQ(settings.legged->constraints.back().name, "mine");
-  EXPECT_EQ(settings.legged->control.timestep, 0.005f);
-  EXPECT_EQ(settings.legged->rewards[static_cast<std::size_t>(RewardTerm::kTorque)], 0.0f);
+  const PlannedTask task = plan_task(resolve_settings(sources));
+  EXPECT_EQ(task.settings.task, "mydog");
+  EXPECT_EQ(task.settings.legged->constraints.back().name, "mine");
+  EXPECT_EQ(task.settings.legged->control.timestep, 0.005f);
+  EXPECT_EQ(task.settings.legged->rewards[static_cast<std::size_t>(RewardTerm::kTorque)], 0.0f);
 
   // What a run keeps needs the file no more.
-  const std::string text = to_toml(settings);
+  const std::string text = to_toml(task.settings);
   expect_parts(text, {"extends = []", "task = \"mydog\"", "x = [0.0, 2.0]"});
   write_file(folder / "config.toml", text, Durability::kProcess);
   const Settings again = resolve_settings({(folder / "config.toml").string(), {}, {}});
@@ -334,7 +338,7 @@ torque = -7
   sources.set.push_back("objective=shaped");
   const Settings shaped = resolve_settings(sources);
   EXPECT_EQ(shaped.legged->rewards[static_cast<std::size_t>(RewardTerm::kTorque)], -7.0f);
-  EXPECT_FALSE(shaped.plan->soft);
+  EXPECT_FALSE(plan_task(shaped).spec->constraints.soft);
 
   write_file(file, "extends = \"legged-falt\"\n", Durability::kProcess);
   expect_parts(error_of([&] {
@@ -344,7 +348,10 @@ torque = -7
   write_file(file, "extends = \"mydog.toml\"\n", Durability::kProcess);
   expect_parts(error_of([&] { resolve_settings({"", {"task=\"" + file + "\""}, {}}); }), {"circle"});
   write_file(file, "extends = \"legged-flat\"\n", Durability::kProcess);
-  expect_parts(error_of([&] { resolve_settings({"", {"task=\"" + file + "\""}, {}}); }), {"control.robot is missing"});
+  expect_parts(error_of([&] {
+                 plan_task(resolve_settings({"", {"task=\"" + file + "\""}, {}}));
+               }),
+               {"control.robot is missing"});
 }
 
 std::vector<std::string> names_of(const std::vector<ConstraintSettings>& constraints) {
@@ -368,8 +375,8 @@ quantity = "joint_torque"
 limit = 3
 )",
              Durability::kProcess);
-  const Settings settings = resolve_settings({"", {"task=\"" + file + "\""}, {}});
-  const std::vector<std::string> names = names_of(settings.legged->constraints);
+  const PlannedTask task = plan_task(resolve_settings({"", {"task=\"" + file + "\""}, {}}));
+  const std::vector<std::string> names = names_of(task.settings.legged->constraints);
   // What the parents define comes first, in their order; a later word on it does not move it.
   const auto place = [&](const std::string& name) {
     return std::find(names.begin(), names.end(), name) - names.begin();
@@ -381,21 +388,21 @@ limit = 3
   EXPECT_LT(place("trot"), place("zebra"));
 
   // What a run keeps has the same order, whatever becomes of the files.
-  write_file(folder / "config.toml", to_toml(settings), Durability::kProcess);
+  write_file(folder / "config.toml", to_toml(task.settings), Durability::kProcess);
   std::filesystem::remove(file);
   const Settings again = resolve_settings({(folder / "config.toml").string(), {}, {}});
   EXPECT_EQ(names_of(again.legged->constraints), names);
   EXPECT_TRUE(task_of(again).files.empty());
-  ASSERT_EQ(again.plan->constraints.size(), settings.plan->constraints.size());
+  ASSERT_EQ(plan_task(again).spec->constraints.list.size(), task.spec->constraints.list.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
-    EXPECT_EQ(again.plan->constraints[i].begin, settings.plan->constraints[i].begin) << names[i];
+    EXPECT_EQ(plan_task(again).spec->constraints.list[i].begin, task.spec->constraints.list[i].begin) << names[i];
   }
 }
 
 TEST(LeggedTasks, AWholeConfigurationIsOfOneTaskAndNeedsItsRobotBesideIt) {
   const TemporaryFolder folder;
   const std::string config = (folder / "config.toml").string();
-  std::string text = to_toml(with({"seed=4"}));
+  std::string text = to_toml(with({"seed=4"}).settings);
   write_file(config, text, Durability::kProcess);
   EXPECT_EQ(resolve_settings({config, {"task=go2-flat"}, {}}).seed, 4u);
   expect_parts(error_of([&] {
@@ -409,12 +416,12 @@ TEST(LeggedTasks, AWholeConfigurationIsOfOneTaskAndNeedsItsRobotBesideIt) {
 }
 
 TEST(LeggedTasks, ObservationsOfLimbsAreNamedByTheirFirstJoint) {
-  const Settings settings = with({"observations.policy=[\"joint_position\", \"foot_contact\", \"height_scan\"]"});
-  const std::vector<std::string>& names = settings.plan->info.observation_names;
+  const PlannedTask task = with({"observations.policy=[\"joint_position\", \"foot_contact\", \"height_scan\"]"});
+  const std::vector<std::string>& names = task.spec->policy().names;
   EXPECT_EQ(names.at(12), "foot_contact.FL_hip_joint");
   EXPECT_EQ(names.at(16), "height_scan.0");
-  EXPECT_EQ(settings.plan->info.facts.count("scan"), 1u);
-  EXPECT_EQ(settings.plan->critic_names.size(), static_cast<std::size_t>(settings.plan->constants.critic_size));
+  EXPECT_EQ(task.spec->facts.count("scan"), 1u);
+  EXPECT_EQ(task.spec->critic_size(), task.spec->legged->constants.critic_size);
 }
 
 }  // namespace

@@ -5,7 +5,8 @@
 #include <map>
 #include <string>
 
-#include "host/task/plan.hpp"
+#include "host/engine/task_spec.hpp"
+#include "host/task/legged_settings.hpp"
 
 namespace stampede {
 
@@ -18,9 +19,8 @@ int index_of(const Info (&infos)[N], const std::string& name) {
   return -1;
 }
 
-/// TaskInfo::facts of a plan whose observations and actions are settled, for its robot: JSON values by key. Gains and torques are those of the
+/// TaskSpec::facts of a walking task whose observations and actions are settled: JSON values by key. Gains and torques are those of the
 /// joints that are driven, in the order of the actions [N m/rad, N m s/rad, N m]; the scan is x from, to, y from, to, spacing [m].
-std::map<std::string, std::string> facts_of_plan(const LeggedPlan& plan, const RobotModel& robot,
-                                                 const LeggedSettings& settings);
+std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const LeggedSettings& settings);
 
 }  // namespace stampede

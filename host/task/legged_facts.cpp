@@ -1,13 +1,13 @@
 /// \file Facts of walking tasks for policy files.
-#include "host/task/plan_facts.hpp"
+#include "host/task/legged_facts.hpp"
 
 #include <nlohmann/json.hpp>
 #include <vector>
 
 namespace stampede {
 
-std::map<std::string, std::string> facts_of_plan(const LeggedPlan& plan, const RobotModel& robot,
-                                                 const LeggedSettings& settings) {
+std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const LeggedSettings& settings) {
+  const RobotModel& robot = spec.legged->robot;
   const auto dump = [](const auto& value) { return nlohmann::json(value).dump(); };
   std::vector<double> stiffness, damping, torque_low, torque_high;
   for (const RobotJoint& joint : robot.joint_info) {
@@ -21,9 +21,9 @@ std::map<std::string, std::string> facts_of_plan(const LeggedPlan& plan, const R
   }
   std::map<std::string, std::string> facts = {
       {"robot", robot.name},
-      {"joint_order", dump(plan.info.action_names)},
-      {"default_pose", dump(plan.action_centre)},
-      {"action_scale", dump(plan.action_scale)},
+      {"joint_order", dump(spec.action.names)},
+      {"default_pose", dump(spec.action.centre)},
+      {"action_scale", dump(spec.action.scale)},
       {"stiffness", dump(stiffness)},
       {"damping", dump(damping)},
       {"torque_low", dump(torque_low)},

@@ -1,5 +1,5 @@
 /// \file Names of a task's file become places in rows.
-#include "host/task/plan.hpp"
+#include "host/task/legged_spec.hpp"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,8 @@
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
 #include "host/model/robot/shapes.hpp"
-#include "host/task/plan_facts.hpp"
+#include "host/task/legged_facts.hpp"
+#include "host/task/mirror.hpp"
 
 namespace stampede {
 namespace {
@@ -47,39 +48,38 @@ std::optional<TerrainSettings> terrain_of(const LeggedSettings& settings) {
 
 class Planner {
  public:
-  Planner(const TaskInfo& task, const LeggedSettings& settings)
-      : task_(task), settings_(settings), plan_(std::make_shared<LeggedPlan>()), c_(plan_->constants) {}
+  Planner(const TaskInfo& task, const LeggedSettings& settings, const CompiledRobot& compiled)
+      : task_(task),
+        settings_(settings),
+        compiled_(compiled),
+        legged_(std::make_shared<LeggedSpec>()),
+        c_(legged_->constants) {}
 
-  std::shared_ptr<const LeggedPlan> make() {
-    if (settings_.control.robot.empty()) {
-      fail("control.robot is missing; a robot's name (`stampede list`) or its file would be right");
-    }
-    compiled_ = load_robot(settings_.control.robot, legged_load_options(settings_));
+  TaskSpec make() {
     check_robot();
     place_joints();
     place_numbers();
     place_start();
     place_ground();
     place_scan();
-    plan_->info = task_;
-    place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms, c_.policy_size,
-                       &plan_->info.observation_names);
+    spec_.observations = {place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms)};
+    c_.policy_size = spec_.policy().size();
     if (settings_.observations.critic.empty()) {
       std::copy(c_.policy, c_.policy + kMostTerms, c_.critic);
       c_.critic_terms = c_.policy_terms;
       c_.critic_size = 0;
     } else {
-      place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms, c_.critic_size,
-                         &plan_->critic_names);
+      spec_.observations.push_back(
+          place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms));
+      c_.critic_size = spec_.critic_size();
       for (PlacedTerm& placed : c_.critic) placed.noise = 0;
     }
     place_diagonals();
     place_constraints();
     if (settings_.symmetry.mirror) place_mirror();
+    legged_->robot = compiled_.robot;
     name_task();
-    plan_->robot = std::move(compiled_.robot);
-    plan_->notes = std::move(compiled_.notes);
-    return plan_;
+    return std::move(spec_);
   }
 
  private:
@@ -165,10 +165,10 @@ class Planner {
       c_.limb_bit.value[lane] = there ? static_cast<float>(1 << limb) : 0.0f;
     });
     for (const RobotJoint& info : robot().joint_info) {
-      if (info.actuator >= 0) plan_->info.action_names.push_back(info.name);
+      if (info.actuator >= 0) spec_.action.names.push_back(info.name);
     }
     try {
-      plan_->action_scale = settings_.control.action_scale.of(plan_->info.action_names, "control.action_scale");
+      spec_.action.scale = settings_.control.action_scale.of(spec_.action.names, "control.action_scale");
     } catch (const Error& error) {
       fail(error.what());
     }
@@ -177,7 +177,7 @@ class Planner {
     for (const RobotJoint& info : robot().joint_info) {
       const JointModel<double>& joint = joint_of(info);
       const double home = positions[static_cast<std::size_t>(ordinal)];
-      const int action = info.actuator >= 0 ? static_cast<int>(plan_->action_centre.size()) : -1;
+      const int action = info.actuator >= 0 ? static_cast<int>(spec_.action.centre.size()) : -1;
       for_lanes([&](int lane, int limb) {
         if (limb != info.limb) return;
         c_.joint_place[info.place].value[lane] = ordinal;
@@ -185,28 +185,27 @@ class Planner {
         c_.default_position[info.place].value[lane] = static_cast<float>(home);
         c_.driven[info.place].value[lane] = action >= 0 ? 1.0f : 0.0f;
         c_.inverse_action_scale[info.place].value[lane] =
-            action >= 0 ? 1.0f / plan_->action_scale[static_cast<std::size_t>(action)] : 0.0f;
+            action >= 0 ? 1.0f / spec_.action.scale[static_cast<std::size_t>(action)] : 0.0f;
         c_.position_low[info.place].value[lane] = static_cast<float>(std::max(joint.low, -1e30));
         c_.position_high[info.place].value[lane] = static_cast<float>(std::min(joint.high, 1e30));
       });
       ++ordinal;
       if (action < 0) continue;
-      plan_->action_centre.push_back(static_cast<float>(home));
+      spec_.action.centre.push_back(static_cast<float>(home));
       const auto turn = static_cast<float>(2 * kPi);
-      plan_->action_low.push_back(joint.low > -kFar ? static_cast<float>(joint.low) - kBeyondLimit
-                                                    : static_cast<float>(home) - turn);
-      plan_->action_high.push_back(joint.high < kFar ? static_cast<float>(joint.high) + kBeyondLimit
-                                                     : static_cast<float>(home) + turn);
+      spec_.action.low.push_back(joint.low > -kFar ? static_cast<float>(joint.low) - kBeyondLimit
+                                                   : static_cast<float>(home) - turn);
+      spec_.action.high.push_back(joint.high < kFar ? static_cast<float>(joint.high) + kBeyondLimit
+                                                    : static_cast<float>(home) + turn);
     }
-    c_.actions = static_cast<int>(plan_->action_centre.size());
-    action_names_ = plan_->info.action_names;
+    c_.actions = static_cast<int>(spec_.action.centre.size());
     const ControlSettings& control = settings_.control;
     if (!control.stiffness
              .any_above_zero()) {  // of no effect then, but a pattern that matches nothing is a mistake all the same
       for (const auto& [key, value] :
            {std::pair{"control.stiffness", &control.stiffness}, std::pair{"control.damping", &control.damping},
             std::pair{"control.torque_limit", &control.torque_limit}}) {
-        value->of(action_names_, key);
+        value->of(spec_.action.names, key);
       }
     }
   }
@@ -253,8 +252,10 @@ class Planner {
     c_.end_body_force = settings_.terminations.body_force;
     c_.end_gravity_z = settings_.terminations.gravity_z;
     c_.constraints_end = settings_.objective == "early-termination";
-    plan_->soft = settings_.objective == "cat";
-    plan_->cat = settings_.cat;
+    spec_.constraints.soft = settings_.objective == "cat";
+    spec_.constraints.tau = settings_.cat.tau;
+    spec_.constraints.min_p = settings_.cat.min_p;
+    spec_.constraints.rise_share = settings_.cat.rise_share;
   }
 
   /// How high episodes start: with the lowest point on the ground, unless the task says otherwise.
@@ -298,9 +299,9 @@ class Planner {
     c_.start_levels = std::min(settings_.terrain.start_levels, c_.levels);
     c_.tile = static_cast<float>(terrain.settings.tile);
     for (const TerrainTile& tile : terrain.tiles) {
-      for (const double x : tile.spawn) plan_->spawn.push_back(static_cast<float>(x));
-      if (tile.level == 0) plan_->tile_kinds.push_back(tile.kind);
-      if (tile.column == 0) plan_->difficulties.push_back(tile.difficulty);
+      for (const double x : tile.spawn) legged_->spawn.push_back(static_cast<float>(x));
+      if (tile.level == 0) legged_->tile_kinds.push_back(tile.kind);
+      if (tile.column == 0) legged_->difficulties.push_back(tile.difficulty);
     }
   }
 
@@ -329,9 +330,9 @@ class Planner {
     try {
       const RobotMirror mirror = find_mirror(compiled_, pose());
       check_images(mirror);
-      plan_->policy_mirror = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
-      if (c_.critic_size > 0) plan_->critic_mirror = mirror_of(c_.critic, c_.critic_terms, c_, robot(), mirror);
-      plan_->action_mirror = mirror_of_actions(c_, robot(), mirror);
+      spec_.mirror.policy = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
+      if (c_.critic_size > 0) spec_.mirror.critic = mirror_of(c_.critic, c_.critic_terms, c_, robot(), mirror);
+      spec_.mirror.action = mirror_of_actions(c_, robot(), mirror);
     } catch (const Error& error) {
       fail(error.what());
     }
@@ -342,7 +343,7 @@ class Planner {
     std::vector<float> scale;
     std::size_t action = 0;
     for (const RobotJoint& info : robot().joint_info) {
-      scale.push_back(info.actuator >= 0 ? plan_->action_scale[action++] : 0.0f);
+      scale.push_back(info.actuator >= 0 ? spec_.action.scale[action++] : 0.0f);
     }
     for (std::size_t i = 0; i < scale.size(); ++i) {
       const auto image = static_cast<std::size_t>(mirror.joint[i]);
@@ -421,7 +422,7 @@ class Planner {
         for (int limb = 0; limb < robot().limbs; ++limb) names.push_back(name + "." + name_of_limb(limb));
         break;
       case Per::kJoint:
-        for (const std::string& joint : action_names_) names.push_back(name + "." + joint);
+        for (const std::string& joint : spec_.action.names) names.push_back(name + "." + joint);
         break;
       case Per::kScan:
         for (int point = 0; point < c_.scan_points; ++point) names.push_back(fmt::format("{}.{}", name, point));
@@ -430,28 +431,28 @@ class Planner {
     return names;
   }
 
-  void place_observations(const std::vector<std::string>& terms, const char* group, PlacedTerm* placed, int& count,
-                          int& size, std::vector<std::string>* names) {
-    const bool policy = names == &plan_->info.observation_names;
+  /// Places the terms side by side; `count` becomes how many they are.
+  ObservationGroup place_observations(const std::vector<std::string>& terms, const char* group, PlacedTerm* placed,
+                                      int& count) {
     if (terms.empty())
       fail(fmt::format("observations.{} is empty; terms such as \"joint_position\" would be right", group));
     if (terms.size() > kMostTerms) {
       fail(fmt::format("observations.{} has {} terms; at most {} are possible", group, terms.size(), kMostTerms));
     }
     count = 0;
-    size = 0;
-    names->clear();
+    ObservationGroup made;
+    made.name = group;
     for (const std::string& term : terms) {
       const int index = index_of(kObservationTerms, term);
       const auto which = static_cast<ObservationTerm>(index);
-      placed[count++] = {which, size, noise_of(which)};
+      placed[count++] = {which, made.size(), noise_of(which)};
       const std::vector<std::string> more = names_of(kObservationTerms[index]);
-      size += static_cast<int>(more.size());
-      names->insert(names->end(), more.begin(), more.end());
-      if (!policy) continue;
+      made.names.insert(made.names.end(), more.begin(), more.end());
+      if (made.name != "policy") continue;
       const bool own = which == ObservationTerm::kCommand || which == ObservationTerm::kLastAction;
-      plan_->sensed.resize(names->size(), own ? 0.0f : 1.0f);
+      legged_->sensed.resize(made.names.size(), own ? 0.0f : 1.0f);
     }
+    return made;
   }
 
   void place_constraints() {
@@ -483,9 +484,10 @@ class Planner {
       }
       place_columns(from, info, key, placed);
       c_.columns += placed.columns;
-      plan_->constraints.push_back({from.name, from.kind, from.limit, placed.begin, placed.columns});
+      spec_.constraints.list.push_back({from.name, from.kind, from.limit, placed.begin, placed.columns});
       const float scale = from.limit != 0 ? std::fabs(from.limit) : 1.0f;
-      for (int i = 0; i < placed.columns; ++i) plan_->columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f, scale});
+      for (int i = 0; i < placed.columns; ++i)
+        spec_.constraints.columns.push_back({from.p_max, from.rises ? 1.0f : 0.0f, scale});
     }
   }
 
@@ -518,12 +520,12 @@ class Planner {
     }
     if (info.per == Per::kJoint) {
       for (const std::string& pattern : from.joints) {
-        const bool known = std::any_of(action_names_.begin(), action_names_.end(), [&](const std::string& name) {
-          return matches_pattern(pattern.c_str(), name.c_str());
-        });
+        const bool known =
+            std::any_of(spec_.action.names.begin(), spec_.action.names.end(),
+                        [&](const std::string& name) { return matches_pattern(pattern.c_str(), name.c_str()); });
         if (!known) {
           fail(fmt::format("{}.joints: the robot '{}' has no driven joint '{}'; {}", key, robot().name, pattern,
-                           suggestion(pattern, action_names_)));
+                           suggestion(pattern, spec_.action.names)));
         }
       }
       for (const RobotJoint& joint : robot().joint_info) {
@@ -550,22 +552,22 @@ class Planner {
   }
 
   void name_task() {
-    TaskInfo& info = plan_->info;
-    info.action_names = action_names_;
-    info.observations = c_.policy_size;
-    info.actions = c_.actions;
-    info.states = robot().nq + robot().nv;
-    info.max_steps = c_.max_steps;
-    info.control_dt = static_cast<double>(c_.control_dt);
-    info.facts = facts_of_plan(*plan_, robot(), settings_);
+    spec_.name = task_.name;
+    spec_.kernel = "legged";
+    spec_.states = robot().nq + robot().nv;
+    spec_.max_steps = c_.max_steps;
+    spec_.control_dt = static_cast<double>(c_.control_dt);
+    spec_.notes = compiled_.notes;
+    spec_.legged = legged_;
+    spec_.facts = legged_facts(spec_, settings_);
   }
 
   const TaskInfo& task_;
   const LeggedSettings& settings_;
-  std::shared_ptr<LeggedPlan> plan_;
+  const CompiledRobot& compiled_;
+  TaskSpec spec_;
+  std::shared_ptr<LeggedSpec> legged_;
   LeggedConstants& c_;
-  CompiledRobot compiled_;
-  std::vector<std::string> action_names_;
   bool has_diagonals_ = false;
 };
 
@@ -584,8 +586,16 @@ LoadOptions legged_load_options(const LeggedSettings& settings) {
   return options;
 }
 
-std::shared_ptr<const LeggedPlan> make_legged_plan(const TaskInfo& task, const LeggedSettings& settings) {
-  return Planner(task, settings).make();
+CompiledRobot compile_legged_robot(const TaskInfo& task, const LeggedSettings& settings) {
+  if (settings.control.robot.empty()) {
+    throw Error("task '" + task.name +
+                "': control.robot is missing; a robot's name (`stampede list`) or its file would be right");
+  }
+  return load_robot(settings.control.robot, legged_load_options(settings));
+}
+
+TaskSpec make_legged_spec(const TaskInfo& task, const LeggedSettings& settings, const CompiledRobot& robot) {
+  return Planner(task, settings, robot).make();
 }
 
 LeggedSettings without_randomisation(LeggedSettings settings) {

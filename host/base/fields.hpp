@@ -1,0 +1,22 @@
+#pragma once
+/// \file What the tables of a configuration say of a field besides its name and meaning: which values it may hold.
+
+#include <string>
+#include <vector>
+
+namespace stampede {
+
+/// Bounds of a numeric field, both ends allowed.
+struct Bounds {
+  double low, high;
+};
+/// The words that a string field, or each string of a list, may hold.
+using Choices = std::vector<std::string>;
+/// Bounds of both ends of a span.
+struct SpanBounds {
+  double low, high;
+};
+/// Strings that are names of something that the robot has.
+struct Names {};
+
+}  // namespace stampede

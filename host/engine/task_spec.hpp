@@ -1,0 +1,117 @@
+#pragma once
+/// \file A task, ready to be simulated: plain data, made once from a task's file (host/task/planned_task.hpp). It crosses the
+/// modules' border, and whoever simulates, learns, evaluates, draws or exports reads this and nothing else of a task.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "envs/legged/plan.hpp"
+#include "envs/legged/terrain/kinds.hpp"
+#include "host/engine/robot_model.hpp"
+#include "kernels/constraints.hpp"
+
+namespace stampede {
+
+/// A group of observations: a row of numbers that one reader sees, as the policy or the critic.
+struct ObservationGroup {
+  std::string name;                ///< "policy", "critic"
+  std::vector<std::string> names;  ///< of its numbers, in order
+
+  int size() const { return static_cast<int>(names.size()); }
+  bool operator==(const ObservationGroup&) const = default;
+};
+
+/// Actions [actions]: what is simulated is clip(centre + scale x network's output, low, high), in the task's units.
+struct ActionSpec {
+  std::vector<std::string> names;
+  std::vector<float> centre, scale, low, high;
+
+  int size() const { return static_cast<int>(centre.size()); }
+  bool operator==(const ActionSpec&) const = default;
+};
+
+/// A constraint as people know it.
+struct ConstraintSpec {
+  std::string name, kind;      ///< kind: hard, soft, style
+  float limit = 0;             ///< in its quantity's unit
+  int begin = 0, columns = 0;  ///< its columns among all constraints'
+
+  bool operator==(const ConstraintSpec&) const = default;
+};
+
+/// All constraints of a task, and how their violations end episodes (kernels/constraints.hpp).
+struct ConstraintsSpec {
+  std::vector<ConstraintSpec> list;
+  std::vector<ConstraintColumn> columns;
+  bool soft = true;                                 ///< violations are soft terminations
+  float tau = 0.95f, min_p = 0, rise_share = 0.5f;  ///< decay of the maxima; least probability; share of the iterations
+};
+
+/// What a checkpoint calls a constraint's running maxima [columns]: by name, so that no order matters.
+inline std::string constraint_tensor(const ConstraintSpec& constraint) {
+  return "constraint_maxima/" + constraint.name;
+}
+
+/// Numbers of a row in a mirror: number i of the image is sign[i] x number place[i].
+struct MirrorMap {
+  std::vector<int> place;
+  std::vector<float> sign;
+
+  bool operator==(const MirrorMap&) const = default;
+};
+
+/// How left and right change places, where a training learns from mirror images; else empty.
+struct MirrorSpec {
+  MirrorMap policy, critic, action;
+
+  bool present() const { return !action.place.empty(); }
+  bool operator==(const MirrorSpec&) const = default;
+};
+
+/// What only walking tasks have.
+struct LeggedSpec {
+  RobotModel robot;
+  LeggedConstants constants{};
+  std::vector<float> spawn;             ///< [levels][columns][3], on ground of tiles [m]
+  std::vector<double> difficulties;     ///< of the levels
+  std::vector<TerrainKind> tile_kinds;  ///< of the columns
+  std::vector<float> sensed;  ///< of the policy's observations: 1 for what sensors tell, 0 for what it knows by itself
+
+  /// On which tile, level x columns + column, an evaluation's episode takes place.
+  Index tile_of(Index episode) const { return episode % (Index{constants.levels} * constants.columns_of_tiles); }
+};
+
+struct TaskSpec {
+  std::string name;                            ///< "go2-flat"
+  std::string kernel;                          ///< whose kernels step it: "pendulum", "legged"
+  std::vector<ObservationGroup> observations;  ///< the policy's first
+  ActionSpec action;
+  int states = 0;                 ///< numbers of a state as traces hold it
+  int max_steps = 0;              ///< the time limit [control steps]
+  double control_dt = 0;          ///< [s]
+  std::string metric;             ///< JSON key of the task's own metric in evaluations; empty where it has none
+  std::vector<float> parameters;  ///< of tasks that are compiled in, in the order of their declaration
+  ConstraintsSpec constraints;
+  MirrorSpec mirror;
+  std::map<std::string, std::string> facts;  ///< for policy files, as JSON values
+  std::vector<std::string> notes;            ///< what is simulated otherwise than its files say
+  std::shared_ptr<const LeggedSpec> legged;  ///< of walking tasks; else null
+
+  const ObservationGroup& policy() const { return observations.front(); }
+  /// The group of that name; null where there is none.
+  const ObservationGroup* find_group(const std::string& group) const {
+    for (const ObservationGroup& each : observations) {
+      if (each.name == group) return &each;
+    }
+    return nullptr;
+  }
+  /// Numbers of the critic's own group; 0 where it sees the policy's.
+  int critic_size() const {
+    const ObservationGroup* group = find_group("critic");
+    return group == nullptr ? 0 : group->size();
+  }
+};
+
+}  // namespace stampede

@@ -1,0 +1,31 @@
+#pragma once
+/// \file A task, planned: what was written, and what follows from it, made once. A command that needs a task makes one of these; whoever
+/// simulates, learns, evaluates, draws or exports gets the plain TaskSpec in it.
+///
+///     TOML, flags --resolve_settings--> Settings --plan_task--> PlannedTask { settings, info, robot, spec }
+
+#include <memory>
+
+#include "host/engine/training_request.hpp"
+#include "host/model/robot/load.hpp"
+#include "host/task/settings_io.hpp"
+
+namespace stampede {
+
+struct PlannedTask {
+  Settings settings;
+  TaskInfo info;
+  std::shared_ptr<const CompiledRobot> robot;  ///< of walking tasks; else null
+  std::shared_ptr<const TaskSpec> spec;
+};
+
+/// Compiles the task's robot, where it has one, and makes the spec. Throws Error where something does not fit the robot.
+PlannedTask plan_task(const Settings& settings);
+
+/// The spec of the same task with other settings, which must load the robot alike: nothing is compiled.
+std::shared_ptr<const TaskSpec> specify(const PlannedTask& task, const Settings& changed);
+
+/// What a backend's trainer is asked for.
+TrainingRequest training_request(const PlannedTask& task, bool timing = false);
+
+}  // namespace stampede
