@@ -8,12 +8,15 @@
 /// - `T::kObservations`, `T::kActions`, `T::kMaxSteps` (the time limit), `T::observation_names()`, `T::action_names()`,
 /// - `T::Parameters`: floats only, with `describe`: they appear in the configuration under their own names,
 /// - `T::State<Real>`: Reals only; it is stored as one array a member,
-/// - `T::reset`, `T::step`, `T::observe`, `T::action_bounds`, and `T::metric` where there is one.
+/// - `T::reset`, `T::step`, `T::observe`, `T::action_bounds`, `T::metric` where there is one, and `T::sketch` where it can be drawn.
 ///
-/// A new task is one header of this shape and one line in envs/tasks.hpp.
+/// A new task is one header of this shape. It is registered twice, by name nowhere else: for the catalogue by `register_tasks`
+/// (host/task/task_info.hpp), for a processor's kernels by `register_environments` (host/simulate/environments.hpp). For those
+/// that come with the program, envs/tasks.hpp does both.
 
 #include <cstddef>
 
+#include "envs/sketch.hpp"
 #include "kernels/lanes.hpp"
 #include "kernels/math.hpp"
 #include "kernels/random.hpp"
@@ -38,6 +41,15 @@ inline constexpr int kStates = static_cast<int>(sizeof(typename Task::template S
 
 template <class Task>
 inline constexpr bool kHasMetric = Task::kMetric[0] != '\0';
+
+template <class... T>
+struct TaskList {
+  /// Calls body(Task{}) for each task.
+  template <class Body>
+  static void for_each(Body&& body) {
+    (body(T{}), ...);
+  }
+};
 
 /// Gives a task's parameters values in the order of their declaration; those that are not given keep their defaults.
 template <class Parameters, class Values>

@@ -1,5 +1,5 @@
 #pragma once
-/// \file The list of all tasks. Everything else follows from it: kernels for every processor, configuration, `list`.
+/// \file The tasks that come with the program, compiled in: kernels for every processor, configuration and `list` follow from this list.
 
 #include "envs/pendulum/cartpole_swingup.hpp"
 #include "envs/pendulum/double_pendulum.hpp"
@@ -7,15 +7,6 @@
 
 namespace stampede {
 
-template <class... T>
-struct TaskList {
-  /// Calls body(Task{}) for each task.
-  template <class Body>
-  static void for_each(Body&& body) {
-    (body(T{}), ...);
-  }
-};
-
-using Tasks = TaskList<Pendulum, CartpoleSwingup, DoublePendulum>;
+using BuiltInTasks = TaskList<Pendulum, CartpoleSwingup, DoublePendulum>;
 
 }  // namespace stampede

@@ -11,9 +11,6 @@
 
 namespace stampede {
 
-/// The tasks' kernels are in environments.cu.
-extern template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const EnvironmentsRequest&);
-
 /// Robots for tasks (simulation.cu).
 std::unique_ptr<Robots<CudaBackend, float>> make_robots(CudaBackend& backend, const SimulationRequest& request);
 

@@ -1,8 +1,11 @@
-/// \file The tasks' kernels on the GPU.
+/// \file The kernels of the tasks that come with the program, on the GPU.
 #include "cuda/module/engine.cuh"
+#include "envs/tasks.hpp"
 
 namespace stampede {
+namespace {
 
-template std::unique_ptr<Environments<CudaBackend>> make_environments(CudaBackend&, const EnvironmentsRequest&);
+[[maybe_unused]] const bool registered = register_environments<CudaBackend>(BuiltInTasks{});
 
+}  // namespace
 }  // namespace stampede

@@ -3,7 +3,10 @@
 #include "host/simulate/legged_environments.hpp"
 
 namespace stampede {
+namespace {
 
-template std::unique_ptr<Environments<CudaBackend>> make_legged_environments(CudaBackend&, const EnvironmentsRequest&);
+[[maybe_unused]] const bool registered =
+    (environment_registry<CudaBackend>()["legged"] = make_legged_environments<CudaBackend>, true);
 
+}  // namespace
 }  // namespace stampede

@@ -11,6 +11,8 @@
 /// see its documentation, "Computation"); with one constraint the optimum has a closed form.
 /// Reward: upright (1 + cos)/2, times how centred the cart, how small the control and how slow the pole are.
 
+#include <cmath>
+
 #include "envs/task.hpp"
 
 namespace stampede {
@@ -128,6 +130,15 @@ struct CartpoleSwingup {
     sincos(s.angle, observation[2], observation[1]);
     observation[3] = s.velocity;
     observation[4] = s.rate;
+  }
+
+  static Sketch sketch(const Parameters& p, const State<float>& s) {
+    Sketch drawn;
+    drawn.add({-p.rail, 0, p.rail, 0, 0.04f, true});
+    drawn.add({s.position - 0.15f, 0, s.position + 0.15f, 0, 0.2f});
+    drawn.add({s.position, 0, s.position + p.pole_length * std::sin(s.angle), p.pole_length * std::cos(s.angle),
+               2 * p.pole_radius});
+    return drawn;
   }
 
  private:

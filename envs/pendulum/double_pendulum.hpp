@@ -18,6 +18,8 @@
 /// An episode lasts 10 s. "Upright" means that both rods are within 0.2 rad of it; the metric `upright_share` is the
 /// share of episodes that are upright in every control step of their last 5 s.
 
+#include <cmath>
+
 #include "envs/task.hpp"
 
 namespace stampede {
@@ -142,6 +144,15 @@ struct DoublePendulum {
     sincos(s.upper, observation[3], observation[2]);
     observation[4] = s.lower_rate;
     observation[5] = s.upper_rate;
+  }
+
+  static Sketch sketch(const Parameters& p, const State<float>& s) {
+    const float x = p.length * std::sin(s.lower), y = p.length * std::cos(s.lower);
+    Sketch drawn;
+    drawn.add({0, 0, x, y, 0.1f * p.length});
+    drawn.add({x, y, x + p.length * std::sin(s.upper), y + p.length * std::cos(s.upper), 0.1f * p.length});
+    drawn.add({0, 0, 0, 0, 0.16f * p.length, true});
+    return drawn;
   }
 
   /// 1 where the episode's last 5 s were upright throughout.

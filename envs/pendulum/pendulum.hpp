@@ -7,6 +7,8 @@
 ///     angle += rate dt
 ///     reward = -(angle^2 + 0.1 rate^2 + 0.001 u^2), of the state before the step, angle in [-pi, pi)
 
+#include <cmath>
+
 #include "envs/task.hpp"
 
 namespace stampede {
@@ -126,6 +128,13 @@ struct Pendulum {
   STAMPEDE_FN static void observe(const Parameters&, const State<Real>& s, Array<Real, 3>& observation) {
     sincos(s.angle, observation[1], observation[0]);
     observation[2] = s.rate;
+  }
+
+  static Sketch sketch(const Parameters& p, const State<float>& s) {
+    Sketch drawn;
+    drawn.add({0, 0, -p.length * std::sin(s.angle), p.length * std::cos(s.angle), 0.1f * p.length});
+    drawn.add({0, 0, 0, 0, 0.16f * p.length, true});
+    return drawn;
   }
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 /// \file A robot as the engine simulates it: plain data in doubles, which crosses to the modules.
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,6 +55,9 @@ struct RobotModel {
   std::vector<double> home_qpos;       ///< the first keyframe, else the reference pose
   std::vector<double> home_ctrl;       ///< its controls, else those that hold it
 
+  const JointModel<double>& joint_of(const RobotJoint& info) const {
+    return joint[static_cast<std::size_t>(info.limb * size.joints + info.place)];
+  }
   bool has_ground() const { return plane.present || map != nullptr; }
   void remove_ground() {
     plane.present = false;

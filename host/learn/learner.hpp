@@ -15,6 +15,7 @@
 
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/engine.hpp"
+#include "host/learn/options.hpp"
 #include "host/nets/initialise.hpp"
 #include "host/nets/networks.hpp"
 #include "kernels/adam.hpp"

@@ -5,18 +5,10 @@
 #include <string>
 
 #include "host/engine/training_request.hpp"
-#include "kernels/activation.hpp"
 #include "kernels/control.hpp"
 #include "kernels/ppo.hpp"
 
 namespace stampede {
-
-inline Activation activation_of(const std::string& word) {
-  if (word == "tanh") return Activation::kTanh;
-  if (word == "relu") return Activation::kRelu;
-  if (word == "silu") return Activation::kSilu;
-  return Activation::kElu;
-}
 
 inline Schedule schedule_of(const std::string& word) {
   if (word == "linear") return Schedule::kLinear;

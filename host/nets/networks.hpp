@@ -1,15 +1,24 @@
 #pragma once
 /// \file What a policy computes with on a device: networks, normaliser, action scaling. Shared by training and evaluation.
 
+#include <string>
 #include <vector>
 
 #include "host/engine/policy.hpp"
 #include "host/engine/task_spec.hpp"
-#include "host/learn/options.hpp"
+#include "kernels/activation.hpp"
 #include "kernels/normalise.hpp"
 #include "kernels/policy.hpp"
 
 namespace stampede {
+
+/// The word of a configuration.
+inline Activation activation_of(const std::string& word) {
+  if (word == "tanh") return Activation::kTanh;
+  if (word == "relu") return Activation::kRelu;
+  if (word == "silu") return Activation::kSilu;
+  return Activation::kElu;
+}
 
 /// inputs, hidden widths, outputs.
 inline std::vector<int> layer_sizes(int inputs, const std::vector<int>& hidden, int outputs) {

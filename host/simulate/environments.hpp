@@ -1,6 +1,7 @@
 #pragma once
 /// \file A batch of environments of a task that is chosen at run time, on any backend.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -8,7 +9,6 @@
 #include <vector>
 
 #include "envs/batch.hpp"
-#include "envs/tasks.hpp"
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/engine.hpp"
 #include "kernels/control.hpp"
@@ -204,23 +204,38 @@ struct EnvironmentsRequest {
   OutsidePhysics* outside = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
 };
 
-/// Walking robots, whose kernels are compiled in a file of their own for each backend
-/// (host/simulate/legged_environments.hpp).
+/// How a backend's environments of each kernel are made.
 template <class Backend>
-std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request);
+using MakeEnvironments = std::unique_ptr<Environments<Backend>> (*)(Backend&, const EnvironmentsRequest&);
 
-/// Throws Error where there is no such task.
+/// What the module has kernels for, by TaskSpec::kernel. Families put themselves in when the module is loaded; nobody lists them.
+template <class Backend>
+std::map<std::string, MakeEnvironments<Backend>>& environment_registry() {
+  static std::map<std::string, MakeEnvironments<Backend>> all;
+  return all;
+}
+
+/// Registers tasks that are structs (envs/task.hpp). Returns true, for the initialiser of a variable.
+template <class Backend, class... Task>
+bool register_environments(TaskList<Task...>) {
+  const auto add = []<class T>(T) {
+    environment_registry<Backend>()[T::kName] = [](Backend& backend, const EnvironmentsRequest& request) {
+      return std::unique_ptr<Environments<Backend>>(
+          std::make_unique<EnvironmentsOf<Backend, T>>(backend, request.task, request.count));
+    };
+  };
+  (add(Task{}), ...);
+  return true;
+}
+
+/// Throws Error where the module has no kernels for the task.
 template <class Backend>
 std::unique_ptr<Environments<Backend>> make_environments(Backend& backend, const EnvironmentsRequest& request) {
-  if (request.task->legged != nullptr) return make_legged_environments(backend, request);
-  std::unique_ptr<Environments<Backend>> made;
-  Tasks::for_each([&]<class Task>(Task) {
-    if (request.task->kernel == Task::kName) {
-      made = std::make_unique<EnvironmentsOf<Backend, Task>>(backend, request.task, request.count);
-    }
-  });
-  if (!made) throw Error("task '" + request.task->kernel + "' is unknown to this engine");
-  return made;
+  const auto found = environment_registry<Backend>().find(request.task->kernel);
+  if (found == environment_registry<Backend>().end()) {
+    throw Error("task '" + request.task->name + "': this engine has no kernels for '" + request.task->kernel + "'");
+  }
+  return found->second(backend, request);
 }
 
 }  // namespace stampede

@@ -258,6 +258,7 @@ struct LaneOf<Backend> {
   using type = typename Backend::Real;
 };
 
+/// Walking robots of the task's size. Throws Error where the build has no kernels for it.
 template <class Backend>
 std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request) {
   using Real = typename LaneOf<Backend>::type;

@@ -12,8 +12,7 @@ std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const Legg
   std::vector<double> stiffness, damping, torque_low, torque_high;
   for (const RobotJoint& joint : robot.joint_info) {
     if (joint.actuator < 0) continue;
-    const JointModel<double>& servo =
-        robot.joint[static_cast<std::size_t>(joint.limb * robot.size.joints + joint.place)];
+    const JointModel<double>& servo = robot.joint_of(joint);
     stiffness.push_back(servo.servo);
     damping.push_back(-servo.velocity_gain);
     torque_low.push_back(servo.force_low);

@@ -10,6 +10,7 @@
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
 #include "host/model/robot/shapes.hpp"
+#include "host/task/legged_checks.hpp"
 #include "host/task/legged_facts.hpp"
 #include "host/task/mirror.hpp"
 
@@ -56,7 +57,7 @@ class Planner {
         c_(legged_->constants) {}
 
   TaskSpec make() {
-    check_robot();
+    check_walker(task_.name, robot(), settings_);
     place_joints();
     place_numbers();
     place_start();
@@ -86,59 +87,6 @@ class Planner {
   [[noreturn]] void fail(const std::string& what) const { throw Error("task '" + task_.name + "': " + what); }
 
   const RobotModel& robot() const { return compiled_.robot; }
-  const JointModel<double>& joint_of(const RobotJoint& info) const {
-    return robot().joint[static_cast<std::size_t>(info.limb * robot().size.joints + info.place)];
-  }
-
-  void check_robot() const {
-    if (!robot().options.floating)
-      fail("the robot '" + robot().name + "' has a fixed base; one that walks moves freely");
-    if (robot().limbs < 2) fail("the robot '" + robot().name + "' has one limb; two or more would be right");
-    if (robot().nu < 1) fail("the robot '" + robot().name + "' has no actuators; position servos would be right");
-    for (const RobotJoint& info : robot().joint_info) {
-      if (info.actuator < 0 || joint_of(info).servo > 0) continue;
-      if (joint_of(info).velocity_gain < 0) {
-        fail("joint '" + info.name + "' is driven by a velocity servo, as wheels are; <position joint=\"" + info.name +
-             "\" .../> would be right");
-      }
-      fail("joint '" + info.name +
-           "' is driven by a torque motor; control.stiffness and control.damping make a position servo of it, and so "
-           "does "
-           "`stampede import --servos`");
-    }
-    const std::size_t given = settings_.control.pose.size();
-    if (given != 0 && given != robot().joint_info.size()) {
-      fail(fmt::format("control.pose has {} numbers, but the robot '{}' has {} joints", given, robot().name,
-                       robot().joint_info.size()));
-    }
-    check_pose();
-    const double step = settings_.control.timestep * static_cast<float>(settings_.control.decimation);
-    const auto check_delay = [&](const char* key, const Span& delay) {
-      if (static_cast<double>(delay.high) <= step + 1e-7) return;
-      fail(fmt::format("randomise.{} = [{}, {}] is longer than a control step of {} s", key, delay.low, delay.high,
-                       step));
-    };
-    check_delay("delay", settings_.randomise.delay);
-    check_delay("observation_delay", settings_.randomise.observation_delay);
-  }
-
-  /// Default positions lie in the joints' ranges: targets are set from them, and starts would be elsewhere.
-  void check_pose() const {
-    constexpr double kRounding = 1e-5;  // ranges in degrees, poses in floats
-    const std::vector<double> positions = pose();
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      const RobotJoint& info = robot().joint_info[i];
-      const JointModel<double>& joint = joint_of(info);
-      if (positions[i] >= joint.low - kRounding && positions[i] <= joint.high + kRounding) continue;
-      const bool given = !settings_.control.pose.empty();
-      fail(fmt::format(
-          "{} has joint '{}' at {:.6g}, outside its range of {:.6g} to {:.6g} {}; {}",
-          given ? "control.pose" : "the home of the robot '" + robot().name + "'", info.name, positions[i], joint.low,
-          joint.high, joint.slide > 0.5 ? "m" : "rad",
-          given ? "a value in it would be right" : "control.pose with values in the ranges would be right"));
-    }
-  }
-
   /// Calls body(table index, limb) for all lanes of the widest pack.
   template <class Body>
   void for_lanes(const Body& body) const {
@@ -175,7 +123,7 @@ class Planner {
     int ordinal = 0;
     const std::vector<double> positions = pose();
     for (const RobotJoint& info : robot().joint_info) {
-      const JointModel<double>& joint = joint_of(info);
+      const JointModel<double>& joint = robot().joint_of(info);
       const double home = positions[static_cast<std::size_t>(ordinal)];
       const int action = info.actuator >= 0 ? static_cast<int>(spec_.action.centre.size()) : -1;
       for_lanes([&](int lane, int limb) {
@@ -306,15 +254,7 @@ class Planner {
   }
 
   /// The joints' default positions, in the order of joint_info.
-  std::vector<double> pose() const {
-    std::vector<double> positions;
-    for (std::size_t i = 0; i < robot().joint_info.size(); ++i) {
-      const auto position = static_cast<std::size_t>(robot().joint_info[i].position);
-      positions.push_back(settings_.control.pose.empty() ? robot().home_qpos[position]
-                                                         : static_cast<double>(settings_.control.pose[i]));
-    }
-    return positions;
-  }
+  std::vector<double> pose() const { return default_pose(robot(), settings_.control); }
 
   void place_diagonals() {
     const std::vector<std::array<int, 2>> diagonals = find_diagonals(compiled_, pose());
@@ -348,7 +288,7 @@ class Planner {
     for (std::size_t i = 0; i < scale.size(); ++i) {
       const auto image = static_cast<std::size_t>(mirror.joint[i]);
       const RobotJoint &a = robot().joint_info[i], &b = robot().joint_info[image];
-      const JointModel<double>&x = joint_of(a), &y = joint_of(b);
+      const JointModel<double>&x = robot().joint_of(a), &y = robot().joint_of(b);
       if (scale[i] == scale[image] && x.servo == y.servo && x.velocity_gain == y.velocity_gain) continue;
       throw Error(
           fmt::format("symmetry.mirror: joints '{}' and '{}' are images of each other with different stiffness, "

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <deque>
 #include <filesystem>
 #include <limits>
 #include <type_traits>
@@ -417,18 +416,17 @@ const Fragment& find_fragment(const std::vector<Fragment>& fragments, const std:
 
 }  // namespace
 
-const TaskInfo& find_task(const std::string& name, const std::string& origin) {
-  static std::deque<TaskInfo> given;  // by their files
+TaskInfo find_task(const std::string& name, const std::string& origin) {
   std::vector<std::string> names;
-  for (const TaskInfo& task : tasks()) {
-    if (task.name == name) return task;
+  for (TaskInfo& task : tasks()) {
+    if (task.name == name) return std::move(task);
     names.push_back(task.name);
   }
   const std::string where = origin.empty() ? "" : origin + ": ";
   if (std::filesystem::path(name).extension() == ".toml") {
     std::error_code code;
     if (!std::filesystem::is_regular_file(name, code)) throw Error(where + "there is no task file '" + name + "'");
-    return given.emplace_back(read_task_file(name));
+    return read_task_file(name);
   }
   throw Error(where + "unknown task '" + name + "'; " + suggestion(name, names));
 }

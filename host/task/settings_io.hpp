@@ -45,7 +45,7 @@ Settings resolve_settings(const SettingsSources& sources);
 std::string to_toml(const Settings& settings);
 
 /// The task of that name. `origin` is what an error names, as in "--task".
-const TaskInfo& find_task(const std::string& name, const std::string& origin = "");
+TaskInfo find_task(const std::string& name, const std::string& origin = "");
 
 /// The settings' task in the catalogue, under its own name; without its files.
 TaskInfo task_of(const Settings& settings);

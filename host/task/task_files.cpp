@@ -134,15 +134,18 @@ TaskInfo extended_task(const std::string& name, const std::string& extends, cons
   return finished(std::move(task), chain);
 }
 
-std::vector<TaskInfo> tasks_with_files() {
-  std::vector<TaskInfo> tasks;
-  for (const std::string& name : stems_in(task_folders(), ".toml")) {
-    TaskInfo task = named(name);
-    Chain chain;
-    add_extended(name, {}, "tasks", task, chain);
-    if (chain.robot || chain.compiled != nullptr) tasks.push_back(finished(std::move(task), chain));
-  }
-  return tasks;
+const std::vector<TaskInfo>& tasks_with_files() {
+  static const std::vector<TaskInfo> all = [] {
+    std::vector<TaskInfo> tasks;
+    for (const std::string& name : stems_in(task_folders(), ".toml")) {
+      TaskInfo task = named(name);
+      Chain chain;
+      add_extended(name, {}, "tasks", task, chain);
+      if (chain.robot || chain.compiled != nullptr) tasks.push_back(finished(std::move(task), chain));
+    }
+    return tasks;
+  }();
+  return all;
 }
 
 }  // namespace stampede

@@ -9,8 +9,8 @@
 namespace stampede {
 
 /// The tasks that come with the program as files, in alphabetical order. Files that neither name a robot nor extend a task are there to
-/// be extended only.
-std::vector<TaskInfo> tasks_with_files();
+/// be extended only. Read once a process.
+const std::vector<TaskInfo>& tasks_with_files();
 
 /// A task by its file.
 TaskInfo read_task_file(const std::string& file);

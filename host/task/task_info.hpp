@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "envs/sketch.hpp"
 #include "host/engine/task_spec.hpp"
 
 namespace stampede {
@@ -21,6 +22,8 @@ struct TaskInfo {
   /// Of tasks that are compiled in: what their parameters' values, in the order of `parameters`, make of them. Null of walking tasks,
   /// whose sizes and names depend on the robot (legged_spec.hpp).
   TaskSpec (*specify)(const std::vector<float>& values) = nullptr;
+  /// What a state of it looks like; null where it cannot be drawn, or by its robot.
+  Sketch (*sketch)(const std::vector<float>& values, const float* state) = nullptr;
   std::vector<TaskParameter> parameters;
   std::string defaults;  ///< TOML: what the task sets differently from the built-in defaults
   /// The task's own file last, before it those that it extends; none: it is compiled in, or all of it is in a configuration.
@@ -30,9 +33,12 @@ struct TaskInfo {
 };
 
 /// All tasks, in the order in which they are listed.
-const std::vector<TaskInfo>& tasks();
+std::vector<TaskInfo> tasks();
 
-/// The tasks that are compiled in.
+/// Puts a task into the catalogue of those that are compiled in. Throws Error where there is one of that name.
+void register_task(TaskInfo task);
+
+/// The tasks that are compiled in: those that come with the program, and those that were registered.
 const std::vector<TaskInfo>& compiled_tasks();
 
 /// The one of that name; null where there is none.

@@ -152,7 +152,7 @@ void check_task(CudaBackend& backend) {
 }
 
 TEST_F(Kernels, EnvironmentsMoveAsOnTheHost) {
-  Tasks::for_each([&]<class Task>(Task) { check_task<Task>(backend()); });
+  BuiltInTasks::for_each([&]<class Task>(Task) { check_task<Task>(backend()); });
 }
 
 TEST_F(Kernels, NonFiniteStatesAreCaughtAndReset) {

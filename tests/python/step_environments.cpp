@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   bool found = false;
-  stampede::Tasks::for_each([&]<class Task>(Task) {
+  stampede::BuiltInTasks::for_each([&]<class Task>(Task) {
     if (std::string(argv[1]) != Task::kName) return;
     found = true;
     stampede::step<Task>(std::atoll(argv[2]), std::atoi(argv[3]));

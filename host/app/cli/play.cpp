@@ -1,4 +1,4 @@
-/// \file `stampede play`: a policy that walks, or a robot let fall; simulated here, drawn by MuJoCo.
+/// \file `stampede play`: a policy that acts, or a robot let fall; simulated here, robots drawn by MuJoCo.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 
 #include "host/app/cli/policy_source.hpp"
 #include "host/app/draw/film.hpp"
+#include "host/app/draw/sketches.hpp"
 #include "host/base/memory.hpp"
 #include "host/model/robot/load.hpp"
 #include "host/peers/scenes.hpp"
@@ -29,11 +30,12 @@ struct PlayFlags {
   bool force = false;
 };
 
-/// What is drawn: a model and its positions, 1 / fps apart.
+/// What is drawn, moments 1 / fps apart: a model's positions, or of tasks without a robot sketches.
 struct Motion {
   std::string name;
   std::shared_ptr<const mjModel_> model;
   std::vector<std::vector<double>> frames;
+  std::vector<Sketch> sketches;
   std::int64_t nonfinite = 0, over_slots = 0;
 };
 
@@ -66,7 +68,7 @@ std::vector<double> starting_pose(const RobotModel& robot, std::uint64_t seed) {
     return qpos;
   }
   for (const RobotJoint& info : robot.joint_info) {
-    const JointModel<double>& joint = robot.joint[static_cast<std::size_t>(info.limb * robot.size.joints + info.place)];
+    const JointModel<double>& joint = robot.joint_of(info);
     qpos[static_cast<std::size_t>(info.position)] = uniform(std::max(joint.low, -2.0), std::min(joint.high, 2.0));
   }
   return qpos;
@@ -134,19 +136,29 @@ void compare_with_trained(const CommandSettings& trained, const std::vector<floa
                   command[1], command[2], outside, task, ranges));
 }
 
-/// An episode of a policy, without noise, delays and pushes, at one command.
-Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenPolicy& chosen, Outcome& outcome) {
-  PlannedTask task = chosen.task;
+/// What to evaluate: of a walking task, an episode without noise, delays and pushes, at one command.
+EvaluationRequest episode_of(const PlayFlags& flags, PlannedTask& task, Outcome& outcome) {
   Settings& settings = task.settings;
-  settings.legged->control.episode = static_cast<float>(flags.seconds);
-  task.spec = specify(task, settings);
+  if (settings.legged) {
+    settings.legged->control.episode = static_cast<float>(flags.seconds);
+    task.spec = specify(task, settings);
+  }
   EvaluationRequest request = evaluation_request(task, 1, false);
-  request.commands = flags.command;
-  if (request.commands.empty()) request.commands = {0.6f * settings.legged->commands.x.high, 0, 0};
+  if (settings.legged) {
+    request.commands = flags.command;
+    if (request.commands.empty()) request.commands = {0.6f * settings.legged->commands.x.high, 0, 0};
+    compare_with_trained(settings.legged->commands, request.commands, settings.task, outcome);
+  }
   request.seed = seed_of(flags);
   request.trace = true;
+  return request;
+}
+
+/// An episode of a policy, up to its end or the seconds asked for.
+Motion let_act(const CommonFlags& common, const PlayFlags& flags, const ChosenPolicy& chosen, Outcome& outcome) {
+  PlannedTask task = chosen.task;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  compare_with_trained(settings.legged->commands, request.commands, settings.task, outcome);
+  const EvaluationRequest request = episode_of(flags, task, outcome);
   const Evaluation evaluation =
       within_memory(fmt::format("an episode of {} s with its trace", flags.seconds), "choose a smaller --seconds",
                     [&] { return engine->evaluate(request, chosen.policy); });
@@ -155,19 +167,23 @@ Motion let_walk(const CommonFlags& common, const PlayFlags& flags, const ChosenP
                          [&](const Tensor& tensor) { return tensor.name == name; });
   };
   const std::vector<float> states = floats_of(find("state")), active = floats_of(find("active"));
-  const auto width = states.size() / active.size(), nq = static_cast<std::size_t>(request.task->legged->robot.nq);
-  const double dt = request.task->control_dt;
+  const auto width = states.size() / active.size();
   Motion motion;
-  motion.name = settings.task;
-  for (std::size_t step = 0;;
-       step = static_cast<std::size_t>(std::lround(static_cast<double>(motion.frames.size()) / flags.film.fps / dt))) {
-    if (step >= active.size() || active[step] == 0.0f) break;
-    const auto from = states.begin() + static_cast<std::ptrdiff_t>(step * width);
-    motion.frames.emplace_back(from, from + static_cast<std::ptrdiff_t>(nq));
+  motion.name = task.settings.task;
+  for (int frame = 0;; ++frame) {
+    const double time = frame / flags.film.fps;
+    const auto step = static_cast<std::size_t>(std::lround(time / request.task->control_dt));
+    if (step >= active.size() || active[step] == 0.0f || time > flags.seconds + 1e-9) break;
+    const float* const state = states.data() + step * width;
+    if (task.robot != nullptr) {
+      motion.frames.emplace_back(state, state + request.task->legged->robot.nq);
+    } else {
+      motion.sketches.push_back(task.info.sketch(request.task->parameters, state));
+    }
   }
   motion.nonfinite = evaluation.nonfinite;
   motion.over_slots = evaluation.contacts_over_slots;
-  motion.model = std::shared_ptr<const mjModel_>(task.robot, task.robot->model.get());
+  if (task.robot != nullptr) motion.model = std::shared_ptr<const mjModel_>(task.robot, task.robot->model.get());
   return motion;
 }
 
@@ -202,7 +218,13 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   if (!falls) {
     chosen = choose_policy(flags.source, "play");
     name = chosen.task.settings.task;
-    if (!chosen.task.settings.legged) throw Error("--task " + name + ": only walking robots are drawn");
+    if (!chosen.task.settings.legged && chosen.task.info.sketch == nullptr) {
+      throw Error("--task " + name +
+                  ": the task has no drawing; a function `sketch` beside its `observe` would be one");
+    }
+    if (!chosen.task.settings.legged && !flags.command.empty()) {
+      throw Error("--command: the task " + name + " follows none; only robots that walk do");
+    }
   }
   flags.film.out = flags.out.empty() ? name + ".gif" : flags.out;
   const bool strip = flags.film.out.extension() == ".png";  // six frames wide
@@ -212,10 +234,13 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   refuse_to_overwrite("--out", flags.film.out.string(), flags.force);
 
   Outcome outcome;
-  const Motion motion = falls ? let_fall(common, flags, outcome) : let_walk(common, flags, chosen, outcome);
+  const Motion motion = falls ? let_fall(common, flags, outcome) : let_act(common, flags, chosen, outcome);
   const int drawn = within_memory(fmt::format("frames of {} x {} pixels", flags.film.width, flags.film.height),
-                                  "choose a smaller --width and --height",
-                                  [&] { return draw_film(motion.model.get(), motion.frames, flags.film); });
+                                  "choose a smaller --width and --height", [&] {
+                                    return motion.model != nullptr
+                                               ? draw_film(motion.model.get(), motion.frames, flags.film)
+                                               : draw_sketches(motion.sketches, flags.film);
+                                  });
   outcome.json[falls ? "robot" : "task"] = motion.name;
   outcome.json["out"] = flags.film.out.string();
   outcome.json["frames"] = drawn;

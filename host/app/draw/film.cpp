@@ -201,36 +201,42 @@ void check_film(const FilmOptions& options) {
   }
 }
 
+int write_film(int count, const std::function<std::vector<int>(int)>& moments, const std::function<Image(int)>& frame,
+               const FilmOptions& options) {
+  const auto draw_some = [&](const std::vector<int>& chosen) {
+    std::vector<Image> images;
+    for (const int i : chosen) images.push_back(frame(i));
+    return images;
+  };
+  const std::string ending = options.out.extension().string();
+  if (ending == ".png") {
+    const std::vector<Image> strip = draw_some(moments(kStripMoments));
+    write_file(options.out, to_png(side_by_side(strip)));
+    return static_cast<int>(strip.size());
+  }
+  const std::unique_ptr<FilmWriter> film = ending == ".mp4"
+                                               ? make_mp4(options.out, options.width, options.height, options.fps)
+                                               : make_gif(options.out, draw_some(moments(kPaletteFrames)), options.fps);
+  for (int i = 0; i < count; ++i) {
+    film->add(frame(i));
+    if (options.progress) options.progress(i + 1, count);
+  }
+  film->finish();
+  return count;
+}
+
 int draw_film(const mjModel_* model, const std::vector<std::vector<double>>& qpos, const FilmOptions& options) {
   check_film(options);
   Motion motion(model, qpos);
   Renderer renderer(model, options.width, options.height);
   const Camera camera(renderer, motion, options);
-  const auto draw = [&](int i) {
-    const mjData* data = motion.at(i);
-    return renderer.frame(data, camera.at(i));
-  };
-  const auto draw_some = [&](const std::vector<int>& chosen) {
-    std::vector<Image> images;
-    for (const int i : chosen) images.push_back(draw(i));
-    return images;
-  };
-
-  const std::string ending = options.out.extension().string();
-  if (ending == ".png") {
-    const std::vector<Image> moments = draw_some(camera.moments(kStripMoments));
-    write_file(options.out, to_png(side_by_side(moments)));
-    return static_cast<int>(moments.size());
-  }
-  const std::unique_ptr<FilmWriter> film =
-      ending == ".mp4" ? make_mp4(options.out, options.width, options.height, options.fps)
-                       : make_gif(options.out, draw_some(camera.moments(kPaletteFrames)), options.fps);
-  for (int i = 0; i < motion.size(); ++i) {
-    film->add(draw(i));
-    if (options.progress) options.progress(i + 1, motion.size());
-  }
-  film->finish();
-  return motion.size();
+  return write_film(
+      motion.size(), [&](int count) { return camera.moments(count); },
+      [&](int i) {
+        const mjData* data = motion.at(i);
+        return renderer.frame(data, camera.at(i));
+      },
+      options);
 }
 
 }  // namespace stampede

@@ -5,6 +5,8 @@
 #include <functional>
 #include <vector>
 
+#include "host/app/draw/image.hpp"
+
 struct mjModel_;
 
 namespace stampede {
@@ -27,6 +29,11 @@ constexpr int kMaxFrameSide = 4096;
 /// Throws Error, naming the flag, where the options cannot be: an ending that is none of the three, a size or rate out
 /// of range.
 void check_film(const FilmOptions& options);
+
+/// Writes a film of `count` frames as the options' file: `frame(i)` draws one, `moments(n)` chooses n of them or fewer, for a strip and for a
+/// GIF's colours. Returns the number of frames drawn.
+int write_film(int count, const std::function<std::vector<int>(int)>& moments, const std::function<Image(int)>& frame,
+               const FilmOptions& options);
 
 /// Draws a motion: `qpos` holds a state's positions [nq] for each frame of the film, 1 / fps apart; a strip shows some of
 /// them, from first to last. The camera follows a robot that is free to move.

@@ -3,7 +3,10 @@
 #include "host/simulate/legged_environments.hpp"
 
 namespace stampede {
+namespace {
 
-template std::unique_ptr<Environments<CpuBackend>> make_legged_environments(CpuBackend&, const EnvironmentsRequest&);
+[[maybe_unused]] const bool registered =
+    (environment_registry<CpuBackend>()["legged"] = make_legged_environments<CpuBackend>, true);
 
+}  // namespace
 }  // namespace stampede

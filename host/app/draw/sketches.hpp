@@ -1,0 +1,15 @@
+#pragma once
+/// \file Sketches (envs/sketch.hpp) as a picture or a film.
+
+#include <vector>
+
+#include "envs/sketch.hpp"
+#include "host/app/draw/film.hpp"
+
+namespace stampede {
+
+/// Draws a motion: a sketch for each frame of the film, 1 / fps apart; a strip shows some of them, from first to last. The picture holds
+/// all that moves in any of them. Returns the number of frames drawn. Throws Error where there is no frame, or a number is not finite.
+int draw_sketches(const std::vector<Sketch>& sketches, const FilmOptions& options);
+
+}  // namespace stampede
