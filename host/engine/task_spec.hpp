@@ -9,6 +9,7 @@
 
 #include "envs/legged/plan.hpp"
 #include "envs/legged/terrain/kinds.hpp"
+#include "host/engine/metrics.hpp"
 #include "host/engine/robot_model.hpp"
 #include "kernels/constraints.hpp"
 
@@ -70,6 +71,13 @@ struct MirrorSpec {
   bool operator==(const MirrorSpec&) const = default;
 };
 
+/// A metric of the task's own: the mean over environments and control steps of a row that its kernels add to.
+struct TaskMetric {
+  MetricInfo info;
+  int row = 0;
+  double divisor = 1;  ///< of the mean
+};
+
 /// What only walking tasks have.
 struct LeggedSpec {
   RobotModel robot;
@@ -95,6 +103,8 @@ struct TaskSpec {
   std::vector<float> parameters;  ///< of tasks that are compiled in, in the order of their declaration
   ConstraintsSpec constraints;
   MirrorSpec mirror;
+  std::vector<TaskMetric> metrics;
+  int metric_rows = 0;                       ///< that its kernels add to
   std::map<std::string, std::string> facts;  ///< for policy files, as JSON values
   std::vector<std::string> notes;            ///< what is simulated otherwise than its files say
   std::shared_ptr<const LeggedSpec> legged;  ///< of walking tasks; else null

@@ -21,97 +21,11 @@
 #include "host/engine/phase.hpp"
 #include "host/learn/constraints.hpp"
 #include "host/learn/learner.hpp"
+#include "host/learn/report.hpp"
 #include "host/simulate/environments.hpp"
 #include "kernels/returns.hpp"
 
 namespace stampede {
-
-/// Totals over the environments, for the report: returns and lengths of the episodes that ended.
-struct EnvironmentTotals {
-  EnvironmentView view;
-  const float* more;  ///< [columns - kEnvironmentTotals][stride]: rows of the task's own
-  template <class Real>
-  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 1>& out) const {
-    const float* quantity = column == 0   ? view.finished_return
-                            : column == 1 ? view.finished_length
-                                          : more + (column - kTotals) * view.stride;
-    out[0] = load<Real>(quantity + first);
-  }
-  static constexpr int kTotals = 2;
-};
-inline constexpr int kEnvironmentTotals = EnvironmentTotals::kTotals;
-
-/// The environments' counts, for `Backend::count`.
-struct EnvironmentCounts {
-  EnvironmentView view;
-  STAMPEDE_FN std::uint32_t operator()(Index env, int column) const { return view.counts[column * view.stride + env]; }
-};
-
-/// Gathers what an iteration reports into one row of floats. A count takes two, with which it is exact up to 2^48.
-struct WriteReport {
-  const Control* control;
-  const std::uint64_t* counts;     ///< [kEnvironmentCounts]
-  const float* totals;             ///< [kEnvironmentTotals + own]
-  int own;                         ///< totals of the task's own rows
-  const float* constraint_totals;  ///< [constraints][kConstraintTotals]
-  int constraints;
-  const float* return_moments;  ///< [2][2]
-  const float* log_std;
-  int actions;
-  float* report;
-
-  enum Entry : int {
-    kCounts,
-    kReturns = kCounts + 2 * kEnvironmentCounts,
-    kLengths,
-    kPolicy,
-    kValue,
-    kDivergence,
-    kClip,
-    kNorm,
-    kRate,
-    kStd,
-    kLogStd,
-    kReturnSum,
-    kReturnSquares,
-    kAdvantageSum,
-    kAdvantageSquares,
-    kEntries
-  };
-  static constexpr int kLowBits = 24;
-
-  /// A count of a report.
-  static std::int64_t count_in(const float* report, EnvironmentCount which) {
-    const float* const halves = report + kCounts + 2 * which;
-    return (static_cast<std::int64_t>(halves[0]) << kLowBits) + static_cast<std::int64_t>(halves[1]);
-  }
-
-  STAMPEDE_FN void operator()() const {
-    const Control& c = *control;
-    const float share = 1.0f / static_cast<float>(c.minibatches);
-    for (int i = 0; i < kEnvironmentCounts; ++i) {
-      report[kCounts + 2 * i] = static_cast<float>(counts[i] >> kLowBits);
-      report[kCounts + 2 * i + 1] = static_cast<float>(counts[i] & ((std::uint64_t{1} << kLowBits) - 1));
-    }
-    for (int i = 0; i < kEnvironmentTotals; ++i) report[kReturns + i] = totals[i];
-    report[kPolicy] = c.policy_loss * share;
-    report[kValue] = c.value_loss * share;
-    report[kDivergence] = c.kl * share;
-    report[kClip] = c.clip_fraction * share;
-    report[kNorm] = c.gradient_norm * share;
-    report[kRate] = c.learning_rate;
-    float deviation = 0.0f, logarithm = 0.0f;
-    for (int a = 0; a < actions; ++a) {
-      deviation += exp(log_std[a]);
-      logarithm += log_std[a];
-    }
-    report[kStd] = deviation / static_cast<float>(actions);
-    report[kLogStd] = logarithm;
-    for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments[i];
-    for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
-    for (int i = 0; i < kConstraintTotals * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
-  }
-};
 
 template <class Backend>
 class PolicyTrainer final : public Trainer {
@@ -132,7 +46,6 @@ class PolicyTrainer final : public Trainer {
     observations_ = task_.policy().size();
     actions_ = task_.action.size();
     critic_observations_ = task_.critic_size();
-    own_totals_ = environments_->own_totals();
     check_sizes();
     backend_.set_timing(request.timing);
 
@@ -156,16 +69,17 @@ class PolicyTrainer final : public Trainer {
     final_value_ = floats(rows);
     advantage_ = floats(rows);
     returns_ = floats(rows);
-    totals_ = floats(kEnvironmentTotals + own_totals_);
+    totals_ = floats(kEnvironmentTotals + task_.metric_rows);
     counts_ = backend_.template make_buffer<std::uint64_t>(kEnvironmentCounts);
     if (!task_.constraints.list.empty()) {
       constraints_ =
           std::make_unique<Constraints<Backend>>(backend_, task_.constraints, shape_, request.train.iterations);
     }
-    report_ = floats(report_size());
     learner_ = std::make_unique<Learner<Backend>>(backend_, request_, shape_);
     const ActionSpec& action = task_.action;
     bounds_ = std::make_unique<ActionBounds<Backend>>(backend_, action.centre, action.scale, action.low, action.high);
+    list_metrics();
+    report_ = floats(report_size());
     start();
   }
 
@@ -189,11 +103,11 @@ class PolicyTrainer final : public Trainer {
       learner_->update({observation_.data(), critic_observation(), output_.data(), mean_.data(), log_std_.data(),
                         log_prob_.data(), value_.data(), advantage_.data(), returns_.data()});
       learner_->merge_observations(observation_.data(), critic_observation());
-      backend_.template sum<1>(shape_.envs, kEnvironmentTotals + own_totals_,
-                               EnvironmentTotals{environments_->view(), environments_->own_rows()}, totals_.data());
+      backend_.template sum<1>(shape_.envs, kEnvironmentTotals + task_.metric_rows,
+                               EnvironmentTotals{environments_->view(), environments_->metric_rows()}, totals_.data());
       backend_.count(shape_.envs, kEnvironmentCounts, EnvironmentCounts{environments_->view()}, counts_.data());
       learner_->end_iteration();
-      backend_.launch_single(WriteReport{learner_->control(), counts_.data(), totals_.data(), own_totals_,
+      backend_.launch_single(WriteReport{learner_->control(), counts_.data(), totals_.data(), task_.metric_rows,
                                          constraints_ ? constraints_->totals() : nullptr, constraint_count(),
                                          learner_->return_sums(), learner_->log_std(), static_cast<int>(actions_),
                                          report_.data()});
@@ -210,14 +124,9 @@ class PolicyTrainer final : public Trainer {
     const int slot = slot_of(fetched_);
     if (!backend_.report_ready(slot, wait)) return false;
     ++fetched_;
-    read_report(backend_.report(slot), report);
+    metrics_.read(backend_.report(slot), slot, report);
     report.iteration = fetched_;
     report.steps = fetched_ * shape_.samples();
-    report.seconds_rollout = backend_.seconds_between(slot, 0, 2);
-    report.seconds_constraints = constraints_ ? backend_.seconds_between(slot, 1, 2) : 0;
-    report.seconds_update = backend_.seconds_between(slot, 2, 3);
-    report.seconds_physics = phase_seconds_[slot][0];
-    report.seconds_inference = phase_seconds_[slot][1];
     return true;
   }
 
@@ -275,6 +184,7 @@ class PolicyTrainer final : public Trainer {
   }
 
   double update_flops() const override { return learner_->update_flops(); }
+  std::shared_ptr<const MetricTable> metrics() const override { return metrics_.table(); }
 
  private:
   static_assert(kIterationsInFlight <= Backend::kReportSlots);
@@ -302,7 +212,102 @@ class PolicyTrainer final : public Trainer {
                                     : observation_.data() + row * observations_;
   }
   int constraint_count() const { return constraints_ ? constraints_->count() : 0; }
-  Index report_size() const { return WriteReport::kEntries + own_totals_ + kConstraintTotals * constraint_count(); }
+  Index report_size() const {
+    return WriteReport::kEntries + task_.metric_rows + kConstraintTotals * constraint_count();
+  }
+
+  /// What an iteration reports: a line each, and nowhere else.
+  void list_metrics() {
+    using W = WriteReport;
+    using enum Reduce;
+    const double n = static_cast<double>(shape_.samples());
+    const auto number = [](int entry) {
+      return [entry](const float* row, int) { return static_cast<double>(row[entry]); };
+    };
+    const auto count = [](EnvironmentCount which) {
+      return [which](const float* row, int) { return static_cast<double>(W::count_in(row, which)); };
+    };
+    const auto of_episodes = [](int entry) {  // no episode ended: NaN
+      return [entry](const float* row, int) {
+        return static_cast<double>(row[entry]) / static_cast<double>(W::count_in(row, kFinished));
+      };
+    };
+    const auto seconds = [this](int from, int to) {
+      return [this, from, to](const float*, int slot) { return backend_.seconds_between(slot, from, to); };
+    };
+    const auto variance = [n](double sum, double squares) { return squares / n - (sum / n) * (sum / n); };
+
+    metrics_.add({.name = "episodes", .reduce = kSum, .whole = true}, count(kFinished));
+    metrics_.add({.name = "return_mean", .tag = "episode/return_mean", .label = "return"}, of_episodes(W::kReturns));
+    metrics_.add({.name = "episode_length_mean", .tag = "episode/length_mean", .unit = "control steps"},
+                 of_episodes(W::kLengths));
+    metrics_.add({.name = "policy_loss", .tag = "loss/policy", .must_be_finite = true}, number(W::kPolicy));
+    metrics_.add({.name = "value_loss", .tag = "loss/value", .must_be_finite = true}, number(W::kValue));
+    metrics_.add({.name = "entropy", .tag = "loss/entropy", .unit = "nat", .reduce = kLast, .must_be_finite = true},
+                 [this](const float* row, int) {
+                   return static_cast<double>(row[W::kLogStd]) + static_cast<double>(actions_) * (kLogSqrtTwoPi + 0.5);
+                 });
+    metrics_.add({.name = "kl", .tag = "update/kl", .unit = "nat"}, number(W::kDivergence));
+    metrics_.add({.name = "clip_fraction", .tag = "update/clip_fraction", .unit = "share"}, number(W::kClip));
+    metrics_.add({.name = "gradient_norm", .tag = "update/gradient_norm", .must_be_finite = true}, number(W::kNorm));
+    metrics_.add({.name = "learning_rate", .tag = "update/learning_rate", .reduce = kLast}, number(W::kRate));
+    metrics_.add({.name = "action_std", .tag = "policy/action_std", .unit = "half ranges", .reduce = kLast},
+                 number(W::kStd));
+    metrics_.add({.name = "explained_variance", .tag = "update/explained_variance", .unit = "share"},
+                 [this, variance](const float* row, int) {
+                   const double spread = variance(row[W::kReturnSum], row[W::kReturnSquares]);
+                   if (!learner_->has_critic() || !(spread > 0)) return 0.0;
+                   return 1.0 - variance(row[W::kAdvantageSum], row[W::kAdvantageSquares]) / spread;
+                 });
+    metrics_.add({.name = "nonfinite",
+                  .tag = "environment/nonfinite",
+                  .unit = "states since the start",
+                  .reduce = kLast,
+                  .whole = true},
+                 count(kNonfinite));
+    metrics_.add({.name = "contacts_over_slots",
+                  .tag = "environment/contacts_over_slots",
+                  .unit = "since the start",
+                  .reduce = kLast,
+                  .whole = true},
+                 count(kOverSlots));
+    metrics_.add({.name = "seconds_rollout", .tag = "time/seconds_rollout", .unit = "s", .reduce = kSum},
+                 seconds(0, 2));
+    metrics_.add({.name = "seconds_update", .tag = "time/seconds_update", .unit = "s", .reduce = kSum}, seconds(2, 3));
+    if (constraints_)
+      metrics_.add({.name = "seconds_constraints", .unit = "s of the rollout's", .reduce = kSum}, seconds(1, 2));
+    if (request_.timing) {
+      metrics_.add({.name = "seconds_physics", .unit = "s of the rollout's", .reduce = kSum},
+                   [this](const float*, int slot) { return phase_seconds_[slot][0]; });
+      metrics_.add({.name = "seconds_inference", .unit = "s of the rollout's", .reduce = kSum},
+                   [this](const float*, int slot) { return phase_seconds_[slot][1]; });
+    }
+    for (const TaskMetric& metric : task_.metrics) {
+      metrics_.add(metric.info, [n, metric](const float* row, int) {
+        return static_cast<double>(row[W::kEntries + metric.row]) / n / metric.divisor;
+      });
+    }
+    for (int i = 0; i < constraint_count(); ++i) {
+      const std::string name = "constraints/" + task_.constraints.list[static_cast<std::size_t>(i)].name;
+      const int first = W::kEntries + task_.metric_rows + kConstraintTotals * i;
+      const auto of_steps = [n, first](int which) {
+        return [n, place = first + which](const float* row, int) { return static_cast<double>(row[place]) / n; };
+      };
+      metrics_.add({.name = name + "/violated",
+                    .tag = name + "_violated",
+                    .unit = "share of steps",
+                    .panel = "steps that violate a constraint [%]",
+                    .panel_scale = 100},
+                   of_steps(0));
+      metrics_.add({.name = name + "/mean", .tag = name + "_mean", .unit = "largest column, floored at 0"},
+                   of_steps(1));
+      metrics_.add({.name = name + "/delta", .tag = name + "_delta", .unit = "soft termination by it alone"},
+                   of_steps(2));
+      metrics_.add(
+          {.name = name + "/applied", .tag = name + "_applied", .unit = "share of steps to which its `when` applies"},
+          of_steps(3));
+    }
+  }
 
   void reset_environments() {
     FirstObservations first{observation_.data() + shape_.rows() * observations_};
@@ -386,45 +391,6 @@ class PolicyTrainer final : public Trainer {
             estimator.use_values};
   }
 
-  void read_report(const float* row, Report& report) const {
-    using W = WriteReport;
-    report.rewards.clear();  // their memory stays
-    report.constraints.clear();
-    report.episodes = W::count_in(row, kFinished);
-    const auto episodes = static_cast<double>(report.episodes);  // none: NaN
-    report.return_mean = static_cast<double>(row[W::kReturns]) / episodes;
-    report.episode_length_mean = static_cast<double>(row[W::kLengths]) / episodes;
-    report.nonfinite = W::count_in(row, kNonfinite);
-    report.contacts_over_slots = W::count_in(row, kOverSlots);
-    report.policy_loss = row[W::kPolicy];
-    report.value_loss = row[W::kValue];
-    report.kl = row[W::kDivergence];
-    report.clip_fraction = row[W::kClip];
-    report.gradient_norm = row[W::kNorm];
-    report.learning_rate = row[W::kRate];
-    report.action_std = row[W::kStd];
-    report.entropy = row[W::kLogStd] + static_cast<double>(actions_) * (kLogSqrtTwoPi + 0.5);
-    const double n = static_cast<double>(shape_.samples());
-    const auto variance = [&](double sum, double squares) { return squares / n - (sum / n) * (sum / n); };
-    const double spread = variance(row[W::kReturnSum], row[W::kReturnSquares]);
-    report.explained_variance = learner_->has_critic() && spread > 0
-                                    ? 1.0 - variance(row[W::kAdvantageSum], row[W::kAdvantageSquares]) / spread
-                                    : 0.0;
-    const float* own = row + W::kEntries;
-    const double seconds = task_.legged != nullptr ? task_.control_dt : 1.0;
-    for (int i = 0; i < std::min(own_totals_, kRewardTermCount); ++i) {
-      report.rewards.push_back(static_cast<double>(own[i]) / n / seconds);
-    }
-    if (task_.legged != nullptr && task_.legged->constants.levels > 0) {
-      report.terrain_level = static_cast<double>(own[kLevelTotal]) / n;
-    }
-    for (int i = 0; i < constraint_count(); ++i) {
-      const float* figures = own + own_totals_ + kConstraintTotals * i;
-      report.constraints.push_back({static_cast<double>(figures[0]) / n, static_cast<double>(figures[1]) / n,
-                                    static_cast<double>(figures[2]) / n, static_cast<double>(figures[3]) / n});
-    }
-  }
-
   std::unique_ptr<Backend> owned_;
   Backend& backend_;
   TrainingRequest request_;
@@ -432,11 +398,11 @@ class PolicyTrainer final : public Trainer {
   std::unique_ptr<Environments<Backend>> environments_;
   RolloutShape shape_{};
   Index observations_ = 0, critic_observations_ = 0, actions_ = 0;
-  int own_totals_ = 0;  ///< rows of the task's own that are summed for the report
   std::unique_ptr<Learner<Backend>> learner_;
   std::unique_ptr<ActionBounds<Backend>> bounds_;
   std::unique_ptr<Constraints<Backend>> constraints_;
   std::vector<ObservationRows> observation_rows_;
+  ReportReader metrics_;
   Buffer<float> observation_, critic_observation_, final_observation_, output_, mean_, log_std_, action_, log_prob_;
   Buffer<float> reward_, ended_, value_, final_value_, advantage_, returns_, totals_, report_;
   Buffer<std::uint64_t> counts_;

@@ -42,9 +42,8 @@ class Environments {
                      const StepOutput& out) = 0;
   /// Copies the states of a range to [states][stride].
   virtual void copy_states(const Context& context, Range range, float* to) = 0;
-  /// Rows of the task's own, [own_totals][stride], whose sums a training reports.
-  virtual int own_totals() const { return 0; }
-  virtual const float* own_rows() { return nullptr; }
+  /// What the task's own metrics are the means of, [TaskSpec::metric_rows][stride], summed since the statistics were cleared.
+  virtual const float* metric_rows() { return nullptr; }
   /// Sets the figures of finished episodes back to zero.
   virtual void clear_statistics(Backend& backend) { backend.launch(stride(), ClearStatistics{view()}); }
 

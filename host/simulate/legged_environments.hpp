@@ -79,8 +79,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   }
 
   int figures() const override { return kLeggedFigures; }
-  int own_totals() const override { return kLeggedTotals; }
-  const float* own_rows() override { return totals_.data(); }
+  const float* metric_rows() override { return totals_.data(); }
 
   void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
     backend.for_tiles(this->stride(), [&](const Context& context, Range range) {

@@ -20,6 +20,7 @@
 #include "host/app/export/policy_tensors.hpp"
 #include "host/app/export/safetensors.hpp"
 #include "host/app/plot/curve.hpp"
+#include "host/app/plot/training.hpp"
 #include "host/app/plot/walk.hpp"
 #include "host/app/run/checkpoint.hpp"
 #include "host/app/run/metrics.hpp"
@@ -137,6 +138,7 @@ class Session {
     result.nonfinite = nonfinite_;
     result.contacts_over_slots = contacts_over_slots_;
     result.seconds_train = seconds_;
+    result.last = latest_;
     const auto steps_here = static_cast<double>(steps_ - steps_before_);
     result.steps_per_second = seconds_ > 0 ? steps_here / seconds_ : 0.0;
     if (!result.interrupted) finish(result);
@@ -172,7 +174,7 @@ class Session {
     first_ = done_;
     started_ = seconds_now();
     if (done_ < target) {
-      Metrics metrics(folder_.path(), done_, task_.spec);
+      Metrics metrics(folder_.path(), done_);
       std::int64_t enqueued = done_;
       saved_at_ = seconds_now();
       while (done_ < target) {
@@ -202,21 +204,31 @@ class Session {
   void take(const Report& report, Metrics& metrics, std::int64_t target) {
     ++done_;
     steps_ = report.steps;
-    if (report.nonfinite > std::exchange(nonfinite_, report.nonfinite)) keep_last_good();
-    if (report.iteration == 1) {
-      unlearnt_ = {static_cast<double>(report.nonfinite), static_cast<double>(report.steps)};
-    }
-    contacts_over_slots_ = report.contacts_over_slots;
+    const std::int64_t nonfinite = report.count("nonfinite");
+    if (nonfinite > std::exchange(nonfinite_, nonfinite)) keep_last_good();
+    if (report.iteration == 1) unlearnt_ = {static_cast<double>(nonfinite), static_cast<double>(report.steps)};
+    contacts_over_slots_ = report.count("contacts_over_slots");
     metrics.write(report);
-    if (report.episodes > 0 && std::isfinite(report.return_mean)) last_return_ = report.return_mean;
+    remember(report);
     check(report);
     if (!options_.progress) return;
     const double elapsed = seconds_now() - started_;
-    const double both = report.seconds_rollout + report.seconds_update;
-    options_.progress(Progress{report, settings_.train.iterations, last_return_,
+    const double both = report["seconds_rollout"] + report["seconds_update"];
+    options_.progress(Progress{report, latest_, settings_.train.iterations,
                                elapsed > 0 ? static_cast<double>(steps_ - steps_before_) / elapsed : 0.0,
-                               both > 0 ? report.seconds_update / both : 0.0,
+                               both > 0 ? report["seconds_update"] / both : 0.0,
                                elapsed / static_cast<double>(done_ - first_) * static_cast<double>(target - done_)});
+  }
+
+  /// Keeps each metric's last number.
+  void remember(const Report& report) {
+    latest_.iteration = report.iteration;
+    latest_.steps = report.steps;
+    latest_.table = report.table;
+    latest_.values.resize(report.values.size(), std::numeric_limits<double>::quiet_NaN());
+    for (std::size_t i = 0; i < report.values.size(); ++i) {
+      if (std::isfinite(report.values[i])) latest_.values[i] = report.values[i];
+    }
   }
 
   /// Keeps what environments were like before they turned non-finite.
@@ -230,8 +242,7 @@ class Session {
   /// What to try against a divergence. States that turn non-finite as often before anything was learnt say nothing of
   /// learning: then the simulation itself is unstable.
   std::string advice(const Report& report) const {
-    const double share =
-        static_cast<double>(report.nonfinite) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
+    const double share = static_cast<double>(nonfinite_) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
     const bool unstable = unlearnt_.part > 0 && unlearnt_.part / unlearnt_.whole >= 0.5 * share;
     if (!unstable) return "try a smaller algorithm.learning_rate";
     const std::string already =
@@ -266,16 +277,13 @@ class Session {
           "training diverged in iteration " + std::to_string(done_) + ": " + what + hint + "; " + advice(report),
           Status::kFailed);
     };
-    const std::pair<const char*, double> figures[] = {{"policy_loss", report.policy_loss},
-                                                      {"value_loss", report.value_loss},
-                                                      {"entropy", report.entropy},
-                                                      {"gradient_norm", report.gradient_norm}};
-    for (const auto& [name, value] : figures) {
-      if (!std::isfinite(value)) fail(std::string(name) + " is not finite");
+    for (std::size_t i = 0; i < report.values.size(); ++i) {
+      const MetricInfo& metric = (*report.table)[i];
+      if (metric.must_be_finite && !std::isfinite(report.values[i])) fail(metric.name + " is not finite");
     }
     const double most = static_cast<double>(settings_.run.nonfinite_share) * static_cast<double>(report.steps);
-    if (!(static_cast<double>(report.nonfinite) <= std::max(kFewNonfinite, most))) {
-      fail(std::to_string(report.nonfinite) + " of " + std::to_string(report.steps) + " states were not finite");
+    if (!(static_cast<double>(nonfinite_) <= std::max(kFewNonfinite, most))) {
+      fail(std::to_string(nonfinite_) + " of " + std::to_string(report.steps) + " states were not finite");
     }
   }
 
@@ -337,20 +345,25 @@ class Session {
     folder_.write("policy.safetensors", to_policy_safetensors(policy, spec_), Durability::kDisk);
     settle();
     if (spec_.legged != nullptr) draw_walking(policy, request.seed);
+    if (const auto table = trainer_->metrics(); has_panels(*table)) {
+      folder_.write("training.png", draw_training(folder_.path(), *table, title()), Durability::kProcess);
+    }
     folder_.write("curve.png", picture.get(), Durability::kProcess);
     result.policy_onnx = folder_.file("policy.onnx");
     result.policy_safetensors = folder_.file("policy.safetensors");
     result.curve = folder_.file("curve.png");
   }
 
-  /// The pictures of walking tasks.
+  /// The picture of a walk.
   void draw_walking(const Policy& policy, std::uint64_t seed) {
     EvaluationRequest request = walk_request(task_);
     request.seed = seed;
     const Walk walk = walk_of(engine_.evaluate(request, policy), *request.task);
-    const std::string title = settings_.task + ", " + settings_.legged->objective;
-    folder_.write("walk.png", draw_walk(walk, title), Durability::kProcess);
-    folder_.write("training.png", draw_training(folder_.path(), title), Durability::kProcess);
+    folder_.write("walk.png", draw_walk(walk, title()), Durability::kProcess);
+  }
+
+  std::string title() const {
+    return settings_.task + ", " + (settings_.legged ? settings_.legged->objective : settings_.algo);
   }
 
   Engine& engine_;
@@ -366,7 +379,7 @@ class Session {
   std::vector<std::string> notes_;
   std::future<void> writing_;  ///< the checkpoint that is on its way to the disk
   bool reached_ = false;       ///< this call's iterations are done
-  double last_return_ = std::numeric_limits<double>::quiet_NaN();
+  Report latest_;              ///< each metric's last number
   double started_ = 0, seconds_ = 0;
   double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
   Share unlearnt_;       ///< of the first rollout, which acts before anything is learnt

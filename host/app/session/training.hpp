@@ -17,8 +17,8 @@ namespace stampede {
 /// How far a training is, after each iteration.
 struct Progress {
   const Report& report;
+  const Report& latest;     ///< each metric as it was last when there was something to tell; NaN: never yet
   std::int64_t iterations;  ///< the schedule's length
-  double last_return;       ///< of the newest iteration in which an episode ended; NaN: none yet
   double steps_per_second;  ///< of this call so far
   double share_update;      ///< of the iteration's time, in [0, 1]; the rest is rollout
   double seconds_left;      ///< [s] to the end of this call's iterations
@@ -48,6 +48,7 @@ struct TrainResult {
   std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
+  Report last;                                     ///< of the last iteration of this call; empty without one
   Evaluation evaluation;                           ///< of the deterministic policy
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };

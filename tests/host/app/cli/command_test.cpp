@@ -185,6 +185,7 @@ TEST(Numbers, ShortOnesHaveThreeDigitsAndAUnit) {
   EXPECT_EQ(short_number(1e6), "1 M");
   EXPECT_EQ(short_number(4.11e8), "411 M");
   EXPECT_EQ(short_number(2.5e9), "2.5 G");
+  EXPECT_EQ(short_number(999600), "1 M") << "not 1e+03 k";
   for (const double none : {kNan, kInfinity, -kInfinity}) EXPECT_EQ(short_number(none), "-");
 }
 

@@ -15,9 +15,14 @@ using test::expect_parts;
 
 /// The line of a training that is at iteration 12 of 300.
 std::string text_of(double seconds_left, double share_update = 0.6, double last_return = -431.04) {
-  Report report{};
+  const auto table = std::make_shared<MetricTable>();
+  table->add({.name = "kl"});
+  table->add({.name = "return_mean", .label = "return"});
+  Report report;
   report.iteration = 12;
-  return progress_text({report, 300, last_return, 1.2e6, share_update, seconds_left});
+  report.table = table;
+  report.set("return_mean", last_return);
+  return progress_text({report, report, 300, 1.2e6, share_update, seconds_left});
 }
 
 TEST(ProgressText, SaysEverythingInOneLine) {
@@ -55,9 +60,9 @@ std::vector<std::string> told(std::int64_t iterations) {
   {
     ProgressLine line;
     for (std::int64_t i = 1; i <= iterations; ++i) {
-      Report report{};
+      Report report;
       report.iteration = i;
-      line.show({report, iterations, -1, 1e6, 0.5, 0});
+      line.show({report, report, iterations, 1e6, 0.5, 0});
     }
   }
   std::istringstream text(testing::internal::GetCapturedStderr());

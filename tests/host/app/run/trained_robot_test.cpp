@@ -42,8 +42,8 @@ fs::path spread_robot(const TemporaryFolder& folder) {
   return folder / "robot/xml/dog.xml";
 }
 
-KeptRobot keep(const TemporaryFolder& folder, const fs::path& robot) {
-  return keep_robot(robot.string(), {}, folder / "run/trained_robot");
+KeptRobot keep(const fs::path& run, const std::string& robot) {
+  return keep_robot(robot, load_robot(robot), {}, run / kTrainedRobot);
 }
 
 TEST(TrainedRobot, ACopyNeedsNothingElseAndIsTheSameModel) {
@@ -67,7 +67,7 @@ TEST(TrainedRobot, ACopyNeedsNothingElseAndIsTheSameModel) {
     EXPECT_EQ(after.robot.joint[i].servo, before.robot.joint[i].servo);
   }
   // Kept once more from there, as by a training with the run's configuration.
-  EXPECT_EQ(keep_robot((folder / "moved" / kept.robot).string(), {}, folder / "next/trained_robot").robot, kept.robot);
+  EXPECT_EQ(keep(folder / "next", folder / "moved" / kept.robot).robot, kept.robot);
 }
 
 TEST(TrainedRobot, AChangeOfAnyFileIsNoticed) {
@@ -118,7 +118,7 @@ TEST(TrainedRobot, WhatCannotBeCopiedIsSaidAndWatched) {
 TEST(TrainedRobot, RobotsOfTheProgramAreKeptToo) {
   const TemporaryFolder folder;
   for (const char* name : {"go2", "solo12", "anymal_c", "bolt"}) {
-    const KeptRobot kept = keep_robot(name, {}, folder / name / kTrainedRobot);
+    const KeptRobot kept = keep(folder / name, name);
     EXPECT_EQ(kept.robot, std::string("trained_robot/") + name + ".xml") << kept.note;
     EXPECT_TRUE(check_trained_robot(folder / name, true).empty());
   }
