@@ -68,7 +68,8 @@ struct StepOutput {
   float* critic_observation = nullptr;  ///< [env][critic observations]: where the critic has its own
   float* violation = nullptr;           ///< [columns][violation_stride] of the constraints, or kNotApplied
   Index violation_stride = 0;
-  float* figures = nullptr;  ///< [figures][stride]: what evaluations look at
+  float* figures = nullptr;   ///< [figures][stride]: what evaluations look at
+  float* measures = nullptr;  ///< [measures][stride]: sums of the task's own measures
 };
 
 /// One pack of environments in registers.
@@ -103,6 +104,7 @@ struct EnvironmentLanes {
                         const StepOutput& out) {
     const State before = state;
     const Outcome<Real> outcome = Task::step(parameters, state, action);
+    if constexpr (count_measures<Task>() > 0) add_measures(parameters, action, view, first, out);
     age += Real(1.0f);
     const MaskOf<Real> bad = !(all_finite(state) && is_finite(outcome.reward));
     const MaskOf<Real> terminated = outcome.terminated || bad;
@@ -175,6 +177,20 @@ struct EnvironmentLanes {
     State blended;
     memcpy(&blended, &a, sizeof a);
     return blended;
+  }
+
+  STAMPEDE_FN void add_measures(const typename Task::Parameters& parameters, const Array<Real, Task::kActions>& action,
+                                const EnvironmentView& view, Index first, const StepOutput& out) const {
+    if (out.measures == nullptr) return;
+    constexpr int kCount = count_measures<Task>();
+    Array<Real, kCount> now;
+    Task::measure(parameters, state, action, now);
+    STAMPEDE_UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      float* to = out.measures + i * view.stride + first;
+      // A state that is not finite is counted elsewhere, and should not hide what the others did.
+      store(to, load<Real>(to) + select(is_finite(now[i]), now[i], Real(0.0f)));
+    }
   }
 
   STAMPEDE_FN static void add_where(MaskOf<Real> mask, float* to, Real x) {

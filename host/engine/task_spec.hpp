@@ -15,12 +15,25 @@
 
 namespace stampede {
 
-/// A group of observations: a row of numbers that one reader sees, as the policy or the critic.
+/// A group of observations: what one reader sees, as the policy or the critic. Readings are taken every so many control steps, seen some
+/// control steps later, and the last few lie side by side (envs/readings.hpp).
 struct ObservationGroup {
   std::string name;                ///< "policy", "critic"
-  std::vector<std::string> names;  ///< of its numbers, in order
+  std::vector<std::string> names;  ///< of its numbers, in order; of several readings the oldest first
+  std::string type = "f32";        ///< of a number
+  int every = 1;                   ///< control steps between readings
+  int delay = 0;                   ///< control steps from a reading to when it is seen
+  int history = 1;                 ///< readings side by side
 
+  /// Numbers of what is seen, and of one reading.
   int size() const { return static_cast<int>(names.size()); }
+  int width() const { return size() / history; }
+  /// [numbers], or [readings][numbers of one].
+  std::vector<int> shape() const {
+    return history == 1 ? std::vector<int>{size()} : std::vector<int>{history, width()};
+  }
+  /// Whether what is measured is seen as it is.
+  bool direct() const { return every == 1 && delay == 0 && history == 1; }
   bool operator==(const ObservationGroup&) const = default;
 };
 

@@ -42,7 +42,7 @@ struct WriteReport {
   int own;                         ///< totals of the task's own metrics
   const float* constraint_totals;  ///< [constraints][kConstraintTotals]
   int constraints;
-  const float* return_moments;  ///< [2][2]
+  const float* return_moments;  ///< [2][2]; null for none
   const float* log_std;
   int actions;
   float* report;
@@ -94,7 +94,7 @@ struct WriteReport {
     }
     report[kStd] = deviation / static_cast<float>(actions);
     report[kLogStd] = logarithm;
-    for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments[i];
+    for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments != nullptr ? return_moments[i] : 0.0f;
     for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
     for (int i = 0; i < kConstraintTotals * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
   }

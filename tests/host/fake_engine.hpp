@@ -28,11 +28,10 @@ struct FakeBehaviour {
 };
 
 /// A policy for a task with two hidden units and weights that depend on `value`.
-inline Policy fake_policy(const std::string& task_name, float value, const std::string& activation = "elu") {
-  const TaskSpec task = find_task(task_name).specify({});
+inline Policy fake_policy(const TaskSpec& task, float value, const std::string& activation = "elu") {
   const int observations = task.policy().size(), actions = task.action.size(), hidden = 5;
   Policy policy;
-  policy.task = task_name;
+  policy.task = task.name;
   policy.actor.activation = activation;
   const auto fill = [&value](int count) {
     std::vector<float> values(static_cast<std::size_t>(count));
@@ -54,6 +53,10 @@ inline Policy fake_policy(const std::string& task_name, float value, const std::
   policy.action_low.assign(static_cast<std::size_t>(actions), -0.4f);
   policy.action_high.assign(static_cast<std::size_t>(actions), 0.6f);
   return policy;
+}
+/// The same for a task that is compiled in.
+inline Policy fake_policy(const std::string& task, float value, const std::string& activation = "elu") {
+  return fake_policy(find_task(task).specify({}), value, activation);
 }
 
 /// What the fake reports.
@@ -127,7 +130,7 @@ class FakeTrainer : public Trainer {
       throw Error("the trainer needs two tensors, and the checkpoint has " + std::to_string(tensors.size()));
   }
 
-  Policy policy() override { return fake_policy(request_.task->name, value_, request_.network.activation); }
+  Policy policy() override { return fake_policy(*request_.task, value_, request_.network.activation); }
   std::vector<Tensor> last_good() override {
     return {make_tensor("environment", {1}, {4.0f}), make_tensor("state", {1, 2}, {0.5f, -0.25f})};
   }

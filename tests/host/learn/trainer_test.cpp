@@ -71,7 +71,11 @@ std::vector<Settings> varied_settings() {
   all[3].network.activation = "relu";
   all[3].network.normalise_observations = false;
   all[3].train.random_initial_phase = false;
+  all.push_back(awkward_settings("cartpole-swingup"));
+  all.back().policy_observation = {2, 1, 3};
   all.push_back(walking_settings());
+  all.push_back(
+      walking_settings({"policy_observation.history=2", "critic_observation.every=2", "critic_observation.delay=3"}));
   all.push_back(walking_settings({"objective=early-termination", "observations.critic=[]", "symmetry.mirror=false"}));
   all.push_back(rough_settings());
   return all;

@@ -50,7 +50,7 @@ TEST(TrainedRobot, ACopyNeedsNothingElseAndIsTheSameModel) {
   const TemporaryFolder folder;
   const fs::path file = spread_robot(folder);
   const CompiledRobot before = load_robot(file.string(), {});
-  const KeptRobot kept = keep(folder, file);
+  const KeptRobot kept = keep(folder / "run", file);
   EXPECT_EQ(kept.note, "");
   EXPECT_EQ(kept.robot, "trained_robot/dog.xml");
   EXPECT_TRUE(check_trained_robot(folder / "run", true).empty());
@@ -73,7 +73,7 @@ TEST(TrainedRobot, ACopyNeedsNothingElseAndIsTheSameModel) {
 TEST(TrainedRobot, AChangeOfAnyFileIsNoticed) {
   for (const char* name : {"robot/xml/dog.xml", "robot/xml/more/inner.xml", "robot/meshes/part/lump.obj"}) {
     const TemporaryFolder folder;
-    keep(folder, spread_robot(folder));
+    keep(folder / "run", spread_robot(folder));
     put(folder / name, read_file(folder / name) + "\n");
     for (const bool resume : {false, true}) {
       const std::vector<std::string> notes = check_trained_robot(folder / "run", resume);
@@ -85,7 +85,7 @@ TEST(TrainedRobot, AChangeOfAnyFileIsNoticed) {
 
 TEST(TrainedRobot, ACopyThatWasChangedIsRefused) {
   const TemporaryFolder folder;
-  keep(folder, spread_robot(folder));
+  keep(folder / "run", spread_robot(folder));
   const fs::path copy = folder / "run/trained_robot/dog.xml";
   const std::string text = read_file(copy);
   put(copy, test::with(text, "mass=\"6.9\"", "mass=\"7.9\""));
@@ -105,7 +105,7 @@ TEST(TrainedRobot, WhatCannotBeCopiedIsSaidAndWatched) {
   // Two meshes of one name in two folders.
   put(folder / "robot/meshes/other/lump.obj", kMesh);
   put(file, test::with(read_file(file), "<asset>", "<asset><mesh name='second' file='other/lump.obj' scale='2 2 2'/>"));
-  const KeptRobot kept = keep(folder, file);
+  const KeptRobot kept = keep(folder / "run", file);
   EXPECT_EQ(kept.robot, file.string());
   expect_parts(kept.note, {file.string(), "not copied", "lump.obj"});
   EXPECT_TRUE(check_trained_robot(folder / "run", true).empty());
