@@ -1,5 +1,6 @@
 #pragma once
-/// \file What a task is: one struct that says everything about one environment and nothing about devices, lanes or memory.
+/// \file What a task is: one struct that says everything about one environment and nothing about devices, lanes or
+/// memory.
 ///
 /// See envs/pendulum/pendulum.hpp for the smallest. A task `T` has
 ///

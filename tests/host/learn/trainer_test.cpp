@@ -331,7 +331,7 @@ TEST(Trainer, CheckpointsWithCountsAsFloatsLoad) {
   const auto resumed = make_trainer(*engine, settings);
   resumed->restore(old);
   EXPECT_TRUE(same_state(resumed->state(), state));
-  EXPECT_EQ(iterate(*resumed, 1).at(0).nonfinite, 5);
+  EXPECT_EQ(iterate(*resumed, 1).at(0)["nonfinite"], 5);
 }
 
 TEST(Trainer, ReportsWhatTheEnvironmentsDid) {

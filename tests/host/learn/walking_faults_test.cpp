@@ -60,7 +60,7 @@ TEST(Walking, ContactsOverSlotsAreTakenFromThePhysics) {
     over[4 * 5 + 2] = kMany;
     over[4 * 9] = 3.0f;
     trainer->restore(state);
-    EXPECT_EQ(iterate(*trainer, 1).at(0).contacts_over_slots, round * ((std::int64_t{1} << 24) + 3));
+    EXPECT_EQ(iterate(*trainer, 1).at(0)["contacts_over_slots"], round * ((std::int64_t{1} << 24) + 3));
   }
 }
 
