@@ -114,3 +114,30 @@ def test_without_ffmpeg_the_package_is_named(tmp_path):
     line = refused("play", "--robot", "bolt", "--out", tmp_path / "a.mp4", "--seconds", 0.1, *SMALL,
                    env={"PATH": str(tmp_path)}, cwd=tmp_path)
     assert "install the package ffmpeg" in line
+
+
+def test_a_task_without_a_robot_is_drawn_as_a_sketch(tmp_path):
+    run = tmp_path / "run"
+    run_json("train", "--task", "cartpole-swingup", "--num-envs", 16, "--iterations", 1, "--run", run)
+    said = run_json("play", "--run", run, "--seconds", 2, "--out", tmp_path / "a.png", *SMALL)
+    assert said["frames"] == 6 and said["task"] == "cartpole-swingup"
+    (strip,) = frames_of(tmp_path / "a.png")
+    assert strip.shape == (64, 6 * 96, 3)
+    moments = np.split(strip, 6, axis=1)
+    assert np.abs(moments[0] - moments[5]).max() > 100  # it moves
+    for moment in moments:
+        assert ((moment[..., 2] - moment[..., 0]) > 60).any()  # the cart is there in all of them
+    assert "follows none" in refused("play", "--run", run, "--command", 1, 0, 0, "--out", tmp_path / "b.png", *SMALL)
+
+
+def test_a_file_may_extend_a_task_that_is_compiled_in(tmp_path):
+    task = tmp_path / "moon.toml"
+    task.write_text('extends = "pendulum"\nsummary = "on the moon"\n[environment]\ngravity = 1.62\n')
+    run = tmp_path / "run"
+    said = run_json("train", "--task", task, "--num-envs", 16, "--iterations", 2, "--run", run)
+    assert said["task"] == "moon" and said["metrics"]["iteration"] == 2 and "kl" in said["metrics"]
+    task.unlink()  # the run's configuration says it all
+    assert run_json("eval", "--run", run, "--episodes", 4)["task"] == "moon"
+    run_json("play", "--run", run, "--seconds", 0.5, "--out", tmp_path / "a.png", *SMALL)
+    task.write_text('extends = "pendulm"\n')
+    assert "did you mean 'pendulum'?" in refused("train", "--task", task, "--run", tmp_path / "other")
