@@ -66,7 +66,7 @@ TEST(Evaluator, ActionsAreThePolicysFormula) {
     for (const char* task : {"pendulum", "cartpole-swingup", "double-pendulum"}) {
       Policy policy = some_policy(*engine, task);
       policy.observation_clip = 0.7f;  // the policy's own limit counts, not training's
-      Evaluation evaluation = engine->evaluate(request_for(task, 3), policy);
+      Evaluation evaluation = engine->evaluate(evaluation_of(task, 3), policy);
       Tensor& observation = find(evaluation.trace, "observation");
       Tensor& action = find(evaluation.trace, "action");
       const std::int64_t rows = observation.shape[0] * observation.shape[1];
