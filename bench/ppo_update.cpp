@@ -23,7 +23,7 @@
 
 #include "host/cpu/backend.hpp"
 #include "host/cpu/peak.hpp"
-#include "host/learn/learner.hpp"
+#include "host/learn/ppo.hpp"
 #include "tests/plain_task.hpp"
 
 namespace stampede {
@@ -362,7 +362,7 @@ double flops_of(const std::vector<int>& hidden) {
 void own_update(benchmark::State& state) {
   const std::vector<int>& hidden = kNetworks[static_cast<std::size_t>(state.range(0))];
   CpuBackend backend(static_cast<int>(state.range(1)));
-  Learner<CpuBackend> learner(backend, request_for(hidden), {kSamples, kSamples, 1});
+  Ppo<CpuBackend> learner(backend, request_for(hidden), {kSamples, kSamples, 1});
   const RandomRollout rollout;
   measure(state, backend, flops_of(hidden), [&] { learner.update(rollout.view()); });
 }

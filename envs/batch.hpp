@@ -24,7 +24,7 @@ struct EnvironmentView {
   float* state;           ///< [states][stride]
   float* age;             ///< control steps into the episode
   float* episode_return;  ///< undiscounted, so far
-  float* whole;  ///< 1 where the episode began at its beginning, 0 where at a random age: those are not counted
+  float* whole;  ///< 1 where the episode began at age 0; 0 where at a random age: it is left out of the statistics
   float* finished_return;  ///< sum of the returns of whole episodes ended since the statistics were cleared
   float* finished_length;  ///< sum of their lengths
   float* finished_metric;  ///< sum of the task's metric at their ends
@@ -32,7 +32,7 @@ struct EnvironmentView {
   std::uint32_t* counts;   ///< [kEnvironmentCounts][stride]
   Index stride;
 
-  /// Arrays of `stride` floats that a batch of so many states needs.
+  /// Number of arrays of `stride` floats that a batch of a task with `states` states needs.
   static constexpr int arrays(int states) { return 2 * states + 6; }
 
   STAMPEDE_FN std::uint32_t* count(EnvironmentCount which) const { return counts + which * stride; }
@@ -64,11 +64,12 @@ struct StepOutput {
   float* ended;
   float* observation;        ///< [env][observations]: what the next action is chosen from
   float* final_observation;  ///< the critic's, before the reset; written only where an episode ended
-  // What only tasks have that are asked for it; else null.
+  // Null where the task does not have it, or it was not asked for.
   float* critic_observation = nullptr;  ///< [env][critic observations]: where the critic has its own
   float* violation = nullptr;           ///< [columns][violation_stride] of the constraints, or kNotApplied
   Index violation_stride = 0;
-  float* figures = nullptr;  ///< [figures][stride]: what evaluations look at
+  float* figures = nullptr;   ///< [figures][stride]: what evaluations look at
+  float* measures = nullptr;  ///< [measures][stride]: sums of the task's own measures
 };
 
 /// One pack of environments in registers.
@@ -103,6 +104,7 @@ struct EnvironmentLanes {
                         const StepOutput& out) {
     const State before = state;
     const Outcome<Real> outcome = Task::step(parameters, state, action);
+    if constexpr (count_measures<Task>() > 0) add_measures(parameters, action, view, first, out);
     age += Real(1.0f);
     const MaskOf<Real> bad = !(all_finite(state) && is_finite(outcome.reward));
     const MaskOf<Real> terminated = outcome.terminated || bad;
@@ -175,6 +177,20 @@ struct EnvironmentLanes {
     State blended;
     memcpy(&blended, &a, sizeof a);
     return blended;
+  }
+
+  STAMPEDE_FN void add_measures(const typename Task::Parameters& parameters, const Array<Real, Task::kActions>& action,
+                                const EnvironmentView& view, Index first, const StepOutput& out) const {
+    if (out.measures == nullptr) return;
+    constexpr int kCount = count_measures<Task>();
+    Array<Real, kCount> now;
+    Task::measure(parameters, state, action, now);
+    STAMPEDE_UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      float* to = out.measures + i * view.stride + first;
+      // A state that is not finite is counted elsewhere, and should not hide what the others did.
+      store(to, load<Real>(to) + select(is_finite(now[i]), now[i], Real(0.0f)));
+    }
   }
 
   STAMPEDE_FN static void add_where(MaskOf<Real> mask, float* to, Real x) {

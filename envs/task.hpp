@@ -1,5 +1,6 @@
 #pragma once
-/// \file What a task is: one struct that says everything about one environment and nothing about devices, lanes or memory.
+/// \file What a task is: one struct that says everything about one environment and nothing about devices, lanes or
+/// memory.
 ///
 /// See envs/pendulum/pendulum.hpp for the smallest. A task `T` has
 ///
@@ -8,7 +9,8 @@
 /// - `T::kObservations`, `T::kActions`, `T::kMaxSteps` (the time limit), `T::observation_names()`, `T::action_names()`,
 /// - `T::Parameters`: floats only, with `describe`: they appear in the configuration under their own names,
 /// - `T::State<Real>`: Reals only; it is stored as one array a member,
-/// - `T::reset`, `T::step`, `T::observe`, `T::action_bounds`, `T::metric` where there is one, and `T::sketch` where it can be drawn.
+/// - `T::reset`, `T::step`, `T::observe`, `T::action_bounds`, `T::metric` where there is one,
+///   `T::kMeasures` and `T::measure` where trainings are to report figures of its own, and `T::sketch` where it can be drawn.
 ///
 /// A new task is one header of this shape. It is registered twice, by name nowhere else: for the catalogue by `register_tasks`
 /// (host/task/task_info.hpp), for a processor's kernels by `register_environments` (host/simulate/environments.hpp). For those
@@ -41,6 +43,21 @@ inline constexpr int kStates = static_cast<int>(sizeof(typename Task::template S
 
 template <class Task>
 inline constexpr bool kHasMetric = Task::kMetric[0] != '\0';
+
+/// A metric of a task's own, reported of every iteration: the mean over environments and control steps of what `T::measure` gives.
+struct Measure {
+  const char *name, *unit;
+};
+
+/// How many a task has: the size of its `kMeasures`, which may be missing.
+template <class Task>
+constexpr int count_measures() {
+  if constexpr (requires { Task::kMeasures; }) {
+    return static_cast<int>(sizeof(Task::kMeasures) / sizeof(Measure));
+  } else {
+    return 0;
+  }
+}
 
 template <class... T>
 struct TaskList {

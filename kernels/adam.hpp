@@ -1,5 +1,6 @@
 #pragma once
-/// \file Adam (Kingma and Ba, 2015) with a clip of the gradient's global norm and a learning rate that follows the KL divergence.
+/// \file Adam (Kingma and Ba, 2015) with a clip of the gradient's global norm and a learning rate that follows the KL
+/// divergence.
 
 #include "kernels/ppo.hpp"
 
@@ -20,7 +21,8 @@ struct PrepareStep {
     Control& c = *control;
     const float norm = sqrt(*squared_norm), compared = column_sums[kCompared];
     const float kl = compared > 0.0f ? column_sums[kKl] / compared : 0.0f;
-    // Before the iteration's first step the policy is the one that drew the actions: its divergence says nothing of the rate.
+    // Before the iteration's first step the policy is still the one that drew the actions: its divergence is 0 whatever
+    // the learning rate is.
     const bool says_something = compared > 0.0f && c.minibatches > 0;
     c.minibatches += 1;
     c.policy_loss += column_sums[kPolicyLoss];
@@ -30,8 +32,9 @@ struct PrepareStep {
     c.gradient_norm += norm;
     c.gradient_scale = norm > max_gradient_norm ? max_gradient_norm / norm : 1.0f;
     if (schedule == Schedule::kAdaptive && says_something) {
-      // As in rsl_rl: half as far again whenever the policy moved less than half, or more than twice, what is wanted.
-      // It stays within [1e-5, 1e-2], unless it was set outside. A divergence that is not finite is too large.
+      // As in rsl_rl: the rate is divided by 1.5 where the policy moved more than twice as far as wanted, and
+      // multiplied by 1.5 where it moved less than half as far. It stays within [1e-5, 1e-2], unless it was set
+      // outside. A divergence that is not finite counts as too large.
       if (!(kl <= 2.0f * target_kl)) c.learning_rate = min(c.learning_rate, max(c.learning_rate / 1.5f, 1e-5f));
       if (kl < 0.5f * target_kl) c.learning_rate = max(c.learning_rate, min(c.learning_rate * 1.5f, 1e-2f));
     }

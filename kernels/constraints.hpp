@@ -2,23 +2,23 @@
 /// \file Constraints as terminations (CaT; Chane-Sane et al., "CaT: Constraints as Terminations for Legged Locomotion
 /// Reinforcement Learning", IROS 2024).
 ///
-/// A constraint gives violations c_i(s, a), above 0 where it is violated, in as many columns as it judges things. From the
-/// violations of all environments at a control step
+/// A constraint gives violations c_i(s, a), above 0 where it is violated, with a column for each joint, limb or base
+/// that it judges. From the violations of all environments at a control step
 ///
 ///     l_i      = clip(largest c_i, 1e-6, 100 max(m_i, scale_i))
 ///     m_i     <- tau m_i + (1 - tau) l_i                          (the first step sets it)
 ///     delta_i  = min_p + clip(c_i / m_i, 0, 1) (p_i - min_p)      where c_i > 0, else 0
 ///     delta    = max_i delta_i
 ///
-/// The upper clip is ours. One environment with an absurd violation, as before its state overflows, would switch the
-/// constraint off for all until its maximum has decayed; with tau = 0.95 the maximum grows to six times itself in a step at
-/// most, or to five times the limit (scale_i).
+/// The upper clip is ours. Without it one environment with an absurd violation, such as just before its state
+/// overflows, would make m_i so large that the constraint has no effect anywhere until m_i has decayed. With it and tau
+/// = 0.95 a step makes m_i at most six times as large, or five times scale_i.
 ///
 /// delta is a *soft* termination: the share of the future that a step costs (kernels/returns.hpp). p_i may rise during
 /// training: the expected time to termination falls linearly from 20 steps to 1 / p_max.
 ///
-/// The simulation does not depend on delta, so all of it is done after a rollout, from its stored violations, in the steps'
-/// order.
+/// The simulation does not depend on delta, so all of it is done after a rollout, from its stored violations, in the
+/// steps' order.
 
 #include "kernels/control.hpp"
 #include "kernels/lanes.hpp"
@@ -40,7 +40,7 @@ inline constexpr float kNotApplied = -3.402823466e38f;
 struct ConstraintColumn {
   float p_max;
   float rises;  ///< 1: from 1 / kGentleSteps to p_max during training
-  float scale;  ///< size of a violation that is worth telling: of the limit, in the quantity's unit
+  float scale;  ///< size of a violation that matters: that of the limit, in the quantity's unit
 };
 
 /// A rising probability; `progress` from 0 to 1. Where p_max is below 1 / kGentleSteps, it falls to it; 0 stays 0.
@@ -49,8 +49,8 @@ STAMPEDE_FN float termination_probability(float p_max, bool rises, float progres
   return 1.0f / (kGentleSteps + progress * (1.0f / p_max - kGentleSteps));
 }
 
-/// Advances the running maxima over a rollout's steps and leaves what every step's violations are multiplied with. One lane is
-/// one column. All rows are `column_stride` apart, a multiple of kMaxLanes.
+/// Advances the running maxima over a rollout's steps and leaves what every step's violations are multiplied with. One
+/// lane is one column. All rows are `column_stride` apart, a multiple of kMaxLanes.
 struct ScaleViolations {
   const float* largest;            ///< [horizon][column_stride]: over the environments
   const ConstraintColumn* column;  ///< [columns]
@@ -120,8 +120,8 @@ struct SoftTerminations {
 /// Numbers that are summed for each constraint.
 inline constexpr int kConstraintTotals = 4;
 
-/// For `Backend::sum`, over [horizon][stride] and the constraints: whether a step violates the constraint, its largest column's
-/// violation, the soft termination that it alone would bring, and whether it applies.
+/// For `Backend::sum`, over [horizon][stride] and the constraints: whether a step violates the constraint, its largest
+/// column's violation, the soft termination that it alone would bring, and whether it applies.
 struct ConstraintTotals {
   SoftTerminations of;
   const int* begin;  ///< [constraints + 1]: its columns

@@ -1,6 +1,6 @@
 #pragma once
-/// \file The few numbers of a training that change from iteration to iteration. They live on the device, where the kernels read
-/// and advance them, so that an iteration needs nothing from the host and can be replayed as a graph.
+/// \file The few numbers of a training that change from iteration to iteration. They live on the device, where the
+/// kernels read and advance them, so that an iteration needs nothing from the host and can be replayed as a graph.
 
 #include "kernels/math.hpp"
 
@@ -13,8 +13,8 @@ enum class Schedule : int { kFixed, kLinear, kAdaptive };
 struct Moments {
   float count, mean, variance;
 
-  /// Takes in `n` new values, given by the sums of (x - centre) and (x - centre)^2. The nearer the centre is to their mean, the more
-  /// digits the variance keeps.
+  /// Takes in `n` new values, given by the sums of (x - centre) and (x - centre)^2. The nearer the centre is to their
+  /// mean, the more digits the variance keeps.
   STAMPEDE_FN void merge(float n, float centre, float sum, float sum_of_squares) {
     const float total = count + n;
     if (!(n > 0.0f)) return;
@@ -37,9 +37,9 @@ struct Control {
   std::uint32_t iteration;  ///< finished iterations
   float learning_rate;
   float beta1_power, beta2_power;  ///< Adam's decay rates to the power of the steps taken
-  float gradient_scale;            ///< of the step at hand: 1, or less where the norm is clipped
+  float gradient_scale;            ///< of the current step: 1, or less where the norm is clipped
   Moments values;                  ///< of the returns; the critic learns (return - mean) / deviation
-  // Of the iteration at hand: its minibatches so far, and sums over them.
+  // Of the current iteration: its minibatches so far, and sums over them.
   std::uint32_t minibatches;
   float policy_loss, value_loss, kl, clip_fraction, gradient_norm;
 };
@@ -50,7 +50,7 @@ struct Pass {
   const Control* control;
   std::uint32_t epoch, epochs;
 
-  /// How many passes there were before it since the training began.
+  /// Passes before this one since the training began.
   STAMPEDE_FN std::uint32_t number() const { return control->iteration * epochs + epoch; }
 };
 

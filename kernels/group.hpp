@@ -1,6 +1,11 @@
 #pragma once
-/// \file Between lanes and environments. K lanes, a group, are one environment: lane = environment * K + limb. What belongs to
-/// an environment is the same in all its lanes; what belongs to a limb, or to a joint of it, is each lane's own.
+/// \file From lanes to environments and back. K lanes, a group, are one environment: lane = environment * K + limb.
+/// What belongs to an environment is the same in all its lanes; what belongs to a limb, or to a joint of it, is each
+/// lane's own.
+///
+///     lane           0  1  2  3 | 4  5  6  7 | 8 ...
+///     environment    0  0  0  0 | 1  1  1  1 | 2        K = 4
+///     limb           0  1  2  3 | 0  1  2  3 | 0
 
 #include "kernels/lanes.hpp"
 
@@ -40,7 +45,8 @@ STAMPEDE_FN void scatter_to_rows(float* rows, Index stride, Index step, const Li
   }
 }
 
-/// Reads each lane's number from its place in the row of its environment, as scatter_to_rows writes it; 0 where it has none.
+/// Reads each lane's number from its place in the row of its environment, as scatter_to_rows writes it; 0 where it has
+/// none.
 template <int K, class Real>
 STAMPEDE_FN Real gather_from_rows(const float* rows, Index stride, Index step, const LimbPlaces& places, Index lane) {
   if constexpr (ScalarLane<Real>) {
@@ -81,7 +87,7 @@ STAMPEDE_FN void store_each(float* p, Index lane, Real x) {
   }
 }
 
-/// Adds the number of each group's first lane, a whole one from 0 on, to its environment's counter.
+/// Adds the number of each group's first lane, whole and not negative, to its environment's counter.
 template <int K, class Real>
 STAMPEDE_FN void count_each(std::uint32_t* p, Index lane, Real x) {
   if constexpr (ScalarLane<Real>) {

@@ -1,8 +1,8 @@
 #pragma once
-/// \file Elementary functions on lanes, from polynomials of our own evaluation, so that a float gives the same bits in a pack
-/// of any width (parity preset) and nearly the same on a GPU. Coefficients are those of Cephes (S. L. Moshier,
-/// single precision). Errors below are the largest found in tests/kernels/math_test.cpp, in units in the last place.
-/// Oracles, which run on double, call the C library.
+/// \file Elementary functions on lanes. They evaluate polynomials themselves instead of calling a library, so that a
+/// float gives the same bits in a pack of any width (parity preset) and nearly the same on a GPU. Coefficients are
+/// those of Cephes (S. L. Moshier, single precision). Errors below are the largest found in
+/// tests/kernels/math_test.cpp, in units in the last place (ulp). For doubles the C library is called.
 ///
 /// | function   | domain                   | error                                                       |
 /// |------------|--------------------------|-------------------------------------------------------------|
@@ -81,7 +81,8 @@ STAMPEDE_FN Real exp(Real x) {
 }
 STAMPEDE_FN double exp(double x) { return ::exp(x); }
 
-/// e^x for x <= 0 to 3 ulp where x > -1, to 1e-7 absolute everywhere: cheaper than `exp`, for activations. NaN stays NaN.
+/// e^x for x <= 0 to 3 ulp where x > -1, to 1e-7 absolute everywhere: cheaper than `exp`, for activations. NaN stays
+/// NaN.
 template <class Real>
 STAMPEDE_FN Real exp_nonpositive(Real x) {
   // 2^t = 2^n 2^f; the polynomial is a minimax fit of (2^f - 1) / f on [-1/2, 1/2], so that e^0 is exactly 1.
@@ -199,7 +200,7 @@ STAMPEDE_FN Real finite_or(Real x, ScalarOf<Real> other) {
   return select(is_finite(x), x, Real(other));
 }
 
-/// The maximum of nothing.
+/// What stands for the maximum of no numbers at all.
 inline constexpr float kNoMaximum = std::numeric_limits<float>::lowest();
 
 }  // namespace stampede

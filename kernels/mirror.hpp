@@ -1,8 +1,9 @@
 #pragma once
-/// \file Samples seen in a mirror that exchanges left and right: as good as those that were collected (Mittal et al., "Symmetry
-/// Considerations for Learning Task Symmetric Robot Policies", ICRA 2024). Each pass over a rollout mirrors every second
-/// environment, the next pass the others, so that the augmentation costs nothing. Passes are counted over the whole training: with an odd
-/// number of them to an iteration, environments would otherwise differ in how often they are mirrored.
+/// \file Mirror images of samples, with left and right exchanged. A robot that is symmetric could have collected them
+/// as well, so the policy learns from both (Mittal et al., "Symmetry Considerations for Learning Task Symmetric Robot
+/// Policies", ICRA 2024). Each pass over a rollout mirrors every second environment and the next pass the others, so
+/// that a pass takes no longer than without. Passes are counted over the whole training: counted from each iteration's
+/// start, an odd number of passes would mirror some environments more often than others.
 
 #include "kernels/control.hpp"
 #include "kernels/lanes.hpp"

@@ -39,7 +39,8 @@ struct NormaliseRows {
     Index source = row;
     if (index != nullptr) {
       source = static_cast<Index>(index[row]);
-      // Rows picked at random are seldom in the cache. The index has room behind its end.
+      // Rows picked at random are seldom in the cache, so each is asked for 12 rows ahead. The index has room behind
+      // its end.
       STAMPEDE_PREFETCH(observation + static_cast<Index>(index[row + 12]) * features + feature);
     }
     if (feature >= features) return store(target + first, Real(0.0f));
@@ -48,7 +49,7 @@ struct NormaliseRows {
       x = gather(observation + source * features, load_uint<Real>(mirror.place + feature)) *
           load<Real>(mirror.sign + feature);
     } else {
-      // Behind the row lies the next one, which may be another thread's.
+      // No number behind the row's end is read: it may be the next row's, which another thread may be writing.
       x = load_first<Real>(observation + source * features + feature, features - feature);
     }
     const Real normal = (x - load<Real>(mean + feature)) * load<Real>(inverse_deviation + feature);
@@ -56,8 +57,8 @@ struct NormaliseRows {
   }
 };
 
-/// What a feature's moments are taken about: its running mean, which later rollouts are not far from by the measure of all seen so
-/// far. The first rollout has only its own values to be near to: one of them then.
+/// What a feature's moments are taken about. The nearer that is to the mean of the values, the more digits are kept: it
+/// is the running mean, or, in the first rollout, where there is none yet, one of the values.
 STAMPEDE_FN float centre_of_feature(float count, float mean, float value) { return count > 0.0f ? mean : value; }
 
 /// First and second moment of the observations about their centre, column by column, for `Backend::sum`.
@@ -102,8 +103,8 @@ struct MergeObservationMoments {
   }
 };
 
-/// Sums of the returns (column 0) and of the advantages (column 1) over a rollout, about `centre`; with those of the squares, where
-/// two figures are asked for.
+/// Sums of the returns (column 0) and of the advantages (column 1) over a rollout, less `centre`; with K = 2 also of
+/// the squares.
 struct ReturnSums {
   const float* returns;  ///< [step][env stride]
   const float* advantage;
@@ -131,8 +132,8 @@ struct ReturnMeans {
   }
 };
 
-/// Takes the returns' sums into the running moments and rescales the critic's head so that the values it stands for stay as
-/// they were (van Hasselt et al., "Learning values across many orders of magnitude", 2016: PopArt).
+/// Takes the returns' sums into the running moments and rescales the critic's head so that the values it stands for
+/// stay as they were (van Hasselt et al., "Learning values across many orders of magnitude", 2016: PopArt).
 struct MergeReturnMoments {
   Control* control;
   const float* centre;  ///< what the sums are about

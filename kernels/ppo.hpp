@@ -8,10 +8,11 @@
 ///     value:          1/2 (v - R)^2, or with clipping the larger of that and 1/2 (v_old + clip(v - v_old, +-c) - R)^2
 ///     entropy bonus:  - coefficient * sum log sigma  (up to a constant)
 ///
-/// v, v_old and R are in units of the returns' deviation. The mean over the minibatch is taken by weighting with 1 / count.
+/// v, v_old and R are in units of the returns' deviation. The mean over the minibatch is taken by weighting with
+/// 1 / count.
 ///
-/// How far the policy has moved is the divergence of the Gaussians themselves, from the one that drew the actions (m', s') to the
-/// one at hand (m, s), and no estimate from the actions drawn:
+/// How far the policy has moved is not estimated from the actions drawn, but computed exactly: as the divergence from
+/// the Gaussian that drew them (m', s') to the one that is learning (m, s):
 ///
 ///     KL = sum over the actions of  log(s / s') + (s'^2 + (m' - m)^2) / (2 s^2) - 1/2
 
@@ -20,8 +21,7 @@
 
 namespace stampede {
 
-/// The largest log q that counts. Where an action has become e^20 times as likely, the slope still points the right way, and
-/// squares of gradients still fit a float.
+/// Any larger log q is replaced by this: the gradient keeps its direction, and its square still fits a float.
 inline constexpr float kMostLogRatio = 20.0f;
 
 enum class Surrogate : int { kLogProb, kClippedRatio };
@@ -42,7 +42,8 @@ struct Shuffle {
   }
 };
 
-/// Sums for mean and deviation of a minibatch's advantages, about the mean of them all: so they keep their digits, however large they are.
+/// Sums for mean and deviation of a minibatch's advantages. They are taken about the mean of the whole rollout's
+/// advantages, so that no digits are lost where advantages are large and differ little.
 struct AdvantageMoments {
   const float* advantage;
   const std::uint32_t* order;
@@ -74,7 +75,7 @@ struct ScaleAdvantages {
 };
 
 /// What the loss reports of each sample, a column each; behind them the gradients of the log standard deviations.
-/// The divergence is only of the samples that kCompared has the weights of.
+/// kKl sums over only a part of the samples, and kCompared over the weights of that part.
 enum LossColumn : int { kPolicyLoss, kValueLoss, kKl, kClipped, kCompared, kLossColumns };
 
 struct PpoLoss {
@@ -122,7 +123,7 @@ struct PpoLoss {
     Real log_probability = zero, divergence = zero;
     STAMPEDE_NO_UNROLL
     for (int a = 0; a < actions; ++a) {
-      // (u - mean) / sigma waits in the gradient's place until the loss's slope is known.
+      // (u - mean) / sigma is stored where the gradient goes, and read again below once the loss's slope is known.
       Real u = gather(output + a, place);
       if (mirror.place != nullptr) {
         const Real image = gather(output + mirror.place[a], place);
@@ -191,7 +192,8 @@ struct PpoLoss {
     store(columns + kPolicyLoss * column_stride + first, loss * weight);
     store(columns + kValueLoss * column_stride + first, value_loss * weight);
     store(columns + kClipped * column_stride + first, select(outside, weight, zero));
-    // What was collected says how far the policy has moved, an image also how lopsided it is.
+    // Only samples as they were collected say how far the policy has moved: the divergence at a mirror image also
+    // contains how far the policy is from being symmetric.
     Real compared = weight;
     divergence = divergence * weight;
     if (mirror.place != nullptr) {

@@ -1,5 +1,6 @@
 #pragma once
-/// \file Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+/// \file Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
+/// 2011).
 ///
 /// A number is a function of (seed, environment, step, purpose, how many were drawn before it) and of nothing else, so
 /// results do not depend on threads, packs or the order of the environments. Checked against Random123 in
@@ -101,9 +102,10 @@ class Random {
   int used_ = 4;
 };
 
-/// A pseudo-random permutation of 0 … n-1 that needs no memory: a Feistel network over the next power of four, walked
-/// along its cycle until it is back below n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
-/// Returns the place of `index`; indices from n on map to 0. The rounds' keys are a Philox block of the seed and the counter.
+/// A pseudo-random permutation of 0 … n-1 that needs no memory: a Feistel network permutes the numbers below the next
+/// power of four, and is applied again and again until the result is below n (Black and Rogaway, "Ciphers with
+/// arbitrary finite domains", 2002). Returns the place of `index`; indices from n on map to 0. The rounds' keys are a
+/// Philox block of the seed and the counter.
 template <class Real>
 STAMPEDE_FN UintOf<Real> permute(UintOf<Real> index, std::uint32_t n, std::uint64_t seed, std::uint32_t counter) {
   using Uint = UintOf<Real>;

@@ -1,15 +1,17 @@
 #pragma once
 /// \file Advantages and returns of a rollout.
 ///
-/// With T_t = 1 where the episode really ended at step t, R_t = 1 where the environment was reset after it (real end or time-out),
-/// s'_t the state that followed before any reset, and delta_t the soft termination (kernels/constraints.hpp), 0 without
-/// constraints:
+/// With T_t = 1 where the episode really ended at step t, R_t = 1 where the environment was reset after it (real end or
+/// time-out), s'_t the state that followed before any reset, and delta_t the soft termination
+/// (kernels/constraints.hpp), 0 without constraints:
 ///
 ///     TD_t = (1 - delta_t) (r_t + gamma (1 - T_t) V(s'_t)) - V(s_t)
 ///     A_t  = TD_t + gamma lambda (1 - delta_t) (1 - R_t) A_{t+1}            (Schulman et al., "GAE", 2016)
 ///
-/// A time-out bootstraps and cuts the trace. lambda = 0 is the one-step TD of an actor-critic, lambda = 1 the return with
-/// a baseline; without values (V = 0, lambda = 1) A is the plain discounted return of REINFORCE, to the end of the episode or the rollout.
+/// At a time-out V(s'_t) stands for the rewards that would have followed, and A_{t+1}, which belongs to the next
+/// episode, is left out. lambda = 0 is the one-step TD of an actor-critic, lambda = 1 the return with a baseline;
+/// without values (V = 0, lambda = 1) A is the plain discounted return of REINFORCE, to the end of the episode or the
+/// rollout.
 
 #include "kernels/lanes.hpp"
 #include "kernels/math.hpp"

@@ -6,14 +6,16 @@
 ///     template <class Real> STAMPEDE_FN void operator()(Index first) const;
 ///
 /// that works on the `kLanes<Real>` elements first, first + 1, … side by side. `Real` is `float` under CUDA (a thread a
-/// lane), `Pack<float, W>` on a CPU (lanes.hpp), `double` in oracles of tasks and mathematics. Arrays that a kernel touches are padded to
-/// a multiple of `kMaxLanes`, so that the last pack of an array needs no special case: its surplus lanes compute
-/// something harmless, which nobody reads. A kernel that can do better with a whole range on a CPU has `operator()(Range)`
-/// besides, and is called with that there.
+/// lane), `Pack<float, W>` on a CPU (lanes.hpp), `double` where tests compute reference values. Arrays that a kernel
+/// touches are padded to a multiple of `kMaxLanes`, so that the last pack of an array needs no special case: its
+/// surplus lanes compute numbers that are never used. A kernel that is faster when it sees a whole range of elements
+/// also has `operator()(Range)`, which is called instead on a CPU.
 
 #include <cstddef>
 #include <cstdint>
 
+/// STAMPEDE_FN qualifies functions of kernels: always inlined. STAMPEDE_UNROLL before a short loop lets arrays that are
+/// indexed in it stay in registers; STAMPEDE_NO_UNROLL keeps the compiler from copying a long body.
 #if defined(__CUDACC__)
 #define STAMPEDE_FN __host__ __device__ __forceinline__
 #if defined(__CUDA_ARCH__)
@@ -33,8 +35,8 @@
 #define STAMPEDE_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
-/// Qualifies what is large and used in several places, and must give the same bits in all of them: one body that is called on
-/// a CPU. Inlined into kernels of a GPU, where a call would put its arguments into memory.
+/// Qualifies large functions that are used in several places: on a CPU compiled once and called, which shortens the
+/// build and gives the same bits in all places. On a GPU inlined, because a call would put its arguments into memory.
 #if defined(__CUDACC__)
 #define STAMPEDE_CALLED STAMPEDE_FN
 #elif defined(__clang__)
@@ -52,18 +54,19 @@
 
 namespace stampede {
 
-/// Index of an element; signed, as loops want it.
+/// Index of an element; signed, so that differences and loops that count down are safe.
 using Index = std::int64_t;
 
-/// The widest pack: arrays are padded to multiples of it, and fixed-order sums run over so many partial sums
-/// whatever the width in use, so that every width gives the same bits.
+/// The widest pack. Arrays are padded to multiples of it. Sums in a fixed order have this many partial sums, whatever
+/// the width in use, so that every width gives the same bits.
 inline constexpr int kMaxLanes = 16;
 
 /// n rounded up to whole packs of the widest kind.
 STAMPEDE_FN constexpr Index padded(Index n) { return (n + kMaxLanes - 1) / kMaxLanes * kMaxLanes; }
 
-/// n rounded up to an odd number of cache lines: rows of numbers of four bytes that far apart do not push each other out of
-/// the cache, as those at powers of two do.
+/// n rounded up to an odd number of cache lines, as the distance between rows of four-byte numbers. Rows that are a
+/// power of two apart fall into the same few sets of the cache and push each other out; an odd number of lines spreads
+/// them over all sets.
 STAMPEDE_FN constexpr Index odd_lines(Index n) { return ((n + kMaxLanes - 1) / kMaxLanes | 1) * kMaxLanes; }
 
 /// A half-open range of elements.

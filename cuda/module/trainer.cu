@@ -1,11 +1,17 @@
 /// \file The trainer on the GPU.
 #include "cuda/module/engine.cuh"
+#include "host/learn/ppo.hpp"
 #include "host/learn/trainer.hpp"
 
 namespace stampede {
+namespace {
+
+[[maybe_unused]] const bool registered = register_algorithm<Ppo, CudaBackend>("policy_gradient");
+
+}  // namespace
 
 std::unique_ptr<Trainer> make_cuda_trainer(const TrainingRequest& request) {
-  return std::make_unique<PolicyTrainer<CudaBackend>>(std::make_unique<CudaBackend>(), request);
+  return std::make_unique<TaskTrainer<CudaBackend>>(std::make_unique<CudaBackend>(), request);
 }
 
 }  // namespace stampede

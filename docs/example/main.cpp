@@ -15,7 +15,7 @@ int main() try {
   options.progress = [](const stampede::Progress& progress) {
     if (progress.report.iteration % 10 == 0) {
       std::printf("iteration %lld: return %.1f\n", static_cast<long long>(progress.report.iteration),
-                  progress.last_return);
+                  progress.latest["return_mean"]);
     }
   };
   const stampede::TrainResult result = stampede::train(task, options);

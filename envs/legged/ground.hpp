@@ -1,7 +1,7 @@
 #pragma once
-/// \file The ground as walking tasks know it: how high it is, where episodes start on it, and how hard the next one is to be
-/// (curriculum by levels: Rudin et al., "Learning to Walk in Minutes Using Massively Parallel Deep Reinforcement Learning",
-/// CoRL 2021).
+/// \file The ground as walking tasks know it: how high it is, where episodes start on it, and how hard the next one is
+/// to be (curriculum by levels: Rudin et al., "Learning to Walk in Minutes Using Massively Parallel Deep Reinforcement
+/// Learning", CoRL 2021).
 
 #include "envs/legged/plan.hpp"
 #include "kernels/physics/terrain.hpp"
@@ -14,7 +14,7 @@ struct LeggedGround {
   TerrainView map;
   const float* spawn;   ///< [levels][columns][3]: where episodes start, on the ground [m]
   const float* column;  ///< [env]: of the environment's tiles
-  const float* level;   ///< [env]: of evaluations, which keep it; null in trainings
+  const float* level;   ///< [env]: the level that evaluations give each environment; null in trainings
 };
 
 namespace detail {
@@ -62,8 +62,8 @@ STAMPEDE_FN Real draw_level(Random<Real>& random, int count) {
   return min(most, to_real<Real>(to_int(random.uniform() * Real(static_cast<float>(count)))));
 }
 
-/// The level of an environment's next episode: up where it crossed its tile, down where it covered less than half of what it
-/// was told to; from beyond the hardest any.
+/// The level of an environment's next episode: one harder where it came farther than half a tile from its start, one
+/// easier where it covered less than half of the commanded path. Beyond the hardest level any level is drawn.
 template <class Real, int J>
 STAMPEDE_FN Real next_level(const LeggedConstants& c, const LeggedLane<Real, J>& memory, Real distance,
                             Random<Real>& random) {

@@ -1,6 +1,6 @@
 #pragma once
-/// \file A walking task as kernels see it: one struct of numbers, made from a task's file on the host (host/task/plan.hpp)
-/// and kept on the device; and what each lane remembers from one control step to the next.
+/// \file A walking task as kernels see it: one struct of numbers, made from a task's file on the host
+/// (host/task/legged_spec.hpp) and kept on the device; and what each lane remembers from one control step to the next.
 
 #include "envs/legged/terms.hpp"
 #include "kernels/group.hpp"
@@ -47,7 +47,7 @@ struct LeggedConstants {
   float home_height;  ///< of the base's origin [m]
   bool on_ground;     ///< starts are so high that the lowest point touches the ground, which may be a map
   LimbTable<float> lowest_x, lowest_y;  ///< from the base to each limb's lowest point, in the frame of its heading [m]
-  LimbTable<float> lowest_above;        ///< which is so much higher than the robot's; 1e6: it has none [m]
+  LimbTable<float> lowest_above;        ///< how much higher that is than the robot's lowest point; 1e6: it has none [m]
   Quat<float> home_orientation;
   float control_dt;  ///< [s]
   int decimation;    ///< physics steps of a control step
@@ -72,14 +72,14 @@ struct LeggedConstants {
 
   // Ground of tiles.
   int levels, columns_of_tiles;  ///< 0: level ground
-  int start_levels;              ///< the first episodes' are drawn from so many
+  int start_levels;              ///< first episodes start on a level below this
   float tile;                    ///< side [m]
   // The height scan: points on a grid around the base, in its yaw frame, x running fastest.
   int scan_points, scan_columns;
   float scan_x, scan_y, scan_spacing;  ///< of the first point; between two [m]
   LimbTable<float> limb_number;        ///< 0 ... lanes of the group - 1
-  LimbPlaces scan_place;               ///< the same: each lane takes every so-manieth point ...
-  LimbPlaces last_scan_place;          ///< ... and what is left of them in the last turn
+  LimbPlaces scan_place;       ///< the same. The scan is written in turns, in each of which a lane takes a point ...
+  LimbPlaces last_scan_place;  ///< ... in the last one, -1 in lanes for which no point is left
 
   float reward_weight[kRewardTermCount];
   float end_base_force;  ///< [N]: more on the base ends the episode
@@ -93,7 +93,8 @@ struct LeggedConstants {
   PlacedConstraint constraint[kMostConstraints];
 };
 
-/// A foot that starts in the air has not been lifted: it has no time in the air yet.
+/// The time in the air of a foot that has not touched the ground in this episode: it was not lifted, so its first
+/// touchdown is not judged.
 inline constexpr float kNotYetDown = -1.0f;
 
 /// What a lane remembers. Members of the environment are the same in all lanes of its group.
@@ -109,8 +110,9 @@ struct LeggedLane {
   Real friction;            ///< factor on the ground's
   Real reading_delay;       ///< [control steps]
   // Of the episode, on ground of tiles.
-  Real level;               ///< of the tile on which it started
-  Real commanded, covered;  ///< path that was commanded, and what of it was walked along the command [m]
+  Real level;      ///< of the tile on which it started
+  Real commanded;  ///< length of the commanded path [m]
+  Real covered;    ///< length of what was walked of it, along the command [m]
 };
 
 /// What evaluations look at, an environment each: rows of [kLeggedFigures][stride].

@@ -1,6 +1,6 @@
 #pragma once
-/// \file What walking tasks compute from a robot's state: each observation, reward and constraint is one small piece of a
-/// function here. One lane is one limb of one environment.
+/// \file What walking tasks compute from a robot's state: each observation, reward and constraint is one small piece of
+/// a function here. One lane is one limb of one environment.
 
 #include "envs/legged/ground.hpp"
 #include "kernels/constraints.hpp"
@@ -62,13 +62,14 @@ struct LeggedView {
   }
 };
 
-/// The height scan's point `first` + the lane's limb: the ground there, above where it lies under a robot at home, in +-1 [m].
+/// The height scan's point `first` + the lane's limb: the ground there, above where it lies under a robot at home, in
+/// +-1 [m].
 template <class Shape, class Real>
 STAMPEDE_FN Real scanned(const LeggedView<Shape, Real>& view, int first) {
   const LeggedConstants& c = view.c;
   const Real columns(static_cast<float>(c.scan_columns)), spacing(c.scan_spacing);
   const Real point = Real(static_cast<float>(first)) + of_limbs<Real>(c.limb_number, view.lane);
-  // A half more than whole, so that rounding takes nobody to the next row.
+  // Half a point is added, so that rounding cannot move a row's first point to the row before.
   const Real row = to_real<Real>(to_int((point + Real(0.5f)) * Real(1.0f / static_cast<float>(c.scan_columns))));
   const Real x = Real(c.scan_x) + (point - row * columns) * spacing, y = Real(c.scan_y) + row * spacing;
   const Real there = ground_height(view.ground, view.s.position.x + view.cosine * x - view.sine * y,
@@ -86,7 +87,7 @@ STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, cons
   for (int t = 0; t < count; ++t) {
     const PlacedTerm& placed = terms[t];
     float* const at = rows + placed.begin;
-    // Lanes of one environment draw different numbers: of what is the base's, the first limb's is written.
+    // Each lane draws its own noise. Of what belongs to the base, the first limb's lane is written.
     const auto noisy = [&](Real x) {
       if (random == nullptr || !(placed.noise > 0.0f)) return x;
       return x + random->uniform(Real(-placed.noise), Real(placed.noise));
@@ -150,7 +151,8 @@ struct LeggedChange {
   Array<Real, J> action;        ///< change of the actions
   Real touchdown;               ///< 1 where the foot touched down, having been down before
   Real air_time;                ///< of the foot, before it touched down [s]
-  // Largest forces of the ground [N]: on the base, on base and upper links of all limbs, on the limb's last without its foot.
+  // Largest forces of the ground [N]: on the base, on base and upper links of all limbs, on the limb's last without its
+  // foot.
   Real base_force, body_force, leg_force;
 };
 
@@ -206,10 +208,10 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
   return Real(1.0f);
 }
 
-/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. Environments that do not
-/// `count` violate nothing, and what is not finite is no violation; kNotApplied where the constraint does not apply.
-/// `columns` are `stride` apart; null: nothing is written.
-/// Returns where any is violated, the same in all lanes of an environment.
+/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. Environments that do
+/// not `count` violate nothing, and what is not finite is no violation; kNotApplied where the constraint does not
+/// apply. `columns` are `stride` apart; null: nothing is written. Returns where any is violated, the same in all lanes
+/// of an environment.
 template <class Shape, class Real>
 STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<Shape, Real>& view,
                                const PhysicsRecord<Real, Shape::kJoints>& record,

@@ -1,13 +1,13 @@
 #pragma once
-/// \file What walking tasks are made of: observation terms, reward terms and quantities that constraints judge, by name.
-/// Tasks are files (envs/legged/tasks) that choose among them.
+/// \file What walking tasks are made of: observation terms, reward terms and quantities that constraints judge, by
+/// name. Tasks are files (envs/legged/tasks) that choose among them.
 
 #include "kernels/vocabulary.hpp"
 
 namespace stampede {
 
-/// How many numbers a term has: for the environment, for each limb, for each joint that is driven, for each point of the
-/// height scan.
+/// How many numbers a term has: for the environment, for each limb, for each joint that is driven, for each point of
+/// the height scan.
 enum class Per : int { kBase, kBase3, kLimb, kJoint, kScan };
 
 enum class ObservationTerm : int {

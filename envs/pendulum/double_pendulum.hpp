@@ -1,15 +1,15 @@
 #pragma once
 /// \file Double pendulum: swing two rods up from hanging and hold them, with torques at both joints.
 ///
-/// Two equal uniform rods (mass m, length l, centre of mass at l/2) on a fixed base; absolute angles a, b [rad] from upright,
-/// torque u_0 at the base and u_1 between the rods, both too weak to lift the rods without a swing (hanging out
-/// sideways, gravity asks 2 m g l = 4.9 N m of the base and m g l / 2 = 1.2 N m of the elbow):
+/// Two equal uniform rods (mass m, length l, centre of mass at l/2) on a fixed base; absolute angles a, b [rad] from
+/// upright, torque u_0 at the base and u_1 between the rods, both too weak to lift the rods without a swing (hanging
+/// out sideways, gravity asks 2 m g l = 4.9 N m of the base and m g l / 2 = 1.2 N m of the elbow):
 ///
 ///     [ 4/3 m l^2           1/2 m l^2 cos(a-b) ] [a''] = [ u_0 - u_1 + 3/2 m g l sin a - 1/2 m l^2 sin(a-b) b'^2 - d_0 + d_1 ]
 ///     [ 1/2 m l^2 cos(a-b)  1/3 m l^2          ] [b'']   [ u_1       + 1/2 m g l sin b + 1/2 m l^2 sin(a-b) a'^2 - d_1       ]
 ///
-/// with joint friction d_0 = damping a', d_1 = damping (b' - a'). Integrated by Runge-Kutta 4, `kSubsteps` steps a control
-/// step of 0.02 s. A control step earns, with u in [-1, 1] the share of the torque limits in use,
+/// with joint friction d_0 = damping a', d_1 = damping (b' - a'). Integrated by Runge-Kutta 4, `kSubsteps` steps a
+/// control step of 0.02 s. A control step earns, with u in [-1, 1] the share of the torque limits in use,
 ///
 ///     1/2 (1 + cos a)/2 (1 + cos b)/2 + 1/2 exp(-4 (a^2 + b^2) - 0.05 (a'^2 + b'^2)) - 0.01 (u_0^2 + u_1^2)
 ///

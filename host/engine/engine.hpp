@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "host/engine/metrics.hpp"
 #include "host/engine/policy.hpp"
 #include "host/engine/simulation.hpp"
 #include "host/engine/tensor.hpp"
@@ -18,34 +19,6 @@
 #include "host/engine/vector_environment.hpp"
 
 namespace stampede {
-
-/// What one training iteration reports. Episode figures are of the episodes that ended in it.
-struct Report {
-  std::int64_t iteration = 0;  ///< finished iterations, this one included
-  std::int64_t steps = 0;      ///< environment steps so far, without the rollout that shows how large observations are
-  std::int64_t episodes = 0;   ///< episodes that ended
-  double return_mean = 0;      ///< their undiscounted return; NaN where none ended
-  double episode_length_mean = 0;
-  double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0, clip_fraction = 0;
-  double gradient_norm = 0;  ///< before clipping, mean over the minibatches
-  double learning_rate = 0;  ///< after the iteration
-  double action_std = 0;     ///< mean over the actions, in half ranges
-  double explained_variance = 0;
-  std::int64_t nonfinite = 0;  ///< states caught since the start
-  std::int64_t contacts_over_slots = 0;
-  /// Walking tasks, of this iteration: mean of each weighted reward term, a control step and second …
-  std::vector<double> rewards;
-  double terrain_level = -1;  ///< mean over environments and steps, on ground of tiles; else -1
-  struct Constraint {
-    double violated = 0, mean = 0,
-           delta = 0;    ///< share of steps; largest column, floored at 0; soft termination by it alone
-    double applied = 0;  ///< share of steps to which its `when` applies
-  };
-  std::vector<Constraint> constraints;                ///< … and of each constraint, in the task's order
-  double seconds_rollout = 0, seconds_update = 0;     ///< of this iteration
-  double seconds_constraints = 0;                     ///< of the rollout's: constraints as terminations, advantages
-  double seconds_physics = 0, seconds_inference = 0;  ///< shares of the rollout; only where timing was asked for
-};
 
 /// A training in progress. One thread calls it.
 class Trainer {
@@ -59,6 +32,9 @@ class Trainer {
   /// Fetches the oldest report that was not fetched yet. With `wait` false, only if it is there already.
   /// Returns whether there was one.
   virtual bool fetch_report(Report& report, bool wait) = 0;
+
+  /// What its reports tell.
+  virtual std::shared_ptr<const MetricTable> metrics() const = 0;
 
   /// Everything that training goes on from, bit for bit: weights, optimiser, normalisers, environments, counters.
   virtual std::vector<Tensor> state() = 0;

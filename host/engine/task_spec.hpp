@@ -9,17 +9,31 @@
 
 #include "envs/legged/plan.hpp"
 #include "envs/legged/terrain/kinds.hpp"
+#include "host/engine/metrics.hpp"
 #include "host/engine/robot_model.hpp"
 #include "kernels/constraints.hpp"
 
 namespace stampede {
 
-/// A group of observations: a row of numbers that one reader sees, as the policy or the critic.
+/// A group of observations: what one reader sees, as the policy or the critic. Readings are taken every so many control steps, seen some
+/// control steps later, and the last few lie side by side (envs/readings.hpp).
 struct ObservationGroup {
   std::string name;                ///< "policy", "critic"
-  std::vector<std::string> names;  ///< of its numbers, in order
+  std::vector<std::string> names;  ///< of its numbers, in order; of several readings the oldest first
+  std::string type = "f32";        ///< of a number
+  int every = 1;                   ///< control steps between readings
+  int delay = 0;                   ///< control steps from a reading to when it is seen
+  int history = 1;                 ///< readings side by side
 
+  /// Numbers of what is seen, and of one reading.
   int size() const { return static_cast<int>(names.size()); }
+  int width() const { return size() / history; }
+  /// [numbers], or [readings][numbers of one].
+  std::vector<int> shape() const {
+    return history == 1 ? std::vector<int>{size()} : std::vector<int>{history, width()};
+  }
+  /// Whether what is measured is seen as it is.
+  bool direct() const { return every == 1 && delay == 0 && history == 1; }
   bool operator==(const ObservationGroup&) const = default;
 };
 
@@ -70,6 +84,13 @@ struct MirrorSpec {
   bool operator==(const MirrorSpec&) const = default;
 };
 
+/// A metric of the task's own: the mean over environments and control steps of a row that its kernels add to.
+struct TaskMetric {
+  MetricInfo info;
+  int row = 0;
+  double divisor = 1;  ///< of the mean
+};
+
 /// What only walking tasks have.
 struct LeggedSpec {
   RobotModel robot;
@@ -95,6 +116,8 @@ struct TaskSpec {
   std::vector<float> parameters;  ///< of tasks that are compiled in, in the order of their declaration
   ConstraintsSpec constraints;
   MirrorSpec mirror;
+  std::vector<TaskMetric> metrics;
+  int metric_rows = 0;                       ///< that its kernels add to
   std::map<std::string, std::string> facts;  ///< for policy files, as JSON values
   std::vector<std::string> notes;            ///< what is simulated otherwise than its files say
   std::shared_ptr<const LeggedSpec> legged;  ///< of walking tasks; else null

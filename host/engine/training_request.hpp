@@ -29,6 +29,7 @@ struct TrainSettings {
 };
 
 struct AlgorithmSettings {
+  std::string kind = "policy_gradient";
   std::string advantage = "gae";
   std::string surrogate = "clipped_ratio";
   float gamma = 0.99f;
@@ -48,6 +49,7 @@ struct AlgorithmSettings {
   template <class Visitor>
   static void describe(Visitor&& field) {
     using S = AlgorithmSettings;
+    field("kind", &S::kind, Names{}, "what learns: policy_gradient (PPO and its relatives)");
     field("advantage", &S::advantage, Choices{"return", "return_baseline", "td", "gae"}, "estimator of the advantage");
     field("surrogate", &S::surrogate, Choices{"log_prob", "clipped_ratio"}, "policy objective");
     field("gamma", &S::gamma, Bounds{0, 1}, "discount a control step");

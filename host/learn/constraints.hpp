@@ -8,7 +8,7 @@
 
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/task_spec.hpp"
-#include "host/learn/learner.hpp"
+#include "host/learn/rollout.hpp"
 #include "kernels/constraints.hpp"
 
 namespace stampede {

@@ -1,14 +1,12 @@
 #pragma once
-/// \file The one trainer: rollout, advantages, update, for every algorithm of the family and on every backend.
+/// \file The trainer: rollouts of a task's environments, and an algorithm that learns from them, on every backend.
 ///
 /// An iteration is a fixed sequence of launches on data that never leaves the device:
 ///
-///     rollout    for each tile of environments, `horizon` times: normalise, actor, sample, critic, step;
-///                then advantages (kernels/returns.hpp)
-///     update     passes over the rollout in shuffled minibatches (learner.hpp)
-///     report     some twenty numbers, copied asynchronously
-///
-/// Rollout storage is time-major: [step][environment][feature], one array a quantity.
+///     rollout    the collector's (collector.hpp): act and step, `horizon` times
+///     judge      constraints as terminations (constraints.hpp), where the task has constraints
+///     update     the algorithm's (algorithm.hpp, ppo.hpp)
+///     report     some twenty numbers, copied asynchronously (report.hpp)
 
 #include <algorithm>
 #include <limits>
@@ -17,155 +15,43 @@
 #include <utility>
 #include <vector>
 
+#include "host/engine/engine.hpp"
 #include "host/engine/in_flight.hpp"
-#include "host/engine/phase.hpp"
-#include "host/learn/constraints.hpp"
-#include "host/learn/learner.hpp"
-#include "host/simulate/environments.hpp"
-#include "kernels/returns.hpp"
+#include "host/learn/collector.hpp"
 
 namespace stampede {
 
-/// Totals over the environments, for the report: returns and lengths of the episodes that ended.
-struct EnvironmentTotals {
-  EnvironmentView view;
-  const float* more;  ///< [columns - kEnvironmentTotals][stride]: rows of the task's own
-  template <class Real>
-  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 1>& out) const {
-    const float* quantity = column == 0   ? view.finished_return
-                            : column == 1 ? view.finished_length
-                                          : more + (column - kTotals) * view.stride;
-    out[0] = load<Real>(quantity + first);
-  }
-  static constexpr int kTotals = 2;
-};
-inline constexpr int kEnvironmentTotals = EnvironmentTotals::kTotals;
-
-/// The environments' counts, for `Backend::count`.
-struct EnvironmentCounts {
-  EnvironmentView view;
-  STAMPEDE_FN std::uint32_t operator()(Index env, int column) const { return view.counts[column * view.stride + env]; }
-};
-
-/// Gathers what an iteration reports into one row of floats. A count takes two, with which it is exact up to 2^48.
-struct WriteReport {
-  const Control* control;
-  const std::uint64_t* counts;     ///< [kEnvironmentCounts]
-  const float* totals;             ///< [kEnvironmentTotals + own]
-  int own;                         ///< totals of the task's own rows
-  const float* constraint_totals;  ///< [constraints][kConstraintTotals]
-  int constraints;
-  const float* return_moments;  ///< [2][2]
-  const float* log_std;
-  int actions;
-  float* report;
-
-  enum Entry : int {
-    kCounts,
-    kReturns = kCounts + 2 * kEnvironmentCounts,
-    kLengths,
-    kPolicy,
-    kValue,
-    kDivergence,
-    kClip,
-    kNorm,
-    kRate,
-    kStd,
-    kLogStd,
-    kReturnSum,
-    kReturnSquares,
-    kAdvantageSum,
-    kAdvantageSquares,
-    kEntries
-  };
-  static constexpr int kLowBits = 24;
-
-  /// A count of a report.
-  static std::int64_t count_in(const float* report, EnvironmentCount which) {
-    const float* const halves = report + kCounts + 2 * which;
-    return (static_cast<std::int64_t>(halves[0]) << kLowBits) + static_cast<std::int64_t>(halves[1]);
-  }
-
-  STAMPEDE_FN void operator()() const {
-    const Control& c = *control;
-    const float share = 1.0f / static_cast<float>(c.minibatches);
-    for (int i = 0; i < kEnvironmentCounts; ++i) {
-      report[kCounts + 2 * i] = static_cast<float>(counts[i] >> kLowBits);
-      report[kCounts + 2 * i + 1] = static_cast<float>(counts[i] & ((std::uint64_t{1} << kLowBits) - 1));
-    }
-    for (int i = 0; i < kEnvironmentTotals; ++i) report[kReturns + i] = totals[i];
-    report[kPolicy] = c.policy_loss * share;
-    report[kValue] = c.value_loss * share;
-    report[kDivergence] = c.kl * share;
-    report[kClip] = c.clip_fraction * share;
-    report[kNorm] = c.gradient_norm * share;
-    report[kRate] = c.learning_rate;
-    float deviation = 0.0f, logarithm = 0.0f;
-    for (int a = 0; a < actions; ++a) {
-      deviation += exp(log_std[a]);
-      logarithm += log_std[a];
-    }
-    report[kStd] = deviation / static_cast<float>(actions);
-    report[kLogStd] = logarithm;
-    for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments[i];
-    for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
-    for (int i = 0; i < kConstraintTotals * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
-  }
-};
-
 template <class Backend>
-class PolicyTrainer final : public Trainer {
+class TaskTrainer final : public Trainer {
  public:
   using Context = typename Backend::Context;
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
   /// The backend is the trainer's own, as recordings, time stamps and reports belong to one training. Throws Error where
-  /// the task is unknown.
-  PolicyTrainer(std::unique_ptr<Backend> backend, const TrainingRequest& request)
+  /// the task or the algorithm is unknown.
+  TaskTrainer(std::unique_ptr<Backend> backend, const TrainingRequest& request)
       : owned_(std::move(backend)),
         backend_(*owned_),
         request_(request),
         task_(*request_.task),
-        environments_(make_environments(backend_, {request.task, request.train.num_envs, {}, nullptr})) {
-    shape_ = {environments_->count(), environments_->stride(), request.train.horizon};
-    observations_ = task_.policy().size();
-    actions_ = task_.action.size();
-    critic_observations_ = task_.critic_size();
-    own_totals_ = environments_->own_totals();
+        environments_(make_environments(backend_, {request.task, request.train.num_envs, {}, nullptr})),
+        shape_{environments_->count(), environments_->stride(), request.train.horizon} {
     check_sizes();
     backend_.set_timing(request.timing);
-
-    const auto floats = [&](Index count) { return backend_.template make_buffer<float>(count); };
-    const Index rows = shape_.rows(), stride = shape_.stride;
-    observation_ = floats((rows + stride) * observations_);
-    final_observation_ = floats(stride * (critic_observations_ > 0 ? critic_observations_ : observations_));
-    observation_rows_ = {{"observation", &observation_, observations_}};
-    if (critic_observations_ > 0) {
-      critic_observation_ = floats((rows + stride) * critic_observations_);
-      observation_rows_.push_back({"critic_observation", &critic_observation_, critic_observations_});
-    }
-    output_ = floats(rows * actions_);
-    mean_ = floats(rows * actions_);
-    log_std_ = floats(actions_);
-    action_ = floats(stride * actions_);
-    log_prob_ = floats(rows);
-    reward_ = floats(rows);
-    ended_ = floats(rows);
-    value_ = floats(rows + stride);
-    final_value_ = floats(rows);
-    advantage_ = floats(rows);
-    returns_ = floats(rows);
-    totals_ = floats(kEnvironmentTotals + own_totals_);
+    rollout_ = std::make_unique<Rollout<Backend>>(backend_, task_, shape_);
+    totals_ = backend_.template make_buffer<float>(kEnvironmentTotals + task_.metric_rows);
     counts_ = backend_.template make_buffer<std::uint64_t>(kEnvironmentCounts);
     if (!task_.constraints.list.empty()) {
       constraints_ =
           std::make_unique<Constraints<Backend>>(backend_, task_.constraints, shape_, request.train.iterations);
     }
-    report_ = floats(report_size());
-    learner_ = std::make_unique<Learner<Backend>>(backend_, request_, shape_);
-    const ActionSpec& action = task_.action;
-    bounds_ = std::make_unique<ActionBounds<Backend>>(backend_, action.centre, action.scale, action.low, action.high);
+    algorithm_ = make_algorithm(backend_, request_, shape_);
+    actor_ = std::make_unique<PolicyActor<Backend>>(backend_, *algorithm_, task_.action, request.seed);
+    collector_ = std::make_unique<Collector<Backend>>(backend_, *environments_, *algorithm_, *actor_,
+                                                      constraints_.get(), request.seed);
+    list_metrics();
+    report_ = backend_.template make_buffer<float>(report_size());
     start();
   }
 
@@ -179,24 +65,18 @@ class PolicyTrainer final : public Trainer {
     const int slot = slot_of(enqueued_);
     backend_.stamp(slot, 0);
     backend_.replay(0, [this] {
-      learner_->begin_iteration();
-      rollout();
+      algorithm_->begin_iteration();
+      collector_->collect(*rollout_);
     });
     backend_.stamp(slot, 1);
     if (constraints_) backend_.replay(1, [this] { judge(); });
     backend_.stamp(slot, 2);
     backend_.replay(2, [this] {
-      learner_->update({observation_.data(), critic_observation(), output_.data(), mean_.data(), log_std_.data(),
-                        log_prob_.data(), value_.data(), advantage_.data(), returns_.data()});
-      learner_->merge_observations(observation_.data(), critic_observation());
-      backend_.template sum<1>(shape_.envs, kEnvironmentTotals + own_totals_,
-                               EnvironmentTotals{environments_->view(), environments_->own_rows()}, totals_.data());
-      backend_.count(shape_.envs, kEnvironmentCounts, EnvironmentCounts{environments_->view()}, counts_.data());
-      learner_->end_iteration();
-      backend_.launch_single(WriteReport{learner_->control(), counts_.data(), totals_.data(), own_totals_,
-                                         constraints_ ? constraints_->totals() : nullptr, constraint_count(),
-                                         learner_->return_sums(), learner_->log_std(), static_cast<int>(actions_),
-                                         report_.data()});
+      algorithm_->update(*rollout_);
+      merge_observations();
+      sum_up_environments();
+      algorithm_->end_iteration();
+      write_report();
     });
     backend_.stamp(slot, 3);
     backend_.enqueue_report(slot, report_, report_size());
@@ -210,23 +90,18 @@ class PolicyTrainer final : public Trainer {
     const int slot = slot_of(fetched_);
     if (!backend_.report_ready(slot, wait)) return false;
     ++fetched_;
-    read_report(backend_.report(slot), report);
+    metrics_.read(backend_.report(slot), slot, report);
     report.iteration = fetched_;
     report.steps = fetched_ * shape_.samples();
-    report.seconds_rollout = backend_.seconds_between(slot, 0, 2);
-    report.seconds_constraints = constraints_ ? backend_.seconds_between(slot, 1, 2) : 0;
-    report.seconds_update = backend_.seconds_between(slot, 2, 3);
-    report.seconds_physics = phase_seconds_[slot][0];
-    report.seconds_inference = phase_seconds_[slot][1];
     return true;
   }
 
   std::vector<Tensor> state() override {
     backend_.synchronise();
     std::vector<Tensor> tensors;
-    learner_->save(tensors);
+    algorithm_->save(tensors);
     environments_->save(backend_, tensors);
-    for (const auto& [name, buffer, width] : observation_rows_) {
+    for (const auto& [name, buffer, width] : last_rows()) {
       std::vector<float> values(static_cast<std::size_t>(shape_.stride * width));
       backend_.download(*buffer, values.data(), shape_.stride * width, shape_.rows() * width);
       tensors.push_back(make_tensor(name, {shape_.stride, width}, values));
@@ -237,14 +112,14 @@ class PolicyTrainer final : public Trainer {
 
   void restore(const std::vector<Tensor>& tensors) override {
     backend_.synchronise();
-    learner_->load(tensors);
+    algorithm_->load(tensors);
     environments_->load(backend_, tensors);
-    for (const auto& [name, buffer, width] : observation_rows_) {
+    for (const auto& [name, buffer, width] : last_rows()) {
       const auto values = floats_of(tensors, name, static_cast<std::size_t>(shape_.stride * width));
       backend_.upload(*buffer, values.data(), shape_.stride * width, shape_.rows() * width);
     }
     if (constraints_) constraints_->load(tensors);
-    enqueued_ = fetched_ = learner_->read_control().iteration;
+    enqueued_ = fetched_ = algorithm_->read_control().iteration;
   }
 
   std::vector<std::string> mended() const override {
@@ -261,7 +136,7 @@ class PolicyTrainer final : public Trainer {
     backend_.synchronise();
     Policy policy;
     policy.task = task_.name;
-    learner_->read_policy(policy);
+    algorithm_->networks().read_policy(policy);
     policy.action_centre = task_.action.centre;
     policy.action_scale = task_.action.scale;
     policy.action_low = task_.action.low;
@@ -274,7 +149,8 @@ class PolicyTrainer final : public Trainer {
     return environments_->last_good(backend_);
   }
 
-  double update_flops() const override { return learner_->update_flops(); }
+  double update_flops() const override { return algorithm_->update_flops(); }
+  std::shared_ptr<const MetricTable> metrics() const override { return metrics_.table(); }
 
  private:
   static_assert(kIterationsInFlight <= Backend::kReportSlots);
@@ -283,146 +159,137 @@ class PolicyTrainer final : public Trainer {
 
   /// Kernels index the rollout's values with 31 bits. Throws Error where they would not suffice.
   void check_sizes() const {
-    const Index widest = std::max(padded(std::max(observations_, critic_observations_)), padded(actions_));
+    const Index widest =
+        std::max(padded(std::max(task_.policy().size(), task_.critic_size())), padded(task_.action.size()));
     if (shape_.rows() <= std::numeric_limits<std::int32_t>::max() / widest) return;
     throw Error("train.num_envs = " + std::to_string(shape_.envs) + " with train.horizon = " +
                 std::to_string(shape_.horizon) + " make a rollout of more than 2^31 values; choose a smaller product");
   }
 
-  /// Whose last row, behind the last step, the next rollout begins with.
-  struct ObservationRows {
+  /// Observations whose last row, behind the last step, the next rollout begins with.
+  struct LastRow {
     const char* name;
     Buffer<float>* buffer;
     Index width;
   };
-  float* critic_observation() { return critic_observations_ > 0 ? critic_observation_.data() : nullptr; }
-  /// What the critic sees, at row `row` of the rollout.
-  const float* seen_by_critic(Index row) {
-    return critic_observations_ > 0 ? critic_observation_.data() + row * critic_observations_
-                                    : observation_.data() + row * observations_;
+  std::vector<LastRow> last_rows() {
+    std::vector<LastRow> rows = {{"observation", &rollout_->observation, rollout_->observations}};
+    if (rollout_->critic_observations > 0) {
+      rows.push_back({"critic_observation", &rollout_->critic_observation, rollout_->critic_observations});
+    }
+    return rows;
   }
   int constraint_count() const { return constraints_ ? constraints_->count() : 0; }
-  Index report_size() const { return WriteReport::kEntries + own_totals_ + kConstraintTotals * constraint_count(); }
+  Index report_size() const {
+    return WriteReport::kEntries + task_.metric_rows + kConstraintTotals * constraint_count();
+  }
 
-  void reset_environments() {
-    FirstObservations first{observation_.data() + shape_.rows() * observations_};
-    if (critic_observations_ > 0) first.critic = critic_observation_.data() + shape_.rows() * critic_observations_;
-    environments_->reset(backend_, request_.seed, request_.train.random_initial_phase, first);
+  /// What an iteration reports: a line each, and nowhere else.
+  void list_metrics() {
+    using W = WriteReport;
+    using enum Reduce;
+    const double n = static_cast<double>(shape_.samples());
+    const auto count = [](EnvironmentCount which) {
+      return [which](const float* row, int) { return static_cast<double>(W::count_in(row, which)); };
+    };
+    const auto of_episodes = [](int entry) {  // no episode ended: NaN
+      return [entry](const float* row, int) {
+        return static_cast<double>(row[entry]) / static_cast<double>(W::count_in(row, kFinished));
+      };
+    };
+    const auto seconds = [this](int from, int to) {
+      return [this, from, to](const float*, int slot) { return backend_.seconds_between(slot, from, to); };
+    };
+
+    metrics_.add({.name = "episodes", .reduce = kSum, .whole = true}, count(kFinished));
+    metrics_.add({.name = "return_mean", .tag = "episode/return_mean", .label = "return"}, of_episodes(W::kReturns));
+    metrics_.add({.name = "episode_length_mean", .tag = "episode/length_mean", .unit = "control steps"},
+                 of_episodes(W::kLengths));
+    algorithm_->list_metrics(metrics_, n);
+    metrics_.add({.name = "nonfinite",
+                  .tag = "environment/nonfinite",
+                  .unit = "states since the start",
+                  .reduce = kLast,
+                  .whole = true},
+                 count(kNonfinite));
+    metrics_.add({.name = "contacts_over_slots",
+                  .tag = "environment/contacts_over_slots",
+                  .unit = "since the start",
+                  .reduce = kLast,
+                  .whole = true},
+                 count(kOverSlots));
+    metrics_.add({.name = "seconds_rollout", .tag = "time/seconds_rollout", .unit = "s", .reduce = kSum},
+                 seconds(0, 2));
+    metrics_.add({.name = "seconds_update", .tag = "time/seconds_update", .unit = "s", .reduce = kSum}, seconds(2, 3));
+    if (constraints_)
+      metrics_.add({.name = "seconds_constraints", .unit = "s of the rollout's", .reduce = kSum}, seconds(1, 2));
+    if (request_.timing) {
+      metrics_.add({.name = "seconds_physics", .unit = "s of the rollout's", .reduce = kSum},
+                   [this](const float*, int slot) { return phase_seconds_[slot][0]; });
+      metrics_.add({.name = "seconds_inference", .unit = "s of the rollout's", .reduce = kSum},
+                   [this](const float*, int slot) { return phase_seconds_[slot][1]; });
+    }
+    for (const TaskMetric& metric : task_.metrics) {
+      metrics_.add(metric.info, [n, metric](const float* row, int) {
+        return static_cast<double>(row[W::kEntries + metric.row]) / n / metric.divisor;
+      });
+    }
+    for (int i = 0; i < constraint_count(); ++i) {
+      const std::string name = "constraints/" + task_.constraints.list[static_cast<std::size_t>(i)].name;
+      const int first = W::kEntries + task_.metric_rows + kConstraintTotals * i;
+      const auto of_steps = [n, first](int which) {
+        return [n, place = first + which](const float* row, int) { return static_cast<double>(row[place]) / n; };
+      };
+      metrics_.add({.name = name + "/violated",
+                    .tag = name + "_violated",
+                    .unit = "share of steps",
+                    .panel = "steps that violate a constraint [%]",
+                    .panel_scale = 100},
+                   of_steps(0));
+      metrics_.add({.name = name + "/mean", .tag = name + "_mean", .unit = "largest column, floored at 0"},
+                   of_steps(1));
+      metrics_.add({.name = name + "/delta", .tag = name + "_delta", .unit = "soft termination by it alone"},
+                   of_steps(2));
+      metrics_.add(
+          {.name = name + "/applied", .tag = name + "_applied", .unit = "share of steps to which its `when` applies"},
+          of_steps(3));
+    }
   }
 
   /// First states, and first moments of the observations from a rollout of the untrained policy.
   void start() {
-    reset_environments();
+    collector_->reset(*rollout_, request_.train.random_initial_phase);
     if (!request_.network.normalise_observations) return;
-    rollout();
-    learner_->merge_observations(observation_.data(), critic_observation());
-    learner_->end_iteration();
+    collector_->collect(*rollout_);
+    merge_observations();
+    algorithm_->end_iteration();
     backend_.synchronise();
-    Control control = learner_->read_control();
+    Control control = algorithm_->read_control();
     control.iteration = 0;
-    learner_->set_control(control);
-    reset_environments();
+    algorithm_->set_control(control);
+    collector_->reset(*rollout_, request_.train.random_initial_phase);
     if (constraints_) constraints_->forget(backend_);
   }
 
-  void rollout() {
-    environments_->clear_statistics(backend_);
-    backend_.launch(actions_, CopyElements{learner_->log_std(), log_std_.data()});
-    backend_.for_tiles(shape_.stride, [this](const Context& context, Range range) {
-      const Index stride = shape_.stride, horizon = shape_.horizon;
-      for (const auto& [name, buffer, width] : observation_rows_) {
-        context.launch({range.begin * width, range.end * width},
-                       CopyElements{buffer->data() + shape_.rows() * width, buffer->data()});
-      }
-      for (Index t = 0; t < horizon; ++t) {
-        const Index at = t * stride;
-        const float* mean = learner_->mean(context, range, observation_.data() + at * observations_);
-        context.launch(range,
-                       SampleActions{mean, learner_->mean_stride(), range.begin, learner_->log_std(),
-                                     static_cast<int>(actions_), request_.seed, learner_->control(),
-                                     static_cast<std::uint32_t>(t), bounds_->scaling(), output_.data() + at * actions_,
-                                     action_.data(), log_prob_.data() + at, mean_.data() + at * actions_});
-        learner_->estimate(context, range, seen_by_critic(at), value_.data() + at);
-        context.mark(Phase::kInference);
-        StepOutput out{reward_.data() + at, ended_.data() + at, observation_.data() + (at + stride) * observations_,
-                       final_observation_.data()};
-        if (critic_observations_ > 0) {
-          out.critic_observation = critic_observation_.data() + (at + stride) * critic_observations_;
-        }
-        if (constraints_) {
-          out.violation = constraints_->violation(t);
-          out.violation_stride = constraints_->stride();
-        }
-        environments_->step(context, range, request_.seed, learner_->control(), static_cast<int>(t), action_.data(),
-                            out);
-        context.mark(Phase::kPhysics);
-        if (learner_->has_critic() && context.any_set(ended_.data() + at, range)) {
-          learner_->estimate(context, range, final_observation_.data(), final_value_.data() + at);
-        }
-      }
-      learner_->estimate(context, range, seen_by_critic(shape_.rows()), value_.data() + shape_.rows());
-      if (!constraints_) context.launch(range, advantages(nullptr));
-      context.mark(Phase::kInference);
-    });
+  /// Turns the rollout's violations into soft terminations, and judges it with them.
+  void judge() { algorithm_->judge(*rollout_, constraints_->apply(backend_, algorithm_->control())); }
+
+  void merge_observations() {
+    algorithm_->networks().merge_observations(rollout_->observation.data(), rollout_->own_critic_observation(),
+                                              shape_.rows(), shape_.envs, shape_.stride);
   }
 
-  /// Turns the rollout's violations into soft terminations, which the advantages wait for.
-  void judge() { backend_.launch(shape_.stride, advantages(constraints_->apply(backend_, learner_->control()))); }
-
-  /// Soft terminations are null for none.
-  Advantages advantages(const float* delta) {
-    const Estimator& estimator = learner_->estimator();
-    return {reward_.data(),
-            ended_.data(),
-            value_.data(),
-            final_value_.data(),
-            delta,
-            advantage_.data(),
-            returns_.data(),
-            static_cast<int>(shape_.horizon),
-            shape_.stride,
-            request_.algorithm.gamma,
-            estimator.lambda,
-            estimator.use_values};
+  void sum_up_environments() {
+    backend_.template sum<1>(shape_.envs, kEnvironmentTotals + task_.metric_rows,
+                             EnvironmentTotals{environments_->view(), environments_->metric_rows()}, totals_.data());
+    backend_.count(shape_.envs, kEnvironmentCounts, EnvironmentCounts{environments_->view()}, counts_.data());
   }
 
-  void read_report(const float* row, Report& report) const {
-    using W = WriteReport;
-    report.rewards.clear();  // their memory stays
-    report.constraints.clear();
-    report.episodes = W::count_in(row, kFinished);
-    const auto episodes = static_cast<double>(report.episodes);  // none: NaN
-    report.return_mean = static_cast<double>(row[W::kReturns]) / episodes;
-    report.episode_length_mean = static_cast<double>(row[W::kLengths]) / episodes;
-    report.nonfinite = W::count_in(row, kNonfinite);
-    report.contacts_over_slots = W::count_in(row, kOverSlots);
-    report.policy_loss = row[W::kPolicy];
-    report.value_loss = row[W::kValue];
-    report.kl = row[W::kDivergence];
-    report.clip_fraction = row[W::kClip];
-    report.gradient_norm = row[W::kNorm];
-    report.learning_rate = row[W::kRate];
-    report.action_std = row[W::kStd];
-    report.entropy = row[W::kLogStd] + static_cast<double>(actions_) * (kLogSqrtTwoPi + 0.5);
-    const double n = static_cast<double>(shape_.samples());
-    const auto variance = [&](double sum, double squares) { return squares / n - (sum / n) * (sum / n); };
-    const double spread = variance(row[W::kReturnSum], row[W::kReturnSquares]);
-    report.explained_variance = learner_->has_critic() && spread > 0
-                                    ? 1.0 - variance(row[W::kAdvantageSum], row[W::kAdvantageSquares]) / spread
-                                    : 0.0;
-    const float* own = row + W::kEntries;
-    const double seconds = task_.legged != nullptr ? task_.control_dt : 1.0;
-    for (int i = 0; i < std::min(own_totals_, kRewardTermCount); ++i) {
-      report.rewards.push_back(static_cast<double>(own[i]) / n / seconds);
-    }
-    if (task_.legged != nullptr && task_.legged->constants.levels > 0) {
-      report.terrain_level = static_cast<double>(own[kLevelTotal]) / n;
-    }
-    for (int i = 0; i < constraint_count(); ++i) {
-      const float* figures = own + own_totals_ + kConstraintTotals * i;
-      report.constraints.push_back({static_cast<double>(figures[0]) / n, static_cast<double>(figures[1]) / n,
-                                    static_cast<double>(figures[2]) / n, static_cast<double>(figures[3]) / n});
-    }
+  void write_report() {
+    backend_.launch_single(WriteReport{algorithm_->control(), counts_.data(), totals_.data(), task_.metric_rows,
+                                       constraints_ ? constraints_->totals() : nullptr, constraint_count(),
+                                       algorithm_->return_sums(), algorithm_->networks().log_std(), task_.action.size(),
+                                       report_.data()});
   }
 
   std::unique_ptr<Backend> owned_;
@@ -430,15 +297,14 @@ class PolicyTrainer final : public Trainer {
   TrainingRequest request_;
   const TaskSpec& task_;
   std::unique_ptr<Environments<Backend>> environments_;
-  RolloutShape shape_{};
-  Index observations_ = 0, critic_observations_ = 0, actions_ = 0;
-  int own_totals_ = 0;  ///< rows of the task's own that are summed for the report
-  std::unique_ptr<Learner<Backend>> learner_;
-  std::unique_ptr<ActionBounds<Backend>> bounds_;
+  RolloutShape shape_;
+  std::unique_ptr<Rollout<Backend>> rollout_;
   std::unique_ptr<Constraints<Backend>> constraints_;
-  std::vector<ObservationRows> observation_rows_;
-  Buffer<float> observation_, critic_observation_, final_observation_, output_, mean_, log_std_, action_, log_prob_;
-  Buffer<float> reward_, ended_, value_, final_value_, advantage_, returns_, totals_, report_;
+  std::unique_ptr<Algorithm<Backend>> algorithm_;
+  std::unique_ptr<Actor<Backend>> actor_;
+  std::unique_ptr<Collector<Backend>> collector_;
+  ReportReader metrics_;
+  Buffer<float> totals_, report_;
   Buffer<std::uint64_t> counts_;
   std::int64_t enqueued_ = 0, fetched_ = 0;
   double phase_seconds_[kIterationsInFlight][2] = {};

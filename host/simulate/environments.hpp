@@ -11,15 +11,19 @@
 #include "envs/batch.hpp"
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/engine.hpp"
+#include "host/simulate/group_reader.hpp"
 #include "kernels/control.hpp"
 #include "kernels/normalise.hpp"
 
 namespace stampede {
 
-/// Where first observations go; `critic` only where it has its own.
-struct FirstObservations {
-  float* policy;
-  float* critic = nullptr;
+/// Sets elements to 0.
+struct ClearElements {
+  float* to;
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    store(to + first, Real(0.0f));
+  }
 };
 
 template <class Backend>
@@ -32,19 +36,28 @@ class Environments {
   /// Rows of `StepOutput::figures`.
   virtual int figures() const { return 0; }
 
-  /// Starts all anew and writes the first observations.
-  virtual void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) = 0;
+  /// Starts all anew and writes the first observations, as their groups see them.
+  void reset(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) {
+    FirstObservations measured = first;
+    for (auto& reader : readers_) reader->redirect(measured);
+    reset_all(backend, seed, random_phase, measured);
+    for (auto& reader : readers_) reader->begin(backend, stride(), first);
+  }
   /// One control step of a range, with actions [env][actions] in the task's units.
-  virtual void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
-                    const float* action, const StepOutput& out) = 0;
+  void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+            const float* action, const StepOutput& out) {
+    StepOutput measured = out;
+    for (auto& reader : readers_) reader->redirect(measured);
+    step_range(context, range, seed, control, offset, action, measured);
+    for (auto& reader : readers_) reader->read(context, range, out);
+  }
   /// `steps` steps of a range with random actions.
   virtual void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
                      const StepOutput& out) = 0;
   /// Copies the states of a range to [states][stride].
   virtual void copy_states(const Context& context, Range range, float* to) = 0;
-  /// Rows of the task's own, [own_totals][stride], whose sums a training reports.
-  virtual int own_totals() const { return 0; }
-  virtual const float* own_rows() { return nullptr; }
+  /// What the task's own metrics are the means of, [TaskSpec::metric_rows][stride], summed since the statistics were cleared.
+  virtual const float* metric_rows() { return nullptr; }
   /// Sets the figures of finished episodes back to zero.
   virtual void clear_statistics(Backend& backend) { backend.launch(stride(), ClearStatistics{view()}); }
 
@@ -57,6 +70,7 @@ class Environments {
     backend.download(counts_, counts.data(), counts_.size());
     tensors.push_back(
         make_tensor("environment_counts", {kEnvironmentCounts, stride()}, counts.data(), Tensor::Type::kU32));
+    for (auto& reader : readers_) reader->save(backend, tensors);
   }
   virtual void load(Backend& backend, const std::vector<Tensor>& tensors) {
     const auto size = static_cast<std::size_t>(kEnvironmentCounts * stride());
@@ -70,6 +84,7 @@ class Environments {
     }
     backend.upload(buffer_, values.data(), buffer_.size());
     backend.upload(counts_, counts.data(), counts_.size());
+    for (auto& reader : readers_) reader->load(backend, tensors);
   }
 
   /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. None: empty.
@@ -104,6 +119,11 @@ class Environments {
   }
 
  protected:
+  /// `reset` and `step` of what is measured.
+  virtual void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) = 0;
+  virtual void step_range(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+                          const float* action, const StepOutput& out) = 0;
+
   /// Where [states][stride] of the last good states lie.
   virtual typename Backend::template Buffer<float>& buffer_of_last_good() { return buffer_; }
   virtual Index begin_of_last_good() { return view().last_good - buffer_.data(); }
@@ -113,7 +133,13 @@ class Environments {
         count_(count),
         kept_states_(kept_states),
         buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count))),
-        counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count))) {}
+        counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count))) {
+    for (const ObservationGroup& group : task_->observations) {
+      if (group.direct()) continue;
+      const bool last = group.name == (task_->critic_size() > 0 ? "critic" : "policy");
+      readers_.push_back(std::make_unique<GroupReader<Backend>>(backend, group, last, stride()));
+    }
+  }
 
  private:
   std::vector<std::uint32_t> counts_of(Backend& backend, EnvironmentCount which) {
@@ -155,6 +181,8 @@ class Environments {
   int kept_states_;
   typename Backend::template Buffer<float> buffer_;
   typename Backend::template Buffer<std::uint32_t> counts_;
+  std::vector<std::unique_ptr<GroupReader<Backend>>>
+      readers_;  ///< of the groups that do not see what is measured as it is
 };
 
 template <class Backend, class Task>
@@ -166,17 +194,22 @@ class EnvironmentsOf final : public Environments<Backend> {
   EnvironmentsOf(Backend& backend, std::shared_ptr<const TaskSpec> task, Index count)
       : Environments<Backend>(backend, std::move(task), count, kStates<Task>) {
     set_parameters(parameters_, this->task().parameters);
+    if (kMeasures > 0) measures_ = backend.template make_buffer<float>(kMeasures * this->stride());
   }
 
-  void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
+  const float* metric_rows() override { return measures_.data(); }
+
+  void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) override {
     backend.launch(this->stride(),
                    ResetEnvironments<Task>{parameters_, this->view(), seed, random_phase, first.policy});
   }
 
-  void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
-            const float* action, const StepOutput& out) override {
+  void step_range(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+                  const float* action, const StepOutput& out) override {
+    StepOutput to = out;
+    to.measures = measures_.data();
     context.launch(range, StepEnvironments<Task>{parameters_, this->view(), seed, &control->clock,
-                                                 static_cast<std::uint32_t>(offset), action, out});
+                                                 static_cast<std::uint32_t>(offset), action, to});
   }
 
   void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
@@ -192,8 +225,17 @@ class EnvironmentsOf final : public Environments<Backend> {
     }
   }
 
+  void clear_statistics(Backend& backend) override {
+    Environments<Backend>::clear_statistics(backend);
+    if (kMeasures > 0) backend.launch(kMeasures * this->stride(), ClearElements{measures_.data()});
+  }
+
  private:
+  static constexpr Index kMeasures = count_measures<Task>();
+
   Parameters parameters_;
+  typename Backend::template Buffer<float>
+      measures_;  ///< [kMeasures][stride], summed since the statistics were cleared
 };
 
 /// Which environments, and how many.

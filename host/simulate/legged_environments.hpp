@@ -29,15 +29,6 @@ struct DrawActions {
   }
 };
 
-/// Sets elements to 0.
-struct ClearElements {
-  float* to;
-  template <class Real>
-  STAMPEDE_FN void operator()(Index first) const {
-    store(to + first, Real(0.0f));
-  }
-};
-
 template <class Backend, class Shape, class Real>
 class LeggedEnvironments final : public Environments<Backend> {
  public:
@@ -79,10 +70,9 @@ class LeggedEnvironments final : public Environments<Backend> {
   }
 
   int figures() const override { return kLeggedFigures; }
-  int own_totals() const override { return kLeggedTotals; }
-  const float* own_rows() override { return totals_.data(); }
+  const float* metric_rows() override { return totals_.data(); }
 
-  void reset(Backend& backend, std::uint64_t seed, bool random_phase, FirstObservations first) override {
+  void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) override {
     backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
       context.launch(lanes_of(range),
                      ResetLegged<Shape, Real>{kernel_task(seed), random_phase, first.policy, first.critic});
@@ -90,8 +80,8 @@ class LeggedEnvironments final : public Environments<Backend> {
     });
   }
 
-  void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
-            const float* action, const StepOutput& out) override {
+  void step_range(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
+                  const float* action, const StepOutput& out) override {
     take_step(context, range, seed, &control->clock, static_cast<std::uint32_t>(offset), action, out);
   }
 

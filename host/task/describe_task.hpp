@@ -2,6 +2,7 @@
 /// \file Reads off a task that is compiled in (envs/task.hpp) what the catalogue knows of it.
 
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "envs/task.hpp"
@@ -33,6 +34,13 @@ TaskSpec specify_task(const std::vector<float>& values) {
   spec.control_dt = static_cast<double>(parameters.dt);
   spec.metric = Task::kMetric;
   spec.parameters = values;
+  if constexpr (count_measures<Task>() > 0) {
+    for (const Measure& measure : Task::kMeasures) {
+      const std::string name = std::string("measures/") + measure.name;
+      spec.metrics.push_back(
+          {{.name = name, .tag = name, .unit = measure.unit, .panel = "the task's measures"}, spec.metric_rows++});
+    }
+  }
   return spec;
 }
 

@@ -500,6 +500,25 @@ class Planner {
     spec_.notes = compiled_.notes;
     spec_.legged = legged_;
     spec_.facts = legged_facts(spec_, settings_);
+    list_metrics();
+  }
+
+  /// The reward terms that count, and the level of the ground.
+  void list_metrics() {
+    const auto add = [&](const std::string& name, const char* unit, const char* panel, int row, double divisor) {
+      MetricInfo info;
+      info.name = info.tag = name;
+      info.unit = unit;
+      info.panel = panel;
+      spec_.metrics.push_back({info, row, divisor});
+    };
+    spec_.metric_rows = kLeggedTotals;
+    for (int i = 0; i < kRewardTermCount; ++i) {
+      if (c_.reward_weight[i] == 0.0f) continue;
+      add(std::string("rewards/") + kRewardTerms[i].name, "1/s", "weighted reward terms, a second", i,
+          spec_.control_dt);
+    }
+    if (c_.levels > 0) add("terrain/level", "", "level of the ground, mean", kLevelTotal, 1);
   }
 
   const TaskInfo& task_;

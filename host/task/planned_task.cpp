@@ -1,10 +1,57 @@
 #include "host/task/planned_task.hpp"
 
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "host/base/error.hpp"
 #include "host/task/legged_spec.hpp"
 
 namespace stampede {
+namespace {
+
+/// Says how a group is read, and names what is seen of readings before the last.
+void read_as(ObservationGroup& group, const GroupSettings& settings) {
+  group.every = settings.every;
+  group.delay = settings.delay;
+  group.history = settings.history;
+  const std::vector<std::string> of_one = std::move(group.names);
+  group.names.clear();
+  for (int before = settings.history - 1; before >= 0; --before) {
+    for (const std::string& name : of_one) {
+      group.names.push_back(before > 0 ? name + "@-" + std::to_string(before) : name);
+    }
+  }
+}
+
+/// The map of a row of `history` readings, of which one looks in the mirror as `map` says.
+MirrorMap repeated(const MirrorMap& map, int history) {
+  MirrorMap all;
+  for (int k = 0; k < history; ++k) {
+    const int begin = k * static_cast<int>(map.place.size());
+    for (const int place : map.place) all.place.push_back(begin + place);
+    all.sign.insert(all.sign.end(), map.sign.begin(), map.sign.end());
+  }
+  return all;
+}
+
+/// How the groups are read, for whatever kernel.
+void read_groups(TaskSpec& spec, const Settings& settings) {
+  read_as(spec.observations.front(), settings.policy_observation);
+  if (spec.mirror.present()) spec.mirror.policy = repeated(spec.mirror.policy, settings.policy_observation.history);
+  if (spec.find_group("critic") != nullptr) {
+    read_as(spec.observations.at(1), settings.critic_observation);
+    if (spec.mirror.present()) spec.mirror.critic = repeated(spec.mirror.critic, settings.critic_observation.history);
+  } else {
+    const GroupSettings& critic = settings.critic_observation;
+    if (critic.every != 1 || critic.delay != 0 || critic.history != 1) {
+      throw Error("task '" + spec.name +
+                  "': critic_observation: its critic sees what the policy sees; policy_observation would be right");
+    }
+  }
+}
+
+}  // namespace
 
 PlannedTask plan_task(const Settings& settings) {
   PlannedTask task;
@@ -18,11 +65,10 @@ PlannedTask plan_task(const Settings& settings) {
 }
 
 std::shared_ptr<const TaskSpec> specify(const PlannedTask& task, const Settings& changed) {
-  if (changed.legged) {
-    return std::make_shared<const TaskSpec>(make_legged_spec(task.info, *changed.legged, *task.robot));
-  }
-  TaskSpec spec = task.info.specify(changed.environment);
+  TaskSpec spec = changed.legged ? make_legged_spec(task.info, *changed.legged, *task.robot)
+                                 : task.info.specify(changed.environment);
   spec.name = changed.task;
+  read_groups(spec, changed);
   return std::make_shared<const TaskSpec>(std::move(spec));
 }
 

@@ -16,6 +16,19 @@
 
 namespace stampede {
 
+/// [policy_observation], [critic_observation]: how a group of observations is read.
+struct GroupSettings {
+  int every = 1, delay = 0, history = 1;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = GroupSettings;
+    field("every", &S::every, Bounds{1, 1000}, "control steps between readings");
+    field("delay", &S::delay, Bounds{0, 1000}, "control steps from a reading to when it is seen");
+    field("history", &S::history, Bounds{1, 1000}, "readings side by side, the oldest first");
+  }
+};
+
 struct RunSettings {
   int checkpoint_every = 0;
   float checkpoint_seconds = 60;
@@ -48,6 +61,7 @@ struct Settings {
   AlgorithmSettings algorithm;
   NetworkSettings network;
   RunSettings run;
+  GroupSettings policy_observation, critic_observation;
   /// Parameters of a task that is compiled in, in the order in which its `Parameters` declares them.
   std::vector<float> environment;
   /// The tables of walking tasks.

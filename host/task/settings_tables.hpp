@@ -14,6 +14,8 @@ void for_each_table(SettingsType& settings, Visit&& visit) {
   visit("algorithm", settings.algorithm);
   visit("network", settings.network);
   visit("run", settings.run);
+  visit("policy_observation", settings.policy_observation);
+  visit("critic_observation", settings.critic_observation);
   if (!settings.legged) return;
   auto& legged = *settings.legged;
   visit("control", legged.control);

@@ -1,14 +1,21 @@
 #pragma once
-/// \file Linear systems with an arrowhead: one 6x6 block of the base, a JxJ block a limb, and what couples each limb
-/// with the base. Factored limb by limb in its lane (L D L'), then by the base's Schur complement, which every lane of a
-/// group factors for itself.
+/// \file Linear systems whose matrix is an arrowhead: a 6x6 block B of the base, a JxJ block L for each limb, and a Jx6
+/// block C that couples the limb with the base. Limbs do not couple with each other:
+///
+///     [ B   C0' C1' C2' ]
+///     [ C0  L0          ]   a lane holds its limb's L and C
+///     [ C1      L1      ]   and a share of B
+///     [ C2          L2  ]
+///
+/// Each lane factors its limb's block (L D L'). The base's Schur complement B - sum of C' L^-1 C is summed over the
+/// group, and every lane of the group factors it for itself.
 
 #include "kernels/physics/dynamics.hpp"
 
 namespace stampede {
 
-// The operations below are ordered such that what comes last waits for what came last: a small system's time is that of its
-// longest chain.
+// The time that a small system takes is that of its longest chain of operations that wait for each other. So, below,
+// what is ready early is used first, and what is ready last is used last.
 
 /// Symmetric N x N, in place: unit lower triangle and, on the diagonal, the reciprocals of D.
 template <int N, class Real>
@@ -16,7 +23,7 @@ STAMPEDE_FN void factor(Real (&a)[N * (N + 1) / 2]) {
   STAMPEDE_UNROLL
   for (int j = 0; j < N; ++j) {
     const Real d = reciprocal(a[lower(j, j)]);
-    // The next pivot first, its square taken before d is there.
+    // The next pivot first, because the next column waits for it. The square does not wait for d.
     if (j + 1 < N) a[lower(j + 1, j + 1)] -= a[lower(j + 1, j)] * a[lower(j + 1, j)] * d;
     Real l[N];
     STAMPEDE_UNROLL
@@ -79,8 +86,8 @@ STAMPEDE_FN void inertia_block(const RigidInertia<Real>& c, Real (&m)[21]) {
   m[lower(4, 3)] = m[lower(5, 3)] = m[lower(5, 4)] = o;
 }
 
-/// Solves for (base, limb), in world axes. The base's block and right side come as a lane's share, which is summed over the
-/// group, and a part that all its lanes have. All arguments but `common` are used up. With a fixed base, base = 0.
+/// Solves for (base, limb), in world axes. The base's block and right side come as a lane's share, which is summed over
+/// the group, and a part that all its lanes have. All arguments but `common` are used up. With a fixed base, base = 0.
 template <class Shape, class Real, int J>
 STAMPEDE_FN void solve_arrowhead(bool floating, Real (&share)[21], const Real (&common)[21], LimbBlock<Real, J>& limb,
                                  const Real (&right_share)[6], const Real (&right_common)[6], Real (&right_limb)[J],
@@ -132,7 +139,7 @@ STAMPEDE_FN void solve_arrowhead(bool floating, Real (&share)[21], const Real (&
   backward<J>(limb.block, joint);
 }
 
-/// The sum of products, of two halves where it is long.
+/// The sum of products; where it is long, in two halves, whose additions do not wait for each other.
 template <int N, class Real>
 STAMPEDE_FN Real dot(const Real (&a)[N], const Real (&b)[N]) {
   constexpr int kHalf = N > 4 ? N / 2 : N;

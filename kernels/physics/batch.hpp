@@ -1,6 +1,11 @@
 #pragma once
-/// \file Batches of robots as kernels. State, variation and controls lie as structures of arrays: a row for each member,
-/// an element for each lane; lane = environment * lanes of a group + limb.
+/// \file Batches of robots as kernels. State, variation and controls lie as structures of arrays: a row for each
+/// member, an element for each lane; lane = environment * lanes of a group + limb. For groups of four lanes:
+///
+///                 environment 0 | environment 1 | ...
+///     limb        0  1  2  3    | 0  1  2  3    |
+///     member 0    .  .  .  .    | .  .  .  .    |        a row, `stride` numbers long
+///     member 1    .  .  .  .    | .  .  .  .    |
 
 #include <cstring>
 
@@ -30,7 +35,8 @@ struct RowsView {
   Index stride;
 };
 
-/// Member r of a struct of Reals. Copied one by one: as a whole they would pass through memory twice.
+/// Member r of a struct of Reals. Members are copied one by one: a copy of the whole struct would go through memory
+/// twice.
 template <class Real, class Struct>
 STAMPEDE_FN Real get_row(const Struct& s, int r) {
   Real member;
@@ -55,7 +61,8 @@ STAMPEDE_FN void write_rows(const RowsView<ScalarOf<Real>>& rows, Index lane, co
   STAMPEDE_UNROLL
   for (int r = 0; r < kRows<Struct, Real>; ++r) store(rows.data + r * rows.stride + lane, get_row<Real>(s, r));
 }
-/// Asks for the rows of the lanes from `lane` on: so many streams are more than a processor follows by itself.
+/// Prefetches the rows of the lanes from `lane` on: there are more rows than streams that a processor prefetches by
+/// itself.
 template <class Struct, class Real>
 STAMPEDE_FN void prefetch_rows([[maybe_unused]] const RowsView<ScalarOf<Real>>& rows, [[maybe_unused]] Index lane) {
 #if !defined(__CUDACC__)
@@ -130,16 +137,16 @@ STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stage
   return r;
 }
 
-/// Controls that arrive late: until then the last ones act.
+/// Controls that arrive late: until then the previous ones act.
 template <class Real, int J>
 struct LateControl {
   Array<Real, J> last;
-  Real steps;  ///< steps that the last ones still act
+  Real steps;  ///< steps for which the previous ones still act
 };
 
-/// Takes every environment `steps` steps on with the same controls. An environment whose controls or state are not finite
-/// before or after is left as it was, and counted in `held`. With a place for the report, the stages of the next step are
-/// written there, and nothing moves.
+/// Moves every environment on by `steps` steps with the same controls. An environment whose controls or state are not
+/// finite before or after is left as it was, and counted in `held`. Where `report` has data, the stages of the next
+/// step are written there instead, and nothing moves.
 template <class Shape, class Ground, class LaneReal>
 struct StepPhysics {
   using Real = LaneReal;
@@ -174,7 +181,7 @@ struct StepPhysics {
   }
 
 #if !defined(__CUDACC__)
-  /// On a CPU, packs that leave their slowest robots to each other.
+  /// On a CPU, packs that share their slowest robots (stragglers.hpp).
   void operator()(Range lanes) const {
     constexpr int kPacks = 16;
     constexpr Index kWidth = kLanes<Real>;
@@ -210,6 +217,7 @@ struct StepPhysics {
 #endif
 
  private:
+  /// Reads the robots before their first step.
   STAMPEDE_FN void take_up(Index lane, MovingRobots<Real, J>& robots) const {
     robots.s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
     robots.counts = read_rows<PhysicsCounts<Real>, Real>(counts, lane);
@@ -231,6 +239,7 @@ struct StepPhysics {
     if (record.data != nullptr) record_torques(stages.applied, robots.s, Real(model.options.timestep), robots.record);
   }
 
+  /// Writes the robots after their last step; those that are not finite stay as they were read.
   STAMPEDE_FN void put_down(Index lane, MovingRobots<Real, J>& robots) const {
     const MaskOf<Real> good =
         all_finite<Real>(robots.s) && all_finite<Real>(read_rows<Array<Real, J>, Real>(control, lane));

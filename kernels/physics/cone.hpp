@@ -1,11 +1,22 @@
 #pragma once
 /// \file The cost of a contact: force and curvature from the residual of its three rows.
 ///
-/// With r = (t1, t2, n) = J a - aref, D the stiffness of the normal row, mu = f / sqrt(impratio), N = mu r_n and
-/// T = f |r_t|, an elliptic cone costs nothing where N >= mu T (zone 0), the sum of D_j r_j^2 / 2 where mu N + T <= 0
-/// (zone 1, sticking), and Dm (N - mu T)^2 / 2 in between (zone 2, sliding), Dm = D / (mu^2 (1 + mu^2)). Multiplied out, mu
-/// stays in D / (1 + mu^2) and mu^2 alone. A pyramid's four edges r_n +- f r_t are one-sided rows each; its zone tells
-/// which of them push.
+/// With r = (t1, t2, n) = J a - aref, D the stiffness of the normal row, mu = f / sqrt(impratio), N = mu r_n and T = f
+/// |r_t|, an elliptic cone costs nothing where N >= mu T (zone 0, free), the sum of D_j r_j^2 / 2 where mu N + T <= 0
+/// (zone 1, sticking), and Dm (N - mu T)^2 / 2 in between (zone 2, sliding), Dm = D / (mu^2 (1 + mu^2)). Multiplied
+/// out, only mu^2 is needed, and the sliding cost is D / (1 + mu^2) (r_n - f |r_t|)^2 / 2:
+///
+///     r_n ^                 . r_n = f |r_t|
+///         |    free     .
+///         |         .
+///         |     .        sliding
+///       0 + ---------------------> |r_t|
+///         |   .
+///         |      .
+///         | sticking . mu^2 r_n = -f |r_t|
+///
+/// A pyramid's four edges r_n +- f r_t are one-sided rows each; the digits of its zone, as a binary number, are which
+/// of them push.
 
 #include "kernels/physics/contact.hpp"
 

@@ -1,8 +1,15 @@
 #pragma once
 /// \file Contacts: which candidates touch the ground, and what their rows of the constraint problem are.
 ///
-/// Candidates are tested in a loop over kinds, with all lanes side by side; those that touch are packed, lane by lane, into
-/// slots, so that what follows runs to the largest number of contacts in a pack, not to the number of candidates.
+/// A loop tests one candidate of each lane at a time. Those that touch are put into the lane's next free slot, so that
+/// the loops after it are as long as the largest number of contacts of a lane in the pack, and not as the number of
+/// candidates:
+///
+///                    lane 0   lane 1   lane 2   lane 3
+///     candidate 0    .        touches  .        touches         slot 0   2   0   1   0
+///     candidate 1    .        .        touches  touches   ->    slot 1   .   2   .   1
+///     candidate 2    touches  touches  .        .
+///
 /// Where a lane has more contacts than slots, the deepest stay and the others are counted.
 /// Geometry, frames, impedance and regulariser are MuJoCo's (docs/physics.md).
 
@@ -11,7 +18,8 @@
 
 namespace stampede {
 
-/// Impedance at a violation: returns 1 - impedance, which is what is small, without cancellation.
+/// Returns 1 - impedance at a violation: that is what divides, and computed from the impedance it would lose its
+/// digits.
 template <class Constant, class Real>
 STAMPEDE_FN Real impedance_slack(const Softness<Constant>& softness, Real violation, bool square) {
   const Real midpoint = softness.midpoint;
@@ -30,11 +38,11 @@ STAMPEDE_FN Real impedance_slack(const Softness<Constant>& softness, Real violat
   return softness.slack + select(x <= midpoint, below, above) * softness.rise;
 }
 
-/// One contact of each lane. Vectors are in the contact's axes, two tangents, then the normal as z, where nothing else is
-/// said. Under a flat ground those are the world's.
+/// One contact of each lane. Vectors are in the contact's axes, two tangents, then the normal as z, where nothing else
+/// is said. Under a flat ground those are the world's.
 template <class Real, int J>
 struct Contact {
-  // What a search takes along where it moves (stragglers.hpp) comes first, the axes last of it.
+  // What is copied where a robot moves to another pack (stragglers.hpp) comes first, the axes last of it.
   Vec3<Real> point;            ///< from the base's origin, world axes
   Array<Vec3<Real>, J> lever;  ///< the point's velocity for a unit rate of each joint, world axes
   Vec3<Real> residual;         ///< J a - aref
@@ -72,7 +80,7 @@ STAMPEDE_FN const auto& candidate(const Model& model, int k, Index lane) {
   }
 }
 
-/// The axes of a contact: tangents made from a hint (a capsule's axis) or, where that says little, from y or z.
+/// The axes of a contact: tangents made from a hint (a capsule's axis) or, where there is none, from the y or z axis.
 template <class Real>
 STAMPEDE_FN Mat3<Real> contact_axes(Vec3<Real> normal, Vec3<Real> hint) {
   const MaskOf<Real> vague = dot(hint, hint) < Real(0.25f);
@@ -157,7 +165,7 @@ STAMPEDE_FN void add_contact(ContactSet<Real, J>& set, int slots, bool flat, Mas
   }
   const MaskOf<Real> full = hit && set.count > Real(static_cast<float>(slots) - 0.5f);
   if (any_together(full)) {
-    // The shallowest gives way to a deeper one.
+    // All slots are taken: a deeper contact replaces the shallowest.
     Real shallowest = set.slot[0].distance;
     STAMPEDE_NO_UNROLL
     for (int q = 1; q < slots; ++q) shallowest = max(shallowest, set.slot[q].distance);
@@ -187,7 +195,7 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
     const Real radius = shape.radius, margin = shape.margin;
     const Mat3<Real>& axes = kind.link == 0 ? k.base : k.axes[kind.link - 1];
     const Vec3<Real> origin = kind.link == 0 ? zero3<Real>() : k.origin[kind.link - 1];
-    // Most links of most robots are in the air.
+    // Most links are in the air: where that is so in all lanes, all candidates of the link are skipped at once.
     if (kind.of_link > (Ground::kFlat ? 1 : 0) &&
         !any_together(ground.link_clearance(s.position + origin) < shape.reach ||
                       shape.reach > Real(ground.largest_link()))) {
@@ -207,7 +215,7 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
       TouchPoints<Real> touching;
       Vec3<Real> normal{Real(0), Real(0), Real(1)};
       if constexpr (Ground::kFlat) {
-        // By height alone first.
+        // The height alone says whether anything touches; the rest is computed only then.
         const Real up = axes.x.z * shape.point.x + axes.y.z * shape.point.y + axes.z.z * shape.point.z + origin.z;
         const Real height = s.position.z + up - Real(ground.height);
         if (kind.shape == ContactShape::kCylinder) {
@@ -226,7 +234,7 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
         const Vec3<Real> centre = origin + axes * shape.point;
         const Real half_length = shape.half_length;
         if (kind.shape == ContactShape::kCylinder) {
-          // Which points of the rims may touch; what each touches is asked for below.
+          // Points of the rims that may touch. What is nearest to each of them is found in the loop over points below.
           touching = cylinder_points(centre, axes * shape.axis, axes.x, ground.facing(surface, s.position + centre),
                                      radius, half_length, Real(0));
         } else {

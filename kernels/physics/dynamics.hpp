@@ -3,8 +3,8 @@
 ///
 /// World axes throughout, spatial vectors at the base's origin (spatial.hpp). The velocity unknowns are the base's
 /// [omega; p'] in world axes and the joints' rates; of the accelerations, [omega'; p''] and the joints'. With them the
-/// recursive Newton-Euler algorithm starts from a_0 = [0; -g - omega x p'], because p'' is the acceleration of a point, not
-/// of a field. Links between the base and a lane's joint live in that lane; sums over limbs are `group_sum`s.
+/// recursive Newton-Euler algorithm starts from a_0 = [0; -g - omega x p'], because p'' is the acceleration of a point,
+/// not of a field. Links between the base and a lane's joint live in that lane; sums over limbs are `group_sum`s.
 
 #include "kernels/math.hpp"
 #include "kernels/physics/model.hpp"
@@ -133,7 +133,7 @@ STAMPEDE_FN void bias_forces(const PhysicsVariation<Real, J>& variation, const P
   bias.share = force[0];
 }
 
-/// What acts besides: actuators, damping, springs, pushes.
+/// The other forces: actuators, damping, springs, pushes.
 template <class Real, int J>
 struct AppliedForces {
   Spatial<Real> base;  ///< the push, the same in the lanes of a group

@@ -2,7 +2,7 @@
 /// \file The ground under the robots.
 ///
 /// `FlatGround` is a level plane: a contact's axes are the world's, which saves a third of the work. `RoughGround`
-/// (terrain.hpp) is anything else: surfaces that are asked, one after the other, for what is nearest to a sphere.
+/// (terrain.hpp) is anything else: a list of surfaces, each of which finds its point nearest to a sphere.
 
 #include "kernels/physics/spatial.hpp"
 
@@ -19,7 +19,7 @@ struct FlatGround {
   STAMPEDE_FN Real link_clearance(Vec3<Real> point) const {
     return point.z - Real(height);
   }
-  /// Links that reach farther may not be judged by it [m].
+  /// `link_clearance` does not hold for links that reach farther [m].
   STAMPEDE_FN float largest_link() const { return 1e30f; }
 };
 

@@ -2,9 +2,9 @@
 /// \file What the physics knows of a robot: constants of each limb, shapes that touch the ground, state, and what may
 /// differ from one environment to the next.
 ///
-/// A robot is a base, floating or fixed, and up to K limbs, each a serial chain of up to J joints of one degree of freedom.
-/// **One lane is one limb of one environment.** The K lanes of an environment, rounded up to a power of two, are a
-/// group; what belongs to the base is the same in all of a group's lanes. Lanes and joints that a robot does not
+/// A robot is a base, floating or fixed, and up to K limbs, each a serial chain of up to J joints of one degree of
+/// freedom. **One lane is one limb of one environment.** The K lanes of an environment, rounded up to a power of two,
+/// are a group; what belongs to the base is the same in all of a group's lanes. Lanes and joints that a robot does not
 /// have carry no mass and an armature of 1, so that they stay where they are.
 ///
 /// Everything here is structs of Reals. On the host they are filled with doubles, one limb at a time
@@ -27,7 +27,8 @@ struct RobotShape {
 inline constexpr int kMaxContacts = 16;
 
 /// How stiff and how soft a constraint is, from solref and solimp: reference acceleration -damping v - stiffness
-/// impedance(r) r for a violation r, and the impedance, which rises from its least to its greatest value over the width.
+/// impedance(r) r for a violation r, and the impedance, which rises from its least to its greatest value over the
+/// width.
 template <class Real>
 struct Softness {
   Real stiffness;      ///< k [1/s^2]
@@ -61,8 +62,8 @@ struct JointModel {
   Real limit_weight;  ///< diagonal of the inverse mass matrix at the reference pose
   Softness<Real> limit;
 
-  // Actuator: force = clamp(servo (u - q) + gain u + bias + stiffness q + velocity_gain v), u = clamp(control).
-  // For a position servo `servo` holds kp and `stiffness` 0: the difference of positions is taken before it is multiplied.
+  // Actuator: force = clamp(servo (u - q) + gain u + bias + stiffness q + velocity_gain v), u = clamp(control). For a
+  // position servo `servo` holds kp and `stiffness` 0: the difference of positions is taken before it is multiplied.
   Real servo, gain, bias, stiffness, velocity_gain;
   Real control_low, control_high, force_low, force_high;
 };
@@ -146,8 +147,8 @@ struct ConstantOf<Shape, Real> {
 };
 #endif
 
-/// A robot, for a kernel whose numbers are Real. `limb` and the rows of `contact` are one struct for all lanes on a CPU; on a
-/// GPU an array with one element a lane of the group.
+/// A robot, for a kernel whose numbers are Real. `limb` and the rows of `contact` are one struct for all lanes on a
+/// CPU; on a GPU an array with one element a lane of the group.
 template <class RobotShape, class Real>
 struct PhysicsModel {
   using Shape = RobotShape;

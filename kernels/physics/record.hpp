@@ -1,12 +1,12 @@
 #pragma once
-/// \file What a launch keeps of its steps for whoever judges them, and for the counts.
+/// \file What a launch keeps of its steps: forces and work, by which tasks judge a robot, and counts.
 
 #include "kernels/physics/step.hpp"
 
 namespace stampede {
 
-/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the steps;
-/// work is their sum.
+/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the
+/// steps; work is their sum.
 template <class Real, int J>
 struct PhysicsRecord {
   Array<Real, J> torque;     ///< the actuators' [N m]
@@ -16,8 +16,8 @@ struct PhysicsRecord {
   Real work;                 ///< sum of |torque x joint velocity| dt over the limb's actuators and the steps [J]
 };
 
-/// Takes a step's torques into the record, with the velocities at which they act, those of the step's start; and its contact
-/// forces once its accelerations are found.
+/// Takes a step's torques into the record, with the velocities at which they act, those of the step's start; and its
+/// contact forces once its accelerations are found.
 template <class Real, int J>
 STAMPEDE_FN void record_torques(const AppliedForces<Real, J>& applied, const PhysicsState<Real, J>& s, Real timestep,
                                 PhysicsRecord<Real, J>& record) {
@@ -66,7 +66,7 @@ STAMPEDE_FN void take_search(const Model& model, const NewtonSearch<Real, J>& se
   if (records) record_forces<kFlat>(model, contacts, record);
 }
 
-/// The robots of a pack, or that of a lane, on their way through a launch.
+/// The robots of a pack, or that of a lane, during a launch.
 template <class Real, int J>
 struct MovingRobots {
   PhysicsState<Real, J> s;

@@ -12,7 +12,7 @@ namespace stampede {
 template <class Real>
 struct Vec3 {
   Real x, y, z;
-  /// The same in numbers that these turn into by themselves.
+  /// The same vector in another number type, to which Real converts implicitly.
   template <class To>
   requires(!std::is_same_v<To, Real> && std::is_convertible_v<Real, To>) STAMPEDE_FN operator Vec3<To>() const {
     return {To(x), To(y), To(z)};

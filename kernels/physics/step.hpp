@@ -2,13 +2,14 @@
 /// \file One step of time, from its stages.
 ///
 /// Semi-implicit Euler as MuJoCo does it: (M + h B) a = M x for the constrained acceleration x and the damping B, then
-/// velocities, then positions with the new velocities. Writing it as a = x - (M + h B)^-1 h B x keeps what float has.
+/// velocities, then positions with the new velocities. It is written as a = x - (M + h B)^-1 h B x, a small correction
+/// to x, which loses fewer digits in float.
 
 #include "kernels/physics/solver.hpp"
 
 namespace stampede {
 
-/// What goes on in a step, for whoever wants to look at it.
+/// The results of a step's stages, each of which needs those before it.
 template <class Real, int J>
 struct PhysicsStages {
   Kinematics<Real, J> kinematics;
@@ -47,7 +48,7 @@ STAMPEDE_FN void prepare_step(const Model& model, const typename Model::Limb& li
                               stages.contacts, stages.search);
 }
 
-/// The quaternion of a rotation by the vector `half`, twice over: |half| < 1.
+/// The quaternion of a rotation by twice the vector `half` [rad], |half| < 1.
 template <class Real>
 STAMPEDE_FN Quat<Real> turn_by_twice(Vec3<Real> half) {
   if constexpr (sizeof(ScalarOf<Real>) == 8) {
@@ -69,7 +70,7 @@ STAMPEDE_FN Quat<Real> turn_by_twice(Vec3<Real> half) {
   }
 }
 
-/// Velocities and positions a time step on. The state's last accelerations are moved on.
+/// Moves velocities and positions on by a time step, and keeps the accelerations of the last two steps.
 template <class Shape, class Model, class Real, int J>
 STAMPEDE_CALLED void integrate(const Model& model, const typename Model::Limb& limb, const Mat3<Real>& base,
                                const MassMatrix<Real, J>& mass, const Real (&velocity_gain)[J],

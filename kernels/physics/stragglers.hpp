@@ -1,11 +1,17 @@
 #pragma once
 /// \file Packs that do not wait for their slowest robot, on a CPU.
 ///
-/// The robots of a pack need different numbers of Newton iterations, and its lanes iterate until the last is done. So a
-/// pack stops while a few of its robots still search. Those move into a pack of stragglers, in which every place that
-/// becomes free is taken by the next straggler to come, so that it iterates nearly full. Where a robot is solved does not
-/// change its bits, because its neighbours do not. A GPU's warp would have to move through its shared memory what lies
-/// in the cache here, so that it has no stragglers.
+/// The robots of a pack need different numbers of Newton iterations, and all its lanes would iterate until the last is
+/// done. So a pack stops while a few of its robots still search. Those are copied into a pack of stragglers, in which
+/// every place that becomes free is taken by the next straggler, so that it iterates nearly full:
+///
+///     pack 0        a b C d    a, b and d are done, C still searches
+///     pack 1        E f G h
+///     stragglers    C E G .    iterate together; whoever is done returns to its pack
+///
+/// A robot's result does not depend on its neighbours, so it has the same bits wherever it is solved. On a GPU a warp
+/// would have to move robots through its shared memory, where a CPU has them in its cache: there are no stragglers
+/// there.
 
 #include <algorithm>
 #include <cstddef>
@@ -74,7 +80,8 @@ class Stragglers {
                        search.a, robots.s);
       return;
     }
-    // What the stragglers have so far is taken for all, and taken back for them.
+    // The counts and records of all robots are updated, and those of the stragglers, which are not done, put back
+    // below.
     const PhysicsCounts<Real> counts = robots.counts;
     const PhysicsRecord<Real, J> record = records_ ? robots.record : PhysicsRecord<Real, J>{};
     take_search<kFlat>(model_, search, stages.contacts, records_, robots.counts, robots.record);
@@ -101,9 +108,10 @@ class Stragglers {
   }
 
  private:
-  /// As many robots of a pack as it does not wait for: moving one costs less than iterating with the others idle.
+  /// A pack stops when this many of its robots, or fewer, still search: moving them costs less than iterating with the
+  /// others idle.
   static constexpr int kLeave = kGroups / 2;
-  /// What of a contact moves: its first members.
+  /// Numbers of a contact that are copied: those before its axes on flat ground, else those before `change`.
   static constexpr int kContactRows =
       static_cast<int>((kFlat ? offsetof(Moved, axes) : offsetof(Moved, change)) / sizeof(Real));
 

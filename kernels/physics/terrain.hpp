@@ -6,18 +6,19 @@
 /// MuJoCo 3.17 do (compared in tests/host/model/terrain). Beyond its border the ground goes on at the border's height.
 ///
 /// A sphere is compared with the 2 x 2 cells around its nearest grid point. That holds everything within half a spacing
-/// of its centre, sideways, so touching spheres of radius + margin up to that get the exact nearest
-/// point; of larger ones only the part within that distance of the axis is certain to be seen.
-/// Cost: `touch_heightfield` reads three rows of four numbers a lane, near the border it gathers 9; `touch_box` two
-/// rows. One lane, or doubles, read number by number.
+/// of its centre, sideways, so touching spheres of radius + margin up to that get the exact nearest point; of larger
+/// ones only the part within that distance of the axis is certain to be seen. Cost: `touch_heightfield` reads three
+/// rows of four numbers for each lane, near the border it gathers 9 numbers; `touch_box` reads two rows. A single lane,
+/// and doubles, read number by number.
 ///
-/// Boxes are axis-aligned, and listed for each cell of a coarse grid that a centre may be in. Distances and normals are those of MuJoCo's sphere on a box.
+/// Boxes are axis-aligned, and listed for each cell of a coarse grid that a centre may be in. Distances and normals are
+/// those of MuJoCo's sphere on a box.
 
 #include "kernels/physics/ground.hpp"
 
 namespace stampede {
 
-/// Slots of a cell's list of boxes: at most so many.
+/// The most boxes that a cell's list has room for.
 inline constexpr int kMaxBoxesPerCell = 8;
 
 /// Sizes and places of the parts of one buffer of floats.
@@ -74,7 +75,12 @@ template <auto Pick, class Vector, int... Lane>
 STAMPEDE_FN Vector mix(Vector a, Vector b, std::integer_sequence<int, Lane...>) {
   return __builtin_shufflevector(a, b, Pick(Lane)...);
 }
-/// The lanes' rows of four side by side, then transposed: much faster than gathers.
+/// Reads each lane's four numbers at once, then transposes blocks of four lanes; much faster than gathers:
+///
+///     lane 0    a0 a1 a2 a3          four[0]    a0 b0 c0 d0
+///     lane 1    b0 b1 b2 b3    ->    four[1]    a1 b1 c1 d1
+///     lane 2    c0 c1 c2 c3          four[2]    a2 b2 c2 d2
+///     lane 3    d0 d1 d2 d3          four[3]    a3 b3 c3 d3
 template <int N>
 STAMPEDE_FN void read_four(const float* p, Pack<std::int32_t, N> i, Pack<float, N> (&four)[4]) {
   using Four = typename Pack<float, 4>::Vector;
@@ -97,7 +103,8 @@ STAMPEDE_FN void read_four(const float* p, Pack<std::int32_t, N> i, Pack<float, 
       }
     }
   }
-  // Of each block of four lanes: a0 b0 a1 b1, a2 b2 a3 b3; then the first two of both, the last two of both.
+  // First v[0] and v[1] become a0 b0 a1 b1 (low) and a2 b2 a3 b3 (high), v[2] and v[3] likewise with c and d. Then the
+  // halves that belong together are joined.
   constexpr auto kLow = [](int l) { return l / 4 * 4 + l % 4 / 2 + l % 2 * N; };
   constexpr auto kHigh = [](int l) { return l / 4 * 4 + 2 + l % 4 / 2 + l % 2 * N; };
   constexpr auto kFirst = [](int l) { return l / 4 * 4 + l % 2 + l % 4 / 2 * N; };
@@ -126,7 +133,7 @@ STAMPEDE_FN Real whole_below(Real x) {
   return round_nearest(x - Real(0.5f));
 }
 
-/// The nearest of what has been looked at: from there to the point.
+/// The point nearest to p of those looked at so far: its squared distance, and the vector from it to p.
 template <class Real>
 struct Nearest {
   Real square;
@@ -171,13 +178,20 @@ STAMPEDE_FN GroundPoint<Real> height_at(const TerrainView& view, Real x, Real y)
   return {height, {-slope_x * scale, -slope_y * scale, scale}};
 }
 
-/// The heights and a sphere. `margin` is how near it has to come to matter [m]: for a lane that is certainly farther away
-/// the distance is a lower bound, above the margin.
-/// From above, the nearest point of the triangles; a centre below the ground is pushed out through the triangle over it.
+/// The heights and a sphere. `margin` is how near it has to come to matter [m]: for a lane that is certainly farther
+/// away the distance is a lower bound, above the margin. From above, the nearest point of the triangles; a centre below
+/// the ground is pushed out through the triangle over it.
 template <class Real>
 STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> centre, Real radius,
                                           Real margin = Real(0)) {
-  // Everything in units of the spacing, about the nearest grid point.
+  // Everything in units of the spacing, about the nearest grid point. Its four cells, with the diagonals that split
+  // them:
+  //
+  //     h[2][0]---h[2][1]---h[2][2]
+  //        |    /    |    /    |
+  //     h[1][0]---h[1][1]---h[1][2]     rows (y) upwards, columns (x) to the right
+  //        |    /    |    /    |
+  //     h[0][0]---h[0][1]---h[0][2]
   const Real inverse(view.inverse_spacing), spacing(view.spacing);
   const Real u =
       detail::within(Real(-1), (centre.x - Real(view.origin_x)) * inverse, detail::number<Real>(view.columns));
@@ -185,7 +199,7 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
   const Real column = round_nearest(u), row = round_nearest(v);
   const Real last_column = detail::number<Real>(view.columns - 1), last_row = detail::number<Real>(view.rows - 1);
   Real z[3][4];
-  // Where all of a row's four columns are there, as they are nearly everywhere.
+  // Away from the border, which is nearly everywhere, whole rows of four columns can be read.
   const MaskOf<Real> inside =
       column >= Real(1) && column <= last_column - Real(2) && row >= Real(1) && row <= last_row - Real(1);
   if (!any_together(!inside)) {
@@ -241,7 +255,8 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
       slope_y = select(under, dy, slope_y);
     }
   }
-  // Edges: those on the rim of the four cells are half a spacing away at least. Six meet in the middle.
+  // The edges: the six that meet in the middle, and the other two diagonals. Those on the rim of the four cells are
+  // left out, as they are at least half a spacing away.
   const Vec3<Real> origin = zero3<Real>();
   const Real one(1), none(0);
   nearest.take_edge(origin, {one, none, h[1][2]}, p);
@@ -253,7 +268,8 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
   nearest.take_edge({-one, none, h[1][0]}, {one, one, h[2][1] - h[1][0]}, p);
   nearest.take_edge({none, -one, h[0][1]}, {one, one, h[1][2] - h[0][1]}, p);
 
-  // So near, the direction to an edge would be rounding, and the triangle's normal is as right.
+  // Below the ground, the triangle's normal. Very near to it as well: the direction to an edge would be lost in
+  // rounding there.
   const MaskOf<Real> by_face = above < Real(0) || nearest.square < Real(1e-10f);
   const Real scale = reciprocal_sqrt(Real(1) + slope_x * slope_x + slope_y * slope_y);
   const Real inverse_distance = reciprocal_sqrt(max(nearest.square, Real(1e-30f)));
@@ -276,8 +292,8 @@ STAMPEDE_FN IntOf<Real> cell_at(const TerrainView& view, Vec3<Real> point) {
   return to_int(row) * IntOf<Real>(view.cell_columns) + to_int(column);
 }
 
-/// The row of the box in a slot of the list of the cell that the point is in; `view.box_count` where the slot is empty, as
-/// all slots after it are.
+/// The row of the box in a slot of the list of the cell that the point is in; `view.box_count` where the slot is empty,
+/// as all slots after it are.
 template <class Real>
 STAMPEDE_FN Real box_in(const TerrainView& view, int slot, Vec3<Real> point) {
   return detail::gather_real(view.cells + slot, cell_at(view, point) * IntOf<Real>(view.boxes_per_cell), point.x);
@@ -297,9 +313,8 @@ STAMPEDE_FN GroundBox<Real> box_at(const TerrainView& view, Real index) {
   return {{middle[0], middle[1], middle[2]}, {half[0], half[1], half[2]}};
 }
 
-/// A box and a sphere; far away where there is none.
-/// A centre inside leaves through the nearest side: of equally near ones the first of x, y, z, and -x where it is in the
-/// very middle.
+/// A box and a sphere; far away where there is no box. A centre inside leaves through the nearest side: of sides that
+/// are equally near through the first of x, y, z, and from the exact middle through -x.
 template <class Real>
 STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, Real index, Vec3<Real> centre, Real radius) {
   const auto [middle, half] = box_at(view, index);
@@ -337,8 +352,9 @@ struct RoughGround {
   /// The plane, the heights, and the slots of a cell's list of boxes.
   STAMPEDE_FN int surfaces() const { return (plane ? 1 : 0) + (heights ? 1 : 0) + map.boxes_per_cell; }
 
-  /// What a surface has nearest to a sphere, in `near`; the centre is in the world. `margin` is how near it has to come to
-  /// matter [m]. Returns whether there is anything: no later surface has, where one has not.
+  /// Finds a surface's point nearest to a sphere, in `near`; the centre is in the world. `margin` is how near it has to
+  /// come to matter [m]. Returns false where neither this surface nor any later one has a point: lists of boxes have
+  /// empty slots only at their end.
   template <class Real>
   STAMPEDE_FN bool touch(int surface, Vec3<Real> centre, Real radius, Real margin, Touch<Real>& near) const {
     if (plane && surface == 0) {
@@ -369,9 +385,9 @@ struct RoughGround {
   STAMPEDE_FN Real link_clearance(Vec3<Real> from) const {
     return clearance(from, map.link_tops);
   }
-  /// Links that reach farther may not be judged by it [m].
+  /// `link_clearance` does not hold for links that reach farther [m].
   STAMPEDE_FN float largest_link() const { return map.link_tops != nullptr ? map.link_reach : 1e30f; }
-  /// The same of the centre of a sphere that reaches no farther than `tops` hold for.
+  /// The same for the centre of a sphere, whose reach is that of `tops`.
   template <class Real>
   STAMPEDE_FN Real sphere_clearance(Vec3<Real> from) const {
     return clearance(from, map.tops);

@@ -40,8 +40,8 @@ TEST(CudaWalking, TrainingsRepeatBitForBitAndGoOn) {
     const auto engine = gpu();
     const auto whole = make_trainer(*engine, settings), again = make_trainer(*engine, settings);
     const Report report = iterate(*whole, 6).back();
-    EXPECT_TRUE(std::isfinite(report.policy_loss) && std::isfinite(report.value_loss));
-    EXPECT_EQ(report.nonfinite, 0);
+    EXPECT_TRUE(std::isfinite(report["policy_loss"]) && std::isfinite(report["value_loss"]));
+    EXPECT_EQ(report["nonfinite"], 0);
     iterate(*again, 3);
     const auto resumed = make_trainer(*engine, settings);
     resumed->restore(again->state());

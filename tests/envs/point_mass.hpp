@@ -47,6 +47,11 @@ struct PointMass {
   STAMPEDE_FN static void observe(const Parameters&, const State<Real>& s, Array<Real, 2>& observation) {
     observation[0] = s.x, observation[1] = s.v;
   }
+  static constexpr Measure kMeasures[] = {{"speed", "m/s"}};
+  template <class Real>
+  STAMPEDE_FN static void measure(const Parameters&, const State<Real>& s, const Array<Real, 1>&, Array<Real, 1>& now) {
+    now[0] = abs(s.v);
+  }
   static Sketch sketch(const Parameters&, const State<float>& s) {
     Sketch drawn;
     drawn.add({-1, 0, 1, 0, 0.02f, true});

@@ -28,11 +28,10 @@ struct FakeBehaviour {
 };
 
 /// A policy for a task with two hidden units and weights that depend on `value`.
-inline Policy fake_policy(const std::string& task_name, float value, const std::string& activation = "elu") {
-  const TaskSpec task = find_task(task_name).specify({});
+inline Policy fake_policy(const TaskSpec& task, float value, const std::string& activation = "elu") {
   const int observations = task.policy().size(), actions = task.action.size(), hidden = 5;
   Policy policy;
-  policy.task = task_name;
+  policy.task = task.name;
   policy.actor.activation = activation;
   const auto fill = [&value](int count) {
     std::vector<float> values(static_cast<std::size_t>(count));
@@ -55,6 +54,27 @@ inline Policy fake_policy(const std::string& task_name, float value, const std::
   policy.action_high.assign(static_cast<std::size_t>(actions), 0.6f);
   return policy;
 }
+/// The same for a task that is compiled in.
+inline Policy fake_policy(const std::string& task, float value, const std::string& activation = "elu") {
+  return fake_policy(find_task(task).specify({}), value, activation);
+}
+
+/// What the fake reports.
+inline std::shared_ptr<const MetricTable> fake_metrics() {
+  static const std::shared_ptr<const MetricTable> all = [] {
+    const auto table = std::make_shared<MetricTable>();
+    table->add({.name = "episodes", .whole = true});
+    table->add({.name = "return_mean", .tag = "episode/return_mean", .label = "return"});
+    table->add({.name = "policy_loss", .tag = "loss/policy", .must_be_finite = true});
+    table->add({.name = "value_loss", .tag = "loss/value", .must_be_finite = true});
+    table->add({.name = "learning_rate", .reduce = Reduce::kLast});
+    table->add({.name = "nonfinite", .reduce = Reduce::kLast, .whole = true});
+    table->add({.name = "seconds_rollout"});
+    table->add({.name = "seconds_update"});
+    return table;
+  }();
+  return all;
+}
 
 class FakeTrainer : public Trainer {
  public:
@@ -70,15 +90,15 @@ class FakeTrainer : public Trainer {
     Report report;
     report.iteration = iteration_;
     report.steps = iteration_ * request_.train.num_envs * request_.train.horizon;
-    report.episodes = iteration_ % 2;
-    report.return_mean =
-        report.episodes > 0 ? -1000.0 / static_cast<double>(iteration_) : std::numeric_limits<double>::quiet_NaN();
-    report.policy_loss = value_;
-    report.learning_rate = request_.algorithm.learning_rate;
-    if (iteration_ == behaviour_.diverge_at) report.value_loss = std::numeric_limits<double>::quiet_NaN();
-    if (iteration_ == behaviour_.nonfinite_at) report.nonfinite = report.steps;
-    report.seconds_rollout = 1e-3;
-    report.seconds_update = 3e-3;
+    report.table = fake_metrics();
+    report.set("episodes", iteration_ % 2);
+    if (iteration_ % 2 > 0) report.set("return_mean", -1000.0 / static_cast<double>(iteration_));
+    report.set("policy_loss", value_);
+    report.set("learning_rate", request_.algorithm.learning_rate);
+    report.set("value_loss", iteration_ == behaviour_.diverge_at ? std::numeric_limits<double>::quiet_NaN() : 0);
+    report.set("nonfinite", iteration_ == behaviour_.nonfinite_at ? static_cast<double>(report.steps) : 0);
+    report.set("seconds_rollout", 1e-3);
+    report.set("seconds_update", 3e-3);
     reports_.push_back(report);
     behaviour_.most_in_flight =
         std::max<std::int64_t>(behaviour_.most_in_flight, static_cast<std::int64_t>(reports_.size()));
@@ -110,11 +130,12 @@ class FakeTrainer : public Trainer {
       throw Error("the trainer needs two tensors, and the checkpoint has " + std::to_string(tensors.size()));
   }
 
-  Policy policy() override { return fake_policy(request_.task->name, value_, request_.network.activation); }
+  Policy policy() override { return fake_policy(*request_.task, value_, request_.network.activation); }
   std::vector<Tensor> last_good() override {
     return {make_tensor("environment", {1}, {4.0f}), make_tensor("state", {1, 2}, {0.5f, -0.25f})};
   }
   double update_flops() const override { return 1e6; }
+  std::shared_ptr<const MetricTable> metrics() const override { return fake_metrics(); }
 
  private:
   TrainingRequest request_;

@@ -1,12 +1,144 @@
-/// \file The point mass's kernels: with the CPU module's own objects a module that knows it as well.
-#include "tests/envs/point_mass.hpp"
+/// \file What the tests' own module has besides the CPU module's code: the point mass's kernels, and an algorithm that is as simple as can
+/// be. Neither is named anywhere else.
+#include <algorithm>
+
 #include "host/cpu/backend.hpp"
+#include "host/learn/adam.hpp"
+#include "host/learn/algorithm.hpp"
 #include "host/simulate/environments.hpp"
+#include "tests/envs/point_mass.hpp"
 
 namespace stampede {
 namespace {
 
-[[maybe_unused]] const bool registered = register_environments<CpuBackend>(test::PointMasses{});
+[[maybe_unused]] const bool kernels = register_environments<CpuBackend>(test::PointMasses{});
+
+/// 1/2 |mean - target|^2 of the actor's output, a sample a row; every action's target is the same linear function of the observation.
+struct RegressionLoss {
+  const std::uint32_t* order;
+  const float* observation;
+  const float* mean;
+  float *mean_gradient, *columns;
+  Index observations, actions, mean_stride, column_stride;
+  float count;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    for (Index row = first; row < first + kLanes<Real>; ++row) {
+      float target = 0, loss = 0;
+      for (Index i = 0; i < observations; ++i) {
+        target -= 0.5f * observation[static_cast<Index>(order[row]) * observations + i];
+      }
+      for (Index a = 0; a < actions; ++a) {
+        const float error = mean[row * mean_stride + a] - target;
+        mean_gradient[row * mean_stride + a] = error / count;
+        loss += 0.5f * error * error / count;
+      }
+      for (int c = 0; c < kLossColumns; ++c) columns[c * column_stride + row] = c == kPolicyLoss ? loss : 0.0f;
+    }
+  }
+};
+
+/// Regression of the action on the observation: whatever the environments answer, the policy learns one linear function.
+template <class Backend>
+class Regression final : public Algorithm<Backend> {
+ public:
+  using Context = typename Backend::Context;
+
+  Regression(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
+      : backend_(backend),
+        settings_(request.algorithm),
+        shape_(shape),
+        networks_(backend, *request.task, request.network, request.seed, false, shape.rows()),
+        optimiser_(backend, networks_, request.algorithm),
+        gradient_(backend, networks_.size(), shape.rows()),
+        order_(backend.template make_buffer<std::uint32_t>(shape.rows())),
+        columns_(backend.template make_buffer<float>(kLossColumns * shape.rows())),
+        sums_(backend.template make_buffer<float>(kLossColumns)),
+        control_(backend.template make_buffer<Control>(1)) {
+    // One pass over the rows as they lie; those of surplus environments are harmless here.
+    std::vector<std::uint32_t> order(static_cast<std::size_t>(shape.rows()));
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+    backend.upload(order_, order.data(), shape.rows());
+    backend.reserve_sums(kLossColumns);
+    Control control{};
+    control.learning_rate = settings_.learning_rate;
+    control.beta1_power = control.beta2_power = 1.0f;
+    control.values = {0.0f, 0.0f, 1.0f};
+    set_control(control);
+  }
+
+  ActorCritic<Backend>& networks() override { return networks_; }
+  Control* control() override { return control_.data(); }
+  void begin_iteration() override {
+    backend_.launch_single(BeginIteration{control_.data(), Schedule::kFixed, settings_.learning_rate, 1.0f});
+  }
+  void judge(const Context&, Range, Rollout<Backend>&) override {}
+  void judge(Rollout<Backend>&, const float*) override {}
+
+  void update(Rollout<Backend>& rollout) override {
+    const Index count = shape_.rows();
+    backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
+      const std::uint32_t* order = order_.data() + range.begin;
+      auto& actor = networks_.actor();
+      const Index stride = networks_.normaliser().stride(), rows = range.size();
+      float* input = networks_.actor_input(context, rollout.observation.data(), order, rows);
+      const float* mean = actor.forward(context, networks_.parameters(), input, stride, rows);
+      context.launch({0, rows}, RegressionLoss{order, rollout.observation.data(), mean, actor.output_gradient(context),
+                                               columns_.data() + range.begin, rollout.observations, rollout.actions,
+                                               actor.output_stride(), count, static_cast<float>(count)});
+      actor.backward(context, networks_.parameters(), input, stride, rows, gradient_.of(context));
+    });
+    gradient_.collect(backend_, count);
+    backend_.template sum<1>(count, kLossColumns, ColumnValues{columns_.data(), count}, sums_.data());
+    optimiser_.step(gradient_.total(), sums_.data(), control_.data());
+  }
+  void end_iteration() override {
+    backend_.launch_single(EndIteration{control_.data(), static_cast<std::uint32_t>(shape_.horizon)});
+  }
+
+  void list_metrics(ReportReader& metrics, double) override {
+    metrics.add({.name = "regression_loss", .tag = "loss/regression", .must_be_finite = true, .label = "loss"},
+                [](const float* row, int) { return static_cast<double>(row[WriteReport::kPolicy]); });
+  }
+  double update_flops() const override { return networks_.training_flops() * static_cast<double>(shape_.samples()); }
+
+  void save(std::vector<Tensor>& tensors) override {
+    networks_.save_parameters(tensors);
+    optimiser_.save(tensors);
+    networks_.save_normalisers(tensors);
+    const Control control = read_control();
+    tensors.push_back(make_tensor("control", {sizeof(Control) / 4}, &control, Tensor::Type::kU32));
+  }
+  void load(const std::vector<Tensor>& tensors) override {
+    networks_.load_parameters(tensors);
+    optimiser_.load(tensors);
+    networks_.load_normalisers(tensors);
+    Control control;
+    const auto words = tensor_values<std::uint32_t>(tensors, "control", Tensor::Type::kU32, sizeof(Control) / 4);
+    std::memcpy(&control, words.data(), sizeof control);
+    set_control(control);
+  }
+  Control read_control() override {
+    Control control;
+    backend_.download(control_, &control, 1);
+    return control;
+  }
+  void set_control(const Control& control) override { backend_.upload(control_, &control, 1); }
+
+ private:
+  Backend& backend_;
+  AlgorithmSettings settings_;
+  RolloutShape shape_;
+  ActorCritic<Backend> networks_;
+  Adam<Backend> optimiser_;
+  typename Backend::Gradient gradient_;
+  typename Backend::template Buffer<std::uint32_t> order_;
+  typename Backend::template Buffer<float> columns_, sums_;
+  typename Backend::template Buffer<Control> control_;
+};
+
+[[maybe_unused]] const bool algorithm = register_algorithm<Regression, CpuBackend>("regression");
 
 }  // namespace
 }  // namespace stampede

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "host/cpu/backend.hpp"
-#include "host/learn/learner.hpp"
+#include "host/learn/ppo.hpp"
 #include "tests/plain_task.hpp"
 
 namespace stampede {
@@ -72,7 +72,7 @@ void dump(const Arguments& given) {
   request.algorithm.entropy_coefficient = std::stof(given.at("entropy_coefficient"));
   request.algorithm.minibatch = static_cast<int>(samples);
   CpuBackend backend(number("threads"));
-  Learner<CpuBackend> learner(backend, request, {samples, stride, 1});
+  Ppo<CpuBackend> learner(backend, request, {samples, stride, 1});
 
   std::vector<Tensor> tensors;
   learner.save(tensors);

@@ -194,7 +194,8 @@ void show_legged(const TaskSpec& task, const LeggedEvaluation& evaluation, Outco
 std::string short_number(double value) {
   if (!std::isfinite(value)) return "-";
   for (const auto& [factor, unit] : {std::pair{1e9, " G"}, std::pair{1e6, " M"}, std::pair{1e3, " k"}}) {
-    if (std::abs(value) >= factor) return fmt::format("{:.3g}{}", value / factor, unit);
+    // What would be written as 1e+03 of a unit is 1 of the next.
+    if (std::abs(value) >= 0.9995 * factor) return fmt::format("{:.3g}{}", value / factor, unit);
   }
   return fmt::format("{:.3g}", value);
 }

@@ -18,11 +18,14 @@ std::string progress_text(const Progress& progress) {
   const std::string left = seconds >= 3600
                                ? fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
                                : fmt::format("{}:{:02}", seconds / 60, seconds % 60);
-  const std::string reached = std::isfinite(progress.last_return) ? fmt::format("{:.1f}", progress.last_return) : "-";
+  std::string metrics;
+  for (std::size_t i = 0; i < progress.latest.values.size(); ++i) {
+    const MetricInfo& metric = (*progress.latest.table)[i];
+    if (!metric.label.empty()) metrics += fmt::format("{} {}  ", metric.label, fixed(progress.latest.values[i], 1));
+  }
   const int update = static_cast<int>(std::lround(100 * progress.share_update));
-  return fmt::format("iteration {}/{}  {} steps/s  return {}  rollout {} % update {} %  {} left",
-                     progress.report.iteration, progress.iterations, short_number(progress.steps_per_second), reached,
-                     100 - update, update, left);
+  return fmt::format("iteration {}/{}  {} steps/s  {}rollout {} % update {} %  {} left", progress.report.iteration,
+                     progress.iterations, short_number(progress.steps_per_second), metrics, 100 - update, update, left);
 }
 
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) != 0) {}

@@ -6,6 +6,7 @@
 
 #include "host/app/cli/command.hpp"
 #include "host/app/cli/progress.hpp"
+#include "host/app/run/metrics.hpp"
 #include "host/app/session/training.hpp"
 #include "host/base/interrupt.hpp"
 
@@ -50,6 +51,7 @@ Json json_of(const TrainResult& result) {
     show_legged(*result.task.spec, result.evaluation.legged, legged);
     json.update(legged.json);
   }
+  if (!result.last.values.empty()) json["metrics"] = Json::parse(to_json_line(result.last));
   json["run"] = result.run.string();
   json["policy_onnx"] = path(result.policy_onnx);
   json["policy_safetensors"] = path(result.policy_safetensors);

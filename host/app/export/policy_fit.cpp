@@ -152,6 +152,22 @@ std::string difference(const Policy& policy, const TaskSpec& task, const std::st
   return "";
 }
 
+/// Throws Error where the policy's observations were read at another rate or delay: of another history it has other names.
+void compare_reading(const Policy& policy, const TaskSpec& task, const std::string& name) {
+  const auto found = policy.facts.find("observation_groups");
+  if (found == policy.facts.end()) return;  // of an earlier version
+  const auto groups = nlohmann::json::parse(found->second, nullptr, false);
+  if (!groups.is_object() || !groups.contains("policy")) return;
+  const auto& trained = groups["policy"];
+  for (const auto& [key, now] : {std::pair{"every", task.policy().every}, std::pair{"delay", task.policy().delay}}) {
+    if (!trained.contains(key) || trained[key] == now) continue;
+    throw Error(
+        fmt::format("{}: was trained with policy_observation.{} = {}, which is {} here: its observations would be "
+                    "of other times; give that of the training",
+                    name, key, trained[key].dump(), now));
+  }
+}
+
 void compare_control(const Policy& policy, const TaskSpec& task, const std::string& name,
                      std::vector<std::string>& notes) {
   for (const auto& [key, what] : {std::pair{"default_pose", "default position (control.pose, or the robot's home)"},
@@ -227,6 +243,7 @@ Policy fit_policy(Policy policy, const TaskSpec& task, const std::string& name, 
   }
   if (task.legged != nullptr || policy.task.empty() || policy.task == task.name) match_names(policy, task, name);
   check_policy_fits(policy, task, name);
+  compare_reading(policy, task, name);
   compare_control(policy, task, name, notes);
   put_facts_in_order(policy, task);
   return policy;

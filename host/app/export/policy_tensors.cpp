@@ -118,6 +118,15 @@ std::map<std::string, std::string> policy_facts(const Policy& policy, const Task
                                               {"action_scale", json(policy.action_scale).dump()},
                                               {"action_low", json(policy.action_low).dump()},
                                               {"action_high", json(policy.action_high).dump()}};
+  json groups = json::object();
+  for (const ObservationGroup& group : task.observations) {
+    groups[group.name] = {{"shape", group.shape()},
+                          {"type", group.type},
+                          {"every", group.every},
+                          {"delay", group.delay},
+                          {"history", group.history}};
+  }
+  facts["observation_groups"] = groups.dump();
   facts.insert(task.facts.begin(), task.facts.end());
   return facts;
 }

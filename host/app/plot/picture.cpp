@@ -90,6 +90,11 @@ std::string Picture::png() {
 
 void Picture::set(Colour colour) { cairo_set_source_rgb(context_.get(), colour.red, colour.green, colour.blue); }
 
+Axis padded_axis(double low, double high, double from, double to) {
+  const double air = high > low ? 0.08 * (high - low) : 0.5;
+  return {low - air, high + air, from, to};
+}
+
 void draw_axes(Picture& picture, const Frame& frame, const Axis& x, const Axis& y, int rows) {
   const std::vector<double> across = nice_ticks(y.low, y.high, rows);
   const double y_largest = std::max(std::abs(y.low), std::abs(y.high));

@@ -54,6 +54,9 @@ struct Axis {
   double at(double value) const { return from + (value - low) / (high - low) * (to - from); }
 };
 
+/// An axis for numbers from `low` to `high`, with some air beyond both.
+Axis padded_axis(double low, double high, double from, double to);
+
 /// Room for a chart.
 struct Frame {
   double left, top, right, bottom;

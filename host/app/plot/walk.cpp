@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "host/app/plot/picture.hpp"
 #include "host/app/plot/ticks.hpp"
-#include "host/base/files.hpp"
+#include "host/base/error.hpp"
 
 namespace stampede {
 namespace {
@@ -16,41 +14,6 @@ namespace {
 using Points = std::vector<std::pair<double, double>>;
 
 constexpr double kGaitSeconds = 3;  ///< shown of the gait, from the middle
-
-Axis axis_of(double low, double high, double from, double to) {
-  const double air = high > low ? 0.08 * (high - low) : 0.5;
-  return {low - air, high + air, from, to};
-}
-
-/// Lines with a name each over common x.
-struct Series {
-  std::string name;
-  std::vector<double> x, y;
-};
-
-/// A chart of many lines, their names on its right.
-void draw_lines(Picture& picture, const Frame& frame, const std::vector<Series>& all, const std::string& title) {
-  double low = 0, high = 0, last = 1;
-  for (const Series& series : all) {
-    for (const double y : series.y) low = std::min(low, y), high = std::max(high, y);
-    if (!series.x.empty()) last = std::max(last, series.x.back());
-  }
-  const Axis x{0, last, frame.left, frame.right};
-  const Axis y = axis_of(low, high, frame.bottom, frame.top);
-  draw_axes(picture, frame, x, y, 5);
-  picture.write(frame.left, frame.top - 10, title, 12.5, kInk, Align::kLeft, true);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const Colour colour = kSeries[i % kSeriesColours];
-    const bool dashed = i >= static_cast<std::size_t>(kSeriesColours);
-    const std::vector<double> means = smoothed(all[i].y, std::max(1, static_cast<int>(all[i].y.size()) / 60));
-    Points points;
-    for (std::size_t k = 0; k < means.size(); ++k) points.emplace_back(x.at(all[i].x[k]), y.at(means[k]));
-    picture.line(points, 1.6, colour, dashed);
-    const double row = frame.top + 6 + 15 * static_cast<double>(i);
-    picture.line({{frame.right + 14, row}, {frame.right + 34, row}}, 2.2, colour, dashed);
-    picture.write(frame.right + 40, row + 4, all[i].name, 11, kInk, Align::kLeft);
-  }
-}
 
 }  // namespace
 
@@ -104,7 +67,7 @@ std::string draw_walk(const Walk& walk, const std::string& title) {
       for (const double v : *values) low = std::min(low, v), high = std::max(high, v);
     }
     const Axis x{0, seconds, frame.left, frame.right};
-    const Axis y = axis_of(low, high, frame.bottom, frame.top);
+    const Axis y = padded_axis(low, high, frame.bottom, frame.top);
     draw_axes(picture, frame, x, y, 4);
     picture.write_upwards(20, (frame.top + frame.bottom) / 2, names[i], 11.5, kInk);
     Points went, wanted;
@@ -139,47 +102,6 @@ std::string draw_walk(const Walk& walk, const std::string& title) {
   }
   picture.write((kLeft + kWidth - 24) / 2, bottom + 38, "time [s]; bars: the foot is on the ground", 12, kInk,
                 Align::kCentre);
-  return picture.png();
-}
-
-std::string draw_training(const std::filesystem::path& run, const std::string& title) {
-  std::vector<Series> rewards, constraints, levels;
-  const auto add = [](std::vector<Series>& to, const std::string& name, double x, double y) {
-    auto it = std::find_if(to.begin(), to.end(), [&](const Series& series) { return series.name == name; });
-    if (it == to.end()) it = to.insert(it, Series{name, {}, {}});
-    it->x.push_back(x);
-    it->y.push_back(y);
-  };
-  const std::string text = read_file(run / "metrics.jsonl");
-  std::size_t at = 0;
-  for (std::size_t end = text.find('\n'); end != std::string::npos; at = end + 1, end = text.find('\n', at)) {
-    const auto line = nlohmann::ordered_json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
-                                                    text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-    if (!line.is_object()) continue;
-    const double iteration = line.value("iteration", 0.0);
-    if (line.contains("rewards")) {
-      for (const auto& [name, value] : line["rewards"].items()) {
-        if (value.is_number()) add(rewards, name, iteration, value.get<double>());
-      }
-    }
-    if (line.contains("terrain")) add(levels, "level", iteration, line["terrain"].value("level", 0.0));
-    if (line.contains("constraints")) {
-      for (const auto& [name, value] : line["constraints"].items()) {
-        add(constraints, name, iteration, 100 * value.value("violated", 0.0));
-      }
-    }
-  }
-  const double rows = 15 * static_cast<double>(std::max(rewards.size(), std::size_t{1}));
-  const double below = 15 * static_cast<double>(std::max(constraints.size(), std::size_t{1}));
-  const double first = std::max(150.0, rows), second = std::max(220.0, below);
-  const double top = 76, middle = top + first + 66;
-  const double lowest = middle + second + (levels.empty() ? 0 : 66), third = levels.empty() ? 0 : 120;
-  Picture picture(860, lowest + third + 56);
-  picture.write(76, 28, title, 15, kInk, Align::kLeft, true);
-  draw_lines(picture, {76, top, 640, top + first}, rewards, "weighted reward terms, a second");
-  draw_lines(picture, {76, middle, 640, middle + second}, constraints, "steps that violate a constraint [%]");
-  if (!levels.empty()) draw_lines(picture, {76, lowest, 640, lowest + third}, levels, "level of the ground, mean");
-  picture.write(358, lowest + third + 42, "iteration", 12.5, kInk, Align::kCentre);
   return picture.png();
 }
 

@@ -1,7 +1,6 @@
 #pragma once
-/// \file The pictures of a walking task: how a policy follows commands and sets its feet, and how its training went.
+/// \file The picture of a walking task: how a policy follows commands and sets its feet.
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -22,9 +21,5 @@ Walk walk_of(const Evaluation& evaluation, const TaskSpec& task);
 
 /// A PNG file's bytes: commands and velocities over time, and below the gait diagram, a bar where a foot is on the ground.
 std::string draw_walk(const Walk& walk, const std::string& title);
-
-/// A PNG file's bytes: each weighted reward term, and the share of steps that violate each constraint, over the run's
-/// `metrics.jsonl`.
-std::string draw_training(const std::filesystem::path& run, const std::string& title);
 
 }  // namespace stampede

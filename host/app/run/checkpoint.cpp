@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFormat = "stampede checkpoint 1";
 constexpr const char* kPolicyPrefix = "policy/";
+constexpr const char* kBeforePrefix = "policy_before/";  ///< of the policy that the stage before ended with
 
 fs::path folder_of(const fs::path& run) { return run / "checkpoint"; }
 
@@ -70,28 +71,47 @@ std::int64_t number(const SafetensorsFile& file, const std::string& key, const s
   return std::strtoll(found->second.c_str(), nullptr, 10);
 }
 
+void put_counts(std::map<std::string, std::string>& metadata, const std::string& prefix, const RunCounts& counts) {
+  metadata[prefix + "iteration"] = std::to_string(counts.iteration);
+  metadata[prefix + "steps"] = std::to_string(counts.steps);
+  metadata[prefix + "nonfinite"] = std::to_string(counts.nonfinite);
+  metadata[prefix + "contacts_over_slots"] = std::to_string(counts.contacts_over_slots);
+}
+
+RunCounts counts_in(const SafetensorsFile& file, const std::string& prefix, const std::string& name) {
+  return {number(file, prefix + "iteration", name), number(file, prefix + "steps", name),
+          number(file, prefix + "nonfinite", name), number(file, prefix + "contacts_over_slots", name)};
+}
+
+/// The policy's arrays, and what they do not say.
+void put_policy(const Policy& policy, const std::string& prefix, std::vector<Tensor>& tensors,
+                std::map<std::string, std::string>& metadata) {
+  metadata.merge(policy_metadata(policy, prefix));
+  for (const auto& [key, value] : policy.facts) metadata.emplace(prefix + key, value);
+  for (Tensor& tensor : policy_tensors(policy, prefix)) tensors.push_back(std::move(tensor));
+}
+
 }  // namespace
 
 void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept) {
-  std::map<std::string, std::string> metadata = policy_metadata(checkpoint.policy, kPolicyPrefix);
-  for (const auto& [key, value] : checkpoint.policy.facts) metadata.emplace(kPolicyPrefix + key, value);
-  metadata["format"] = kFormat;
-  metadata["version"] = STAMPEDE_VERSION;
-  metadata["task"] = checkpoint.task;
-  metadata["iteration"] = std::to_string(checkpoint.iteration);
-  metadata["steps"] = std::to_string(checkpoint.steps);
-  metadata["nonfinite"] = std::to_string(checkpoint.nonfinite);
-  metadata["contacts_over_slots"] = std::to_string(checkpoint.contacts_over_slots);
+  std::map<std::string, std::string> metadata = {
+      {"format", kFormat}, {"version", STAMPEDE_VERSION}, {"task", checkpoint.task}};
+  put_counts(metadata, "", checkpoint.counts);
+  if (!checkpoint.stage.empty()) {
+    metadata["stage"] = checkpoint.stage;
+    put_counts(metadata, "before_stage/", checkpoint.before_stage);
+  }
   std::vector<Tensor> tensors = checkpoint.state;
-  for (Tensor& tensor : policy_tensors(checkpoint.policy, kPolicyPrefix)) tensors.push_back(std::move(tensor));
+  put_policy(checkpoint.policy, kPolicyPrefix, tensors, metadata);
+  if (checkpoint.before) put_policy(*checkpoint.before, kBeforePrefix, tensors, metadata);
 
   std::error_code code;
   if (!fs::is_directory(folder_of(run), code)) {
     make_directory(folder_of(run));
     sync_directory(run);
   }
-  write_file(folder_of(run) / name_of(checkpoint.iteration), to_safetensors(tensors, metadata, true), Durability::kDisk,
-             run / ".checkpoint.partial");
+  write_file(folder_of(run) / name_of(checkpoint.counts.iteration), to_safetensors(tensors, metadata, true),
+             Durability::kDisk, run / ".checkpoint.partial");
   const std::vector<fs::path> files = list(run);
   for (std::size_t i = 0; i + static_cast<std::size_t>(kept) < files.size(); ++i) {
     fs::remove(files[i], code);  // one too many does no harm
@@ -124,15 +144,18 @@ Checkpoint load_newest_checkpoint(const fs::path& run, const std::string& task) 
     throw Error(name + ": is a checkpoint of the task '" + checkpoint.task + "', but the run's config.toml says '" +
                 task + "'; put back the checkpoint of this run");
   }
-  checkpoint.iteration = number(file, "iteration", name);
-  checkpoint.steps = number(file, "steps", name);
-  checkpoint.nonfinite = number(file, "nonfinite", name);
-  checkpoint.contacts_over_slots = number(file, "contacts_over_slots", name);
+  checkpoint.counts = counts_in(file, "", name);
+  if (file.metadata.count("stage") > 0) {
+    checkpoint.stage = file.metadata["stage"];
+    checkpoint.before_stage = counts_in(file, "before_stage/", name);
+  }
   checkpoint.policy = policy_from_tensors(file, name, kPolicyPrefix);
+  if (file.metadata.count(std::string(kBeforePrefix) + "task") > 0) {
+    checkpoint.before = policy_from_tensors(file, name, kBeforePrefix);
+  }
   for (Tensor& tensor : file.tensors) {
-    if (tensor.name != "checksum" && tensor.name.rfind(kPolicyPrefix, 0) != 0) {
-      checkpoint.state.push_back(std::move(tensor));
-    }
+    const bool of_policy = tensor.name.rfind(kPolicyPrefix, 0) == 0 || tensor.name.rfind(kBeforePrefix, 0) == 0;
+    if (tensor.name != "checksum" && !of_policy) checkpoint.state.push_back(std::move(tensor));
   }
   return checkpoint;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,20 @@
 
 namespace stampede {
 
-struct Checkpoint {
-  std::string task;
+/// How far a run is.
+struct RunCounts {
   std::int64_t iteration = 0, steps = 0;
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
-  std::vector<Tensor> state;  ///< what Trainer::state gave
+};
+
+struct Checkpoint {
+  std::string task;
+  RunCounts counts;
+  std::string stage;          ///< the stage that it is in; empty of earlier versions, which had one
+  RunCounts before_stage;     ///< where that began
+  std::vector<Tensor> state;  ///< what the stage's Trainer::state gave
   Policy policy;
+  std::optional<Policy> before;  ///< that the stage before ended with
 };
 
 /// Writes a checkpoint of the run in `run` and removes all but the newest `kept`.

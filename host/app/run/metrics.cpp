@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <utility>
 
 #include "host/app/export/event_file.hpp"
@@ -54,51 +55,23 @@ fs::path find_events(const fs::path& run) {
   return {};
 }
 
-/// Calls visit(kind, name, figure, value) for reward terms that count and for constraints.
-template <class Visit>
-void for_each_figure(const Report& report, const TaskSpec& task, const Visit& visit) {
-  for (std::size_t i = 0; i < report.rewards.size(); ++i) {
-    if (task.legged->constants.reward_weight[i] != 0.0f) visit("rewards", kRewardTerms[i].name, "", report.rewards[i]);
-  }
-  if (report.terrain_level >= 0) visit("terrain", "level", "", report.terrain_level);
-  for (std::size_t i = 0; i < report.constraints.size(); ++i) {
-    const Report::Constraint& c = report.constraints[i];
-    const std::string& name = task.constraints.list[i].name;
-    visit("constraints", name, "violated", c.violated);
-    visit("constraints", name, "mean", c.mean);
-    visit("constraints", name, "delta", c.delta);
-    visit("constraints", name, "applied", c.applied);
+/// Puts a metric where its name says: "a/b" is the key b of the table a.
+void put(Json& line, const MetricInfo& metric, double value) {
+  Json* to = &line;
+  std::istringstream parts(metric.name);
+  for (std::string part; std::getline(parts, part, '/');) to = &(*to)[part];
+  if (metric.whole && std::isfinite(value)) {
+    *to = static_cast<std::int64_t>(value);
+  } else {
+    *to = value;  // what is no number becomes null
   }
 }
 
 }  // namespace
 
-std::string to_json_line(const Report& report, const TaskSpec* task) {
-  Json line = {
-      {"iteration", report.iteration},
-      {"steps", report.steps},
-      {"episodes", report.episodes},
-      {"return_mean", report.return_mean},
-      {"episode_length_mean", report.episode_length_mean},
-      {"policy_loss", report.policy_loss},
-      {"value_loss", report.value_loss},
-      {"entropy", report.entropy},
-      {"kl", report.kl},
-      {"clip_fraction", report.clip_fraction},
-      {"gradient_norm", report.gradient_norm},
-      {"learning_rate", report.learning_rate},
-      {"action_std", report.action_std},
-      {"explained_variance", report.explained_variance},
-      {"nonfinite", report.nonfinite},
-      {"contacts_over_slots", report.contacts_over_slots},
-      {"seconds_rollout", report.seconds_rollout},
-      {"seconds_update", report.seconds_update},
-  };
-  if (task == nullptr) return line.dump();
-  for_each_figure(report, *task, [&](const char* kind, const std::string& name, const char* figure, double value) {
-    Json& of_name = line[kind][name];
-    (*figure == '\0' ? of_name : of_name[figure]) = value;
-  });
+std::string to_json_line(const Report& report) {
+  Json line = {{"iteration", report.iteration}, {"steps", report.steps}};
+  for (std::size_t i = 0; i < report.values.size(); ++i) put(line, (*report.table)[i], report.values[i]);
   return line.dump();
 }
 
@@ -117,8 +90,7 @@ std::vector<CurvePoint> read_curve(const fs::path& run) {
   return points;
 }
 
-Metrics::Metrics(const fs::path& run, std::int64_t iteration, std::shared_ptr<const TaskSpec> task)
-    : task_(std::move(task)) {
+Metrics::Metrics(const fs::path& run, std::int64_t iteration) {
   std::error_code code;
   const fs::path lines = run / kLines;
   if (fs::exists(lines, code)) write_file(lines, lines_until(read_file(lines), iteration), Durability::kProcess);
@@ -139,33 +111,12 @@ Metrics::Metrics(const fs::path& run, std::int64_t iteration, std::shared_ptr<co
 }
 
 void Metrics::write(const Report& report) {
-  lines_.append(to_json_line(report, task_.get()) + "\n");
-  std::vector<std::pair<std::string, float>> scalars;
-  const auto add = [&scalars](const char* tag, double value) {
-    if (std::isfinite(value)) scalars.emplace_back(tag, static_cast<float>(value));
-  };
-  if (report.episodes > 0) {
-    add("episode/return_mean", report.return_mean);
-    add("episode/length_mean", report.episode_length_mean);
-  }
-  add("loss/policy", report.policy_loss);
-  add("loss/value", report.value_loss);
-  add("loss/entropy", report.entropy);
-  add("update/kl", report.kl);
-  add("update/clip_fraction", report.clip_fraction);
-  add("update/gradient_norm", report.gradient_norm);
-  add("update/learning_rate", report.learning_rate);
-  add("update/explained_variance", report.explained_variance);
-  add("policy/action_std", report.action_std);
-  add("time/seconds_rollout", report.seconds_rollout);
-  add("time/seconds_update", report.seconds_update);
-  add("environment/steps", static_cast<double>(report.steps));
-  add("environment/nonfinite", static_cast<double>(report.nonfinite));
-  add("environment/contacts_over_slots", static_cast<double>(report.contacts_over_slots));
-  if (task_ != nullptr) {
-    for_each_figure(report, *task_, [&](const char* kind, const std::string& name, const char* figure, double value) {
-      add((std::string(kind) + "/" + name + (*figure == '\0' ? "" : "_") + figure).c_str(), value);
-    });
+  lines_.append(to_json_line(report) + "\n");
+  std::vector<std::pair<std::string, float>> scalars = {{"environment/steps", static_cast<float>(report.steps)}};
+  for (std::size_t i = 0; i < report.values.size(); ++i) {
+    const std::string& tag = (*report.table)[i].tag;
+    if (!tag.empty() && std::isfinite(report.values[i]))
+      scalars.emplace_back(tag, static_cast<float>(report.values[i]));
   }
   events_.append(scalar_event(wall_time(), report.iteration, scalars));
 }

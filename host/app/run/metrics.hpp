@@ -12,8 +12,8 @@
 
 namespace stampede {
 
-/// One line of `metrics.jsonl`, without the newline. What is not a number is null. The task names reward terms and constraints.
-std::string to_json_line(const Report& report, const TaskSpec* task = nullptr);
+/// One line of `metrics.jsonl`, without the newline: iteration, steps, and all metrics. What is not a number is null.
+std::string to_json_line(const Report& report);
 
 /// A point of the learning curve.
 struct CurvePoint {
@@ -28,13 +28,12 @@ class Metrics {
  public:
   /// Opens the files in the folder `run`. What they hold of iterations after `iteration` is cut off: a run that goes on
   /// from a checkpoint reports those again.
-  Metrics(const std::filesystem::path& run, std::int64_t iteration, std::shared_ptr<const TaskSpec> task = nullptr);
+  Metrics(const std::filesystem::path& run, std::int64_t iteration);
 
   /// Appends a report to both.
   void write(const Report& report);
 
  private:
-  std::shared_ptr<const TaskSpec> task_;
   AppendFile lines_, events_;
 };
 

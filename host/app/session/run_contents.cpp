@@ -32,7 +32,7 @@ RunContents load_run(const std::filesystem::path& run, SettingsSources more, con
   }
   contents.policy = fit_policy(std::move(checkpoint.policy), *contents.task.spec, newest_checkpoint(run).string(),
                                contents.notes_of_fit);
-  contents.iteration = checkpoint.iteration;
+  contents.iteration = checkpoint.counts.iteration;
   return contents;
 }
 

@@ -20,12 +20,14 @@
 #include "host/app/export/policy_tensors.hpp"
 #include "host/app/export/safetensors.hpp"
 #include "host/app/plot/curve.hpp"
+#include "host/app/plot/training.hpp"
 #include "host/app/plot/walk.hpp"
 #include "host/app/run/checkpoint.hpp"
 #include "host/app/run/metrics.hpp"
 #include "host/app/run/run_folder.hpp"
 #include "host/app/run/system_info.hpp"
 #include "host/app/run/trained_robot.hpp"
+#include "host/app/session/evaluation_stage.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/base/clock.hpp"
@@ -56,14 +58,14 @@ class Session {
         spec_(*task_.spec),
         options_(options),
         folder_(std::move(folder)),
-        trainer_(within_memory(
-            fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon),
-            "choose a smaller train.num_envs (--num-envs), train.horizon or network",
-            [&] { return engine.make_trainer(training_request(task_)); })) {}
+        stages_(options.pipeline(task_)) {
+    for (const StageSpec& stage : stages_) total_ += stage.iterations;
+  }
 
   /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
   /// process that is killed before it leaves a folder for a new run, one that is killed after it a run that goes on.
   void start() {
+    enter(0, {}, std::nullopt);
     Settings kept = settings_;
     if (kept.legged) {
       // Before the folder is emptied: the robot may be the copy of the run that is replaced.
@@ -87,6 +89,7 @@ class Session {
 
   /// Saves the start. It follows from the configuration alone, so a run that was killed before it loses nothing.
   void begin() {
+    if (trainer_ == nullptr) enter(0, {}, std::nullopt);
     save();
     settle();
     write_system();
@@ -105,21 +108,24 @@ class Session {
 
   /// Goes on from a checkpoint.
   void restore(const Checkpoint& checkpoint) {
-    check_same_places(checkpoint.policy.facts, facts_of(checkpoint.policy), newest_checkpoint(folder_.path()).string());
+    const std::string file = newest_checkpoint(folder_.path()).string();
+    check_same_places(checkpoint.policy.facts, facts_of(checkpoint.policy), file);
+    enter(stage_of(checkpoint, file), checkpoint.before_stage, checkpoint.before);
     try {
       trainer_->restore(checkpoint.state);
     } catch (const Error& error) {
-      throw Error(newest_checkpoint(folder_.path()).string() + ": " + error.what(), error.status());
+      throw Error(file + ": " + error.what(), error.status());
     }
     for (const std::string& line : trainer_->mended()) {
       if (options_.message) options_.message(line);
     }
-    done_ = saved_ = checkpoint.iteration;
-    steps_ = checkpoint.steps;
-    nonfinite_ = checkpoint.nonfinite;
-    contacts_over_slots_ = checkpoint.contacts_over_slots;
+    counts_ = checkpoint.counts;
+    saved_ = counts_.iteration;
     write_system();
   }
+
+  /// Of all stages together.
+  std::int64_t iterations() const { return total_; }
 
   TrainResult run() {
     train();
@@ -130,20 +136,55 @@ class Session {
     result.device = engine_.device();
     result.instruction_set = engine_.instruction_set();
     result.threads = engine_.threads();
-    result.finished = done_ >= settings_.train.iterations;
+    result.finished = counts_.iteration >= total_;
     result.interrupted = stop_asked() && !reached_;
-    result.iterations = done_;
-    result.steps = steps_;
-    result.nonfinite = nonfinite_;
-    result.contacts_over_slots = contacts_over_slots_;
+    result.iterations = counts_.iteration;
+    result.steps = counts_.steps;
+    result.nonfinite = counts_.nonfinite;
+    result.contacts_over_slots = counts_.contacts_over_slots;
     result.seconds_train = seconds_;
-    const auto steps_here = static_cast<double>(steps_ - steps_before_);
+    result.last = latest_;
+    const auto steps_here = static_cast<double>(counts_.steps - first_.steps);
     result.steps_per_second = seconds_ > 0 ? steps_here / seconds_ : 0.0;
     if (!result.interrupted) finish(result);
     return result;
   }
 
  private:
+  /// Enters a stage, which began where the run was at `begin`, with the policy that the one before ended with.
+  void enter(std::size_t stage, const RunCounts& begin, std::optional<Policy> before) {
+    stage_ = stage;
+    before_stage_ = begin;
+    before_ = std::move(before);
+    trainer_ = within_memory(
+        fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon),
+        "choose a smaller train.num_envs (--num-envs), train.horizon or network",
+        [&] { return stages_[stage].make(engine_, before_ ? &*before_ : nullptr); });
+  }
+
+  /// The next stage begins with the policy of the one that has ended.
+  void enter_next() {
+    Policy policy = trainer_->policy();
+    trainer_.reset();  // its memory goes first
+    enter(stage_ + 1, counts_, std::move(policy));
+    if (options_.message) options_.message("stage " + stages_[stage_].name);
+  }
+
+  /// Which stage a checkpoint is in. Throws Error where the run has none of that name.
+  std::size_t stage_of(const Checkpoint& checkpoint, const std::string& file) const {
+    if (checkpoint.stage.empty()) return 0;  // of an earlier version
+    std::string names;
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      if (stages_[i].name == checkpoint.stage) return i;
+      names += (names.empty() ? "'" : ", '") + stages_[i].name + "'";
+    }
+    throw Error(file + ": is in the stage '" + checkpoint.stage + "', but the run has " + names +
+                "; go on with the command that began it");
+  }
+
+  /// Where the stage ends, in iterations of the run.
+  std::int64_t stage_end() const { return before_stage_.iteration + stages_[stage_].iterations; }
+
   void write_system() {
     folder_.write("system.json",
                   system_json(engine_.device(), engine_.instruction_set(), engine_.description(), engine_.threads()),
@@ -154,7 +195,7 @@ class Session {
 
   std::int64_t checkpoint_every() const {
     if (settings_.run.checkpoint_every > 0) return settings_.run.checkpoint_every;
-    return std::max<std::int64_t>(1, settings_.train.iterations / 10);
+    return std::max<std::int64_t>(1, stages_[stage_].iterations / 10);
   }
 
   /// Whether it is time for a checkpoint, wherever the schedule stands. Not before the last one is written: on a slow
@@ -166,64 +207,87 @@ class Session {
   }
 
   void train() {
-    std::int64_t target = std::max<std::int64_t>(done_, settings_.train.iterations);
-    if (options_.stop_after > 0) target = std::min(target, done_ + options_.stop_after);
-    steps_before_ = steps_;
-    first_ = done_;
+    std::int64_t target = std::max<std::int64_t>(counts_.iteration, total_);
+    if (options_.stop_after > 0) target = std::min(target, counts_.iteration + options_.stop_after);
+    first_ = counts_;
     started_ = seconds_now();
-    if (done_ < target) {
-      Metrics metrics(folder_.path(), done_, task_.spec);
-      std::int64_t enqueued = done_;
-      saved_at_ = seconds_now();
-      while (done_ < target) {
-        // Nothing is started beyond a checkpoint before its state is fetched.
-        const std::int64_t boundary = std::min(target, (done_ / checkpoint_every() + 1) * checkpoint_every());
-        while (enqueued < boundary && enqueued - done_ < kIterationsInFlight && !stop_asked() &&
-               !(enqueued > done_ && overdue())) {
-          trainer_->enqueue_iteration();
-          ++enqueued;
-        }
-        if (enqueued == done_) break;  // asked to stop, and nothing is under way
-        Report report;
-        if (!trainer_->fetch_report(report, true)) {
-          throw Error("the trainer lost the report of iteration " + std::to_string(done_ + 1), Status::kFailed);
-        }
-        take(report, metrics, target);
-        if (done_ == enqueued && (done_ == boundary || overdue())) save();
+    if (counts_.iteration < target) {
+      Metrics metrics(folder_.path(), counts_.iteration);
+      for (;;) {
+        train_stage(std::min(target, stage_end()), target, metrics);
+        if (saved_ < counts_.iteration) save();
+        if (counts_.iteration >= target || counts_.iteration < stage_end()) break;
+        enter_next();
       }
-      if (saved_ < done_) save();
     }
     if (stop_asked()) settle();
-    reached_ = done_ >= target;
+    reached_ = counts_.iteration >= target;
     seconds_ = seconds_now() - started_;
   }
 
-  /// Takes in what an iteration reports.
-  void take(const Report& report, Metrics& metrics, std::int64_t target) {
-    ++done_;
-    steps_ = report.steps;
-    if (report.nonfinite > std::exchange(nonfinite_, report.nonfinite)) keep_last_good();
-    if (report.iteration == 1) {
-      unlearnt_ = {static_cast<double>(report.nonfinite), static_cast<double>(report.steps)};
+  /// The stage's iterations, up to the run's iteration `end` or until somebody asks to stop.
+  void train_stage(std::int64_t end, std::int64_t target, Metrics& metrics) {
+    std::int64_t enqueued = counts_.iteration;
+    const std::int64_t &done = counts_.iteration, every = checkpoint_every();
+    saved_at_ = seconds_now();
+    while (done < end) {
+      // Nothing is started beyond a checkpoint before its state is fetched.
+      const std::int64_t boundary = std::min(end, (done / every + 1) * every);
+      while (enqueued < boundary && enqueued - done < kIterationsInFlight && !stop_asked() &&
+             !(enqueued > done && overdue())) {
+        trainer_->enqueue_iteration();
+        ++enqueued;
+      }
+      if (enqueued == done) return;  // asked to stop, and nothing is under way
+      Report report;
+      if (!trainer_->fetch_report(report, true)) {
+        throw Error("the trainer lost the report of iteration " + std::to_string(done + 1), Status::kFailed);
+      }
+      take(report, metrics, target);
+      if (done == enqueued && (done == boundary || overdue())) save();
     }
-    contacts_over_slots_ = report.contacts_over_slots;
+  }
+
+  /// Takes in what an iteration reports.
+  void take(Report& report, Metrics& metrics, std::int64_t target) {
+    // A stage counts from its own beginning.
+    report.iteration = ++counts_.iteration;
+    report.steps += before_stage_.steps;
+    counts_.steps = report.steps;
+    counts_.contacts_over_slots = before_stage_.contacts_over_slots + report.count("contacts_over_slots");
+    const std::int64_t nonfinite = before_stage_.nonfinite + report.count("nonfinite");
+    if (nonfinite > std::exchange(counts_.nonfinite, nonfinite)) keep_last_good();
+    if (report.iteration == 1) unlearnt_ = {static_cast<double>(nonfinite), static_cast<double>(report.steps)};
     metrics.write(report);
-    if (report.episodes > 0 && std::isfinite(report.return_mean)) last_return_ = report.return_mean;
+    remember(report);
     check(report);
     if (!options_.progress) return;
     const double elapsed = seconds_now() - started_;
-    const double both = report.seconds_rollout + report.seconds_update;
-    options_.progress(Progress{report, settings_.train.iterations, last_return_,
-                               elapsed > 0 ? static_cast<double>(steps_ - steps_before_) / elapsed : 0.0,
-                               both > 0 ? report.seconds_update / both : 0.0,
-                               elapsed / static_cast<double>(done_ - first_) * static_cast<double>(target - done_)});
+    const double both = report["seconds_rollout"] + report["seconds_update"];
+    const auto done_here = static_cast<double>(counts_.iteration - first_.iteration);
+    options_.progress(Progress{report, latest_, total_,
+                               elapsed > 0 ? static_cast<double>(counts_.steps - first_.steps) / elapsed : 0.0,
+                               both > 0 ? report["seconds_update"] / both : 0.0,
+                               elapsed / done_here * static_cast<double>(target - counts_.iteration)});
+  }
+
+  /// Keeps each metric's last number.
+  void remember(const Report& report) {
+    latest_.iteration = report.iteration;
+    latest_.steps = report.steps;
+    latest_.table = report.table;
+    latest_.values.resize(report.values.size(), std::numeric_limits<double>::quiet_NaN());
+    for (std::size_t i = 0; i < report.values.size(); ++i) {
+      if (std::isfinite(report.values[i])) latest_.values[i] = report.values[i];
+    }
   }
 
   /// Keeps what environments were like before they turned non-finite.
   void keep_last_good() {
     const std::vector<Tensor> tensors = trainer_->last_good();
     if (tensors.empty()) return;
-    const std::map<std::string, std::string> facts = {{"task", settings_.task}, {"iteration", std::to_string(done_)}};
+    const std::map<std::string, std::string> facts = {{"task", settings_.task},
+                                                      {"iteration", std::to_string(counts_.iteration)}};
     folder_.write("nonfinite.safetensors", to_safetensors(tensors, facts), Durability::kProcess);
   }
 
@@ -231,7 +295,7 @@ class Session {
   /// learning: then the simulation itself is unstable.
   std::string advice(const Report& report) const {
     const double share =
-        static_cast<double>(report.nonfinite) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
+        static_cast<double>(counts_.nonfinite) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
     const bool unstable = unlearnt_.part > 0 && unlearnt_.part / unlearnt_.whole >= 0.5 * share;
     if (!unstable) return "try a smaller algorithm.learning_rate";
     const std::string already =
@@ -262,20 +326,17 @@ class Session {
       settle();
       const std::string hint =
           saved_ > 0 ? "; the last good state is " + newest_checkpoint(folder_.path()).string() : std::string();
-      throw Error(
-          "training diverged in iteration " + std::to_string(done_) + ": " + what + hint + "; " + advice(report),
-          Status::kFailed);
+      throw Error("training diverged in iteration " + std::to_string(counts_.iteration) + ": " + what + hint + "; " +
+                      advice(report),
+                  Status::kFailed);
     };
-    const std::pair<const char*, double> figures[] = {{"policy_loss", report.policy_loss},
-                                                      {"value_loss", report.value_loss},
-                                                      {"entropy", report.entropy},
-                                                      {"gradient_norm", report.gradient_norm}};
-    for (const auto& [name, value] : figures) {
-      if (!std::isfinite(value)) fail(std::string(name) + " is not finite");
+    for (std::size_t i = 0; i < report.values.size(); ++i) {
+      const MetricInfo& metric = (*report.table)[i];
+      if (metric.must_be_finite && !std::isfinite(report.values[i])) fail(metric.name + " is not finite");
     }
     const double most = static_cast<double>(settings_.run.nonfinite_share) * static_cast<double>(report.steps);
-    if (!(static_cast<double>(report.nonfinite) <= std::max(kFewNonfinite, most))) {
-      fail(std::to_string(report.nonfinite) + " of " + std::to_string(report.steps) + " states were not finite");
+    if (!(static_cast<double>(counts_.nonfinite) <= std::max(kFewNonfinite, most))) {
+      fail(std::to_string(counts_.nonfinite) + " of " + std::to_string(report.steps) + " states were not finite");
     }
   }
 
@@ -284,17 +345,17 @@ class Session {
     settle();
     Checkpoint checkpoint;
     checkpoint.task = settings_.task;
-    checkpoint.iteration = done_;
-    checkpoint.steps = steps_;
-    checkpoint.nonfinite = nonfinite_;
-    checkpoint.contacts_over_slots = contacts_over_slots_;
+    checkpoint.counts = counts_;
+    checkpoint.stage = stages_[stage_].name;
+    checkpoint.before_stage = before_stage_;
+    checkpoint.before = before_;
     checkpoint.state = trainer_->state();
     checkpoint.policy = trainer_->policy();
     checkpoint.policy.facts = facts_of(checkpoint.policy);
     writing_ = std::async(std::launch::async,
                           [run = folder_.path(), checkpoint = std::move(checkpoint),
                            kept = settings_.run.checkpoints_kept] { save_checkpoint(run, checkpoint, kept); });
-    saved_ = done_;
+    saved_ = counts_.iteration;
     saved_at_ = seconds_now();
   }
 
@@ -319,11 +380,13 @@ class Session {
     const Policy policy = trainer_->policy();
     EvaluationRequest request = evaluation_request(task_, settings_.run.eval_episodes, randomises(settings_));
     request.seed = evaluation_seed(kProtocolSeed);
-    result.evaluation = within_memory(
+    EvaluationStage evaluation(engine_, request, policy);
+    within_memory(
         fmt::format("the evaluation of {} episodes", request.episodes),
         fmt::format("the training is saved: choose a smaller run.eval_episodes in {} and `stampede train --resume {}`",
                     folder_.file("config.toml").string(), folder_.path().string()),
-        [&] { return engine_.evaluate(request, policy); });
+        [&] { evaluation.enqueue_iteration(); });
+    result.evaluation = evaluation.evaluation();
     result.nonfinite += result.evaluation.nonfinite;
     result.contacts_over_slots += result.evaluation.contacts_over_slots;
 
@@ -337,20 +400,25 @@ class Session {
     folder_.write("policy.safetensors", to_policy_safetensors(policy, spec_), Durability::kDisk);
     settle();
     if (spec_.legged != nullptr) draw_walking(policy, request.seed);
+    if (const auto table = trainer_->metrics(); has_panels(*table)) {
+      folder_.write("training.png", draw_training(folder_.path(), *table, title()), Durability::kProcess);
+    }
     folder_.write("curve.png", picture.get(), Durability::kProcess);
     result.policy_onnx = folder_.file("policy.onnx");
     result.policy_safetensors = folder_.file("policy.safetensors");
     result.curve = folder_.file("curve.png");
   }
 
-  /// The pictures of walking tasks.
+  /// The picture of a walk.
   void draw_walking(const Policy& policy, std::uint64_t seed) {
     EvaluationRequest request = walk_request(task_);
     request.seed = seed;
     const Walk walk = walk_of(engine_.evaluate(request, policy), *request.task);
-    const std::string title = settings_.task + ", " + settings_.legged->objective;
-    folder_.write("walk.png", draw_walk(walk, title), Durability::kProcess);
-    folder_.write("training.png", draw_training(folder_.path(), title), Durability::kProcess);
+    folder_.write("walk.png", draw_walk(walk, title()), Durability::kProcess);
+  }
+
+  std::string title() const {
+    return settings_.task + ", " + (settings_.legged ? settings_.legged->objective : settings_.algo);
   }
 
   Engine& engine_;
@@ -359,14 +427,18 @@ class Session {
   const TaskSpec& spec_;
   const TrainOptions& options_;
   RunFolder folder_;
-  std::unique_ptr<Trainer> trainer_;
-  std::int64_t done_ = 0, saved_ = 0, first_ = 0;  ///< iterations: finished, in a checkpoint, before this call
-  std::int64_t steps_ = 0, steps_before_ = 0;
-  std::int64_t nonfinite_ = 0, contacts_over_slots_ = 0;
+  std::unique_ptr<Trainer> trainer_;  ///< of the stage
+  std::vector<StageSpec> stages_;
+  std::int64_t total_ = 0;        ///< iterations of all stages
+  std::size_t stage_ = 0;         ///< the one that the run is in ...
+  RunCounts before_stage_;        ///< ... where it began ...
+  std::optional<Policy> before_;  ///< ... and the policy that the one before ended with
+  RunCounts counts_, first_;      ///< how far the run is, and was before this call
+  std::int64_t saved_ = 0;        ///< iterations in the last checkpoint
   std::vector<std::string> notes_;
   std::future<void> writing_;  ///< the checkpoint that is on its way to the disk
   bool reached_ = false;       ///< this call's iterations are done
-  double last_return_ = std::numeric_limits<double>::quiet_NaN();
+  Report latest_;              ///< each metric's last number
   double started_ = 0, seconds_ = 0;
   double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
   Share unlearnt_;       ///< of the first rollout, which acts before anything is learnt
@@ -414,13 +486,18 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
     session.begin();
   }
   if (options.message) {
-    options.message("going on from iteration " + std::to_string(checkpoint ? checkpoint->iteration : 0) + " of " +
-                    std::to_string(task.settings.train.iterations));
+    options.message("going on from iteration " + std::to_string(checkpoint ? checkpoint->counts.iteration : 0) +
+                    " of " + std::to_string(session.iterations()));
   }
   return session.run();
 }
 
 }  // namespace
+
+std::vector<StageSpec> training_alone(const PlannedTask& task) {
+  return {{"training", task.settings.train.iterations,
+           [request = training_request(task)](Engine& engine, const Policy*) { return engine.make_trainer(request); }}};
+}
 
 TrainResult train(Engine& engine, const PlannedTask& task, const TrainOptions& options) {
   return train_with([&]() -> Engine& { return engine; }, task, options);

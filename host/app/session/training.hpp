@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,12 +18,26 @@ namespace stampede {
 /// How far a training is, after each iteration.
 struct Progress {
   const Report& report;
-  std::int64_t iterations;  ///< the schedule's length
-  double last_return;       ///< of the newest iteration in which an episode ended; NaN: none yet
+  const Report& latest;     ///< each metric as it was last when there was something to tell; NaN: never yet
+  std::int64_t iterations;  ///< of all stages together
   double steps_per_second;  ///< of this call so far
   double share_update;      ///< of the iteration's time, in [0, 1]; the rest is rollout
   double seconds_left;      ///< [s] to the end of this call's iterations
 };
+
+/// A stage of a run: so many iterations of something that has a state and a policy, such as a training.
+struct StageSpec {
+  std::string name;  ///< as checkpoints say it: "training"
+  std::int64_t iterations = 0;
+  /// Makes it with the policy that the stage before ended with, null for the first.
+  std::function<std::unique_ptr<Trainer>(Engine&, const Policy* before)> make;
+};
+
+/// The stages of a task's run, one after the other. A checkpoint knows its stage, so a run that was killed in one goes on there.
+using Pipeline = std::function<std::vector<StageSpec>(const PlannedTask&)>;
+
+/// One stage, "training".
+std::vector<StageSpec> training_alone(const PlannedTask& task);
 
 /// What to do besides what the settings say.
 struct TrainOptions {
@@ -32,6 +47,7 @@ struct TrainOptions {
   bool force = false;                       ///< replace a run that is there
   std::int64_t stop_after = 0;              ///< iterations of this call; 0: to the end of the schedule
   const std::atomic<bool>* stop = nullptr;  ///< set: stop after the iteration and save
+  Pipeline pipeline = training_alone;
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> message;  ///< a line for people
 };
@@ -48,6 +64,7 @@ struct TrainResult {
   std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
+  Report last;                                     ///< of the last iteration of this call; empty without one
   Evaluation evaluation;                           ///< of the deterministic policy
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "host/base/error.hpp"
@@ -20,6 +21,8 @@
 
 namespace stampede {
 namespace {
+
+std::atomic<int> compiled_robots = 0;
 
 /// Throws where a foot is no geom of the robot.
 void check_feet(const mjModel* m, const std::vector<std::string>& feet, const std::string& file) {
@@ -61,7 +64,10 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   return compiled;
 }
 
+int robots_compiled() { return compiled_robots; }
+
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options) {
+  ++compiled_robots;
   const std::filesystem::path file = find_robot(name_or_file);
   const auto compile = [&](mjSpec* spec, std::vector<std::string> notes) {
     std::optional<Terrain> terrain;

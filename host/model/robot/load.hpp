@@ -46,6 +46,9 @@ struct CompiledRobot {
 /// Loads a robot by its name (find_robot.hpp) or its file. A URDF is imported in memory first (import.hpp).
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options = {});
 
+/// How many descriptions load_robot has compiled in this process: a command needs one.
+int robots_compiled();
+
 /// Compiles a description and makes the robot from it. `file` is its path, for messages and the robot's name.
 CompiledRobot compile_robot(mjSpec_* spec, const std::filesystem::path& file, const LoadOptions& options,
                             std::vector<std::string> notes);

@@ -10,12 +10,15 @@
 #include "host/engine/interface.hpp"
 #include "host/engine/loader.hpp"
 #include "host/learn/evaluator.hpp"
+#include "host/learn/ppo.hpp"
 #include "host/learn/trainer.hpp"
 #include "host/modules/cpu/simulation.hpp"
 #include "host/modules/cpu/vector_environment.hpp"
 
 namespace stampede {
 namespace {
+
+[[maybe_unused]] const bool registered = register_algorithm<Ppo, CpuBackend>("policy_gradient");
 
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
@@ -37,7 +40,7 @@ class CpuEngine final : public Engine {
   int threads() const override { return backend_.threads(); }
 
   std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
-    return std::make_unique<PolicyTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), request);
+    return std::make_unique<TaskTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), request);
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     return evaluate_policy(backend_, request, policy);

@@ -164,6 +164,40 @@ TEST(Evaluator, ParametersOfTheTaskCount) {
   EXPECT_NE(engine->evaluate(request, policy).returns, plain);
 }
 
+/// At half the control rate and a step late: what is seen is what was measured then, and the environments go on as they did.
+TEST(Evaluator, AGroupAtHalfTheRateWithADelaySeesEarlierReadings) {
+  for_each_instruction_set([](const std::string& instruction_set) {
+    const auto engine = engine_for(instruction_set, 2);
+    Settings settings = awkward_settings("pendulum");
+    EvaluationRequest request = evaluation_of("pendulum", 37);
+    Policy policy = some_policy(*engine, "pendulum");
+    // Deaf, so that what it sees changes nothing.
+    for (DenseLayer& layer : policy.actor.layers) std::fill(layer.weight.begin(), layer.weight.end(), 0.0f);
+    Evaluation plain = engine->evaluate(request, policy);
+    settings.policy_observation = {2, 1, 1};
+    request.task = plan_task(settings).spec;
+    EXPECT_EQ(request.task->policy().every, 2);
+    Evaluation late = engine->evaluate(request, policy);
+    EXPECT_EQ(late.returns, plain.returns);
+    const float *measured = floats_in(find(plain.trace, "observation")),
+                *seen = floats_in(find(late.trace, "observation"));
+    const int episodes = 37, width = 3, steps = request.task->max_steps;
+    for (int t = 0; t < steps; ++t) {
+      const int taken = t == 0 ? 0 : (t - 1) / 2 * 2;
+      for (int i = 0; i < episodes * width; ++i) {
+        ASSERT_EQ(seen[t * episodes * width + i], measured[taken * episodes * width + i]) << "step " << t;
+      }
+    }
+    // Two readings side by side: the row before is the older half.
+    settings.policy_observation = {1, 0, 2};
+    request.task = plan_task(settings).spec;
+    ASSERT_EQ(request.task->policy().size(), 6);
+    EXPECT_EQ(request.task->policy().names[0], "cos_angle@-1");
+    EXPECT_EQ(request.task->policy().names[3], "cos_angle");
+    EXPECT_THROW(engine->evaluate(request, policy), Error) << "it was trained with one";
+  });
+}
+
 TEST(Evaluator, APolicyThatDoesNotFitIsRefused) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const Policy policy = some_policy(*engine, "pendulum");

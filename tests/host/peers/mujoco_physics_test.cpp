@@ -10,7 +10,6 @@
 #include "host/base/files.hpp"
 #include "host/model/robot/find_robot.hpp"
 #include "host/task/planned_task.hpp"
-#include "host/task/task_io.hpp"
 #include "tests/host/model/robot/robots.hpp"
 
 namespace stampede {

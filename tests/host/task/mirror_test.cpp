@@ -8,8 +8,8 @@
 #include <random>
 
 #include "host/model/robot/mujoco_handles.hpp"
+#include "host/task/legged_spec.hpp"
 #include "host/task/planned_task.hpp"
-#include "host/task/settings_io.hpp"
 #include "mujoco/mujoco.h"
 
 namespace stampede {

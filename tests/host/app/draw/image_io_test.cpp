@@ -1,6 +1,5 @@
 #include "host/app/draw/image_io.hpp"
 
-#include <cairo/cairo.h>
 #include <gif_lib.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "host/app/draw/palette.hpp"
 #include "host/base/files.hpp"
+#include "tests/host/app/read_png.hpp"
 #include "tests/host/temporary_folder.hpp"
 
 namespace stampede {
@@ -19,6 +19,7 @@ namespace {
 
 using test::error_of;
 using test::expect_parts;
+using test::read_png;
 using test::TemporaryFolder;
 using Colour = std::array<std::uint8_t, 3>;
 
@@ -86,22 +87,11 @@ Shown read_gif(const std::filesystem::path& path) {
 }
 
 TEST(Png, GivesThePixelsBack) {
-  TemporaryFolder folder;
   const Image image = square_at(20);
-  write_file(folder / "a.png", to_png(image));
-  cairo_surface_t* read = cairo_image_surface_create_from_png((folder / "a.png").c_str());
-  ASSERT_EQ(cairo_surface_status(read), CAIRO_STATUS_SUCCESS);
-  ASSERT_EQ(cairo_image_surface_get_width(read), image.width);
-  ASSERT_EQ(cairo_image_surface_get_height(read), image.height);
-  for (int v = 0; v < image.height; ++v) {
-    const auto* row = reinterpret_cast<const std::uint32_t*>(cairo_image_surface_get_data(read) +
-                                                             v * cairo_image_surface_get_stride(read));
-    for (int u = 0; u < image.width; ++u) {
-      const std::uint8_t* rgb = image.pixel(u, v);
-      ASSERT_EQ(row[u] & 0xFFFFFF, static_cast<std::uint32_t>(rgb[0] << 16 | rgb[1] << 8 | rgb[2])) << u << ' ' << v;
-    }
-  }
-  cairo_surface_destroy(read);
+  const Image read = read_png(to_png(image));
+  EXPECT_EQ(read.width, image.width);
+  EXPECT_EQ(read.height, image.height);
+  EXPECT_EQ(read.rgb, image.rgb);
 }
 
 TEST(SideBySide, PutsEachInItsPlace) {

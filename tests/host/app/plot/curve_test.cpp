@@ -5,38 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "host/app/plot/ticks.hpp"
-
 namespace stampede {
 namespace {
-
-TEST(Ticks, AreRoundAndInside) {
-  EXPECT_EQ(nice_ticks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
-  EXPECT_EQ(nice_ticks(-1612, -95, 6), (std::vector<double>{-1500, -1000, -500}));
-  for (const auto& [low, high] : {std::pair{0.0, 1e-3}, {-7.3, 12.1}, {99.0, 101.0}, {0.0, 3.2e9}, {-1e5, -1.0}}) {
-    const std::vector<double> ticks = nice_ticks(low, high, 6);
-    ASSERT_GE(ticks.size(), 3u) << low;
-    ASSERT_LE(ticks.size(), 9u) << low;
-    EXPECT_GE(ticks.front(), low - 1e-9 * std::abs(low));
-    EXPECT_LE(ticks.back(), high + 1e-9 * std::abs(high));
-  }
-  EXPECT_EQ(nice_ticks(3, 3, 5).size(), 1u);
-}
-
-TEST(Ticks, LabelsAreShort) {
-  EXPECT_EQ(tick_label(0, 500000, 1.9e6), "0");
-  EXPECT_EQ(tick_label(500000, 500000, 1.9e6), "0.5 M");
-  EXPECT_EQ(tick_label(20000, 10000, 50000), "20 k");
-  EXPECT_EQ(tick_label(-1500, 500, 1600), "-1500");
-  EXPECT_EQ(tick_label(0.25, 0.25, 1), "0.2");
-  EXPECT_EQ(tick_label(-0.2, 0.2, 1), "-0.2");
-}
-
-TEST(Smoothed, KeepsLinesAndConstants) {
-  EXPECT_EQ(smoothed({1, 2, 3, 4, 5}, 2), (std::vector<double>{1, 2, 3, 4, 5}));
-  EXPECT_EQ(smoothed({0, 3, 0}, 1), (std::vector<double>{0, 1, 0}));
-  EXPECT_TRUE(smoothed({}, 3).empty());
-}
 
 TEST(Curve, IsAPngWhateverThePoints) {
   const double none = std::numeric_limits<double>::quiet_NaN();

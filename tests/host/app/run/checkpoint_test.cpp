@@ -17,9 +17,9 @@ using test::TemporaryFolder;
 Checkpoint example(std::int64_t iteration) {
   Checkpoint checkpoint;
   checkpoint.task = "pendulum";
-  checkpoint.iteration = iteration;
-  checkpoint.steps = 1000 * iteration;
-  checkpoint.nonfinite = 3;
+  checkpoint.counts.iteration = iteration;
+  checkpoint.counts.steps = 1000 * iteration;
+  checkpoint.counts.nonfinite = 3;
   checkpoint.state = {make_tensor("policy.weight", {2}, {1.0f, static_cast<float>(iteration)})};
   checkpoint.policy = test::fake_policy("pendulum", 0.3f);
   return checkpoint;
@@ -31,9 +31,9 @@ TEST(Checkpoint, RoundTripAndLastKept) {
   EXPECT_EQ(folder.names("checkpoint").size(), 2u);
   EXPECT_EQ(newest_checkpoint(folder.path()).filename(), "000000020.safetensors");
   const Checkpoint read = load_newest_checkpoint(folder.path(), "pendulum");
-  EXPECT_EQ(read.iteration, 20);
-  EXPECT_EQ(read.steps, 20000);
-  EXPECT_EQ(read.nonfinite, 3);
+  EXPECT_EQ(read.counts.iteration, 20);
+  EXPECT_EQ(read.counts.steps, 20000);
+  EXPECT_EQ(read.counts.nonfinite, 3);
   ASSERT_EQ(read.state.size(), 1u);
   EXPECT_EQ(read.state[0].name, "policy.weight");
   EXPECT_EQ(read.state[0].bytes, example(20).state[0].bytes);
@@ -63,7 +63,7 @@ TEST(Checkpoint, DamageIsFoundAndTheWayOutNamed) {
   fs::remove(folder / "checkpoint" / "000000005.safetensors");
   expect_parts(error_of([&] { load_newest_checkpoint(folder.path(), "pendulum"); }), {"no other checkpoint"});
   write_file(newest, bytes);
-  EXPECT_EQ(load_newest_checkpoint(folder.path(), "pendulum").iteration, 10);
+  EXPECT_EQ(load_newest_checkpoint(folder.path(), "pendulum").counts.iteration, 10);
 }
 
 TEST(Checkpoint, AnotherTasksIsRefused) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "host/app/export/event_file.hpp"
@@ -14,11 +14,17 @@ namespace {
 using test::TemporaryFolder;
 
 Report report_of(std::int64_t iteration) {
+  const auto table = std::make_shared<MetricTable>();
+  table->add({.name = "episodes", .whole = true});
+  table->add({.name = "return_mean", .tag = "episode/return_mean"});
+  table->add({.name = "constraints/slip/violated", .tag = "constraints/slip_violated", .unit = "share of steps"});
   Report report;
   report.iteration = iteration;
   report.steps = 100 * iteration;
-  report.episodes = iteration % 2;
-  report.return_mean = report.episodes > 0 ? -static_cast<double>(iteration) : std::numeric_limits<double>::quiet_NaN();
+  report.table = table;
+  report.set("episodes", static_cast<double>(iteration % 2));
+  if (iteration % 2 > 0) report.set("return_mean", -static_cast<double>(iteration));
+  report.set("constraints/slip/violated", 0.25);
   return report;
 }
 
@@ -40,6 +46,8 @@ TEST(Metrics, OneLineAnIteration) {
   const auto line = nlohmann::json::parse(text.substr(0, text.find('\n')));
   EXPECT_EQ(line["iteration"], 1);
   EXPECT_EQ(line["return_mean"], -1.0);
+  EXPECT_TRUE(line["episodes"].is_number_integer());
+  EXPECT_EQ(line["constraints"]["slip"]["violated"], 0.25) << "a name's parts are tables";
   EXPECT_TRUE(nlohmann::json::parse(to_json_line(report_of(2)))["return_mean"].is_null());
   const std::vector<CurvePoint> curve = read_curve(folder.path());
   ASSERT_EQ(curve.size(), 2u);

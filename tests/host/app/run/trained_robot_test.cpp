@@ -42,15 +42,15 @@ fs::path spread_robot(const TemporaryFolder& folder) {
   return folder / "robot/xml/dog.xml";
 }
 
-KeptRobot keep(const TemporaryFolder& folder, const fs::path& robot) {
-  return keep_robot(robot.string(), {}, folder / "run/trained_robot");
+KeptRobot keep(const fs::path& run, const std::string& robot) {
+  return keep_robot(robot, load_robot(robot), {}, run / kTrainedRobot);
 }
 
 TEST(TrainedRobot, ACopyNeedsNothingElseAndIsTheSameModel) {
   const TemporaryFolder folder;
   const fs::path file = spread_robot(folder);
   const CompiledRobot before = load_robot(file.string(), {});
-  const KeptRobot kept = keep(folder, file);
+  const KeptRobot kept = keep(folder / "run", file);
   EXPECT_EQ(kept.note, "");
   EXPECT_EQ(kept.robot, "trained_robot/dog.xml");
   EXPECT_TRUE(check_trained_robot(folder / "run", true).empty());
@@ -67,13 +67,13 @@ TEST(TrainedRobot, ACopyNeedsNothingElseAndIsTheSameModel) {
     EXPECT_EQ(after.robot.joint[i].servo, before.robot.joint[i].servo);
   }
   // Kept once more from there, as by a training with the run's configuration.
-  EXPECT_EQ(keep_robot((folder / "moved" / kept.robot).string(), {}, folder / "next/trained_robot").robot, kept.robot);
+  EXPECT_EQ(keep(folder / "next", folder / "moved" / kept.robot).robot, kept.robot);
 }
 
 TEST(TrainedRobot, AChangeOfAnyFileIsNoticed) {
   for (const char* name : {"robot/xml/dog.xml", "robot/xml/more/inner.xml", "robot/meshes/part/lump.obj"}) {
     const TemporaryFolder folder;
-    keep(folder, spread_robot(folder));
+    keep(folder / "run", spread_robot(folder));
     put(folder / name, read_file(folder / name) + "\n");
     for (const bool resume : {false, true}) {
       const std::vector<std::string> notes = check_trained_robot(folder / "run", resume);
@@ -85,7 +85,7 @@ TEST(TrainedRobot, AChangeOfAnyFileIsNoticed) {
 
 TEST(TrainedRobot, ACopyThatWasChangedIsRefused) {
   const TemporaryFolder folder;
-  keep(folder, spread_robot(folder));
+  keep(folder / "run", spread_robot(folder));
   const fs::path copy = folder / "run/trained_robot/dog.xml";
   const std::string text = read_file(copy);
   put(copy, test::with(text, "mass=\"6.9\"", "mass=\"7.9\""));
@@ -105,7 +105,7 @@ TEST(TrainedRobot, WhatCannotBeCopiedIsSaidAndWatched) {
   // Two meshes of one name in two folders.
   put(folder / "robot/meshes/other/lump.obj", kMesh);
   put(file, test::with(read_file(file), "<asset>", "<asset><mesh name='second' file='other/lump.obj' scale='2 2 2'/>"));
-  const KeptRobot kept = keep(folder, file);
+  const KeptRobot kept = keep(folder / "run", file);
   EXPECT_EQ(kept.robot, file.string());
   expect_parts(kept.note, {file.string(), "not copied", "lump.obj"});
   EXPECT_TRUE(check_trained_robot(folder / "run", true).empty());
@@ -118,7 +118,7 @@ TEST(TrainedRobot, WhatCannotBeCopiedIsSaidAndWatched) {
 TEST(TrainedRobot, RobotsOfTheProgramAreKeptToo) {
   const TemporaryFolder folder;
   for (const char* name : {"go2", "solo12", "anymal_c", "bolt"}) {
-    const KeptRobot kept = keep_robot(name, {}, folder / name / kTrainedRobot);
+    const KeptRobot kept = keep(folder / name, name);
     EXPECT_EQ(kept.robot, std::string("trained_robot/") + name + ".xml") << kept.note;
     EXPECT_TRUE(check_trained_robot(folder / name, true).empty());
   }

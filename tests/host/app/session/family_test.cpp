@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,52 @@ TEST(FamilySlow, TrainsIsEvaluatedDrawnAndExported) {
   film.width = film.height = 64;
   EXPECT_EQ(draw_sketches(sketches, film), 5);
   EXPECT_EQ(read_file(film.out).substr(1, 3), "PNG");
+}
+
+/// Another algorithm, which the tests' module alone knows: it trains, is reported, saved, gone on with and exported like PPO.
+TEST(FamilySlow, AnAlgorithmOfTheModulesOwnNeedsNothingElse) {
+  const TemporaryFolder folder;
+  const std::unique_ptr<Engine> with_regression = engine();
+  const PlannedTask task =
+      planned("point-mass", {"algorithm.kind=regression", "network.actor=[16]", "train.iterations=200",
+                             "algorithm.learning_rate=1e-2", "run.eval_episodes=4"});
+  TrainOptions options;
+  options.run = folder / "run";
+  options.stop_after = 120;
+  train(*with_regression, task, options);
+  const TrainResult result = resume_training(*with_regression, folder / "run", {});
+  EXPECT_TRUE(result.finished);
+  EXPECT_LT(result.last["regression_loss"], 1e-3);
+  EXPECT_TRUE(std::isnan(result.last["policy_loss"])) << "PPO's metrics are not there";
+  EXPECT_GT(result.last["measures/speed"], 0.0) << "the task's own are";
+
+  // What the policy does is the function that it was to learn: force = -(x + v) / 2.
+  const RunContents run = load_run(folder / "run");
+  EvaluationRequest request = evaluation_request(run.task, 4, false);
+  request.trace = true;
+  const Evaluation evaluation = with_regression->evaluate(request, run.policy);
+  std::vector<float> observation, action;
+  for (const Tensor& tensor : evaluation.trace) {
+    if (tensor.name == "observation") observation = floats_of(tensor);
+    if (tensor.name == "action") action = floats_of(tensor);
+  }
+  for (std::size_t i = 0; i < action.size(); ++i) {
+    EXPECT_NEAR(action[i], -0.5f * (observation[2 * i] + observation[2 * i + 1]), 0.1f);
+  }
+
+  EXPECT_NE(read_file(folder / "run" / "metrics.jsonl").find("\"regression_loss\""), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(folder / "run" / "training.png")) << "its measures have a panel";
+}
+
+TEST(Family, AnAlgorithmThatNobodyKnowsIsNamed) {
+  try {
+    engine()->make_trainer(training_request(planned("point-mass", {"algorithm.kind=regresion"})));
+    FAIL() << "trained";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("algorithm.kind = \"regresion\""), std::string::npos) << text;
+    EXPECT_NE(text.find("policy_gradient, regression"), std::string::npos) << text;
+  }
 }
 
 TEST(Family, AnEngineWithoutItsKernelsSaysSo) {

@@ -78,7 +78,7 @@ TEST_F(OldCheckpoint, IsRefusedWhereItMayHaveBeenAnother) {
                {folder_.path().string(), "earlier version", "train anew", "config.toml"});
   // What config.toml does not list was not judged.
   base("[constraints.d]\nquantity = \"joint_torque\"\nlimit = 3\n");
-  const Settings more = old_run(folder_, kHead, {"a", "b"});
+  const TaskSpec more = old_run(folder_, kHead, {"a", "b"});
   state = by_place(more);
   expect_parts(error_of([&] { name_constraint_maxima(state, more, folder_.path()); }), {"earlier version"});
 }

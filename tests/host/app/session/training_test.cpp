@@ -16,6 +16,7 @@
 #include "host/base/files.hpp"
 #include "host/base/memory.hpp"
 #include "host/engine/in_flight.hpp"
+#include "host/task/protocol.hpp"
 #include "tests/host/fake_engine.hpp"
 #include "tests/host/temporary_folder.hpp"
 
@@ -160,6 +161,40 @@ TEST(Training, TheConfigurationIsThereBeforeTheFirstCheckpoint) {
   options.stop = &stop;
   train(engine, task_for(4), options);
   EXPECT_TRUE(engine.seen);
+}
+
+/// A robot's description takes longest of what a command does before it begins.
+TEST(Training, ACommandCompilesTheRobotOnce) {
+  const TemporaryFolder folder;
+  class Walking : public FakeEngine {
+   public:
+    Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
+      Evaluation evaluation = FakeEngine::evaluate(request, policy);
+      const auto limbs = static_cast<std::size_t>(kLeggedFigures);
+      evaluation.trace = {make_tensor("figures", {1, 1, kLeggedFigures}, std::vector<float>(limbs, 0.0f)),
+                          make_tensor("active", {1, 1}, std::vector<float>{1.0f})};
+      return evaluation;
+    }
+  } engine;
+  const auto compiled_by = [](const auto& command) {
+    const int before = robots_compiled();
+    command();
+    return robots_compiled() - before;
+  };
+  const Settings settings =
+      resolve_settings({"", {"task=go2-flat", "train.num_envs=8", "train.iterations=2", "network.actor=[5, 5]"}, {}});
+  EXPECT_EQ(compiled_by([] { resolve_settings({"", {"task=go2-rough"}, {}}); }), 0) << "settings are only words";
+  EXPECT_EQ(compiled_by([&] {
+              const PlannedTask task = plan_task(settings);
+              evaluation_request(task, 3, false);
+              walk_request(task);
+              training_request(task);
+            }),
+            1);
+  // The robot, and the run's copy of it, which must be the same model.
+  EXPECT_EQ(compiled_by([&] { train(engine, plan_task(settings), into(folder / "run")); }), 2);
+  EXPECT_EQ(compiled_by([&] { resume_training(engine, folder / "run", {}); }), 1);
+  EXPECT_EQ(compiled_by([&] { load_run(folder / "run"); }), 1) << "eval, export, play";
 }
 
 TEST(Training, AFinishedRunIsExportedAgain) {

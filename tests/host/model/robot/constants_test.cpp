@@ -1,4 +1,4 @@
-/// \file Masses, frames and inertias, against MuJoCo's mass matrix and bias; joints, actuators and constraints, by hand.
+/// \file Masses, frames and inertias, against MuJoCo's mass matrix and bias; joints and constraints, by hand.
 #include "host/model/robot/constants.hpp"
 
 #include <gtest/gtest.h>
@@ -152,46 +152,6 @@ TEST(Constants, JointsOptionsAndHome) {
   LoadOptions options_of_ours;
   options_of_ours.timestep = 0.001;
   EXPECT_EQ(load_text(quadruped(), "robot.xml", options_of_ours).robot.options.timestep, 0.001);
-}
-
-/// The joint force of an actuator, by model.hpp's formula, beside MuJoCo's own.
-void expect_same_actuator(const std::string& actuator, const std::string& joint_attributes = "") {
-  SCOPED_TRACE(actuator);
-  const CompiledRobot compiled =
-      load_text("<mujoco><worldbody><body><joint name='j' axis='0 0 1' " + joint_attributes +
-                "/><geom size='1' contype='0'/></body></worldbody><actuator>" + actuator + "</actuator></mujoco>");
-  const JointModel<double>& joint = compiled.robot.joint[0];
-  DataHandle data(mj_makeData(compiled.model.get()));
-  for (const double q : {-0.7, 0.0, 1.3}) {
-    for (const double v : {-2.0, 0.0, 0.9}) {
-      for (const double u : {-5.0, -0.4, 0.0, 0.6, 5.0}) {
-        data->qpos[0] = q, data->qvel[0] = v, data->ctrl[0] = u;
-        mj_forward(compiled.model.get(), data.get());
-        const double c = std::clamp(u, joint.control_low, joint.control_high);
-        const double wanted =
-            joint.servo * (c - q) + joint.gain * c + joint.bias + joint.stiffness * q + joint.velocity_gain * v;
-        const double force = std::clamp(wanted, joint.force_low, joint.force_high);
-        EXPECT_NEAR(force, data->qfrc_actuator[0], 1e-12) << q << " " << v << " " << u;
-      }
-    }
-  }
-}
-
-TEST(Constants, Actuators) {
-  expect_same_actuator("<motor joint='j'/>");
-  expect_same_actuator("<motor joint='j' gear='-3' ctrlrange='-1 2'/>");
-  expect_same_actuator("<position joint='j' kp='20' kv='2'/>");
-  expect_same_actuator("<position joint='j' kp='20' kv='2' gear='2' forcerange='-5 8' ctrlrange='-0.5 0.5'/>");
-  expect_same_actuator("<position joint='j' kp='20' gear='-2' forcerange='-5 8'/>");
-  expect_same_actuator("<velocity joint='j' kv='3' gear='0.5'/>", "actuatorfrcrange='-1 0.7'");
-  expect_same_actuator("<general joint='j' gainprm='3' biastype='affine' biasprm='1 -7 -0.2' forcerange='2 9'/>",
-                       "actuatorfrcrange='-4 3'");
-  expect_same_actuator("<general joint='j' gainprm='9' biastype='affine' biasprm='1 -7 0.3' forcerange='4 9'/>",
-                       "actuatorfrcrange='-4 3'");
-  const RobotModel servo = load_text(quadruped()).robot;
-  EXPECT_EQ(servo.joint[0].servo, 30);
-  EXPECT_EQ(servo.joint[0].gain, 0);
-  EXPECT_EQ(servo.joint[0].stiffness, 0);
 }
 
 TEST(Constants, SoftnessFollowsMujocosClamps) {

@@ -19,6 +19,18 @@ inline std::string with(std::string text, const std::string& from, const std::st
   return text;
 }
 
+/// MuJoCo's model of a description, whether it can be simulated here or not.
+inline ModelHandle compile_text(const std::string& text) {
+  char error[500] = "";
+  const SpecHandle spec(mj_parseXMLString(text.c_str(), nullptr, error, sizeof error));
+  ModelHandle model(spec == nullptr ? nullptr : mj_compile(spec.get(), nullptr));
+  if (model == nullptr) {
+    throw Error(std::string("the test's description: ") + (spec == nullptr ? error : mjs_getError(spec.get())),
+                Status::kFailed);
+  }
+  return model;
+}
+
 /// Writes a description into a folder and loads it.
 inline CompiledRobot load_text(const std::string& text, const std::string& name = "robot.xml",
                                const LoadOptions& options = {}) {

@@ -1,6 +1,6 @@
-/// \file What the learner makes of a rollout, given by hand: the learning rate, images in the mirror, what does not fit a float.
+/// \file What PPO makes of a rollout, given by hand: the learning rate, images in the mirror, what does not fit a float.
 
-#include "host/learn/learner.hpp"
+#include "host/learn/ppo.hpp"
 #include "tests/plain_task.hpp"
 
 #include "host/cpu/backend.hpp"
@@ -49,7 +49,7 @@ struct Rollout {
 
 struct Subject {
   CpuBackend backend{2};
-  Learner<CpuBackend> learner;
+  Ppo<CpuBackend> learner;
 
   explicit Subject(const TrainingRequest& request) : learner(backend, request, {kEnvs, kEnvs, kHorizon}) {}
 
@@ -75,7 +75,7 @@ struct Subject {
   }
 };
 
-TEST(Learner, TheFirstMinibatchLeavesTheRateAlone) {
+TEST(Ppo, TheFirstMinibatchLeavesTheRateAlone) {
   TrainingRequest request = small_request();
   request.algorithm.epochs = 1;
   request.algorithm.minibatch = 1 << 20;
@@ -90,7 +90,7 @@ TEST(Learner, TheFirstMinibatchLeavesTheRateAlone) {
   EXPECT_FLOAT_EQ(thrice.update({}), request.algorithm.learning_rate * 1.5f * 1.5f);
 }
 
-TEST(Learner, ARatioThatOverflowsLowersTheRateAndNothingElse) {
+TEST(Ppo, ARatioThatOverflowsLowersTheRateAndNothingElse) {
   for (const float moved : {1e3f, 1e25f}) {  // the square of the latter is infinite
     Rollout rollout;
     for (float& x : rollout.log_prob) x -= 500.0f;
@@ -107,7 +107,7 @@ TEST(Learner, ARatioThatOverflowsLowersTheRateAndNothingElse) {
 }
 
 /// What all advantages have in common changes nothing, as far as their floats still tell them apart.
-TEST(Learner, LargeAdvantagesKeepTheirDigits) {
+TEST(Ppo, LargeAdvantagesKeepTheirDigits) {
   const auto learnt = [&](float shift) {
     Rollout rollout;
     for (float& x : rollout.advantage) x = std::round(x * 64.0f) / 64.0f + shift;  // exact in both cases
@@ -126,7 +126,7 @@ TEST(Learner, LargeAdvantagesKeepTheirDigits) {
   for (std::size_t i = 0; i < small.size(); ++i) EXPECT_NEAR(small[i], large[i], 1e-4f);
 }
 
-TEST(Learner, LargeReturnsKeepTheirVariance) {
+TEST(Ppo, LargeReturnsKeepTheirVariance) {
   Rollout rollout;
   double sum = 0, squares = 0;
   for (Index row = 0; row < Rollout::kRows; ++row) {
@@ -165,7 +165,7 @@ std::shared_ptr<const TaskSpec> mirrored_task() {
 
 /// With an odd number of passes to an iteration, those that were mirrored once more than the others are mirrored once less in the
 /// next.
-TEST(Learner, ImagesTakeTurnsOverIterations) {
+TEST(Ppo, ImagesTakeTurnsOverIterations) {
   for (const int epochs : {4, 5}) {
     TrainingRequest request = small_request();
     request.algorithm.epochs = epochs;

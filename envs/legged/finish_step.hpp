@@ -1,0 +1,329 @@
+#pragma once
+/// \file The end of a control step of walking robots: rewards, constraints, ends, starts and observations.
+
+#include "envs/legged/start.hpp"
+
+namespace stampede {
+
+/// A robot with a larger force [N, N m], work [J] or velocity [m/s, rad/s] is on the way to overflow.
+inline constexpr float kLargestSane = 1e8f;
+
+/// Where the numbers of a struct are all finite and of no larger size.
+template <class Real, class Struct>
+STAMPEDE_FN MaskOf<Real> all_sane(const Struct& s) {
+  MaskOf<Real> sane = abs(get_row<Real>(s, 0)) <= Real(kLargestSane);
+  STAMPEDE_UNROLL
+  for (int r = 1; r < kRows<Struct, Real>; ++r) sane = sane && abs(get_row<Real>(s, r)) <= Real(kLargestSane);
+  return sane;
+}
+
+/// What follows the physics in a control step. A lane's steps are listed in `operator()`, in their order.
+template <class Shape, class LaneReal>
+struct FinishStep {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  using State = PhysicsState<Real, J>;
+  using Memory = LeggedLane<Real, J>;
+  using Record = PhysicsRecord<Real, J>;
+  using Change = LeggedChange<Real, J>;
+  using View = LeggedView<Shape, Real>;
+
+  LeggedTask task;
+  const std::uint32_t* clock;
+  std::uint32_t offset;
+  StepOutput out;
+  float* totals;     ///< [kLeggedTotals][stride]: added to
+  float* last_good;  ///< [nq + nv][stride]: coordinates before the last that were not finite
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    const std::uint32_t now = *clock + offset + 1;
+    auto s = read_rows<State, Real>(task.rows.state, lane);
+    auto memory = read_rows<Memory, Real>(task.rows.memory, lane);
+    auto record = read_rows<Record, Real>(task.rows.record, lane);
+    const auto target = read_rows<Array<Real, J>, Real>(task.rows.control, lane);
+
+    const MaskOf<Real> broken = drop_broken_records(s, record);
+    const Change change = note_changes(lane, s, record, target, memory);
+    const View seen(*task.constants, task.ground, lane, s, memory);
+    const Real distance = note_progress(seen, memory);
+    const Reward reward = sum_rewards(seen, record, change, broken);
+    const MaskOf<Real> violated = judge_constraints(seen, record, change, reward.bad);
+    const Ending ending = end_episodes(seen, change, reward, violated);
+    write_results(seen, record, distance, reward, ending);
+    count_over_slots(lane);
+    if (any_together(ending.ended)) {
+      write_final_observation(seen);
+      keep_last_good(lane, reward.bad);
+      count_finished(lane, ending);
+      start_anew(lane, now, ending.ended, distance, target, s, memory);
+    }
+    renew_commands(lane, now, memory);
+    push_bases(lane, now, ending.ended, s);
+    write_back(lane, s, memory);
+    write_next_observations(lane, now, s, memory);
+  }
+
+ private:
+  struct Reward {
+    Real value;
+    MaskOf<Real>
+        bad;  ///< the state is broken or the reward not finite: the episode ends, and nothing of the step counts
+  };
+
+  struct Ending {
+    MaskOf<Real> terminated;   ///< by a fall, a bad state or a constraint
+    MaskOf<Real> ended;        ///< terminated, or at the time limit
+    Real age, episode_return;  ///< this step included
+  };
+
+  /// Clears the records of environments whose state the physics held, or in which a force or velocity has overflowed or
+  /// is about to: they would spoil all that is judged by them. Returns where, the same in the lanes of a group.
+  STAMPEDE_FN MaskOf<Real> drop_broken_records(const State& s, Record& record) const {
+    const Real none(0.0f), one(1.0f);
+    const MaskOf<Real> sane =
+        all_sane<Real>(record) && all_sane<Real>(s.v) && all_sane<Real>(s.velocity) && all_sane<Real>(s.spin);
+    const MaskOf<Real> broken = group_sum<K>(select(record.held > Real(0.5f) || !sane, one, none)) > Real(0.5f);
+    if (any_together(broken)) record = select_all<Real>(broken, fill_rows<Record>(none), record);
+    return broken;
+  }
+
+  /// What the step changed, for rewards and constraints; what the next step is compared with goes to the memory.
+  STAMPEDE_FN Change note_changes(Index lane, const State& s, const Record& record, const Array<Real, J>& target,
+                                  Memory& memory) const {
+    const LeggedConstants& c = *task.constants;
+    const Real none(0.0f), one(1.0f);
+    Change change;
+    STAMPEDE_UNROLL
+    for (int i = 0; i < J; ++i) {
+      change.acceleration[i] = (s.v[i] - memory.velocity[i]) * Real(1.0f / c.control_dt);
+      const Real action =
+          (target[i] - of_limbs<Real>(c.default_position[i], lane)) * of_limbs<Real>(c.inverse_action_scale[i], lane);
+      change.action[i] = action - memory.action[i];
+      memory.action[i] = action;
+    }
+    const MaskOf<Real> was_down = memory.air_time >= none;  // since the episode's start; see kNotYetDown
+    change.touchdown = select(was_down, record.touches * (one - memory.touched), none);
+    change.air_time = memory.air_time + Real(c.control_dt);
+    memory.air_time = select(record.touches > Real(0.5f), none, select(was_down, change.air_time, memory.air_time));
+    memory.touched = record.touches;
+    memory.foot_force = record.force[J + 1];
+    memory.command_age += one;
+    Real upper = record.force[0];
+    STAMPEDE_UNROLL
+    for (int i = 1; i < J; ++i) upper = max(upper, record.force[i]);
+    change.base_force = group_max<K>(record.force[0]);
+    change.body_force = group_max<K>(upper);
+    change.leg_force = record.force[J];
+    return change;
+  }
+
+  /// On ground of tiles: adds to the paths by which the level of the next episode is decided. Returns how far the robot
+  /// is from where it started; 0 on level ground.
+  STAMPEDE_FN Real note_progress(const View& seen, Memory& memory) const {
+    const LeggedConstants& c = *task.constants;
+    const Real none(0.0f);
+    if (c.levels == 0) return none;
+    const Vec3<Real> away = seen.s.position - spawn_of<K>(c, task.ground, seen.lane, memory.level);
+    const Vec3<Real>& u = memory.command;
+    const Real speed = sqrt(u.x * u.x + u.y * u.y), dt(c.control_dt);
+    const Real along = (u.x * seen.forward + u.y * seen.sideways) * reciprocal(max(speed, Real(1e-6f)));
+    memory.commanded += speed * dt;
+    memory.covered += max(none, min(along, speed)) * dt;
+    add_to_total(kLevelTotal, seen.lane, memory.level);
+    return sqrt(away.x * away.x + away.y * away.y);
+  }
+
+  /// The reward, never negative, and the sum of each term for the training's report.
+  STAMPEDE_FN Reward sum_rewards(const View& seen, const Record& record, const Change& change,
+                                 MaskOf<Real> broken) const {
+    const LeggedConstants& c = *task.constants;
+    const Real none(0.0f), one(1.0f);
+    Real reward = none;
+    STAMPEDE_NO_UNROLL
+    for (int term = 0; term < kRewardTermCount; ++term) {
+      if (c.reward_weight[term] == 0.0f) continue;
+      const Real part = reward_of<Shape>(static_cast<RewardTerm>(term), seen, record, change) *
+                        Real(c.reward_weight[term] * c.control_dt);
+      reward += part;
+      add_to_total(term, seen.lane, select(is_finite(part) && !broken, part, none));
+    }
+    const MaskOf<Real> bad = group_sum<K>(select(is_finite(reward), none, one)) > Real(0.5f) || broken;
+    return {select(bad, none, max(reward, none)), bad};
+  }
+
+  /// Writes the violations, where they are asked for. Returns where any constraint is violated.
+  STAMPEDE_FN MaskOf<Real> judge_constraints(const View& seen, const Record& record, const Change& change,
+                                             MaskOf<Real> bad) const {
+    const LeggedConstants& c = *task.constants;
+    MaskOf<Real> violated = Real(0.0f) > Real(1.0f);
+    if (out.violation == nullptr && !c.constraints_end) return violated;
+    STAMPEDE_NO_UNROLL
+    for (int i = 0; i < c.constraints; ++i) {
+      violated =
+          judge<Shape>(c.constraint[i], seen, record, change, !bad, out.violation, out.violation_stride) || violated;
+    }
+    return violated;
+  }
+
+  /// Which episodes end here, with their age and return.
+  STAMPEDE_FN Ending end_episodes(const View& seen, const Change& change, const Reward& reward,
+                                  MaskOf<Real> violated) const {
+    const LeggedConstants& c = *task.constants;
+    const EnvironmentView& view = task.view;
+    const Real age = load_each<K, Real>(view.age, seen.lane) + Real(1.0f);
+    MaskOf<Real> terminated = reward.bad || change.base_force > Real(c.end_base_force) ||
+                              change.body_force > Real(c.end_body_force) || seen.gravity.z > Real(c.end_gravity_z);
+    if (c.constraints_end) terminated = terminated || violated;
+    const MaskOf<Real> ended = terminated || age >= Real(static_cast<float>(c.max_steps));
+    return {terminated, ended, age, load_each<K, Real>(view.episode_return, seen.lane) + reward.value};
+  }
+
+  /// Reward, end and figures of the step; age and return of the episode that goes on or begins.
+  STAMPEDE_FN void write_results(const View& seen, const Record& record, Real distance, const Reward& reward,
+                                 const Ending& ending) const {
+    const EnvironmentView& view = task.view;
+    const Index lane = seen.lane;
+    const Real none(0.0f);
+    store_each<K>(out.reward, lane, reward.value);
+    store_each<K>(out.ended, lane,
+                  select(ending.terminated, Real(kTerminated), select(ending.ended, Real(kTimedOut), Real(kRunning))));
+    if (out.figures != nullptr) write_figures(seen, record, distance);
+    store_each<K>(view.age, lane, select(ending.ended, none, ending.age));
+    store_each<K>(view.episode_return, lane, select(ending.ended, none, ending.episode_return));
+  }
+
+  STAMPEDE_FN void write_figures(const View& seen, const Record& record, Real distance) const {
+    const Index lane = seen.lane;
+    const auto put = [&](LeggedFigure figure, Real x) {
+      store_each<K>(out.figures + static_cast<int>(figure) * task.view.stride, lane, x);
+    };
+    put(LeggedFigure::kVelocityX, seen.forward);
+    put(LeggedFigure::kVelocityY, seen.sideways);
+    put(LeggedFigure::kYawRate, seen.yaw_rate);
+    put(LeggedFigure::kCommandX, seen.memory.command.x);
+    put(LeggedFigure::kCommandY, seen.memory.command.y);
+    put(LeggedFigure::kCommandYaw, seen.memory.command.z);
+    put(LeggedFigure::kCommandAge, seen.memory.command_age);
+    put(LeggedFigure::kPower, reward_of<Shape>(RewardTerm::kPower, seen, record, Change{}));
+    // Feet on the ground as the digits of a binary number.
+    const Real bit = of_limbs<Real>(task.constants->limb_bit, lane);
+    put(LeggedFigure::kFeet, group_sum<K>(record.touches * bit));
+    put(LeggedFigure::kDistance, distance);
+  }
+
+  /// Moves the physics' count of contacts without a slot from the lanes to the environments.
+  STAMPEDE_FN void count_over_slots(Index lane) const {
+    const Real none(0.0f), over = load<Real>(task.rows.over_slots + lane);
+    if (any_together(over > none)) {
+      count_each<K>(task.view.count(kOverSlots), lane, group_sum<K>(over));
+      store(task.rows.over_slots + lane, none);
+    }
+  }
+
+  /// What the critic sees of the last state, before the reset: time-outs are bootstrapped from it. Without noise.
+  STAMPEDE_FN void write_final_observation(const View& seen) const {
+    const LeggedConstants& c = *task.constants;
+    const bool own = out.critic_observation != nullptr;
+    write_observation(seen, own ? c.critic : c.policy, own ? c.critic_terms : c.policy_terms,
+                      own ? c.critic_size : c.policy_size, static_cast<Random<Real>*>(nullptr), out.final_observation);
+  }
+
+  /// Counts bad states, and keeps the coordinates from which they came.
+  STAMPEDE_FN void keep_last_good(Index lane, MaskOf<Real> bad) const {
+    if (!any_together(bad)) return;
+    count_each<K>(task.view.count(kNonfinite), lane, select(bad, Real(1.0f), Real(0.0f)));
+    put_coordinates<Shape>(*task.constants, read_rows<RobotCoordinates<Real, J>, Real>(task.rows.good, lane), last_good,
+                           task.view.stride, lane, bad);
+  }
+
+  /// Takes whole episodes that ended into the statistics.
+  STAMPEDE_FN void count_finished(Index lane, const Ending& ending) const {
+    const EnvironmentView& view = task.view;
+    const Real none(0.0f), one(1.0f), whole = load_each<K, Real>(view.whole, lane);
+    const MaskOf<Real> counted = ending.ended && whole > Real(0.5f);
+    store_each<K>(view.whole, lane, select(ending.ended, one, whole));
+    count_each<K>(view.count(kFinished), lane, select(counted, one, none));
+    add_each(counted, view.finished_return, lane, ending.episode_return);
+    add_each(counted, view.finished_length, lane, ending.age);
+    add_each(counted && ending.terminated, view.finished_metric, lane, one);  // falls
+  }
+
+  /// Puts the environments whose episodes ended to a fresh start; on ground of tiles on the level that they have
+  /// earned.
+  STAMPEDE_FN void start_anew(Index lane, std::uint32_t now, MaskOf<Real> ended, Real distance,
+                              const Array<Real, J>& target, State& s, Memory& memory) const {
+    const LeggedConstants& c = *task.constants;
+    const LeggedRows& rows = task.rows;
+    Real level = memory.level;
+    if (c.levels > 0 && task.ground.level == nullptr) {
+      Random<Real> random(task.seed, environment_indices<K, Real>(lane), now, Purpose::kLevel);
+      level = next_level(c, memory, distance, random);
+    }
+    LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, now, level);
+    s = select_all<Real>(ended, start.state, s);
+    memory = select_all<Real>(ended, start.memory, memory);
+    write_rows<Real>(
+        rows.variation, lane,
+        select_all<Real>(ended, start.variation, read_rows<PhysicsVariation<Real, J>, Real>(rows.variation, lane)));
+    write_rows<Real>(rows.control, lane, select_all<Real>(ended, start.control, target));
+    auto late = read_rows<LateControl<Real, J>, Real>(rows.late, lane);
+    late.steps = select(ended, start.delay, late.steps);
+    write_rows<Real>(rows.late, lane, late);
+  }
+
+  /// Draws new commands where it is time; in evaluations the given ones stay.
+  STAMPEDE_FN void renew_commands(Index lane, std::uint32_t now, Memory& memory) const {
+    const LeggedConstants& c = *task.constants;
+    if (task.commands != nullptr) {
+      memory.command = given_command<K, Real>(task, lane);
+      return;
+    }
+    const MaskOf<Real> anew = memory.command_age >= Real(static_cast<float>(c.command_steps));
+    if (!any_together(anew)) return;
+    Random<Real> random(task.seed, environment_indices<K, Real>(lane), now, Purpose::kCommand);
+    const Vec3<Real> command = draw_command(c, random);
+    memory.command = select(anew, command, memory.command);
+    memory.command_age = select(anew, Real(0.0f), memory.command_age);
+  }
+
+  /// Now and then sets a base's horizontal velocity to a random one, as a push would.
+  STAMPEDE_FN void push_bases(Index lane, std::uint32_t now, MaskOf<Real> ended, State& s) const {
+    const LeggedConstants& c = *task.constants;
+    if (!(c.push_velocity > 0.0f)) return;
+    Random<Real> push(task.seed, environment_indices<K, Real>(lane), now, Purpose::kPush);
+    const MaskOf<Real> pushed = push.uniform() < Real(c.push_probability) && !ended;
+    const Real most(c.push_velocity);
+    const Real x = push.uniform(-most, most), y = push.uniform(-most, most);
+    s.velocity = {select(pushed, x, s.velocity.x), select(pushed, y, s.velocity.y), s.velocity.z};
+  }
+
+  STAMPEDE_FN void write_back(Index lane, const State& s, Memory& memory) const {
+    write_rows<Real>(task.rows.state, lane, s);
+    write_rows<Real>(task.rows.good, lane, coordinates_of(s));
+    memory.velocity = s.v;
+    write_rows<Real>(task.rows.memory, lane, memory);
+  }
+
+  /// What the next actions are chosen from: the policy's with noise, and the critic's where it has its own.
+  STAMPEDE_FN void write_next_observations(Index lane, std::uint32_t now, const State& s, const Memory& memory) const {
+    const LeggedConstants& c = *task.constants;
+    const View next(c, task.ground, lane, s, memory);
+    Random<Real> noise(task.seed, lane_indices<Real>(lane), now, Purpose::kNoise);
+    write_observation(next, c.policy, c.policy_terms, c.policy_size, &noise, out.observation);
+    if (out.critic_observation == nullptr) return;
+    write_observation(next, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr),
+                      out.critic_observation);
+  }
+
+  STAMPEDE_FN static void add_each(MaskOf<Real> mask, float* to, Index lane, Real x) {
+    store_each<K>(to, lane, load_each<K, Real>(to, lane) + select(mask, x, Real(0.0f)));
+  }
+
+  STAMPEDE_FN void add_to_total(int row, Index lane, Real x) const {
+    float* const sum = totals + row * task.view.stride;
+    store_each<K>(sum, lane, load_each<K, Real>(sum, lane) + x);
+  }
+};
+
+}  // namespace stampede

@@ -1,0 +1,160 @@
+#pragma once
+/// \file How episodes of walking tasks start: poses, velocities, commands, and what differs from one environment to the
+/// next.
+
+#include "envs/legged/robot_rows.hpp"
+
+namespace stampede {
+
+/// Draws within a span.
+template <class Real>
+STAMPEDE_FN Real draw(Random<Real>& random, const Span& span) {
+  return random.uniform(Real(span.low), Real(span.high));
+}
+
+/// A fresh start of the lanes' environments.
+template <class Shape, class Real>
+struct LeggedStart {
+  static constexpr int J = Shape::kJoints;
+  PhysicsState<Real, J> state;
+  PhysicsVariation<Real, J> variation;
+  LeggedLane<Real, J> memory;
+  Array<Real, J> control;
+  Real delay;
+};
+
+/// A velocity to follow: forward and to the left [m/s], turning [rad/s].
+template <class Real>
+STAMPEDE_FN Vec3<Real> draw_command(const LeggedConstants& c, Random<Real>& random) {
+  Vec3<Real> u{draw(random, c.command_x), draw(random, c.command_y), draw(random, c.command_yaw)};
+  const Real none(0.0f), zone(c.dead_zone);
+  const MaskOf<Real> stands = random.uniform() < Real(c.standing_share);
+  const MaskOf<Real> walks = u.x * u.x + u.y * u.y >= zone * zone && !stands;
+  MaskOf<Real> turns = abs(u.z) >= zone && !stands;
+  if (c.straight_share > 0.0f) {
+    // Drawn even where nothing turns: inside the && a single lane would skip it, and its later draws would differ from
+    // those of a pack.
+    const MaskOf<Real> free = random.uniform() >= Real(c.straight_share);
+    turns = turns && free;
+  }
+  return {select(walks, u.x, none), select(walks, u.y, none), select(turns, u.z, none)};
+}
+
+/// A start on the environment's tile of the level.
+template <class Shape, class Real>
+STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index lane, std::uint32_t clock,
+                                                      Real level) {
+  constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  const LeggedConstants& c = *task.constants;
+  // The first draws for the whole robot, the second for each limb.
+  Random<Real> environment(task.seed, environment_indices<K, Real>(lane), clock, Purpose::kReset);
+  Random<Real> limb(task.seed, lane_indices<Real>(lane), clock, Purpose::kRandomise);
+  const Real none(0.0f), one(1.0f);
+  LeggedStart<Shape, Real> start;
+  PhysicsState<Real, J>& s = start.state;
+  s = fill_rows<PhysicsState<Real, J>>(none);
+  const Vec3<Real> spawn = spawn_of<K>(c, task.ground, lane, level);
+  s.position = {draw(environment, c.start_position), draw(environment, c.start_position), Real(c.home_height)};
+  s.position = s.position + spawn;
+  Real sine, cosine;
+  sincos(draw(environment, c.start_yaw) * Real(0.5f), sine, cosine);
+  const Quat<float>& home = c.home_orientation;
+  s.orientation =
+      Quat<Real>{cosine, none, none, sine} * Quat<Real>{Real(home.w), Real(home.x), Real(home.y), Real(home.z)};
+  if (c.on_ground && has_map(task.ground)) {
+    // Each limb's lowest point has to be on the ground or above it: the limb that needs most height decides.
+    const Real x = of_limbs<Real>(c.lowest_x, lane), y = of_limbs<Real>(c.lowest_y, lane);
+    const Real ahead = cosine * cosine - sine * sine, aside = Real(2.0f) * sine * cosine;
+    const Real ground =
+        ground_height(task.ground, s.position.x + ahead * x - aside * y, s.position.y + aside * x + ahead * y);
+    s.position.z = Real(c.home_height) + group_max<K>(ground - of_limbs<Real>(c.lowest_above, lane));
+  }
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    const Real at = of_limbs<Real>(c.default_position[i], lane), driven = of_limbs<Real>(c.driven[i], lane);
+    const Real low = of_limbs<Real>(c.position_low[i], lane), high = of_limbs<Real>(c.position_high[i], lane);
+    s.q[i] = min(max(at * draw(limb, c.start_joint_factor), low), high);
+    s.v[i] = driven * draw(limb, c.start_joint_velocity);
+    start.control[i] = at * driven;
+    start.memory.action[i] = none;
+  }
+  PhysicsVariation<Real, J>& v = start.variation;
+  v = no_variation<Real, J>({Real(c.gravity[0]), Real(c.gravity[1]), Real(c.gravity[2])});
+  v.friction = draw(environment, c.friction);
+  v.base_mass = draw(environment, c.base_mass);
+  v.base_centre = {draw(environment, c.base_centre), draw(environment, c.base_centre),
+                   draw(environment, c.base_centre)};
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) {
+    v.mass[i] = draw(limb, c.mass);
+    v.strength[i] = draw(limb, c.strength);
+    v.servo[i] = draw(limb, c.stiffness);
+    v.velocity_gain[i] = draw(limb, c.damping);
+    v.armature[i] = draw(limb, c.armature);
+    v.friction_loss[i] = draw(limb, c.friction_loss);
+  }
+  start.delay = draw(environment, c.delay);
+  start.memory.reading_delay = draw(environment, c.reading_delay);
+  start.memory.foot_force = none;
+  start.memory.air_time = Real(kNotYetDown);
+  start.memory.touched = one;  // no foot touches down where an episode begins
+  start.memory.command = draw_command(c, environment);
+  start.memory.command_age = none;
+  start.memory.friction = v.friction;
+  start.memory.velocity = s.v;
+  start.memory.level = level;
+  start.memory.commanded = start.memory.covered = none;
+  return start;
+}
+
+/// The command that an evaluation gives an environment.
+template <int K, class Real>
+STAMPEDE_FN Vec3<Real> given_command(const LeggedTask& task, Index lane) {
+  const float* const commands = task.commands;
+  const Index stride = task.view.stride;
+  return {load_each<K, Real>(commands, lane), load_each<K, Real>(commands + stride, lane),
+          load_each<K, Real>(commands + 2 * stride, lane)};
+}
+
+/// Starts all environments anew; with `random_phase` at random ages.
+template <class Shape, class LaneReal>
+struct ResetLegged {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  LeggedTask task;
+  bool random_phase;
+  float *policy, *critic;  ///< [env][size]; critic null where both look at the same
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    const LeggedConstants& c = *task.constants;
+    const LeggedRows& rows = task.rows;
+    const EnvironmentView& view = task.view;
+    Real level(0.0f);
+    if (c.levels > 0) {
+      Random<Real> random(task.seed, environment_indices<K, Real>(lane), 0, Purpose::kLevel);
+      level = draw_level(random, c.start_levels);
+      if (task.ground.level != nullptr) level = load_each<K, Real>(task.ground.level, lane);
+    }
+    LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, 0, level);
+    if (task.commands != nullptr) start.memory.command = given_command<K, Real>(task, lane);
+    Random<Real> phase(task.seed, environment_indices<K, Real>(lane), 0, Purpose::kPhase);
+    const Real age = to_real<Real>(to_int(phase.uniform() * Real(static_cast<float>(c.max_steps))));
+    store_each<K>(view.age, lane, random_phase ? age : Real(0.0f));
+    store_each<K>(view.episode_return, lane, Real(0.0f));
+    store_each<K>(view.whole, lane, random_phase ? select(age == Real(0.0f), Real(1.0f), Real(0.0f)) : Real(1.0f));
+    write_rows<Real>(rows.state, lane, start.state);
+    write_rows<Real>(rows.good, lane, coordinates_of(start.state));
+    write_rows<Real>(rows.variation, lane, start.variation);
+    write_rows<Real>(rows.memory, lane, start.memory);
+    write_rows<Real>(rows.control, lane, start.control);
+    write_rows<Real>(rows.late, lane, LateControl<Real, J>{start.control, start.delay});
+    const LeggedView<Shape, Real> seen(c, task.ground, lane, start.state, start.memory);
+    Random<Real> noise(task.seed, lane_indices<Real>(lane), 0, Purpose::kNoise);
+    write_observation(seen, c.policy, c.policy_terms, c.policy_size, &noise, policy);
+    if (critic == nullptr) return;
+    write_observation(seen, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr), critic);
+  }
+};
+
+}  // namespace stampede

@@ -1,0 +1,155 @@
+#pragma once
+/// \file Fills rollouts: somebody acts in the environments, and what came of it is kept.
+
+#include <cstdint>
+#include <memory>
+
+#include "host/engine/phase.hpp"
+#include "host/learn/algorithm.hpp"
+#include "host/learn/constraints.hpp"
+#include "host/learn/rollout.hpp"
+#include "host/simulate/environments.hpp"
+#include "kernels/policy.hpp"
+
+namespace stampede {
+
+/// Who acts while a rollout is collected: the policy that is learned, or somebody else (a teacher, a mixture, chance).
+template <class Backend>
+class Actor {
+ public:
+  using Context = typename Backend::Context;
+  virtual ~Actor() = default;
+
+  /// Before a rollout.
+  virtual void begin(Rollout<Backend>& rollout) = 0;
+  /// Actions for step `t` of a range of environments: to `action` [env][actions] in the task's units, and as the update needs them to the
+  /// rollout (output, mean, log_prob).
+  virtual void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) = 0;
+};
+
+/// The algorithm's own policy, drawn from its Gaussian.
+template <class Backend>
+class PolicyActor final : public Actor<Backend> {
+ public:
+  using Context = typename Backend::Context;
+
+  PolicyActor(Backend& backend, Algorithm<Backend>& algorithm, const ActionSpec& action, std::uint64_t seed)
+      : backend_(backend),
+        networks_(algorithm.networks()),
+        control_(algorithm.control()),
+        bounds_(backend, action.centre, action.scale, action.low, action.high),
+        seed_(seed) {}
+
+  void begin(Rollout<Backend>& rollout) override {
+    backend_.launch(rollout.actions, CopyElements{networks_.log_std(), rollout.log_std.data()});
+  }
+
+  void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
+    const Index at = t * rollout.shape.stride;
+    const float* mean = networks_.mean(context, environments, rollout.observation.data() + at * rollout.observations);
+    context.launch(environments,
+                   SampleActions{mean, networks_.mean_stride(), environments.begin, networks_.log_std(),
+                                 static_cast<int>(rollout.actions), seed_, control_, static_cast<std::uint32_t>(t),
+                                 bounds_.scaling(), rollout.output.data() + at * rollout.actions, action,
+                                 rollout.log_prob.data() + at, rollout.mean.data() + at * rollout.actions});
+  }
+
+ private:
+  Backend& backend_;
+  ActorCritic<Backend>& networks_;
+  const Control* control_;
+  ActionBounds<Backend> bounds_;
+  std::uint64_t seed_;
+};
+
+/// Collects rollouts: for each tile of environments, `horizon` times: act, value, step. On a CPU a tile stays in the cache of its thread
+/// for the whole rollout.
+template <class Backend>
+class Collector {
+ public:
+  using Context = typename Backend::Context;
+
+  Collector(Backend& backend, Environments<Backend>& environments, Algorithm<Backend>& algorithm, Actor<Backend>& actor,
+            Constraints<Backend>* constraints, std::uint64_t seed)
+      : backend_(backend),
+        environments_(environments),
+        algorithm_(algorithm),
+        actor_(actor),
+        constraints_(constraints),
+        seed_(seed),
+        action_(backend.template make_buffer<float>(environments.stride() * environments.task().action.size())) {}
+
+  /// Starts all environments; what they see first becomes the rollout's last row, with which the next begins.
+  void reset(Rollout<Backend>& rollout, bool random_phase) {
+    FirstObservations first{rollout.observation.data() + rollout.shape.rows() * rollout.observations};
+    if (rollout.critic_observations > 0) {
+      first.critic = rollout.critic_observation.data() + rollout.shape.rows() * rollout.critic_observations;
+    }
+    environments_.reset(backend_, seed_, random_phase, first);
+  }
+
+  /// Enqueues one rollout. Without constraints the algorithm judges each tile at its end; with them the soft terminations of the whole
+  /// rollout come first.
+  void collect(Rollout<Backend>& rollout) {
+    environments_.clear_statistics(backend_);
+    actor_.begin(rollout);
+    backend_.for_tiles(rollout.shape.stride, [&](const Context& context, Range range) {
+      begin_with_last_row(context, range, rollout);
+      for (Index t = 0; t < rollout.shape.horizon; ++t) take_step(context, range, t, rollout);
+      estimate(context, range, rollout.shape.horizon, rollout);
+      if (constraints_ == nullptr) algorithm_.judge(context, range, rollout);
+      context.mark(Phase::kInference);
+    });
+  }
+
+ private:
+  /// The row behind the last step of the rollout before becomes the first of this one.
+  void begin_with_last_row(const Context& context, Range range, Rollout<Backend>& rollout) {
+    const auto copy = [&](typename Backend::template Buffer<float>& buffer, Index width) {
+      context.launch({range.begin * width, range.end * width},
+                     CopyElements{buffer.data() + rollout.shape.rows() * width, buffer.data()});
+    };
+    copy(rollout.observation, rollout.observations);
+    if (rollout.critic_observations > 0) copy(rollout.critic_observation, rollout.critic_observations);
+  }
+
+  void estimate(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
+    const Index at = t * rollout.shape.stride;
+    algorithm_.networks().estimate(context, range, rollout.seen_by_critic(at), algorithm_.control(),
+                                   rollout.value.data() + at);
+  }
+
+  void take_step(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
+    const Index stride = rollout.shape.stride, at = t * stride;
+    actor_.act(context, range, t, rollout, action_.data());
+    estimate(context, range, t, rollout);
+    context.mark(Phase::kInference);
+    StepOutput out{rollout.reward.data() + at, rollout.ended.data() + at,
+                   rollout.observation.data() + (at + stride) * rollout.observations, rollout.final_observation.data()};
+    if (rollout.critic_observations > 0) {
+      out.critic_observation = rollout.critic_observation.data() + (at + stride) * rollout.critic_observations;
+    }
+    if (constraints_ != nullptr) {
+      out.violation = constraints_->violation(t);
+      out.violation_stride = constraints_->stride();
+    }
+    environments_.step(context, range, seed_, algorithm_.control(), static_cast<int>(t), action_.data(), out);
+    context.mark(Phase::kPhysics);
+    // An episode that ran into its time limit has not ended: the critic says what would have come.
+    ActorCritic<Backend>& networks = algorithm_.networks();
+    if (networks.has_critic() && context.any_set(rollout.ended.data() + at, range)) {
+      networks.estimate(context, range, rollout.final_observation.data(), algorithm_.control(),
+                        rollout.final_value.data() + at);
+    }
+  }
+
+  Backend& backend_;
+  Environments<Backend>& environments_;
+  Algorithm<Backend>& algorithm_;
+  Actor<Backend>& actor_;
+  Constraints<Backend>* constraints_;  ///< null where the task has none
+  std::uint64_t seed_;
+  typename Backend::template Buffer<float> action_;  ///< [env][actions], of the step at hand
+};
+
+}  // namespace stampede

@@ -1,0 +1,295 @@
+#pragma once
+/// \file Proximal policy optimisation (Schulman et al., 2017) and its older relatives, which differ in the estimator of the advantage and
+/// in the surrogate: the update from a rollout.
+///
+/// An update makes `epochs` passes over the rollout in shuffled minibatches; for each: gather, networks forward, loss
+/// (kernels/ppo.hpp), networks backward, clip, Adam. It is a fixed sequence of launches; what varies lies in `Control` on the device.
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/learn/adam.hpp"
+#include "host/learn/algorithm.hpp"
+#include "host/learn/options.hpp"
+#include "kernels/returns.hpp"
+
+namespace stampede {
+
+template <class Backend>
+class Ppo final : public Algorithm<Backend> {
+ public:
+  using Context = typename Backend::Context;
+  using Mlp = typename Backend::Mlp;
+  using Mirror = MirrorBuffer<Backend>;
+  template <class T>
+  using Buffer = typename Backend::template Buffer<T>;
+
+  Ppo(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
+      : backend_(backend),
+        algorithm_(request.algorithm),
+        normalise_values_(request.network.normalise_values),
+        seed_(request.seed),
+        iterations_(request.train.iterations),
+        estimator_(estimator_of(request.algorithm)),
+        shape_(shape),
+        actions_(request.task->action.size()),
+        minibatches_(minibatches_of(shape.samples(), request.algorithm.minibatch)),
+        minibatch_((shape.samples() + minibatches_ - 1) / minibatches_),
+        networks_(backend, *request.task, request.network, request.seed, estimator_.use_values,
+                  std::max(shape.stride, padded(minibatch_))),
+        optimiser_(backend, networks_, request.algorithm) {
+    const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
+    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatch_);
+    if (const MirrorSpec& images = request.task->mirror; images.present()) {
+      mirror_ = Mirror(backend, images.policy);
+      if (networks_.critic_sees_more()) critic_mirror_ = Mirror(backend, images.critic);
+      action_mirror_ = Mirror(backend, images.action);
+    }
+    order_ = backend.template make_buffer<std::uint32_t>(shape.samples());
+    column_stride_ = padded(minibatch_);
+    columns_ = floats((kLossColumns + actions_) * column_stride_);
+    sums_ = floats(padded(kLossColumns + actions_));
+    advantage_sums_ = floats(2);
+    advantage_scale_ = backend.template make_buffer<AdvantageScale>(1);
+    means_ = floats(2);
+    return_sums_ = floats(4);
+    control_ = backend.template make_buffer<Control>(1);
+    backend.reserve_sums(kLossColumns + actions_);
+    Control control{};
+    control.learning_rate = algorithm_.learning_rate;
+    control.beta1_power = control.beta2_power = 1.0f;
+    control.values = {0.0f, 0.0f, 1.0f};
+    backend.upload(control_, &control, 1);
+  }
+
+  ActorCritic<Backend>& networks() override { return networks_; }
+  Control* control() override { return control_.data(); }
+  const float* return_sums() override { return return_sums_.data(); }
+  double update_flops() const override {
+    return networks_.training_flops() * static_cast<double>(shape_.samples()) * algorithm_.epochs;
+  }
+
+  void begin_iteration() override {
+    backend_.launch_single(BeginIteration{control_.data(), schedule_of(algorithm_.schedule), algorithm_.learning_rate,
+                                          static_cast<float>(iterations_)});
+  }
+
+  void judge(const Context& context, Range environments, Rollout<Backend>& rollout) override {
+    context.launch(environments, advantages(rollout, nullptr));
+  }
+  void judge(Rollout<Backend>& rollout, const float* soft_terminations) override {
+    backend_.launch(shape_.stride, advantages(rollout, soft_terminations));
+  }
+
+  void update(Rollout<Backend>& rollout) override { update(rollout.view()); }
+
+  void update(const RolloutView& rollout) {
+    const auto count = static_cast<float>(shape_.samples());
+    ReturnSums sums{rollout.returns, rollout.advantage, nullptr, shape_.envs, shape_.stride};
+    backend_.template sum<1>(shape_.rows(), 2, sums, return_sums_.data());
+    backend_.launch_single(ReturnMeans{return_sums_.data(), count, means_.data()});
+    sums.centre = means_.data();
+    backend_.template sum<2>(shape_.rows(), 2, sums, return_sums_.data());
+    if (networks_.has_critic() && normalise_values_) {
+      typename Backend::Mlp& critic = networks_.critic();
+      backend_.launch_single(MergeReturnMoments{control_.data(), means_.data(), return_sums_.data(), count,
+                                                networks_.parameters() + critic.head_weight(),
+                                                networks_.parameters() + critic.head_bias(), critic.head_inputs()});
+      critic.weights_changed(backend_, networks_.parameters());
+    }
+    const Index samples = shape_.samples();
+    for (int epoch = 0; epoch < algorithm_.epochs; ++epoch) {
+      backend_.launch(padded(samples), Shuffle{order_.data(), static_cast<std::uint32_t>(samples),
+                                               static_cast<std::uint32_t>(shape_.envs),
+                                               static_cast<std::uint32_t>(shape_.stride), seed_, pass_of(epoch)});
+      for (Index i = 0; i < minibatches_; ++i) {
+        const Index begin = i * samples / minibatches_, end = (i + 1) * samples / minibatches_;
+        compute_gradient(rollout, order_.data() + begin, end - begin, epoch);
+        optimiser_.step(gradient_.total(), sums_.data(), control_.data());
+      }
+    }
+  }
+
+  /// Loss and gradient of the minibatch of the rollout's rows that `order` names, in the pass of that index over it.
+  void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
+    if (algorithm_.normalise_advantages) {
+      backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
+                               advantage_sums_.data());
+      backend_.launch_single(ScaleAdvantages{advantage_sums_.data(), means_.data() + 1, static_cast<float>(count),
+                                             advantage_scale_.data()});
+    }
+    backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
+      add_tile(context, range, rollout, order, count, pass_of(epoch));
+    });
+    gradient_.collect(backend_, count);
+    backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
+                             sums_.data());
+    backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, algorithm_.entropy_coefficient});
+  }
+
+  void end_iteration() override {
+    backend_.launch_single(EndIteration{control_.data(), static_cast<std::uint32_t>(shape_.horizon)});
+  }
+
+  void list_metrics(ReportReader& metrics, double samples) override {
+    using W = WriteReport;
+    using enum Reduce;
+    const auto number = [](int entry) {
+      return [entry](const float* row, int) { return static_cast<double>(row[entry]); };
+    };
+    const auto variance = [n = samples](double sum, double squares) { return squares / n - (sum / n) * (sum / n); };
+    metrics.add({.name = "policy_loss", .tag = "loss/policy", .must_be_finite = true}, number(W::kPolicy));
+    metrics.add({.name = "value_loss", .tag = "loss/value", .must_be_finite = true}, number(W::kValue));
+    metrics.add({.name = "entropy", .tag = "loss/entropy", .unit = "nat", .reduce = kLast, .must_be_finite = true},
+                [this](const float* row, int) {
+                  return static_cast<double>(row[W::kLogStd]) + static_cast<double>(actions_) * (kLogSqrtTwoPi + 0.5);
+                });
+    metrics.add({.name = "kl", .tag = "update/kl", .unit = "nat"}, number(W::kDivergence));
+    metrics.add({.name = "clip_fraction", .tag = "update/clip_fraction", .unit = "share"}, number(W::kClip));
+    metrics.add({.name = "gradient_norm", .tag = "update/gradient_norm", .must_be_finite = true}, number(W::kNorm));
+    metrics.add({.name = "learning_rate", .tag = "update/learning_rate", .reduce = kLast}, number(W::kRate));
+    metrics.add({.name = "action_std", .tag = "policy/action_std", .unit = "half ranges", .reduce = kLast},
+                number(W::kStd));
+    metrics.add({.name = "explained_variance", .tag = "update/explained_variance", .unit = "share"},
+                [this, variance](const float* row, int) {
+                  const double spread = variance(row[W::kReturnSum], row[W::kReturnSquares]);
+                  if (!networks_.has_critic() || !(spread > 0)) return 0.0;
+                  return 1.0 - variance(row[W::kAdvantageSum], row[W::kAdvantageSquares]) / spread;
+                });
+  }
+
+  // ------------------------------------------------------------------------------------------ on the host
+
+  Control read_control() override {
+    Control control;
+    backend_.download(control_, &control, 1);
+    return control;
+  }
+  void set_control(const Control& control) override { backend_.upload(control_, &control, 1); }
+
+  void save(std::vector<Tensor>& tensors) override {
+    networks_.save_parameters(tensors);
+    optimiser_.save(tensors);
+    networks_.save_normalisers(tensors);
+    const Control control = read_control();
+    tensors.push_back(make_tensor("control", {sizeof(Control) / 4}, &control, Tensor::Type::kU32));
+  }
+
+  void load(const std::vector<Tensor>& tensors) override {
+    networks_.load_parameters(tensors);
+    optimiser_.load(tensors);
+    networks_.load_normalisers(tensors);
+    const auto words = tensor_values<std::uint32_t>(tensors, "control", Tensor::Type::kU32, sizeof(Control) / 4);
+    Control control;
+    std::memcpy(&control, words.data(), sizeof control);
+    set_control(control);
+  }
+
+  /// The gradient that compute_gradient left, as layers: actor, critic, log standard deviations.
+  void read_gradient(std::vector<DenseLayer>& actor, std::vector<DenseLayer>& critic, std::vector<float>& log_std) {
+    backend_.synchronise();
+    networks_.as_layers(gradient_.read(backend_), actor, critic, log_std);
+  }
+
+ private:
+  Advantages advantages(Rollout<Backend>& rollout, const float* soft_terminations) const {
+    return {rollout.reward.data(), rollout.ended.data(),     rollout.value.data(),   rollout.final_value.data(),
+            soft_terminations,     rollout.advantage.data(), rollout.returns.data(), static_cast<int>(shape_.horizon),
+            shape_.stride,         algorithm_.gamma,         estimator_.lambda,      estimator_.use_values};
+  }
+
+  Pass pass_of(int epoch) {
+    return {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(algorithm_.epochs)};
+  }
+
+  /// Gather, forward, loss, backward for one tile of a minibatch.
+  void add_tile(const Context& context, Range range, const RolloutView& rollout, const std::uint32_t* order,
+                Index count, const Pass& pass) {
+    const Index rows = range.size(), stride = networks_.normaliser().stride();
+    const float* parameters = networks_.parameters();
+    float* input =
+        networks_.actor_input(context, rollout.observation, order + range.begin, rows, mirror_.in_pass(pass));
+    float* critic_input = input;
+    Mlp& actor = networks_.actor();
+    PpoLoss loss{};
+    loss.order = order + range.begin;
+    loss.rows = rows;
+    loss.actions = actions_;
+    loss.output = rollout.output;
+    loss.old_mean = rollout.mean;
+    loss.old_log_std = rollout.log_std;
+    loss.log_prob = rollout.log_prob;
+    loss.advantage = rollout.advantage;
+    loss.returns = rollout.returns;
+    loss.value = rollout.value;
+    loss.mean = actor.forward(context, parameters, input, stride, rows);
+    loss.mean_gradient = actor.output_gradient(context);
+    loss.mean_stride = actor.output_stride();
+    if (networks_.has_critic()) {
+      if (networks_.critic_sees_more()) {
+        critic_input = networks_.critic_input(context, rollout.critic_observation, order + range.begin, rows,
+                                              critic_mirror_.in_pass(pass));
+      }
+      Mlp& critic = networks_.critic();
+      loss.critic = critic.forward(context, parameters, critic_input, networks_.critic_normaliser().stride(), rows);
+      loss.critic_gradient = critic.output_gradient(context);
+      loss.critic_stride = critic.output_stride();
+    }
+    loss.log_std = parameters;
+    loss.columns = columns_.data() + range.begin;
+    loss.column_stride = column_stride_;
+    loss.control = control_.data();
+    loss.advantage_scale = algorithm_.normalise_advantages ? advantage_scale_.data() : nullptr;
+    loss.count = static_cast<float>(count);
+    loss.surrogate = surrogate_of(algorithm_.surrogate);
+    loss.clip_ratio = algorithm_.clip_ratio;
+    loss.value_coefficient = algorithm_.value_coefficient;
+    loss.clip_value = algorithm_.clip_value;
+    loss.mirror = action_mirror_.in_pass(pass);
+    context.launch({0, rows}, loss);
+    fetch_tile(context, rollout, order + range.end, std::min(rows, count - range.end));
+    float* gradient = gradient_.of(context);
+    actor.backward(context, parameters, input, stride, rows, gradient);
+    if (networks_.has_critic()) {
+      networks_.critic().backward(context, parameters, critic_input, networks_.critic_normaliser().stride(), rows,
+                                  gradient);
+    }
+  }
+
+  /// Asks for what the next tile will gather: shuffled rows lie anywhere in memory, and the way backward takes long enough for them to come.
+  void fetch_tile(const Context& context, const RolloutView& rollout, const std::uint32_t* order, Index rows) {
+    context.fetch_rows(rollout.observation, networks_.normaliser().observations(), order, rows);
+    if (networks_.critic_sees_more()) {
+      context.fetch_rows(rollout.critic_observation, networks_.critic_normaliser().observations(), order, rows);
+    }
+    context.fetch_rows(rollout.output, actions_, order, rows);
+    context.fetch_rows(rollout.mean, actions_, order, rows);
+    for (const float* column : {rollout.log_prob, rollout.advantage, rollout.returns, rollout.value}) {
+      context.fetch_rows(column, 1, order, rows);
+    }
+  }
+
+  Backend& backend_;
+  AlgorithmSettings algorithm_;
+  bool normalise_values_;
+  std::uint64_t seed_;
+  int iterations_;
+  Estimator estimator_;
+  RolloutShape shape_;
+  int actions_;
+  Index minibatches_, minibatch_, column_stride_ = 0;
+  ActorCritic<Backend> networks_;
+  Adam<Backend> optimiser_;
+  typename Backend::Gradient gradient_;
+  Buffer<float> columns_, sums_, advantage_sums_, means_, return_sums_;
+  Buffer<AdvantageScale> advantage_scale_;
+  Buffer<std::uint32_t> order_;
+  Mirror mirror_, critic_mirror_, action_mirror_;
+  Buffer<Control> control_;
+};
+
+}  // namespace stampede

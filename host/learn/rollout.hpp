@@ -1,0 +1,89 @@
+#pragma once
+/// \file What a training collects and learns from: `horizon` control steps of all environments, on the device.
+///
+/// Time-major, one array a quantity: [step][environment][feature]. Observations and values have a row of environments more, what is seen
+/// after the last step, with which the next rollout begins:
+///
+///     step            0        1       ...    horizon - 1   horizon
+///     observation   | o_0    | o_1    |     | o_{h-1}     | o_h      |   o_{t+1} is what action t led to
+///     action, reward| u_0    | u_1    |     | u_{h-1}     |
+///     value         | v(o_0) | v(o_1) |     | v(o_{h-1})  | v(o_h)   |
+
+#include <cstdint>
+#include <vector>
+
+#include "host/engine/task_spec.hpp"
+#include "kernels/vocabulary.hpp"
+
+namespace stampede {
+
+/// Extent of a rollout. Its arrays are [horizon][stride], and only the first `envs` of each row count.
+struct RolloutShape {
+  Index envs, stride, horizon;
+  Index samples() const { return envs * horizon; }
+  Index rows() const { return stride * horizon; }
+};
+
+/// What an update reads of a rollout, on the device.
+struct RolloutView {
+  const float* observation;         ///< [horizon][stride][observations]
+  const float* critic_observation;  ///< the critic's own; null where it sees the policy's
+  const float* output;              ///< [horizon][stride][actions]: the actions as drawn, before scaling
+  const float* mean;                ///< [horizon][stride][actions]: of the policy that drew them
+  const float* log_std;             ///< [actions]: of the same
+  const float* log_prob;
+  const float* value;
+  const float* advantage;
+  const float* returns;
+};
+
+template <class Backend>
+struct Rollout {
+  template <class T>
+  using Buffer = typename Backend::template Buffer<T>;
+
+  Rollout(Backend& backend, const TaskSpec& task, const RolloutShape& extent)
+      : shape(extent),
+        observations(task.policy().size()),
+        critic_observations(task.critic_size()),
+        actions(task.action.size()) {
+    const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
+    const Index rows = shape.rows(), stride = shape.stride;
+    observation = floats((rows + stride) * observations);
+    if (critic_observations > 0) critic_observation = floats((rows + stride) * critic_observations);
+    final_observation = floats(stride * (critic_observations > 0 ? critic_observations : observations));
+    output = floats(rows * actions);
+    mean = floats(rows * actions);
+    log_std = floats(actions);
+    log_prob = floats(rows);
+    reward = floats(rows);
+    ended = floats(rows);
+    value = floats(rows + stride);
+    final_value = floats(rows);
+    advantage = floats(rows);
+    returns = floats(rows);
+  }
+
+  RolloutView view() {
+    return {observation.data(), own_critic_observation(), output.data(), mean.data(), log_std.data(), log_prob.data(),
+            value.data(),       advantage.data(),         returns.data()};
+  }
+  /// Null where the critic sees what the policy sees.
+  float* own_critic_observation() { return critic_observations > 0 ? critic_observation.data() : nullptr; }
+  /// What the critic sees, at a row of the rollout.
+  const float* seen_by_critic(Index row) {
+    return critic_observations > 0 ? critic_observation.data() + row * critic_observations
+                                   : observation.data() + row * observations;
+  }
+
+  RolloutShape shape;
+  Index observations, critic_observations, actions;
+  Buffer<float> observation, critic_observation;
+  Buffer<float> final_observation;  ///< what the critic saw before a reset, of the step at hand only
+  Buffer<float> output, mean, log_std, log_prob;
+  Buffer<float> reward, ended;
+  Buffer<float> value, final_value;  ///< the latter of final observations, where an episode ended
+  Buffer<float> advantage, returns;
+};
+
+}  // namespace stampede
