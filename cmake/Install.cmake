@@ -20,9 +20,14 @@ foreach(module IN LISTS modules)
   install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/stampede ${optional})
 endforeach()
 
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/envs ${PROJECT_SOURCE_DIR}/host
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stampede
-        FILES_MATCHING PATTERN "*.hpp" PATTERN "cli" EXCLUDE PATTERN "cpu" EXCLUDE)
+# The rooms that a user's program may include. Those of the modules (cpu, simulate, nets, learn, modules) are templates on a
+# processor, of which libstampede holds nothing.
+foreach(room IN ITEMS base engine model task peers app)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/host/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stampede/host
+          FILES_MATCHING PATTERN "*.hpp" PATTERN "cli" EXCLUDE)
+endforeach()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/envs
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stampede FILES_MATCHING PATTERN "*.hpp")
 install(FILES ${PROJECT_BINARY_DIR}/generated/host/base/build_info.hpp
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stampede/host/base)
 

@@ -44,6 +44,9 @@ class CudaEngine final : public Engine {
   EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) override {
     return drive_on_gpu(backend_, request);
   }
+  std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) override {
+    return make_cuda_environment(request);
+  }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision)
       throw Error("physics in double precision runs on the CPU; --device cpu would be right");

@@ -21,6 +21,9 @@ std::unique_ptr<Trainer> make_cuda_trainer(const TrainingRequest& request);
 Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& request, const Policy& policy);
 EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const BenchmarkRequest& request);
 
+/// Environments with a backend of their own (vector_environment.cu).
+std::unique_ptr<VectorEnvironment> make_cuda_environment(const EnvironmentRequest& request);
+
 /// Multiply-adds that the GPU's single-precision units reach [GFLOP/s], measured now (peak.cu).
 double gpu_fma_peak_gflops(CudaBackend& backend);
 

@@ -16,6 +16,7 @@
 #include "host/engine/simulation.hpp"
 #include "host/engine/tensor.hpp"
 #include "host/engine/training_request.hpp"
+#include "host/engine/vector_environment.hpp"
 
 namespace stampede {
 
@@ -130,6 +131,9 @@ class Engine {
   virtual Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) = 0;
   /// Steps environments with random actions drawn in the kernel.
   virtual EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) = 0;
+  /// Environments of a task, to be stepped with the caller's actions; they may outlive the engine. Throws Error where the task or
+  /// their number does not fit.
+  virtual std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) = 0;
   /// Robots of a description, by themselves.
   virtual std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) = 0;
   /// Fused multiply-adds the threads reach together [GFLOP/s], measured now. 0 where it is not measured.

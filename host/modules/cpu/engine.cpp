@@ -13,6 +13,7 @@
 #include "host/learn/ppo.hpp"
 #include "host/learn/trainer.hpp"
 #include "host/modules/cpu/simulation.hpp"
+#include "host/modules/cpu/vector_environment.hpp"
 
 namespace stampede {
 namespace {
@@ -46,6 +47,9 @@ class CpuEngine final : public Engine {
   }
   EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) override {
     return drive_randomly(backend_, request);
+  }
+  std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) override {
+    return make_vector_environment(std::make_unique<CpuBackend>(threads()), request);
   }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision) return make_double_simulation(threads(), request);

@@ -1,0 +1,70 @@
+/// \file Environments for callers' own actions on the GPU: actions from either side are the same, and they go on from a state.
+
+#include <cuda_runtime_api.h>
+
+#include <cmath>
+
+#include "tests/host/learn/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+constexpr int kEnvs = 101;
+
+std::vector<float> actions_at(const TaskSpec& task, int step) {
+  std::vector<float> given;
+  for (int env = 0; env < kEnvs; ++env) {
+    for (std::size_t a = 0; a < task.action.centre.size(); ++a) {
+      const float wave = std::sin(0.37f * static_cast<float>(step) + 0.1f * static_cast<float>(env + a));
+      given.push_back(task.action.centre[a] + 1.2f * task.action.scale[a] * wave);
+    }
+  }
+  return given;
+}
+
+TEST(CudaVectorEnvironment, ActionsFromEitherSideAndFromAState) {
+  const auto engine = make_engine("cuda", 1);
+  for (const Settings& settings : {awkward_settings(), walking_settings(), rough_settings()}) {
+    SCOPED_TRACE(settings.task);
+    const auto task = plan_task(settings).spec;
+    const EnvironmentRequest request{task, kEnvs, 5, true};
+    const auto from_host = engine->make_environment(request), on_device = engine->make_environment(request),
+               restored = engine->make_environment(request);
+    EXPECT_NE(from_host->stream(), nullptr);
+    EXPECT_TRUE(from_host->rewards().on_device);
+    for (int step = 0; step < 30; ++step) {
+      const std::vector<float> actions = actions_at(*task, step);
+      from_host->step(actions);
+      const DeviceArray place = on_device->actions();
+      on_device->wait();
+      ASSERT_EQ(cudaMemcpy(place.data, actions.data(), actions.size() * sizeof(float), cudaMemcpyHostToDevice),
+                cudaSuccess);
+      on_device->step(place);
+      if (step == 10) restored->restore(from_host->state());
+      if (step > 10) restored->step(actions);
+    }
+    EXPECT_TRUE(same_state(from_host->state(), on_device->state()));
+    EXPECT_TRUE(same_state(from_host->state(), restored->state()));
+    EXPECT_EQ(from_host->counts().nonfinite, 0);
+    EXPECT_EQ(from_host->counts().steps, 30 * kEnvs);
+  }
+}
+
+/// A step of the pendulum is too short for rounding to grow.
+TEST(CudaVectorEnvironment, AStepIsThatOfTheCpu) {
+  const auto task = plan_task(awkward_settings()).spec;
+  const EnvironmentRequest request{task, kEnvs, 5, false};
+  const auto ours = make_engine("cuda", 1)->make_environment(request);
+  const auto theirs = engine_for(best_instruction_set(), 1)->make_environment(request);
+  for (const auto& environment : {ours.get(), theirs.get()}) environment->step(actions_at(*task, 0));
+  const auto compare = [](const std::vector<float>& a, const std::vector<float>& b) {
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-4f + 1e-4f * std::fabs(b[i])) << i;
+  };
+  compare(ours->observations().to_host(), theirs->observations().to_host());
+  compare(ours->rewards().to_host(), theirs->rewards().to_host());
+  EXPECT_EQ(ours->ended().to_host(), theirs->ended().to_host());
+}
+
+}  // namespace
+}  // namespace stampede::testing
