@@ -28,7 +28,7 @@ struct EnvironmentView {
   float* finished_return;  ///< sum of the returns of whole episodes ended since the statistics were cleared
   float* finished_length;  ///< sum of their lengths
   float* finished_metric;  ///< sum of the task's metric at their ends
-  float* last_good;        ///< [states][stride]: the state before the last non-finite one
+  float* last_finite;      ///< [states][stride]: the state before the last non-finite one
   std::uint32_t* counts;   ///< [kEnvironmentCounts][stride]
   Index stride;
 
@@ -48,7 +48,7 @@ struct EnvironmentView {
     view.finished_return = bookkeeping + 3 * stride;
     view.finished_length = bookkeeping + 4 * stride;
     view.finished_metric = bookkeeping + 5 * stride;
-    view.last_good = bookkeeping + 6 * stride;
+    view.last_finite = bookkeeping + 6 * stride;
     view.counts = counts;
     view.stride = stride;
     return view;
@@ -120,7 +120,7 @@ struct EnvironmentLanes {
         memcpy(&good, &before, sizeof good);
         STAMPEDE_UNROLL
         for (int i = 0; i < kSize; ++i) {
-          float* kept = view.last_good + i * view.stride + first;
+          float* kept = view.last_finite + i * view.stride + first;
           store(kept, select(bad, good[i], load<Real>(kept)));
         }
         state = blend(bad, before, state);

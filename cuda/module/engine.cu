@@ -37,7 +37,7 @@ class CudaEngine final : public Engine {
   }
   int threads() const override { return 1; }
 
-  std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override { return make_cuda_trainer(request); }
+  std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override { return make_cuda_trainer(request); }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     return evaluate_on_gpu(backend_, request, policy);
   }

@@ -15,7 +15,7 @@ namespace stampede {
 std::unique_ptr<Robots<CudaBackend, float>> make_robots(CudaBackend& backend, const SimulationRequest& request);
 
 /// A trainer with a backend of its own (trainer.cu).
-std::unique_ptr<Trainer> make_cuda_trainer(const TrainingRequest& request);
+std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request);
 
 /// evaluate_policy and drive_randomly of host/learn/evaluator.hpp (evaluation.cu).
 Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& request, const Policy& policy);

@@ -10,7 +10,7 @@ namespace {
 
 }  // namespace
 
-std::unique_ptr<Trainer> make_cuda_trainer(const TrainingRequest& request) {
+std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request) {
   return std::make_unique<TaskTrainer<CudaBackend>>(std::make_unique<CudaBackend>(), request);
 }
 

@@ -32,8 +32,8 @@ struct FinishStep {
   const std::uint32_t* clock;
   std::uint32_t offset;
   StepOutput out;
-  float* totals;     ///< [kLeggedTotals][stride]: added to
-  float* last_good;  ///< [nq + nv][stride]: coordinates before the last that were not finite
+  float* totals;       ///< [kLeggedTotals][stride]: added to
+  float* last_finite;  ///< [nq + nv][stride]: coordinates before the last that were not finite
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
@@ -54,7 +54,7 @@ struct FinishStep {
     count_over_slots(lane);
     if (any_together(ending.ended)) {
       write_final_observation(seen);
-      keep_last_good(lane, reward.bad);
+      keep_last_finite(lane, reward.bad);
       count_finished(lane, ending);
       start_anew(lane, now, ending.ended, distance, target, s, memory);
     }
@@ -230,11 +230,11 @@ struct FinishStep {
   }
 
   /// Counts bad states, and keeps the coordinates from which they came.
-  STAMPEDE_FN void keep_last_good(Index lane, MaskOf<Real> bad) const {
+  STAMPEDE_FN void keep_last_finite(Index lane, MaskOf<Real> bad) const {
     if (!any_together(bad)) return;
     count_each<K>(task.view.count(kNonfinite), lane, select(bad, Real(1.0f), Real(0.0f)));
-    put_coordinates<Shape>(*task.constants, read_rows<RobotCoordinates<Real, J>, Real>(task.rows.good, lane), last_good,
-                           task.view.stride, lane, bad);
+    put_coordinates<Shape>(*task.constants, read_rows<RobotCoordinates<Real, J>, Real>(task.rows.good, lane),
+                           last_finite, task.view.stride, lane, bad);
   }
 
   /// Takes whole episodes that ended into the statistics.
@@ -267,7 +267,7 @@ struct FinishStep {
         rows.variation, lane,
         select_all<Real>(ended, start.variation, read_rows<PhysicsVariation<Real, J>, Real>(rows.variation, lane)));
     write_rows<Real>(rows.control, lane, select_all<Real>(ended, start.control, target));
-    auto late = read_rows<LateControl<Real, J>, Real>(rows.late, lane);
+    auto late = read_rows<DelayedControl<Real, J>, Real>(rows.late, lane);
     late.steps = select(ended, start.delay, late.steps);
     write_rows<Real>(rows.late, lane, late);
   }

@@ -17,7 +17,7 @@ struct ApplyActions {
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
-    auto late = read_rows<LateControl<Real, J>, Real>(rows.late, lane);
+    auto late = read_rows<DelayedControl<Real, J>, Real>(rows.late, lane);
     late.last = read_rows<Array<Real, J>, Real>(rows.control, lane);
     Array<Real, J> target;
     STAMPEDE_UNROLL

@@ -148,7 +148,7 @@ struct ResetLegged {
     write_rows<Real>(rows.variation, lane, start.variation);
     write_rows<Real>(rows.memory, lane, start.memory);
     write_rows<Real>(rows.control, lane, start.control);
-    write_rows<Real>(rows.late, lane, LateControl<Real, J>{start.control, start.delay});
+    write_rows<Real>(rows.late, lane, DelayedControl<Real, J>{start.control, start.delay});
     const LeggedView<Shape, Real> seen(c, task.ground, lane, start.state, start.memory);
     Random<Real> noise(task.seed, lane_indices<Real>(lane), 0, Purpose::kNoise);
     write_observation(seen, c.policy, c.policy_terms, c.policy_size, &noise, policy);

@@ -20,10 +20,10 @@
 
 namespace stampede {
 
-/// A training in progress. One thread calls it.
-class Trainer {
+/// A stage of a run: something that goes on in iterations and has a state and a policy. A training is one. One thread calls it.
+class Stage {
  public:
-  virtual ~Trainer() = default;
+  virtual ~Stage() = default;
 
   /// Starts one iteration: rollout, returns, update. A CPU does it before it returns, a GPU goes on by itself. Throws Error
   /// where kIterationsInFlight (in_flight.hpp) reports were not fetched yet.
@@ -50,7 +50,7 @@ class Trainer {
 
   /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. Empty where
   /// there were none.
-  virtual std::vector<Tensor> last_good() { return {}; }
+  virtual std::vector<Tensor> last_finite() { return {}; }
 
   /// Floating-point operations of one iteration's update: the dense layers', forward and backward.
   virtual double update_flops() const = 0;
@@ -61,9 +61,9 @@ struct EvaluationRequest {
   std::shared_ptr<const TaskSpec> task;
   int episodes = 100;
   std::uint64_t seed = 1;
-  bool trace = false;                 ///< keep every observation, action, reward and state
-  std::vector<float> commands;        ///< walking: [episodes][3], kept through each episode
-  OutsidePhysics* outside = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
+  bool trace = false;                   ///< keep every observation, action, reward and state
+  std::vector<float> commands;          ///< walking: [episodes][3], kept through each episode
+  ExternalPhysics* external = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
 };
 
 /// What an evaluation of a walking task found besides; definitions in docs of `stampede eval`.
@@ -127,7 +127,7 @@ class Engine {
   /// Host threads in use.
   virtual int threads() const = 0;
 
-  virtual std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) = 0;
+  virtual std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) = 0;
   virtual Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) = 0;
   /// Steps environments with random actions drawn in the kernel.
   virtual EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) = 0;

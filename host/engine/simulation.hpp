@@ -31,18 +31,18 @@ struct Variation {
 };
 
 /// Steps of one environment that another engine is to take, MuJoCo's coordinates.
-struct OutsideStep {
+struct ExternalStep {
   Variation variation;
   std::vector<double> ctrl, last_ctrl;  ///< [nu]
   double late_steps = 0;                ///< steps that the last controls still act
   int steps = 1;
 };
-struct OutsideState {
+struct ExternalState {
   std::vector<double> qpos, qvel;  ///< [nq], [nv]
   std::vector<double> qacc;        ///< [nv], that its solver may start from
 };
 /// The largest of the steps, work their sum; kernels/physics/record.hpp has the same for our engine.
-struct OutsideRecord {
+struct ExternalRecord {
   static constexpr int kSlots = kMaxJoints + 2;  ///< base, links, foot (the last)
   std::vector<double> torque;                    ///< |force| of the actuators, joints in the order of qvel [N m]
   std::vector<double> force;                     ///< [limbs][kSlots] of the ground; the base's counts for limb 0 [N]
@@ -51,11 +51,11 @@ struct OutsideRecord {
 };
 
 /// Another engine in the place of ours, for evaluations.
-class OutsidePhysics {
+class ExternalPhysics {
  public:
-  virtual ~OutsidePhysics() = default;
+  virtual ~ExternalPhysics() = default;
   /// Threads may call it at the same time, each with its own number. Where it breaks, it leaves a state that is not finite.
-  virtual void step(int thread, const OutsideStep& in, OutsideState& state, OutsideRecord& record) = 0;
+  virtual void step(int thread, const ExternalStep& in, ExternalState& state, ExternalRecord& record) = 0;
 };
 
 /// Sums over environments and steps since the start.

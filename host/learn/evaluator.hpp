@@ -67,7 +67,7 @@ class PolicyEvaluation {
       : backend_(backend),
         request_(request),
         environments_(make_environments(
-            backend, {request.task, static_cast<Index>(request.episodes), request.commands, request.outside})),
+            backend, {request.task, static_cast<Index>(request.episodes), request.commands, request.external})),
         count_(environments_->count()),
         stride_(environments_->stride()),
         observations_(request.task->policy().size()),

@@ -22,7 +22,7 @@
 namespace stampede {
 
 template <class Backend>
-class TaskTrainer final : public Trainer {
+class TaskTrainer final : public Stage {
  public:
   using Context = typename Backend::Context;
   template <class T>
@@ -144,9 +144,9 @@ class TaskTrainer final : public Trainer {
     return policy;
   }
 
-  std::vector<Tensor> last_good() override {
+  std::vector<Tensor> last_finite() override {
     backend_.synchronise();
-    return environments_->last_good(backend_);
+    return environments_->last_finite(backend_);
   }
 
   double update_flops() const override { return algorithm_->update_flops(); }

@@ -17,7 +17,7 @@ constexpr double kTolerance = 1e-10;  ///< of the solver; MuJoCo's default is 1e
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
-class MujocoPhysics final : public OutsidePhysics {
+class MujocoPhysics final : public ExternalPhysics {
  public:
   MujocoPhysics(const PlannedTask& task, int threads)
       : robot_(task.robot),
@@ -39,7 +39,7 @@ class MujocoPhysics final : public OutsidePhysics {
     }
   }
 
-  void step(int thread, const OutsideStep& in, OutsideState& state, OutsideRecord& record) override {
+  void step(int thread, const ExternalStep& in, ExternalState& state, ExternalRecord& record) override {
     Worker& worker = workers_.at(at(thread));
     mjModel* m = worker.model.get();
     mjData* d = worker.data.get();
@@ -133,7 +133,7 @@ class MujocoPhysics final : public OutsidePhysics {
   }
 
   /// Takes a step's torques, the work that they do and contact forces into the record.
-  void take(const mjModel* m, const mjData* d, const std::vector<double>& velocity, OutsideRecord& record) const {
+  void take(const mjModel* m, const mjData* d, const std::vector<double>& velocity, ExternalRecord& record) const {
     for (std::size_t i = 0; i < robot_->robot.joint_info.size(); ++i) {
       const RobotJoint& joint = robot_->robot.joint_info[i];
       const int a = joint.actuator;
@@ -143,7 +143,7 @@ class MujocoPhysics final : public OutsidePhysics {
       record.torque[i] = std::max(record.torque[i], std::fabs(torque));
       record.work[at(joint.limb)] += std::fabs(torque * velocity[at(joint.velocity)]) * m->opt.timestep;
     }
-    const int slots = OutsideRecord::kSlots;
+    const int slots = ExternalRecord::kSlots;
     std::vector<Vec3<double>> sum(record.force.size(), Vec3<double>{0, 0, 0});
     std::fill(record.touches.begin(), record.touches.end(), 0.0);
     for (int c = 0; c < d->ncon; ++c) {
@@ -179,7 +179,7 @@ class MujocoPhysics final : public OutsidePhysics {
 
 }  // namespace
 
-std::unique_ptr<OutsidePhysics> make_mujoco_physics(const PlannedTask& task, int threads) {
+std::unique_ptr<ExternalPhysics> make_mujoco_physics(const PlannedTask& task, int threads) {
   return std::make_unique<MujocoPhysics>(task, threads);
 }
 

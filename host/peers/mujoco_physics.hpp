@@ -10,6 +10,6 @@ namespace stampede {
 
 /// MuJoCo on the task's robot, for so many threads; what the comparisons of `stampede parity` switch off in MuJoCo
 /// (self-collision, condim above 3) is off here, too.
-std::unique_ptr<OutsidePhysics> make_mujoco_physics(const PlannedTask& task, int threads);
+std::unique_ptr<ExternalPhysics> make_mujoco_physics(const PlannedTask& task, int threads);
 
 }  // namespace stampede

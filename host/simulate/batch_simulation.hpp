@@ -220,7 +220,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   void prepare() override {
     if (record_.size() == 0) {
       record_ = make_rows<PhysicsRecord<Scalar, J>>();
-      late_ = make_rows<LateControl<Scalar, J>>();
+      late_ = make_rows<DelayedControl<Scalar, J>>();
     }
     rows_ = {state_.view(*backend_, true),  variation_.view(*backend_, true), controls_[0].view(*backend_, true),
              counts_.view(*backend_, true), late_.view(*backend_, true),      record_.view(*backend_, true)};

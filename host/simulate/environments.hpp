@@ -88,7 +88,7 @@ class Environments {
   }
 
   /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. None: empty.
-  std::vector<Tensor> last_good(Backend& backend) {
+  std::vector<Tensor> last_finite(Backend& backend) {
     const auto rows = [&](typename Backend::template Buffer<float>& from, Index begin, Index size) {
       std::vector<float> values(static_cast<std::size_t>(size));
       backend.download(from, values.data(), size, begin);
@@ -96,7 +96,7 @@ class Environments {
     };
     const std::vector<std::uint32_t> count = counts_of(backend, kNonfinite);
     const Index states = task_->states;
-    const std::vector<float> kept = rows(buffer_of_last_good(), begin_of_last_good(), states * stride());
+    const std::vector<float> kept = rows(buffer_of_last_finite(), begin_of_last_finite(), states * stride());
     std::vector<float> environment, state;
     for (Index env = 0; env < count_; ++env) {
       if (count[static_cast<std::size_t>(env)] == 0) continue;
@@ -125,8 +125,8 @@ class Environments {
                           const float* action, const StepOutput& out) = 0;
 
   /// Where [states][stride] of the last good states lie.
-  virtual typename Backend::template Buffer<float>& buffer_of_last_good() { return buffer_; }
-  virtual Index begin_of_last_good() { return view().last_good - buffer_.data(); }
+  virtual typename Backend::template Buffer<float>& buffer_of_last_finite() { return buffer_; }
+  virtual Index begin_of_last_finite() { return view().last_finite - buffer_.data(); }
 
   Environments(Backend& backend, std::shared_ptr<const TaskSpec> task, Index count, int kept_states)
       : task_(std::move(task)),
@@ -242,8 +242,8 @@ class EnvironmentsOf final : public Environments<Backend> {
 struct EnvironmentsRequest {
   std::shared_ptr<const TaskSpec> task;
   Index count = 1;
-  std::vector<float> commands;        ///< walking: [count][3], instead of drawn ones; or nothing
-  OutsidePhysics* outside = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
+  std::vector<float> commands;          ///< walking: [count][3], instead of drawn ones; or nothing
+  ExternalPhysics* external = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
 };
 
 /// How a backend's environments of each kernel are made.

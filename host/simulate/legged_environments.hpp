@@ -7,7 +7,7 @@
 #include "envs/legged/kernels.hpp"
 #include "host/engine/task_spec.hpp"
 #include "host/simulate/environments.hpp"
-#include "host/simulate/outside_robots.hpp"
+#include "host/simulate/external_robots.hpp"
 
 namespace stampede {
 
@@ -46,12 +46,12 @@ class LeggedEnvironments final : public Environments<Backend> {
     simulation.robot = &legged_.robot;
     simulation.num_envs = this->stride();
     robots_ = make_robots(backend, simulation);
-    if (request.outside != nullptr) go_outside(backend, *request.outside);
+    if (request.external != nullptr) use_external(backend, *request.external);
     robots_->prepare();
     backend.upload(constants_, &legged_.constants, 1);
     memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
     good_ = backend.template make_buffer<float>(kRows<RobotCoordinates<float, J>, float> * lane_stride_);
-    last_good_ = backend.template make_buffer<float>(this->task().states * this->stride());
+    last_finite_ = backend.template make_buffer<float>(this->task().states * this->stride());
     totals_ = backend.template make_buffer<float>(kLeggedTotals * this->stride());
     place_on_tiles(backend, !request.commands.empty());
     const Index actions = legged_.constants.actions;
@@ -125,8 +125,8 @@ class LeggedEnvironments final : public Environments<Backend> {
   }
 
  protected:
-  Buffer<float>& buffer_of_last_good() override { return last_good_; }
-  Index begin_of_last_good() override { return 0; }
+  Buffer<float>& buffer_of_last_finite() override { return last_finite_; }
+  Index begin_of_last_finite() override { return 0; }
 
  private:
   static Range lanes_of(Range environments) { return {environments.begin * K, environments.end * K}; }
@@ -139,7 +139,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   std::vector<SavedBuffer> saved_buffers() {
     std::vector<SavedBuffer> all = {{"legged_memory", &memory_, lane_stride_},
                                     {"legged_good", &good_, lane_stride_},
-                                    {"legged_last_good", &last_good_, this->stride()}};
+                                    {"legged_last_good", &last_finite_, this->stride()}};
     if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, legged_.constants.policy_size});
     return all;
   }
@@ -153,10 +153,10 @@ class LeggedEnvironments final : public Environments<Backend> {
                                         legged_.constants.policy_size, begin, last_reading_.data(), observation});
   }
 
-  void go_outside(Backend& backend, OutsidePhysics& outside) {
+  void use_external(Backend& backend, ExternalPhysics& external) {
     if constexpr (requires { typename Backend::Real; }) {
-      robots_ = std::make_unique<OutsideRobots<Backend, Shape>>(std::move(robots_), legged_.robot, outside,
-                                                                backend.threads());
+      robots_ = std::make_unique<ExternalRobots<Backend, Shape>>(std::move(robots_), legged_.robot, external,
+                                                                 backend.threads());
     } else {
       throw Error("another engine than ours runs on the CPU; --device cpu would be right");
     }
@@ -224,7 +224,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     const LeggedTask all = kernel_task(seed);
     context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all.rows, action});
     robots_->step(context, lanes, legged_.constants.decimation);
-    context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_good_.data()});
+    context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_finite_.data()});
     delay_readings(context, range, out.observation, false);
   }
 
@@ -232,7 +232,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   Index lane_stride_;
   std::unique_ptr<Robots<Backend, float>> robots_;
   Buffer<LeggedConstants> constants_;
-  Buffer<float> memory_, good_, last_good_, totals_, random_action_, bounds_, commands_, spawn_, column_, level_,
+  Buffer<float> memory_, good_, last_finite_, totals_, random_action_, bounds_, commands_, spawn_, column_, level_,
       last_reading_, sensed_;
   Buffer<std::uint32_t> clock_;  ///< 0
 };

@@ -139,7 +139,7 @@ STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stage
 
 /// Controls that arrive late: until then the previous ones act.
 template <class Real, int J>
-struct LateControl {
+struct DelayedControl {
   Array<Real, J> last;
   Real steps;  ///< steps for which the previous ones still act
 };
@@ -156,7 +156,7 @@ struct StepPhysics {
   PhysicsModel<Shape, Real> model;
   Ground ground;
   RowsView<Scalar> state, variation, control, counts, report;
-  RowsView<Scalar> late, record;  ///< LateControl, read, and PhysicsRecord, written; without data neither
+  RowsView<Scalar> late, record;  ///< DelayedControl, read, and PhysicsRecord, written; without data neither
   int steps;
 
   /// On a GPU, a lane by itself.
@@ -229,7 +229,7 @@ struct StepPhysics {
     const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
     auto acting = read_rows<Array<Real, J>, Real>(control, lane);
     if (late.data != nullptr) {
-      const auto delayed = read_rows<LateControl<Real, J>, Real>(late, lane);
+      const auto delayed = read_rows<DelayedControl<Real, J>, Real>(late, lane);
       const MaskOf<Real> waits = delayed.steps > Real(static_cast<float>(i) + 0.5f);
       STAMPEDE_UNROLL
       for (int j = 0; j < J; ++j) acting[j] = select(waits, delayed.last[j], acting[j]);

@@ -20,7 +20,7 @@ class CudaTraining : public GpuTest {
                               "algorithm.minibatch=500", "network.actor=[33, 20]", "network.critic=[24]"});
   }
 
-  static Report iterate(Trainer& trainer) {
+  static Report iterate(Stage& trainer) {
     Report report;
     trainer.enqueue_iteration();
     EXPECT_TRUE(trainer.fetch_report(report, true));

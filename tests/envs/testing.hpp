@@ -227,7 +227,7 @@ void expect_nonfinite_is_caught(const Bounds<Task>& low, const Bounds<Task>& hig
         for (int i = 0; i < kStates<Task>; ++i) {
           ASSERT_TRUE(std::isfinite(e.state(i, env)));
           if (bad) {
-            ASSERT_EQ(word_of(e.view().last_good[i * e.stride + env]), word_of(before.state(i, env)));
+            ASSERT_EQ(word_of(e.view().last_finite[i * e.stride + env]), word_of(before.state(i, env)));
           } else {
             ASSERT_EQ(word_of(e.state(i, env)), word_of(healthy.state(i, env)));
           }

@@ -76,7 +76,7 @@ inline std::shared_ptr<const MetricTable> fake_metrics() {
   return all;
 }
 
-class FakeTrainer : public Trainer {
+class FakeTrainer : public Stage {
  public:
   FakeTrainer(TrainingRequest request, FakeBehaviour& behaviour) : request_(std::move(request)), behaviour_(behaviour) {
     ++behaviour_.trainers_made;
@@ -131,7 +131,7 @@ class FakeTrainer : public Trainer {
   }
 
   Policy policy() override { return fake_policy(*request_.task, value_, request_.network.activation); }
-  std::vector<Tensor> last_good() override {
+  std::vector<Tensor> last_finite() override {
     return {make_tensor("environment", {1}, {4.0f}), make_tensor("state", {1, 2}, {0.5f, -0.25f})};
   }
   double update_flops() const override { return 1e6; }
@@ -153,7 +153,7 @@ class FakeEngine : public Engine {
   std::string instruction_set() const override { return "baseline"; }
   std::string description() const override { return "a fake for tests"; }
   int threads() const override { return 1; }
-  std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
+  std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
     return std::make_unique<FakeTrainer>(request, behaviour);
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {

@@ -66,7 +66,7 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   const Settings& settings = task.settings;
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const std::unique_ptr<Trainer> trainer =
+  const std::unique_ptr<Stage> trainer =
       for_environments(settings.train.num_envs, [&] { return engine->make_trainer(training_request(task, true)); });
 
   Report report;

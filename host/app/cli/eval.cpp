@@ -62,10 +62,10 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
 
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  std::unique_ptr<OutsidePhysics> mujoco;
+  std::unique_ptr<ExternalPhysics> mujoco;
   if (flags.simulator == "mujoco") {
     mujoco = make_mujoco_physics(planned, engine->threads());
-    request.outside = mujoco.get();
+    request.external = mujoco.get();
   }
   const Evaluation evaluation =
       within_memory(fmt::format("the evaluation of {} episodes{}", episodes, request.trace ? " with a trace" : ""),

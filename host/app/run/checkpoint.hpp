@@ -25,7 +25,7 @@ struct Checkpoint {
   RunCounts counts;
   std::string stage;          ///< the stage that it is in; empty of earlier versions, which had one
   RunCounts before_stage;     ///< where that began
-  std::vector<Tensor> state;  ///< what the stage's Trainer::state gave
+  std::vector<Tensor> state;  ///< what the stage's Stage::state gave
   Policy policy;
   std::optional<Policy> before;  ///< that the stage before ended with
 };

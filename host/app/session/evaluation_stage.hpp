@@ -9,7 +9,7 @@
 
 namespace stampede {
 
-class EvaluationStage final : public Trainer {
+class EvaluationStage final : public Stage {
  public:
   /// `engine` must outlive the stage.
   EvaluationStage(Engine& engine, EvaluationRequest request, Policy policy);

@@ -256,7 +256,7 @@ class Session {
     counts_.steps = report.steps;
     counts_.contacts_over_slots = before_stage_.contacts_over_slots + report.count("contacts_over_slots");
     const std::int64_t nonfinite = before_stage_.nonfinite + report.count("nonfinite");
-    if (nonfinite > std::exchange(counts_.nonfinite, nonfinite)) keep_last_good();
+    if (nonfinite > std::exchange(counts_.nonfinite, nonfinite)) keep_last_finite();
     if (report.iteration == 1) unlearnt_ = {static_cast<double>(nonfinite), static_cast<double>(report.steps)};
     metrics.write(report);
     remember(report);
@@ -283,8 +283,8 @@ class Session {
   }
 
   /// Keeps what environments were like before they turned non-finite.
-  void keep_last_good() {
-    const std::vector<Tensor> tensors = trainer_->last_good();
+  void keep_last_finite() {
+    const std::vector<Tensor> tensors = trainer_->last_finite();
     if (tensors.empty()) return;
     const std::map<std::string, std::string> facts = {{"task", settings_.task},
                                                       {"iteration", std::to_string(counts_.iteration)}};
@@ -427,7 +427,7 @@ class Session {
   const TaskSpec& spec_;
   const TrainOptions& options_;
   RunFolder folder_;
-  std::unique_ptr<Trainer> trainer_;  ///< of the stage
+  std::unique_ptr<Stage> trainer_;  ///< of the stage
   std::vector<StageSpec> stages_;
   std::int64_t total_ = 0;        ///< iterations of all stages
   std::size_t stage_ = 0;         ///< the one that the run is in ...

@@ -30,7 +30,7 @@ struct StageSpec {
   std::string name;  ///< as checkpoints say it: "training"
   std::int64_t iterations = 0;
   /// Makes it with the policy that the stage before ended with, null for the first.
-  std::function<std::unique_ptr<Trainer>(Engine&, const Policy* before)> make;
+  std::function<std::unique_ptr<Stage>(Engine&, const Policy* before)> make;
 };
 
 /// The stages of a task's run, one after the other. A checkpoint knows its stage, so a run that was killed in one goes on there.

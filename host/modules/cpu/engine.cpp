@@ -39,7 +39,7 @@ class CpuEngine final : public Engine {
   }
   int threads() const override { return backend_.threads(); }
 
-  std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
+  std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
     return std::make_unique<TaskTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), request);
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {

@@ -85,7 +85,7 @@ inline Settings rough_settings(const std::vector<std::string>& more = {}) {
 inline TrainingRequest request_for(const Settings& settings, bool timing = false) {
   return training_request(plan_task(settings), timing);
 }
-inline std::unique_ptr<Trainer> make_trainer(Engine& engine, const Settings& settings, bool timing = false) {
+inline std::unique_ptr<Stage> make_trainer(Engine& engine, const Settings& settings, bool timing = false) {
   return engine.make_trainer(request_for(settings, timing));
 }
 
@@ -108,7 +108,7 @@ inline Policy still_policy(const TaskSpec& task) {
   return policy;
 }
 
-inline std::vector<Report> iterate(Trainer& trainer, int iterations) {
+inline std::vector<Report> iterate(Stage& trainer, int iterations) {
   std::vector<Report> reports;
   for (int i = 0; i < iterations; ++i) {
     trainer.enqueue_iteration();

@@ -30,7 +30,7 @@ TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
   EXPECT_EQ(reports[0]["nonfinite"], 1);
   EXPECT_EQ(reports[1]["nonfinite"], 1);
   // Where it was before is kept: nothing of it is NaN.
-  const std::vector<Tensor> kept = trainer->last_good();
+  const std::vector<Tensor> kept = trainer->last_finite();
   ASSERT_EQ(kept.size(), 2u);
   EXPECT_EQ(floats_of(kept[0]), std::vector<float>{5.0f});
   const std::vector<float> last = floats_of(kept[1]);
@@ -41,7 +41,7 @@ TEST(Walking, AStateThatIsNotFiniteEndsItsEpisodeAndIsCounted) {
       EXPECT_EQ(last[i], base[i]);
     }
   }
-  EXPECT_TRUE(make_trainer(*engine, settings)->last_good().empty());
+  EXPECT_TRUE(make_trainer(*engine, settings)->last_finite().empty());
   EXPECT_TRUE(std::isfinite(reports[1]["policy_loss"]) && std::isfinite(reports[1]["value_loss"]));
 }
 
@@ -65,7 +65,7 @@ TEST(Walking, ContactsOverSlotsAreTakenFromThePhysics) {
 }
 
 /// Running maxima of all columns, in the task's order.
-std::vector<float> maxima_of(Trainer& trainer, const TaskSpec& spec) {
+std::vector<float> maxima_of(Stage& trainer, const TaskSpec& spec) {
   std::vector<Tensor> state = trainer.state();
   std::vector<float> maxima;
   for (const ConstraintSpec& constraint : spec.constraints.list) {

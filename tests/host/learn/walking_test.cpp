@@ -239,7 +239,7 @@ TEST(Walking, PowerIsWorkOverThePhysicsSteps) {
     EvaluationRequest request = evaluation_request(task, 6, false);
     request.commands.assign(request.commands.size(), 0.0f);
     const auto outside = mujoco ? make_mujoco_physics(task, 2) : nullptr;
-    request.outside = outside.get();
+    request.external = outside.get();
     return trace(*engine, request, still_policy(*request.task));
   };
   const Traced fine = run("1", false), whole = run("4", false), theirs = run("4", true);
@@ -287,7 +287,7 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
     // Pushes and noise are the same draws for both.
     const Traced ours = trace(*engine, request, policy);
     const auto mujoco = make_mujoco_physics(task, 2);
-    request.outside = mujoco.get();
+    request.external = mujoco.get();
     const Traced theirs = trace(*engine, request, policy);
     double worst = 0, moved = 0;
     for (std::size_t episode = 0; episode < 24; ++episode) {
@@ -325,7 +325,7 @@ TEST(Walking, MujocoTellsTheTorquesOfJoints) {
   const Policy policy = still_policy(*request.task);
   const LeggedEvaluation ours = engine->evaluate(request, policy).legged;
   const auto mujoco = make_mujoco_physics(task, 2);
-  request.outside = mujoco.get();
+  request.external = mujoco.get();
   const LeggedEvaluation theirs = engine->evaluate(request, policy).legged;
   for (std::size_t c = 0; c < ours.constraints.size(); ++c) {
     const std::string& name = task.spec->constraints.list[c].name;
@@ -482,9 +482,9 @@ TEST(Walking, ConstraintsThatEndEpisodesEndThemSooner) {
 }
 
 /// Another engine that breaks in its third control step.
-class Breaking final : public OutsidePhysics {
+class Breaking final : public ExternalPhysics {
  public:
-  void step(int, const OutsideStep&, OutsideState& state, OutsideRecord&) override {
+  void step(int, const ExternalStep&, ExternalState& state, ExternalRecord&) override {
     if (++steps_ >= 3) state.qvel[2] = std::numeric_limits<double>::quiet_NaN();
   }
 
@@ -497,7 +497,7 @@ TEST(Walking, WhereAnotherEngineBreaksTheEpisodeEndsAndIsCounted) {
   const PlannedTask task = plan_task(settings);
   Breaking breaking;
   EvaluationRequest request = evaluation_request(task, 1, false);
-  request.outside = &breaking;
+  request.external = &breaking;
   // The lanes of a pack are filled with environments that nobody asked for; they are stepped one after the other.
   const Traced traced = trace(*engine_for(best_instruction_set(), 1), request, still_policy(*request.task));
   EXPECT_GE(traced.evaluation.nonfinite, 1);

@@ -19,9 +19,9 @@ using test::expect_parts;
 using test::TemporaryFolder;
 
 struct Place {
-  OutsideStep step;
-  OutsideState state;
-  OutsideRecord record;
+  ExternalStep step;
+  ExternalState state;
+  ExternalRecord record;
 };
 
 /// A robot at home, its servos holding it, for twenty steps.
@@ -33,7 +33,7 @@ Place at_home(const RobotModel& robot) {
   place.state.qvel.resize(static_cast<std::size_t>(robot.nv));
   place.state.qacc.resize(static_cast<std::size_t>(robot.nv));
   place.record.torque.resize(robot.joint_info.size());
-  place.record.force.resize(static_cast<std::size_t>(robot.limbs * OutsideRecord::kSlots));
+  place.record.force.resize(static_cast<std::size_t>(robot.limbs * ExternalRecord::kSlots));
   place.record.touches.resize(static_cast<std::size_t>(robot.limbs));
   place.record.work.resize(static_cast<std::size_t>(robot.limbs));
   return place;
@@ -58,7 +58,7 @@ TEST(MujocoPhysics, TheFilesSolverOptionsAreNotFollowedAndSaid) {
   }
   make_mujoco_physics(hasty, 1)->step(0, places[0].step, places[0].state, places[0].record);
   make_mujoco_physics(sound, 1)->step(0, places[1].step, places[1].state, places[1].record);
-  EXPECT_GT(places[0].record.force[OutsideRecord::kSlots - 1], 0);
+  EXPECT_GT(places[0].record.force[ExternalRecord::kSlots - 1], 0);
   EXPECT_EQ(places[0].state.qpos, places[1].state.qpos);
   EXPECT_EQ(places[0].state.qvel, places[1].state.qvel);
 }

@@ -139,7 +139,7 @@ TEST(Training, TheConfigurationIsThereBeforeTheFirstCheckpoint) {
    public:
     fs::path config;
     bool seen = false;
-    std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
+    std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
       class LookingTrainer : public test::FakeTrainer {
        public:
         LookingTrainer(const TrainingRequest& asked, Looking& looking)
@@ -325,7 +325,7 @@ TEST(Training, WhatDoesNotFitIntoMemoryIsNamed) {
   class Small : public FakeEngine {
    public:
     bool trains = false;
-    std::unique_ptr<Trainer> make_trainer(const TrainingRequest& request) override {
+    std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
       if (!trains) throw OutOfMemory("1 of 8 MiB are free");
       return FakeEngine::make_trainer(request);
     }
@@ -348,7 +348,7 @@ TEST(Training, ForceReplacesOnlyWhenTheNewRunStarts) {
   expect_parts(error_of([&] { train(engine, task_for(4), into(folder / "run")); }), {"holds a run already"});
 
   class Refusing : public FakeEngine {
-    std::unique_ptr<Trainer> make_trainer(const TrainingRequest&) override { throw Error("no trainer"); }
+    std::unique_ptr<Stage> make_trainer(const TrainingRequest&) override { throw Error("no trainer"); }
   } refusing;
   TrainOptions options = into(folder / "run");
   options.force = true;

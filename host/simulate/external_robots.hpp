@@ -15,16 +15,16 @@
 namespace stampede {
 
 template <class Backend, class Shape>
-class OutsideRobots final : public Robots<Backend, float> {
+class ExternalRobots final : public Robots<Backend, float> {
  public:
   using Context = typename Backend::Context;
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
   using State = PhysicsState<float, J>;
 
-  /// `robots` holds the rows; `outside` outlives both.
-  OutsideRobots(std::unique_ptr<Robots<Backend, float>> robots, const RobotModel& robot, OutsidePhysics& outside,
-                int threads)
-      : robots_(std::move(robots)), robot_(robot), outside_(outside) {
+  /// `robots` holds the rows; `external` outlives both.
+  ExternalRobots(std::unique_ptr<Robots<Backend, float>> robots, const RobotModel& robot, ExternalPhysics& external,
+                 int threads)
+      : robots_(std::move(robots)), robot_(robot), external_(external) {
     const auto joints = robot_.joint_info.size();
     for (int i = 0; i < threads; ++i) {
       Place place;
@@ -38,7 +38,7 @@ class OutsideRobots final : public Robots<Backend, float> {
       place.state.qvel.resize(static_cast<std::size_t>(robot_.nv));
       place.state.qacc.resize(static_cast<std::size_t>(robot_.nv));
       place.record.torque.resize(joints);
-      place.record.force.resize(static_cast<std::size_t>(robot_.limbs * OutsideRecord::kSlots));
+      place.record.force.resize(static_cast<std::size_t>(robot_.limbs * ExternalRecord::kSlots));
       place.record.touches.resize(static_cast<std::size_t>(robot_.limbs));
       place.record.work.resize(static_cast<std::size_t>(robot_.limbs));
       places_.push_back(std::move(place));
@@ -59,12 +59,12 @@ class OutsideRobots final : public Robots<Backend, float> {
 
  private:
   struct Place {
-    OutsideStep step;
-    OutsideState state;
-    OutsideRecord record;
+    ExternalStep step;
+    ExternalState state;
+    ExternalRecord record;
   };
 
-  static bool all_finite(const OutsideState& state) {
+  static bool all_finite(const ExternalState& state) {
     const auto finite = [](double x) { return std::isfinite(x); };
     return std::all_of(state.qpos.begin(), state.qpos.end(), finite) &&
            std::all_of(state.qvel.begin(), state.qvel.end(), finite);
@@ -74,18 +74,18 @@ class OutsideRobots final : public Robots<Backend, float> {
     State state[K];
     PhysicsVariation<float, J> variation[K];
     Array<float, J> control[K];
-    LateControl<float, J> late[K];
+    DelayedControl<float, J> late[K];
     for (int l = 0; l < K; ++l) {
       state[l] = read_rows<State, float>(all.state, lane + l);
       variation[l] = read_rows<PhysicsVariation<float, J>, float>(all.variation, lane + l);
       control[l] = read_rows<Array<float, J>, float>(all.control, lane + l);
-      late[l] = read_rows<LateControl<float, J>, float>(all.late, lane + l);
+      late[l] = read_rows<DelayedControl<float, J>, float>(all.late, lane + l);
     }
     const auto numbers = [](const Vec3<float>& v) {
       return Vec3<double>{static_cast<double>(v.x), static_cast<double>(v.y), static_cast<double>(v.z)};
     };
     const State& base = state[0];
-    OutsideState& s = place.state;
+    ExternalState& s = place.state;
     const float before[13] = {base.position.x,    base.position.y,    base.position.z,    base.orientation.w,
                               base.orientation.x, base.orientation.y, base.orientation.z, base.velocity.x,
                               base.velocity.y,    base.velocity.z,    base.spin.x,        base.spin.y,
@@ -100,7 +100,7 @@ class OutsideRobots final : public Robots<Backend, float> {
                                    turning.y,
                                    turning.z};
     for (int i = 0; i < 6; ++i) s.qacc[static_cast<std::size_t>(i)] = static_cast<double>(acceleration[i]);
-    OutsideStep& step = place.step;
+    ExternalStep& step = place.step;
     Variation& v = step.variation;
     v.gravity = numbers(variation[0].gravity);
     v.friction = static_cast<double>(variation[0].friction);
@@ -126,7 +126,7 @@ class OutsideRobots final : public Robots<Backend, float> {
       step.last_ctrl[static_cast<std::size_t>(joint.actuator)] = static_cast<double>(late[l].last[i]);
     }
 
-    outside_.step(thread, step, s, place.record);
+    external_.step(thread, step, s, place.record);
     PhysicsRecord<float, J> record[K] = {};
     if (!all_finite(s)) {  // as our engine does: the state stays, and the task ends the episode and counts it
       for (int l = 0; l < K; ++l) {
@@ -158,9 +158,9 @@ class OutsideRobots final : public Robots<Backend, float> {
       record[joint.limb].torque[joint.place] = static_cast<float>(place.record.torque[j]);
     }
     for (int l = 0; l < robot_.limbs; ++l) {
-      const double* force = place.record.force.data() + static_cast<std::ptrdiff_t>(l * OutsideRecord::kSlots);
+      const double* force = place.record.force.data() + static_cast<std::ptrdiff_t>(l * ExternalRecord::kSlots);
       for (int i = 0; i <= J; ++i) record[l].force[i] = static_cast<float>(force[i]);
-      record[l].force[J + 1] = static_cast<float>(force[OutsideRecord::kSlots - 1]);
+      record[l].force[J + 1] = static_cast<float>(force[ExternalRecord::kSlots - 1]);
       record[l].touches = static_cast<float>(place.record.touches[static_cast<std::size_t>(l)]);
       record[l].work = static_cast<float>(place.record.work[static_cast<std::size_t>(l)]);
     }
@@ -172,7 +172,7 @@ class OutsideRobots final : public Robots<Backend, float> {
 
   std::unique_ptr<Robots<Backend, float>> robots_;
   const RobotModel& robot_;
-  OutsidePhysics& outside_;
+  ExternalPhysics& external_;
   std::vector<Place> places_;  ///< of each thread
 };
 
