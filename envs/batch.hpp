@@ -104,7 +104,7 @@ struct EnvironmentLanes {
                         const StepOutput& out) {
     const State before = state;
     const Outcome<Real> outcome = Task::step(parameters, state, action);
-    if constexpr (count_measures<Task>() > 0) add_measures(parameters, action, view, first, out);
+    if constexpr (kMeasureCount<Task> > 0) add_measures(parameters, action, view, first, out);
     age += Real(1.0f);
     const MaskOf<Real> bad = !(all_finite(state) && is_finite(outcome.reward));
     const MaskOf<Real> terminated = outcome.terminated || bad;
@@ -182,7 +182,7 @@ struct EnvironmentLanes {
   STAMPEDE_FN void add_measures(const typename Task::Parameters& parameters, const Array<Real, Task::kActions>& action,
                                 const EnvironmentView& view, Index first, const StepOutput& out) const {
     if (out.measures == nullptr) return;
-    constexpr int kCount = count_measures<Task>();
+    constexpr int kCount = kMeasureCount<Task>;
     Array<Real, kCount> now;
     Task::measure(parameters, state, action, now);
     STAMPEDE_UNROLL

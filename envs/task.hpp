@@ -58,6 +58,8 @@ constexpr int count_measures() {
     return 0;
   }
 }
+template <class Task>
+inline constexpr int kMeasureCount = count_measures<Task>();
 
 template <class... T>
 struct TaskList {

@@ -231,7 +231,7 @@ class EnvironmentsOf final : public Environments<Backend> {
   }
 
  private:
-  static constexpr Index kMeasures = count_measures<Task>();
+  static constexpr Index kMeasures = kMeasureCount<Task>;
 
   Parameters parameters_;
   typename Backend::template Buffer<float>
