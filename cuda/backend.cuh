@@ -9,6 +9,8 @@
 /// Networks (`Mlp`) are in cuda/mlp.cuh.
 
 #include <array>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "cuda/buffer.cuh"
@@ -17,6 +19,7 @@
 #include "cuda/product.cuh"
 #include "cuda/sum.cuh"
 #include "host/engine/check_copy.hpp"
+#include "host/engine/communicator.hpp"
 #include "host/engine/phase.hpp"
 #include "kernels/math.hpp"
 
@@ -145,6 +148,14 @@ class CudaBackend {
   /// a block are `stride` apart, and blocks follow each other.
   void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride);
 
+  // ------------------------------------------------------------------------------------------ other ranks
+
+  /// What brings the ranks' sums together; until one is set, that of a single process.
+  Communicator<CudaBackend>& communicator() { return *communicator_; }
+  void set_communicator(std::unique_ptr<Communicator<CudaBackend>> communicator) {
+    communicator_ = std::move(communicator);
+  }
+
   // ------------------------------------------------------------------------------------------ order and time
 
   /// Runs a fixed sequence of work; `id` < kReplays tells the sequences apart.
@@ -215,6 +226,7 @@ class CudaBackend {
 
   CudaStream stream_;
   BlasContext blas_;
+  std::unique_ptr<Communicator<CudaBackend>> communicator_ = std::make_unique<SingleProcess<CudaBackend>>();
   DeviceBuffer<float> partial_sums_;
   std::array<Recording, kReplays> recordings_;
   bool capturing_ = false, recorded_ = false;

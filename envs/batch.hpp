@@ -31,6 +31,14 @@ struct EnvironmentView {
   float* last_finite;      ///< [states][stride]: the state before the last non-finite one
   std::uint32_t* counts;   ///< [kEnvironmentCounts][stride]
   Index stride;
+  Index first_environment = 0;  ///< number of the batch's first environment among those of all ranks
+
+  /// The numbers of the environments from `first` on among those of all ranks: what random numbers are keyed by. The
+  /// surplus environments of a last pack have numbers of the next rank's; nothing that they do is looked at.
+  template <class Real>
+  STAMPEDE_FN UintOf<Real> global_indices(Index first) const {
+    return lane_indices<Real>(first_environment + first);
+  }
 
   /// Number of arrays of `stride` floats that a batch of a task with `states` states needs.
   static constexpr int arrays(int states) { return 2 * states + 6; }
@@ -38,7 +46,8 @@ struct EnvironmentView {
   STAMPEDE_FN std::uint32_t* count(EnvironmentCount which) const { return counts + which * stride; }
 
   /// The view of a buffer of arrays(states) * stride floats and one of kEnvironmentCounts * stride counts.
-  STAMPEDE_FN static EnvironmentView over(float* buffer, std::uint32_t* counts, int states, Index stride) {
+  STAMPEDE_FN static EnvironmentView over(float* buffer, std::uint32_t* counts, int states, Index stride,
+                                          Index first_environment = 0) {
     EnvironmentView view;
     float* bookkeeping = buffer + states * stride;
     view.state = buffer;
@@ -51,6 +60,7 @@ struct EnvironmentView {
     view.last_finite = bookkeeping + 6 * stride;
     view.counts = counts;
     view.stride = stride;
+    view.first_environment = first_environment;
     return view;
   }
 };
@@ -133,7 +143,7 @@ struct EnvironmentLanes {
       add_where(counted, view.finished_return + first, episode_return);
       add_where(counted, view.finished_length + first, age);
       if constexpr (kHasMetric<Task>) add_where(counted, view.finished_metric + first, Task::metric(state));
-      Random<Real> random(seed, lane_indices<Real>(first), clock, Purpose::kReset);
+      Random<Real> random(seed, view.global_indices<Real>(first), clock, Purpose::kReset);
       state = blend(ended, Task::template reset<Real>(parameters, random), state);
       age = select(ended, Real(0.0f), age);
       episode_return = select(ended, Real(0.0f), episode_return);
@@ -214,9 +224,9 @@ struct ResetEnvironments {
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
     EnvironmentLanes<Task, Real> lanes;
-    Random<Real> random(seed, lane_indices<Real>(first), 0, Purpose::kReset);
+    Random<Real> random(seed, view.global_indices<Real>(first), 0, Purpose::kReset);
     lanes.state = Task::template reset<Real>(parameters, random);
-    Random<Real> phase(seed, lane_indices<Real>(first), 0, Purpose::kPhase);
+    Random<Real> phase(seed, view.global_indices<Real>(first), 0, Purpose::kPhase);
     const Real age = to_real<Real>(to_int(phase.uniform() * Real(static_cast<float>(Task::kMaxSteps))));
     lanes.age = random_phase ? age : Real(0.0f);
     lanes.episode_return = Real(0.0f);
@@ -269,7 +279,7 @@ struct DriveRandomly {
     constexpr int kGroup = Task::kActions >= 4 ? 1 : 4 / Task::kActions;
     STAMPEDE_NO_UNROLL
     for (int step = 0; step < steps; step += kGroup) {
-      Random<Real> random(seed, lane_indices<Real>(first), clock + static_cast<std::uint32_t>(step),
+      Random<Real> random(seed, view.global_indices<Real>(first), clock + static_cast<std::uint32_t>(step),
                           Purpose::kRandomAction);
       STAMPEDE_UNROLL
       for (int k = 0; k < kGroup; ++k) {

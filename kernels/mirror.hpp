@@ -14,12 +14,15 @@ namespace stampede {
 struct MirrorView {
   const std::uint32_t* place;  ///< padded with 0; null: nothing is mirrored
   const float* sign;           ///< padded with 0
-  Pass pass;                   ///< rows for which row + pass is odd are mirrored
+  Pass pass;                   ///< rows for which row + first_environment + pass is odd are mirrored
+  /// Number of the rollout's first environment among those of all ranks. Rows of an environment are an even number apart,
+  /// so a row is as odd as its environment.
+  std::uint32_t first_environment = 0;
 
   /// Whether rows, one or a pack of them, are left as they were collected. Only where something is mirrored.
   template <class Uint>
   STAMPEDE_FN auto keeps(Uint row) const {
-    return ((row + Uint(pass.number())) & Uint(1u)) < Uint(1u);
+    return ((row + Uint(pass.number() + first_environment)) & Uint(1u)) < Uint(1u);
   }
 };
 

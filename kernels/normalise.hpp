@@ -57,23 +57,19 @@ struct NormaliseRows {
   }
 };
 
-/// What a feature's moments are taken about. The nearer that is to the mean of the values, the more digits are kept: it
-/// is the running mean, or, in the first rollout, where there is none yet, one of the values.
-STAMPEDE_FN float centre_of_feature(float count, float mean, float value) { return count > 0.0f ? mean : value; }
-
-/// First and second moment of the observations about their centre, column by column, for `Backend::sum`.
+/// First and second moment of the observations about their running mean, column by column, for `Backend::sum`. The nearer
+/// that is to the mean of these observations, the more digits are kept: before the first ones, when it is the mean of none,
+/// it should be one of them.
 struct ObservationMoments {
   const float* observation;  ///< [step][env stride][features]
-  const float* counts;       ///< [features]
-  const float* mean;
+  const float* mean;         ///< [features]
   Index features, envs, env_stride;
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first, int column, Array<Real, 2>& out) const {
     const Index env = first % env_stride;
     const auto counted = lane_indices<Real>(env) < UintOf<Real>(static_cast<std::uint32_t>(envs));
-    const float centre = centre_of_feature(counts[column], mean[column], observation[column]);
-    const Real x = load_strided<Real>(observation + first * features + column, features) - Real(centre);
+    const Real x = load_strided<Real>(observation + first * features + column, features) - Real(mean[column]);
     out[0] = select(counted, x, Real(0.0f));
     out[1] = select(counted, x * x, Real(0.0f));
   }
@@ -81,10 +77,9 @@ struct ObservationMoments {
 
 /// Takes the sums above into the running moments of every feature.
 struct MergeObservationMoments {
-  const float* sums;         ///< [feature][2]
-  float count;               ///< values in each sum
-  const float* observation;  ///< what was summed
-  float* counts;             ///< [features]
+  const float* sums;  ///< [feature][2]
+  float count;        ///< values in each sum
+  float* counts;      ///< [features]
   float* mean;
   float* variance;
   float* inverse;  ///< 1 / deviation
@@ -94,7 +89,7 @@ struct MergeObservationMoments {
     STAMPEDE_NO_UNROLL
     for (Index i = first; i < first + kLanes<Real>; ++i) {
       Moments moments{counts[i], mean[i], variance[i]};
-      moments.merge(count, centre_of_feature(counts[i], mean[i], observation[i]), sums[2 * i], sums[2 * i + 1]);
+      moments.merge(count, mean[i], sums[2 * i], sums[2 * i + 1]);
       counts[i] = moments.count;
       mean[i] = moments.mean;
       variance[i] = moments.variance;

@@ -31,14 +31,15 @@ struct SampleActions {
   const Control* control;
   std::uint32_t offset;  ///< control steps into the rollout
   ActionScaling scaling;
-  float* output;    ///< [env][actions]: u, as the loss needs it
-  float* action;    ///< [env][actions]: in the task's units
-  float* log_prob;  ///< [env]
-  float* kept;      ///< [env][actions]: the mean, which later policies are compared with
+  float* output;                ///< [env][actions]: u, as the loss needs it
+  float* action;                ///< [env][actions]: in the task's units
+  float* log_prob;              ///< [env]
+  float* kept;                  ///< [env][actions]: the mean, which later policies are compared with
+  Index first_environment = 0;  ///< number of environment 0 among those of all ranks
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
-    Random<Real> random(seed, lane_indices<Real>(first), control->clock + offset, Purpose::kAction);
+    Random<Real> random(seed, lane_indices<Real>(first_environment + first), control->clock + offset, Purpose::kAction);
     Real sum = Real(0.0f), spare = Real(0.0f);
     STAMPEDE_NO_UNROLL
     for (int a = 0; a < actions; ++a) {

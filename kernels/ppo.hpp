@@ -32,11 +32,14 @@ struct Shuffle {
   std::uint32_t samples, envs, env_stride;
   std::uint64_t seed;
   Pass pass;
+  /// Each rank shuffles by itself: were all orders the same, the samples of a minibatch would come from the same few steps
+  /// of the rollout, and from the same tiles of the ground, on every rank.
+  std::uint32_t rank = 0;
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
     using Uint = UintOf<Real>;
-    const Uint place = permute<Real>(lane_indices<Real>(first), samples, seed, pass.number());
+    const Uint place = permute<Real>(lane_indices<Real>(first), samples, seed, pass.number(), rank);
     // Rows of the surplus environments that fill up the last pack are left out.
     store(order + first, envs == env_stride ? place : place + (place / Uint(envs)) * Uint(env_stride - envs));
   }

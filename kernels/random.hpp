@@ -105,14 +105,15 @@ class Random {
 /// A pseudo-random permutation of 0 … n-1 that needs no memory: a Feistel network permutes the numbers below the next
 /// power of four, and is applied again and again until the result is below n (Black and Rogaway, "Ciphers with
 /// arbitrary finite domains", 2002). Returns the place of `index`; indices from n on map to 0. The rounds' keys are a
-/// Philox block of the seed and the counter.
+/// Philox block of the seed, the counter and the rank.
 template <class Real>
-STAMPEDE_FN UintOf<Real> permute(UintOf<Real> index, std::uint32_t n, std::uint64_t seed, std::uint32_t counter) {
+STAMPEDE_FN UintOf<Real> permute(UintOf<Real> index, std::uint32_t n, std::uint64_t seed, std::uint32_t counter,
+                                 std::uint32_t rank = 0) {
   using Uint = UintOf<Real>;
   int half_bits = 1;
   while ((std::uint64_t{1} << (2 * half_bits)) < n) ++half_bits;
   const std::uint32_t mask = (std::uint32_t{1} << half_bits) - 1;
-  std::uint32_t keys[4] = {counter, 0u, static_cast<std::uint32_t>(Purpose::kShuffle) << 16, 0u};
+  std::uint32_t keys[4] = {counter, rank, static_cast<std::uint32_t>(Purpose::kShuffle) << 16, 0u};
   philox(keys, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
   const auto encrypt = [&](Uint x) {
     Uint left = x >> half_bits, right = x & Uint(mask);

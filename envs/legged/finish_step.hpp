@@ -257,7 +257,7 @@ struct FinishStep {
     const LeggedRows& rows = task.rows;
     Real level = memory.level;
     if (c.levels > 0 && task.ground.level == nullptr) {
-      Random<Real> random(task.seed, environment_indices<K, Real>(lane), now, Purpose::kLevel);
+      Random<Real> random(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kLevel);
       level = next_level(c, memory, distance, random);
     }
     LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, now, level);
@@ -281,7 +281,7 @@ struct FinishStep {
     }
     const MaskOf<Real> anew = memory.command_age >= Real(static_cast<float>(c.command_steps));
     if (!any_together(anew)) return;
-    Random<Real> random(task.seed, environment_indices<K, Real>(lane), now, Purpose::kCommand);
+    Random<Real> random(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kCommand);
     const Vec3<Real> command = draw_command(c, random);
     memory.command = select(anew, command, memory.command);
     memory.command_age = select(anew, Real(0.0f), memory.command_age);
@@ -291,7 +291,7 @@ struct FinishStep {
   STAMPEDE_FN void push_bases(Index lane, std::uint32_t now, MaskOf<Real> ended, State& s) const {
     const LeggedConstants& c = *task.constants;
     if (!(c.push_velocity > 0.0f)) return;
-    Random<Real> push(task.seed, environment_indices<K, Real>(lane), now, Purpose::kPush);
+    Random<Real> push(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kPush);
     const MaskOf<Real> pushed = push.uniform() < Real(c.push_probability) && !ended;
     const Real most(c.push_velocity);
     const Real x = push.uniform(-most, most), y = push.uniform(-most, most);
@@ -309,7 +309,7 @@ struct FinishStep {
   STAMPEDE_FN void write_next_observations(Index lane, std::uint32_t now, const State& s, const Memory& memory) const {
     const LeggedConstants& c = *task.constants;
     const View next(c, task.ground, lane, s, memory);
-    Random<Real> noise(task.seed, lane_indices<Real>(lane), now, Purpose::kNoise);
+    Random<Real> noise(task.seed, task.global_lanes<K, Real>(lane), now, Purpose::kNoise);
     write_observation(next, c.policy, c.policy_terms, c.policy_size, &noise, out.observation);
     if (out.critic_observation == nullptr) return;
     write_observation(next, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr),

@@ -22,6 +22,16 @@ struct LeggedTask {
   EnvironmentView view;
   const float* commands;  ///< in evaluations, instead of drawn ones: [3][stride]; null: drawn
   std::uint64_t seed;
+
+  /// The numbers of lanes, and of their environments, among those of all ranks: what random numbers are keyed by.
+  template <int K, class Real>
+  STAMPEDE_FN UintOf<Real> global_lanes(Index lane) const {
+    return lane_indices<Real>(K * view.first_environment + lane);
+  }
+  template <int K, class Real>
+  STAMPEDE_FN UintOf<Real> global_environments(Index lane) const {
+    return environment_indices<K, Real>(K * view.first_environment + lane);
+  }
 };
 
 /// A robot's position and velocity: its state without the accelerations that the solver starts from.

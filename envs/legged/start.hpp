@@ -47,8 +47,8 @@ STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, In
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const LeggedConstants& c = *task.constants;
   // The first draws for the whole robot, the second for each limb.
-  Random<Real> environment(task.seed, environment_indices<K, Real>(lane), clock, Purpose::kReset);
-  Random<Real> limb(task.seed, lane_indices<Real>(lane), clock, Purpose::kRandomise);
+  Random<Real> environment(task.seed, task.global_environments<K, Real>(lane), clock, Purpose::kReset);
+  Random<Real> limb(task.seed, task.global_lanes<K, Real>(lane), clock, Purpose::kRandomise);
   const Real none(0.0f), one(1.0f);
   LeggedStart<Shape, Real> start;
   PhysicsState<Real, J>& s = start.state;
@@ -132,13 +132,13 @@ struct ResetLegged {
     const EnvironmentView& view = task.view;
     Real level(0.0f);
     if (c.levels > 0) {
-      Random<Real> random(task.seed, environment_indices<K, Real>(lane), 0, Purpose::kLevel);
+      Random<Real> random(task.seed, task.global_environments<K, Real>(lane), 0, Purpose::kLevel);
       level = draw_level(random, c.start_levels);
       if (task.ground.level != nullptr) level = load_each<K, Real>(task.ground.level, lane);
     }
     LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, 0, level);
     if (task.commands != nullptr) start.memory.command = given_command<K, Real>(task, lane);
-    Random<Real> phase(task.seed, environment_indices<K, Real>(lane), 0, Purpose::kPhase);
+    Random<Real> phase(task.seed, task.global_environments<K, Real>(lane), 0, Purpose::kPhase);
     const Real age = to_real<Real>(to_int(phase.uniform() * Real(static_cast<float>(c.max_steps))));
     store_each<K>(view.age, lane, random_phase ? age : Real(0.0f));
     store_each<K>(view.episode_return, lane, Real(0.0f));
@@ -150,7 +150,7 @@ struct ResetLegged {
     write_rows<Real>(rows.control, lane, start.control);
     write_rows<Real>(rows.late, lane, DelayedControl<Real, J>{start.control, start.delay});
     const LeggedView<Shape, Real> seen(c, task.ground, lane, start.state, start.memory);
-    Random<Real> noise(task.seed, lane_indices<Real>(lane), 0, Purpose::kNoise);
+    Random<Real> noise(task.seed, task.global_lanes<K, Real>(lane), 0, Purpose::kNoise);
     write_observation(seen, c.policy, c.policy_terms, c.policy_size, &noise, policy);
     if (critic == nullptr) return;
     write_observation(seen, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr), critic);

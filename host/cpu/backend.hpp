@@ -24,6 +24,7 @@
 #include "host/cpu/mlp.hpp"
 #include "host/cpu/pool.hpp"
 #include "host/engine/check_copy.hpp"
+#include "host/engine/communicator.hpp"
 #include "host/engine/phase.hpp"
 
 namespace stampede {
@@ -298,6 +299,14 @@ class CpuBackend {
     }
   };
 
+  // ------------------------------------------------------------------------------------------ other ranks
+
+  /// What brings the ranks' sums together; until one is set, that of a single process.
+  Communicator<CpuBackend>& communicator() { return *communicator_; }
+  void set_communicator(std::unique_ptr<Communicator<CpuBackend>> communicator) {
+    communicator_ = std::move(communicator);
+  }
+
   // ------------------------------------------------------------------------------------------ order and time
 
   /// Runs a fixed sequence of work. A GPU records it once and replays it.
@@ -369,6 +378,7 @@ class CpuBackend {
   }
 
   ThreadPool pool_;
+  std::unique_ptr<Communicator<CpuBackend>> communicator_ = std::make_unique<SingleProcess<CpuBackend>>();
   std::vector<double> partial_sums_;
   bool timing_ = false;
   std::vector<ThreadClock> clocks_;

@@ -47,7 +47,7 @@ class MetricTable {
   std::vector<MetricInfo> metrics_;
 };
 
-/// What one iteration reports.
+/// What one iteration reports, of all ranks.
 struct Report {
   std::int64_t iteration = 0;  ///< finished iterations, this one included
   std::int64_t steps = 0;      ///< environment steps so far, without the rollout that shows how large observations are

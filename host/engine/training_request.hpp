@@ -8,10 +8,13 @@
 #include <vector>
 
 #include "host/base/fields.hpp"
+#include "host/engine/rank.hpp"
 #include "host/engine/task_spec.hpp"
 
 namespace stampede {
 
+/// What several ranks share, `num_envs` and AlgorithmSettings::minibatch count for each rank, as they do in most programs
+/// that torchrun starts: with more ranks a training becomes larger, and nothing in its configuration changes.
 struct TrainSettings {
   int num_envs = 4096;
   int horizon = 24;
@@ -92,11 +95,12 @@ struct NetworkSettings {
 /// A training, as a backend gets it.
 struct TrainingRequest {
   std::shared_ptr<const TaskSpec> task;
-  std::uint64_t seed = 1;
+  std::uint64_t seed = 1;  ///< the same on every rank
   TrainSettings train;
   AlgorithmSettings algorithm;
   NetworkSettings network;
   bool timing = false;  ///< split the rollout's time into physics and inference, which costs a little
+  Rank rank{};
 };
 
 }  // namespace stampede

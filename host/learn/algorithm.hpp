@@ -25,7 +25,8 @@ class Algorithm {
   /// The counters on the device. The collector draws by its clock.
   virtual Control* control() = 0;
 
-  // All of these only enqueue work, the same each time: an iteration is recorded and replayed.
+  // All of these only enqueue work, the same each time: an iteration is recorded and replayed. A sum over samples goes through the
+  // backend's communicator before it is used, and what it is divided by counts those of all ranks (host/engine/communicator.hpp).
   virtual void begin_iteration() = 0;
   /// What follows from a rollout alone, as advantages and returns: of a tile of environments, once it has its rollout ...
   virtual void judge(const Context& context, Range environments, Rollout<Backend>& rollout) = 0;
@@ -35,10 +36,10 @@ class Algorithm {
   virtual void update(Rollout<Backend>& rollout) = 0;
   virtual void end_iteration() = 0;
 
-  /// [2][2]: sum and sum of squares of the returns and of the advantages, about their means in the rollout, for the report; null where the
-  /// algorithm has none.
+  /// [2][2]: sum and sum of squares of all ranks' returns and advantages, about their means in the rollouts, for the report; null where
+  /// the algorithm has none.
   virtual const float* return_sums() { return nullptr; }
-  /// Adds the algorithm's metrics, which are read off the report's row (report.hpp). `samples`: of a rollout.
+  /// Adds the algorithm's metrics, which are read off the report's row (report.hpp). `samples`: of all ranks' rollouts.
   virtual void list_metrics(ReportReader& metrics, double samples) = 0;
   /// Floating-point operations of one update's dense layers.
   virtual double update_flops() const = 0;

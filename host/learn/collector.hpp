@@ -33,12 +33,15 @@ class PolicyActor final : public Actor<Backend> {
  public:
   using Context = typename Backend::Context;
 
-  PolicyActor(Backend& backend, Algorithm<Backend>& algorithm, const ActionSpec& action, std::uint64_t seed)
+  /// `first_environment`: number of the rollouts' first environment among those of all ranks.
+  PolicyActor(Backend& backend, Algorithm<Backend>& algorithm, const ActionSpec& action, std::uint64_t seed,
+              Index first_environment)
       : backend_(backend),
         networks_(algorithm.networks()),
         control_(algorithm.control()),
         bounds_(backend, action.centre, action.scale, action.low, action.high),
-        seed_(seed) {}
+        seed_(seed),
+        first_environment_(first_environment) {}
 
   void begin(Rollout<Backend>& rollout) override {
     backend_.launch(rollout.actions, CopyElements{networks_.log_std(), rollout.log_std.data()});
@@ -47,11 +50,12 @@ class PolicyActor final : public Actor<Backend> {
   void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
     const Index at = t * rollout.shape.stride;
     const float* mean = networks_.mean(context, environments, rollout.observation.data() + at * rollout.observations);
-    context.launch(environments,
-                   SampleActions{mean, networks_.mean_stride(), environments.begin, networks_.log_std(),
-                                 static_cast<int>(rollout.actions), seed_, control_, static_cast<std::uint32_t>(t),
-                                 bounds_.scaling(), rollout.output.data() + at * rollout.actions, action,
-                                 rollout.log_prob.data() + at, rollout.mean.data() + at * rollout.actions});
+    context.launch(
+        environments,
+        SampleActions{mean, networks_.mean_stride(), environments.begin, networks_.log_std(),
+                      static_cast<int>(rollout.actions), seed_, control_, static_cast<std::uint32_t>(t),
+                      bounds_.scaling(), rollout.output.data() + at * rollout.actions, action,
+                      rollout.log_prob.data() + at, rollout.mean.data() + at * rollout.actions, first_environment_});
   }
 
  private:
@@ -60,6 +64,7 @@ class PolicyActor final : public Actor<Backend> {
   const Control* control_;
   ActionBounds<Backend> bounds_;
   std::uint64_t seed_;
+  Index first_environment_;
 };
 
 /// Collects rollouts: for each tile of environments, `horizon` times: act, value, step. On a CPU a tile stays in the cache of its thread

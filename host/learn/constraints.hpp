@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/engine/checkpoint_tensors.hpp"
+#include "host/engine/communicator.hpp"
 #include "host/engine/task_spec.hpp"
 #include "host/learn/rollout.hpp"
 #include "kernels/constraints.hpp"
@@ -54,7 +55,7 @@ class Constraints {
   /// Where a step's violations go: [columns][stride()].
   float* violation(Index step) { return violation_.data() + step * columns_ * stride_; }
   Index stride() const { return stride_; }
-  /// [count][kConstraintTotals].
+  /// [count][kConstraintTotals], over all ranks.
   const float* totals() { return totals_.data(); }
 
   /// Turns the rollout's violations into soft terminations [horizon][stride of the rollout]; null where the constraints are only
@@ -62,6 +63,8 @@ class Constraints {
   const float* apply(Backend& backend, const Control* control) {
     backend.row_maxima(violation_.data(), shape_.horizon, columns_, stride_, shape_.envs, largest_.data(),
                        column_stride_);
+    Communicator<Backend>& all = backend.communicator();
+    all.maximum(backend, largest_.data(), shape_.horizon * column_stride_, Exchange::kStatistics);
     backend.launch(column_stride_,
                    ScaleViolations{largest_.data(), column_.data(), scale_.data(), running_.data(), inverse_.data(),
                                    probability_.data(), control, static_cast<int>(shape_.horizon), columns_,
@@ -71,6 +74,7 @@ class Constraints {
     if (soft_) backend.launch(shape_.rows(), soft);
     backend.template sum<kConstraintTotals>(shape_.rows(), count_, ConstraintTotals{soft, begin_.data(), shape_.envs},
                                             totals_.data());
+    all.sum(backend, totals_.data(), kConstraintTotals * count_, Exchange::kStatistics);
     return soft_ ? delta_.data() : nullptr;
   }
 

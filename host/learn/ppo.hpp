@@ -28,8 +28,10 @@ class Ppo final : public Algorithm<Backend> {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
+  /// Learns from the rollouts of all ranks that the backend's communicator brings together. Each has a rollout of the same shape.
   Ppo(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
       : backend_(backend),
+        rank_(static_cast<std::uint32_t>(request.rank.index)),
         algorithm_(request.algorithm),
         normalise_values_(request.network.normalise_values),
         seed_(request.seed),
@@ -45,9 +47,10 @@ class Ppo final : public Algorithm<Backend> {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
     gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatch_);
     if (const MirrorSpec& images = request.task->mirror; images.present()) {
-      mirror_ = Mirror(backend, images.policy);
-      if (networks_.critic_sees_more()) critic_mirror_ = Mirror(backend, images.critic);
-      action_mirror_ = Mirror(backend, images.action);
+      const Index first = request.rank.first_environment(shape.envs);
+      mirror_ = Mirror(backend, images.policy, first);
+      if (networks_.critic_sees_more()) critic_mirror_ = Mirror(backend, images.critic, first);
+      action_mirror_ = Mirror(backend, images.action, first);
     }
     order_ = backend.template make_buffer<std::uint32_t>(shape.samples());
     column_stride_ = padded(minibatch_);
@@ -88,12 +91,15 @@ class Ppo final : public Algorithm<Backend> {
   void update(Rollout<Backend>& rollout) override { update(rollout.view()); }
 
   void update(const RolloutView& rollout) {
-    const auto count = static_cast<float>(shape_.samples());
+    Communicator<Backend>& all = backend_.communicator();
+    const float count = of_all_ranks(shape_.samples());
     ReturnSums sums{rollout.returns, rollout.advantage, nullptr, shape_.envs, shape_.stride};
     backend_.template sum<1>(shape_.rows(), 2, sums, return_sums_.data());
+    all.sum(backend_, return_sums_.data(), 2, Exchange::kMoments);
     backend_.launch_single(ReturnMeans{return_sums_.data(), count, means_.data()});
     sums.centre = means_.data();
     backend_.template sum<2>(shape_.rows(), 2, sums, return_sums_.data());
+    all.sum(backend_, return_sums_.data(), 4, Exchange::kMoments);
     if (networks_.has_critic() && normalise_values_) {
       typename Backend::Mlp& critic = networks_.critic();
       backend_.launch_single(MergeReturnMoments{control_.data(), means_.data(), return_sums_.data(), count,
@@ -103,9 +109,10 @@ class Ppo final : public Algorithm<Backend> {
     }
     const Index samples = shape_.samples();
     for (int epoch = 0; epoch < algorithm_.epochs; ++epoch) {
-      backend_.launch(padded(samples), Shuffle{order_.data(), static_cast<std::uint32_t>(samples),
-                                               static_cast<std::uint32_t>(shape_.envs),
-                                               static_cast<std::uint32_t>(shape_.stride), seed_, pass_of(epoch)});
+      backend_.launch(
+          padded(samples),
+          Shuffle{order_.data(), static_cast<std::uint32_t>(samples), static_cast<std::uint32_t>(shape_.envs),
+                  static_cast<std::uint32_t>(shape_.stride), seed_, pass_of(epoch), rank_});
       for (Index i = 0; i < minibatches_; ++i) {
         const Index begin = i * samples / minibatches_, end = (i + 1) * samples / minibatches_;
         compute_gradient(rollout, order_.data() + begin, end - begin, epoch);
@@ -114,20 +121,25 @@ class Ppo final : public Algorithm<Backend> {
     }
   }
 
-  /// Loss and gradient of the minibatch of the rollout's rows that `order` names, in the pass of that index over it.
+  /// Loss and gradient of a minibatch: on each rank, the `count` rows of its rollout that `order` names. `epoch` is the index of the
+  /// pass over the rollout.
   void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
+    Communicator<Backend>& all = backend_.communicator();
     if (algorithm_.normalise_advantages) {
       backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
                                advantage_sums_.data());
-      backend_.launch_single(ScaleAdvantages{advantage_sums_.data(), means_.data() + 1, static_cast<float>(count),
-                                             advantage_scale_.data()});
+      all.sum(backend_, advantage_sums_.data(), 2, Exchange::kMoments);
+      backend_.launch_single(
+          ScaleAdvantages{advantage_sums_.data(), means_.data() + 1, of_all_ranks(count), advantage_scale_.data()});
     }
     backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
       add_tile(context, range, rollout, order, count, pass_of(epoch));
     });
     gradient_.collect(backend_, count);
+    all.sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
     backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
                              sums_.data());
+    all.sum(backend_, sums_.data(), kLossColumns + actions_, Exchange::kGradient);
     backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, algorithm_.entropy_coefficient});
   }
 
@@ -202,6 +214,9 @@ class Ppo final : public Algorithm<Backend> {
             shape_.stride,         algorithm_.gamma,         estimator_.lambda,      estimator_.use_values};
   }
 
+  /// A number of this rank's samples, times the ranks: what sums over all of them are divided by.
+  float of_all_ranks(Index count) const { return static_cast<float>(count * backend_.communicator().ranks()); }
+
   Pass pass_of(int epoch) {
     return {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(algorithm_.epochs)};
   }
@@ -244,7 +259,7 @@ class Ppo final : public Algorithm<Backend> {
     loss.column_stride = column_stride_;
     loss.control = control_.data();
     loss.advantage_scale = algorithm_.normalise_advantages ? advantage_scale_.data() : nullptr;
-    loss.count = static_cast<float>(count);
+    loss.count = of_all_ranks(count);
     loss.surrogate = surrogate_of(algorithm_.surrogate);
     loss.clip_ratio = algorithm_.clip_ratio;
     loss.value_coefficient = algorithm_.value_coefficient;
@@ -274,6 +289,7 @@ class Ppo final : public Algorithm<Backend> {
   }
 
   Backend& backend_;
+  std::uint32_t rank_;
   AlgorithmSettings algorithm_;
   bool normalise_values_;
   std::uint64_t seed_;

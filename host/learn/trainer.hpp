@@ -28,14 +28,15 @@ class TaskTrainer final : public Stage {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// The backend is the trainer's own, as recordings, time stamps and reports belong to one training. Throws Error where
-  /// the task or the algorithm is unknown.
+  /// The backend is the trainer's own, as recordings, time stamps and reports belong to one training. Its communicator brings the
+  /// trainer together with those of other ranks; with that of a single process it learns from its own rollouts alone, whichever
+  /// rank it is. Throws Error where the task or the algorithm is unknown, or the rank none of its world's.
   TaskTrainer(std::unique_ptr<Backend> backend, const TrainingRequest& request)
       : owned_(std::move(backend)),
         backend_(*owned_),
         request_(request),
         task_(*request_.task),
-        environments_(make_environments(backend_, {request.task, request.train.num_envs, {}, nullptr})),
+        environments_(make_environments(backend_, environments_of(request))),
         shape_{environments_->count(), environments_->stride(), request.train.horizon} {
     check_sizes();
     backend_.set_timing(request.timing);
@@ -47,7 +48,8 @@ class TaskTrainer final : public Stage {
           std::make_unique<Constraints<Backend>>(backend_, task_.constraints, shape_, request.train.iterations);
     }
     algorithm_ = make_algorithm(backend_, request_, shape_);
-    actor_ = std::make_unique<PolicyActor<Backend>>(backend_, *algorithm_, task_.action, request.seed);
+    actor_ = std::make_unique<PolicyActor<Backend>>(backend_, *algorithm_, task_.action, request.seed,
+                                                    environments_->first_environment());
     collector_ = std::make_unique<Collector<Backend>>(backend_, *environments_, *algorithm_, *actor_,
                                                       constraints_.get(), request.seed);
     list_metrics();
@@ -92,7 +94,7 @@ class TaskTrainer final : public Stage {
     ++fetched_;
     metrics_.read(backend_.report(slot), slot, report);
     report.iteration = fetched_;
-    report.steps = fetched_ * shape_.samples();
+    report.steps = fetched_ * samples_of_all_ranks();
     return true;
   }
 
@@ -157,6 +159,31 @@ class TaskTrainer final : public Stage {
   /// Where the backend keeps an iteration's report and time stamps until they are fetched.
   static int slot_of(std::int64_t iteration) { return static_cast<int>(iteration % kIterationsInFlight); }
 
+  /// Random numbers tell 2^32 lanes apart, and an environment is eight at most.
+  static constexpr std::int64_t kMostEnvironments = std::int64_t{1} << 29;
+
+  /// Throws Error where the rank is none of its world's, or the world too large.
+  static EnvironmentsRequest environments_of(const TrainingRequest& request) {
+    const Rank& rank = request.rank;
+    if (rank.index < 0 || rank.index >= rank.world_size) {
+      throw Error("rank " + std::to_string(rank.index) + " of " + std::to_string(rank.world_size) +
+                  ": ranks are counted from 0 to one less than there are");
+    }
+    if (rank.first_environment(request.train.num_envs) + request.train.num_envs > kMostEnvironments) {
+      throw Error("train.num_envs = " + std::to_string(request.train.num_envs) + " on " +
+                  std::to_string(rank.world_size) +
+                  " ranks are more than 2^29 environments, which random numbers cannot tell apart; choose fewer");
+    }
+    EnvironmentsRequest environments;
+    environments.task = request.task;
+    environments.count = request.train.num_envs;
+    environments.first_environment = rank.first_environment(request.train.num_envs);
+    return environments;
+  }
+
+  /// Samples of one iteration.
+  std::int64_t samples_of_all_ranks() const { return shape_.samples() * backend_.communicator().ranks(); }
+
   /// Kernels index the rollout's values with 31 bits. Throws Error where they would not suffice.
   void check_sizes() const {
     const Index widest =
@@ -188,7 +215,7 @@ class TaskTrainer final : public Stage {
   void list_metrics() {
     using W = WriteReport;
     using enum Reduce;
-    const double n = static_cast<double>(shape_.samples());
+    const double n = static_cast<double>(samples_of_all_ranks());
     const auto count = [](EnvironmentCount which) {
       return [which](const float* row, int) { return static_cast<double>(W::count_in(row, which)); };
     };
@@ -261,6 +288,7 @@ class TaskTrainer final : public Stage {
     collector_->reset(*rollout_, request_.train.random_initial_phase);
     if (!request_.network.normalise_observations) return;
     collector_->collect(*rollout_);
+    algorithm_->networks().begin_moments(rollout_->observation.data(), rollout_->own_critic_observation());
     merge_observations();
     algorithm_->end_iteration();
     backend_.synchronise();
@@ -283,6 +311,9 @@ class TaskTrainer final : public Stage {
     backend_.template sum<1>(shape_.envs, kEnvironmentTotals + task_.metric_rows,
                              EnvironmentTotals{environments_->view(), environments_->metric_rows()}, totals_.data());
     backend_.count(shape_.envs, kEnvironmentCounts, EnvironmentCounts{environments_->view()}, counts_.data());
+    Communicator<Backend>& all = backend_.communicator();
+    all.sum(backend_, totals_.data(), kEnvironmentTotals + task_.metric_rows, Exchange::kStatistics);
+    all.sum(backend_, counts_.data(), kEnvironmentCounts, Exchange::kStatistics);
   }
 
   void write_report() {

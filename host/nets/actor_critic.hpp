@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/engine/checkpoint_tensors.hpp"
+#include "host/engine/communicator.hpp"
 #include "host/engine/training_request.hpp"
 #include "host/nets/initialise.hpp"
 #include "host/nets/networks.hpp"
@@ -127,7 +128,15 @@ class ActorCritic {
 
   // ------------------------------------------------------------------------------------------ normalisers
 
-  /// Takes a rollout's observations into the normalisers: rows [horizon][stride], of which the first `envs` of each step count. The critic's
+  /// To be called once, before the first `merge_observations`: the running means begin at the first observation of rank 0, for
+  /// moments that are taken about one of the values keep their digits.
+  void begin_moments(const float* observation, const float* critic_observation) {
+    if (!settings_.normalise_observations) return;
+    begin_at(observation, normaliser_);
+    if (critic_normaliser_) begin_at(critic_observation, *critic_normaliser_);
+  }
+
+  /// Takes the rollouts' observations, of all ranks, into the normalisers: rows [horizon][stride], of which the first `envs` of each step count. The critic's
   /// are null where it sees the policy's.
   void merge_observations(const float* observation, const float* critic_observation, Index rows, Index envs,
                           Index stride) {
@@ -217,14 +226,21 @@ class ActorCritic {
     return values;
   }
 
+  void begin_at(const float* observation, Normaliser& normaliser) {
+    const Index features = normaliser.observations();
+    backend_.launch(padded(features), CopyElements{observation, normaliser.mean()});
+    backend_.communicator().broadcast(backend_, normaliser.mean(), features, Exchange::kMoments);
+  }
+
   void merge(const float* observation, Normaliser& normaliser, Index rows, Index envs, Index stride) {
     const Index features = normaliser.observations();
-    backend_.template sum<2>(
-        rows, static_cast<int>(features),
-        ObservationMoments{observation, normaliser.counts(), normaliser.mean(), features, envs, stride}, sums_.data());
-    const auto samples = static_cast<float>(rows / stride * envs);
+    backend_.template sum<2>(rows, static_cast<int>(features),
+                             ObservationMoments{observation, normaliser.mean(), features, envs, stride}, sums_.data());
+    Communicator<Backend>& all = backend_.communicator();
+    all.sum(backend_, sums_.data(), 2 * features, Exchange::kMoments);
+    const auto samples = static_cast<float>(rows / stride * envs * all.ranks());
     backend_.launch(padded(features),
-                    MergeObservationMoments{sums_.data(), samples, observation, normaliser.counts(), normaliser.mean(),
+                    MergeObservationMoments{sums_.data(), samples, normaliser.counts(), normaliser.mean(),
                                             normaliser.variance(), normaliser.inverse()});
   }
 

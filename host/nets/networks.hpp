@@ -91,7 +91,9 @@ template <class Backend>
 class MirrorBuffer {
  public:
   MirrorBuffer() = default;
-  MirrorBuffer(Backend& backend, const MirrorMap& map) {
+  /// `first_environment`: number of the rollouts' first environment among those of all ranks.
+  MirrorBuffer(Backend& backend, const MirrorMap& map, Index first_environment)
+      : first_environment_(static_cast<std::uint32_t>(first_environment)) {
     const auto size = static_cast<std::size_t>(padded(static_cast<Index>(map.place.size())));
     std::vector<std::uint32_t> place(map.place.begin(), map.place.end());
     std::vector<float> sign = map.sign;
@@ -105,12 +107,13 @@ class MirrorBuffer {
   /// For one pass over a rollout.
   MirrorView in_pass(const Pass& pass) {
     if (sign_.size() == 0) return {};
-    return {place_.data(), sign_.data(), pass};
+    return {place_.data(), sign_.data(), pass, first_environment_};
   }
 
  private:
   typename Backend::template Buffer<std::uint32_t> place_;
   typename Backend::template Buffer<float> sign_;
+  std::uint32_t first_environment_ = 0;
 };
 
 /// The bounds of actions, on the device.

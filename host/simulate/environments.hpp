@@ -26,6 +26,15 @@ struct ClearElements {
   }
 };
 
+/// Which environments, and how many.
+struct EnvironmentsRequest {
+  std::shared_ptr<const TaskSpec> task;
+  Index count = 1;
+  std::vector<float> commands;          ///< walking: [count][3], instead of drawn ones; or nothing
+  ExternalPhysics* external = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
+  Index first_environment = 0;          ///< number of the first one among the environments of all ranks (Rank)
+};
+
 template <class Backend>
 class Environments {
  public:
@@ -110,7 +119,11 @@ class Environments {
 
   Index count() const { return count_; }
   Index stride() const { return padded(count_); }
-  EnvironmentView view() { return EnvironmentView::over(buffer_.data(), counts_.data(), kept_states_, stride()); }
+  /// Number of the first one among the environments of all ranks.
+  Index first_environment() const { return first_environment_; }
+  EnvironmentView view() {
+    return EnvironmentView::over(buffer_.data(), counts_.data(), kept_states_, stride(), first_environment_);
+  }
   /// Of all environments together. The backend's work must be done.
   std::int64_t total(Backend& backend, EnvironmentCount which) {
     std::int64_t sum = 0;
@@ -128,12 +141,13 @@ class Environments {
   virtual typename Backend::template Buffer<float>& buffer_of_last_finite() { return buffer_; }
   virtual Index begin_of_last_finite() { return view().last_finite - buffer_.data(); }
 
-  Environments(Backend& backend, std::shared_ptr<const TaskSpec> task, Index count, int kept_states)
-      : task_(std::move(task)),
-        count_(count),
+  Environments(Backend& backend, const EnvironmentsRequest& request, int kept_states)
+      : task_(request.task),
+        count_(request.count),
+        first_environment_(request.first_environment),
         kept_states_(kept_states),
-        buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count))),
-        counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count))) {
+        buffer_(backend.template make_buffer<float>(EnvironmentView::arrays(kept_states) * padded(count_))),
+        counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count_))) {
     for (const ObservationGroup& group : task_->observations) {
       if (group.direct()) continue;
       const bool last = group.name == (task_->critic_size() > 0 ? "critic" : "policy");
@@ -177,7 +191,7 @@ class Environments {
   }
 
   std::shared_ptr<const TaskSpec> task_;
-  Index count_;
+  Index count_, first_environment_;
   int kept_states_;
   typename Backend::template Buffer<float> buffer_;
   typename Backend::template Buffer<std::uint32_t> counts_;
@@ -191,8 +205,8 @@ class EnvironmentsOf final : public Environments<Backend> {
   using Context = typename Backend::Context;
   using Parameters = typename Task::Parameters;
 
-  EnvironmentsOf(Backend& backend, std::shared_ptr<const TaskSpec> task, Index count)
-      : Environments<Backend>(backend, std::move(task), count, kStates<Task>) {
+  EnvironmentsOf(Backend& backend, const EnvironmentsRequest& request)
+      : Environments<Backend>(backend, request, kStates<Task>) {
     set_parameters(parameters_, this->task().parameters);
     if (kMeasures > 0) measures_ = backend.template make_buffer<float>(kMeasures * this->stride());
   }
@@ -238,14 +252,6 @@ class EnvironmentsOf final : public Environments<Backend> {
       measures_;  ///< [kMeasures][stride], summed since the statistics were cleared
 };
 
-/// Which environments, and how many.
-struct EnvironmentsRequest {
-  std::shared_ptr<const TaskSpec> task;
-  Index count = 1;
-  std::vector<float> commands;          ///< walking: [count][3], instead of drawn ones; or nothing
-  ExternalPhysics* external = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
-};
-
 /// How a backend's environments of each kernel are made.
 template <class Backend>
 using MakeEnvironments = std::unique_ptr<Environments<Backend>> (*)(Backend&, const EnvironmentsRequest&);
@@ -262,8 +268,7 @@ template <class Backend, class... Task>
 bool register_environments(TaskList<Task...>) {
   const auto add = []<class T>(T) {
     environment_registry<Backend>()[T::kName] = [](Backend& backend, const EnvironmentsRequest& request) {
-      return std::unique_ptr<Environments<Backend>>(
-          std::make_unique<EnvironmentsOf<Backend, T>>(backend, request.task, request.count));
+      return std::unique_ptr<Environments<Backend>>(std::make_unique<EnvironmentsOf<Backend, T>>(backend, request));
     };
   };
   (add(Task{}), ...);

@@ -17,11 +17,12 @@ struct DrawActions {
   int actions;
   std::uint64_t seed;
   std::uint32_t clock;
-  float* action;  ///< [env][actions]
+  float* action;                ///< [env][actions]
+  Index first_environment = 0;  ///< number of environment 0 among those of all ranks
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
-    Random<Real> random(seed, lane_indices<Real>(first), clock, Purpose::kRandomAction);
+    Random<Real> random(seed, lane_indices<Real>(first_environment + first), clock, Purpose::kRandomAction);
     STAMPEDE_NO_UNROLL
     for (int a = 0; a < actions; ++a) {
       store_strided(action + first * actions + a, actions, random.uniform(Real(low[a]), Real(high[a])));
@@ -38,7 +39,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
 
   LeggedEnvironments(Backend& backend, const EnvironmentsRequest& request)
-      : Environments<Backend>(backend, request.task, request.count, 0),
+      : Environments<Backend>(backend, request, 0),
         legged_(*request.task->legged),
         lane_stride_(odd_lines(this->stride() * K)),
         constants_(backend.template make_buffer<LeggedConstants>(1)) {
@@ -90,8 +91,8 @@ class LeggedEnvironments final : public Environments<Backend> {
     const int count = legged_.constants.actions;
     for (int t = 0; t < steps; ++t) {
       const auto now = clock + static_cast<std::uint32_t>(t);
-      context.launch(range,
-                     DrawActions{bounds_.data(), bounds_.data() + count, count, seed, now, random_action_.data()});
+      context.launch(range, DrawActions{bounds_.data(), bounds_.data() + count, count, seed, now, random_action_.data(),
+                                        this->first_environment()});
       take_step(context, range, seed, clock_.data(), now, random_action_.data(), out);
     }
   }
@@ -183,7 +184,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     backend.upload(spawn_, spawn.data(), static_cast<Index>(spawn.size()));
     std::vector<float> column, level;
     for (Index env = 0; env < this->stride(); ++env) {
-      const Index tile = legged_.tile_of(env);
+      const Index tile = legged_.tile_of(this->first_environment() + env);
       column.push_back(static_cast<float>(tile % columns));
       level.push_back(static_cast<float>(tile / columns));
     }

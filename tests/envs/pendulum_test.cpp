@@ -14,6 +14,7 @@ TEST(Pendulum, NeighboursDoNotMatter) { expect_neighbours_do_not_matter<Pendulum
 TEST(Pendulum, TimeLimit) { expect_time_limit<Pendulum>(kLow, kHigh); }
 TEST(Pendulum, NonfiniteIsCaught) { expect_nonfinite_is_caught<Pendulum>(kLow, kHigh); }
 TEST(Pendulum, DrivingIsReproducible) { expect_driving_is_reproducible<Pendulum>(); }
+TEST(Pendulum, RandomNumbersOfAllRanks) { expect_random_numbers_of_all_ranks<Pendulum>(); }
 
 TEST(Pendulum, TheFormulas) {
   const Pendulum::Parameters p;

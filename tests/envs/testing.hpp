@@ -19,6 +19,7 @@ struct Environments {
   typename Task::Parameters parameters;
   std::vector<std::uint32_t> counts;
   std::vector<float> buffer, action, reward, ended, observation, final_observation;
+  Index first_environment = 0;
 
   explicit Environments(Index n) : count(n) {
     buffer = floats(EnvironmentView::arrays(kSize) * stride);
@@ -28,7 +29,9 @@ struct Environments {
     observation = final_observation = floats(stride * Task::kObservations);
   }
 
-  EnvironmentView view() { return EnvironmentView::over(buffer.data(), counts.data(), kSize, stride); }
+  EnvironmentView view() {
+    return EnvironmentView::over(buffer.data(), counts.data(), kSize, stride, first_environment);
+  }
   std::uint32_t& counted(EnvironmentCount which, Index env) { return view().count(which)[env]; }
   StepOutput output() { return {reward.data(), ended.data(), observation.data(), final_observation.data()}; }
   float& state(int member, Index env) { return buffer[member * stride + env]; }
@@ -140,6 +143,33 @@ void expect_neighbours_do_not_matter(const Bounds<Task>& low, const Bounds<Task>
       for (int i = 0; i < kStates<Task>; ++i) different += word_of(a.state(i, env)) != word_of(b.state(i, place(env)));
     }
     EXPECT_EQ(different, 0);
+  });
+}
+
+/// Environments from some number on draw what they would draw in a batch with all those before them.
+template <class Task>
+void expect_random_numbers_of_all_ranks() {
+  const Index first = 27, n = 33;  // a multiple of no pack
+  for_scalar_and_widest([&]<class Real>() {
+    Environments<Task> all(first + n), some(n);
+    some.first_environment = first;
+    for (Environments<Task>* e : {&all, &some}) {
+      e->template reset<Real>(true);
+      e->template drive<Real>(0, Task::kMaxSteps + 8);  // every episode ends once
+    }
+    int different = 0, begun_anew = 0;
+    for (Index env = 0; env < n; ++env) {
+      begun_anew += some.view().age[env] < static_cast<float>(Task::kMaxSteps) ? 1 : 0;
+      different += word_of(some.view().age[env]) != word_of(all.view().age[first + env]) ? 1 : 0;
+      for (int i = 0; i < Task::kObservations; ++i) {
+        different += word_of(some.observation[env * Task::kObservations + i]) !=
+                             word_of(all.observation[(first + env) * Task::kObservations + i])
+                         ? 1
+                         : 0;
+      }
+    }
+    EXPECT_EQ(different, 0);
+    EXPECT_EQ(begun_anew, n);
   });
 }
 

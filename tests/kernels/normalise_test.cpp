@@ -83,15 +83,15 @@ TEST(Normalise, ObservationsOfTheRealEnvironmentsOnly) {
               x = 1e6f;  // surplus: must not count
           }
         }
-        const ObservationMoments functor{observation.data(), counts.data(), mean.data(), kFeatures, envs, stride};
+        const ObservationMoments functor{observation.data(), mean.data(), kFeatures, envs, stride};
         for (int f = 0; f < kFeatures; ++f) {
           const auto s = summed<Real, 2>(rows, f, functor);
           sums[2 * f] = static_cast<float>(s[0]);
           sums[2 * f + 1] = static_cast<float>(s[1]);
         }
         run<Real>(padded(kFeatures),
-                  MergeObservationMoments{sums.data(), static_cast<float>(envs * kHorizon), observation.data(),
-                                          counts.data(), mean.data(), variance.data(), inverse.data()});
+                  MergeObservationMoments{sums.data(), static_cast<float>(envs * kHorizon), counts.data(), mean.data(),
+                                          variance.data(), inverse.data()});
       }
       for (int f = 0; f < kFeatures; ++f) {
         EXPECT_NEAR(static_cast<double>(mean[f]), direct[f].mean(), 1e-5);
@@ -115,15 +115,15 @@ TEST(Normalise, LargeMeansLeaveTheVarianceItsDigits) {
   }
   for_each_width([&]<class Real>() {
     auto mean = floats(kFeatures), variance = floats(kFeatures, 1.0f), counts = floats(kFeatures), inverse = counts;
+    std::copy_n(observation.begin(), kFeatures, mean.begin());  // of none yet: one of the values
     auto sums = floats(2 * padded(kFeatures));
-    const ObservationMoments functor{observation.data(), counts.data(), mean.data(), kFeatures, kEnvs, stride};
+    const ObservationMoments functor{observation.data(), mean.data(), kFeatures, kEnvs, stride};
     for (int f = 0; f < kFeatures; ++f) {
       const auto s = summed<Real, 2>(rows, f, functor);
       for (int k = 0; k < 2; ++k) sums[2 * f + k] = static_cast<float>(s[k]);
     }
-    run<Real>(padded(kFeatures),
-              MergeObservationMoments{sums.data(), static_cast<float>(kEnvs * kHorizon), observation.data(),
-                                      counts.data(), mean.data(), variance.data(), inverse.data()});
+    run<Real>(padded(kFeatures), MergeObservationMoments{sums.data(), static_cast<float>(kEnvs * kHorizon),
+                                                         counts.data(), mean.data(), variance.data(), inverse.data()});
     EXPECT_NEAR(static_cast<double>(mean[1]), 3000.0 + direct.mean(), 2e-4);
     EXPECT_NEAR(static_cast<double>(variance[1]) / direct.variance(), 1.0, 1e-5);
   });
@@ -215,6 +215,22 @@ TEST(Normalise, EveryRowIsMirroredEquallyOften) {
       }
     }
     for (const int count : images) EXPECT_EQ(count, static_cast<int>(2 * epochs));
+  }
+}
+
+/// An environment is seen in the mirror in the same passes, whichever rank steps it.
+TEST(Normalise, RanksMirrorWhatOneProcessWould) {
+  const std::uint32_t place = 0;
+  const float sign = 1.0f;
+  const Control control{};
+  for (const std::uint32_t first : {16u, 37u}) {
+    for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
+      const Pass pass{&control, epoch, 2};
+      for (std::uint32_t row = 0; row < 16; ++row) {
+        EXPECT_EQ((MirrorView{&place, &sign, pass, first}.keeps(row)),
+                  (MirrorView{&place, &sign, pass}.keeps(row + first)));
+      }
+    }
   }
 }
 

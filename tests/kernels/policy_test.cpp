@@ -85,6 +85,33 @@ TEST(Policy, TilesDoNotMatter) {
   for (Index i = 32; i < 64; ++i) EXPECT_EQ(part.log_prob[i], whole.log_prob[i]);
 }
 
+TEST(Policy, ARankDrawsWhatItsEnvironmentsWouldDrawInOneProcess) {
+  const auto mean = floats(64 * kStride);
+  const Drawn whole = draw<float>(64, mean, 1);
+  for_each_width([&]<class Real>() {
+    Drawn part{floats(32 * kActions), floats(32 * kActions), floats(32), floats(32 * kActions)};
+    Control control{};
+    control.clock = 1;
+    SampleActions kernel{mean.data(),
+                         kStride,
+                         0,
+                         kLogStd,
+                         kActions,
+                         7,
+                         &control,
+                         5,
+                         kScaling,
+                         part.output.data(),
+                         part.action.data(),
+                         part.log_prob.data(),
+                         part.kept.data()};
+    kernel.first_environment = 27;  // a multiple of no pack
+    run<Real>(32, kernel);
+    const std::vector<float> wanted(whole.output.begin() + 27 * kActions, whole.output.begin() + 59 * kActions);
+    expect_as_scalar(part.output, wanted, 32 * kActions, 1e-5, 1.0);
+  });
+}
+
 TEST(Policy, TheMeanItself) {
   const auto mean = random_floats(padded(33) * kStride, -3, 3, 2);
   for_each_width([&]<class Real>() {

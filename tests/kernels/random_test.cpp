@@ -127,10 +127,11 @@ TEST(Random, DrawsAndPurposesAreIndependent) {
 }
 
 template <class Real>
-std::vector<std::uint32_t> permuted(std::uint32_t n, std::uint64_t seed, std::uint32_t counter) {
+std::vector<std::uint32_t> permuted(std::uint32_t n, std::uint64_t seed, std::uint32_t counter,
+                                    std::uint32_t rank = 0) {
   std::vector<std::uint32_t> places(static_cast<std::size_t>(padded(n)));
   for (Index i = 0; i < n; i += kLanes<Real>) {
-    store(&places[i], permute<Real>(lane_indices<Real>(i), n, seed, counter));
+    store(&places[i], permute<Real>(lane_indices<Real>(i), n, seed, counter, rank));
   }
   return places;
 }
@@ -166,6 +167,7 @@ TEST(Random, PermutationsDifferAndMix) {
   // Two random permutations agree in one place on average.
   EXPECT_LT(equal(permuted<Widest>(n, 6, 6)), 10);
   EXPECT_LT(equal(permuted<Widest>(n, 5, 7)), 10);
+  EXPECT_LT(equal(permuted<Widest>(n, 5, 6, 1)), 10) << "each rank shuffles by itself";
   EXPECT_LT(equal(permuted<Widest>(n, 5 + (std::uint64_t{1} << 40), 6)), 10);
   // Seeds whose halves are exchanged, or differ in the same bits of both.
   EXPECT_LT(equal(permuted<Widest>(n, std::uint64_t{5} << 32, 6)), 10);

@@ -86,11 +86,14 @@ class Regression final : public Algorithm<Backend> {
       const float* mean = actor.forward(context, networks_.parameters(), input, stride, rows);
       context.launch({0, rows}, RegressionLoss{order, rollout.observation.data(), mean, actor.output_gradient(context),
                                                columns_.data() + range.begin, rollout.observations, rollout.actions,
-                                               actor.output_stride(), count, static_cast<float>(count)});
+                                               actor.output_stride(), count,
+                                               static_cast<float>(count * backend_.communicator().ranks())});
       actor.backward(context, networks_.parameters(), input, stride, rows, gradient_.of(context));
     });
     gradient_.collect(backend_, count);
+    backend_.communicator().sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
     backend_.template sum<1>(count, kLossColumns, ColumnValues{columns_.data(), count}, sums_.data());
+    backend_.communicator().sum(backend_, sums_.data(), kLossColumns, Exchange::kGradient);
     optimiser_.step(gradient_.total(), sums_.data(), control_.data());
   }
   void end_iteration() override {
