@@ -114,7 +114,7 @@ struct EnvironmentLanes {
                         const StepOutput& out) {
     const State before = state;
     const Outcome<Real> outcome = Task::step(parameters, state, action);
-    if constexpr (kMeasureCount<Task> > 0) add_measures(parameters, action, view, first, out);
+    if constexpr (kHasMeasures<Task>) add_measures(parameters, action, view, first, out);
     age += Real(1.0f);
     const MaskOf<Real> bad = !(all_finite(state) && is_finite(outcome.reward));
     const MaskOf<Real> terminated = outcome.terminated || bad;

@@ -60,6 +60,8 @@ constexpr int count_measures() {
 }
 template <class Task>
 inline constexpr int kMeasureCount = count_measures<Task>();
+template <class Task>
+inline constexpr bool kHasMeasures = count_measures<Task>() != 0;
 
 template <class... T>
 struct TaskList {

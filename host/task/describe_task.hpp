@@ -34,7 +34,7 @@ TaskSpec specify_task(const std::vector<float>& values) {
   spec.control_dt = static_cast<double>(parameters.dt);
   spec.metric = Task::kMetric;
   spec.parameters = values;
-  if constexpr (kMeasureCount<Task> > 0) {
+  if constexpr (kHasMeasures<Task>) {
     for (const Measure& measure : Task::kMeasures) {
       const std::string name = std::string("measures/") + measure.name;
       spec.metrics.push_back(
