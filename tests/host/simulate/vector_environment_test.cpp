@@ -50,7 +50,11 @@ struct Case {
   Settings settings;
 };
 std::vector<Case> cases() {
-  return {{"pendulum", awkward_settings()}, {"go2-flat", walking_settings()}, {"go2-rough", rough_settings()}};
+  return {{"pendulum", awkward_settings()},
+          {"go2-flat", walking_settings()},
+          {"go2-rough", rough_settings()},
+          {"groups that are read late", walking_settings({"policy_observation.history=2", "critic_observation.every=2",
+                                                          "critic_observation.delay=3"})}};
 }
 
 TEST(VectorEnvironment, TheSameForAnyThreadsAndAfterAReset) {
