@@ -2,15 +2,18 @@
 /// \file What an algorithm is: networks, and an update that makes them better by a rollout. PPO is one (ppo.hpp); another is a class of
 /// this shape that is registered under a name, which `algorithm.kind` chooses. Nothing else changes.
 
+#include <algorithm>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/training_request.hpp"
+#include "host/learn/adam.hpp"
 #include "host/learn/report.hpp"
 #include "host/learn/rollout.hpp"
-#include "host/nets/actor_critic.hpp"
 
 namespace stampede {
 
@@ -21,20 +24,25 @@ class Algorithm {
   virtual ~Algorithm() = default;
 
   /// What acts, and is saved, exported and evaluated.
-  virtual ActorCritic<Backend>& networks() = 0;
+  ActorCritic<Backend>& networks() { return networks_; }
   /// The counters on the device. The collector draws by its clock.
-  virtual Control* control() = 0;
+  Control* control() { return control_.data(); }
 
   // All of these only enqueue work, the same each time: an iteration is recorded and replayed. A sum over samples goes through the
   // backend's communicator before it is used, and what it is divided by counts those of all ranks (host/engine/communicator.hpp).
-  virtual void begin_iteration() = 0;
+  void begin_iteration() {
+    backend_.launch_single(BeginIteration{control_.data(), schedule_of(settings_.schedule), settings_.learning_rate,
+                                          static_cast<float>(iterations_)});
+  }
   /// What follows from a rollout alone, as advantages and returns: of a tile of environments, once it has its rollout ...
   virtual void judge(const Context& context, Range environments, Rollout<Backend>& rollout) = 0;
   /// ... or of all, where constraints come in between. `soft_terminations` [horizon][stride]: probabilities that each step ended the
   /// episode; null where constraints are only watched.
   virtual void judge(Rollout<Backend>& rollout, const float* soft_terminations) = 0;
   virtual void update(Rollout<Backend>& rollout) = 0;
-  virtual void end_iteration() = 0;
+  void end_iteration() {
+    backend_.launch_single(EndIteration{control_.data(), static_cast<std::uint32_t>(shape_.horizon)});
+  }
 
   /// [2][2]: sum and sum of squares of all ranks' returns and advantages, about their means in the rollouts, for the report; null where
   /// the algorithm has none.
@@ -44,11 +52,59 @@ class Algorithm {
   /// Floating-point operations of one update's dense layers.
   virtual double update_flops() const = 0;
 
+  // ------------------------------------------------------------------------------------------ on the host
+
   /// Everything that it goes on from; the device's work must be done.
-  virtual void save(std::vector<Tensor>& tensors) = 0;
-  virtual void load(const std::vector<Tensor>& tensors) = 0;
-  virtual Control read_control() = 0;
-  virtual void set_control(const Control& control) = 0;
+  virtual void save(std::vector<Tensor>& tensors) {
+    networks_.save_parameters(tensors);
+    optimiser_.save(tensors);
+    networks_.save_normalisers(tensors);
+    const Control control = read_control();
+    tensors.push_back(make_tensor("control", {sizeof(Control) / 4}, &control, Tensor::Type::kU32));
+  }
+  virtual void load(const std::vector<Tensor>& tensors) {
+    networks_.load_parameters(tensors);
+    optimiser_.load(tensors);
+    networks_.load_normalisers(tensors);
+    const auto words = tensor_values<std::uint32_t>(tensors, "control", Tensor::Type::kU32, sizeof(Control) / 4);
+    Control control;
+    std::memcpy(&control, words.data(), sizeof control);
+    set_control(control);
+  }
+
+  Control read_control() {
+    Control control;
+    backend_.download(control_, &control, 1);
+    return control;
+  }
+  void set_control(const Control& control) { backend_.upload(control_, &control, 1); }
+
+ protected:
+  /// `with_critic`: whether values are learned; `most_rows`: samples that one pass of the networks may have, besides a rollout's step.
+  Algorithm(Backend& backend, const TrainingRequest& request, const RolloutShape& shape, bool with_critic,
+            Index most_rows)
+      : backend_(backend),
+        settings_(request.algorithm),
+        iterations_(request.train.iterations),
+        shape_(shape),
+        networks_(backend, *request.task, request.network, request.seed, with_critic,
+                  std::max(shape.stride, padded(most_rows))),
+        optimiser_(backend, networks_, request.algorithm),
+        control_(backend.template make_buffer<Control>(1)) {
+    Control control{};
+    control.learning_rate = settings_.learning_rate;
+    control.beta1_power = control.beta2_power = 1.0f;
+    control.values = {0.0f, 0.0f, 1.0f};
+    set_control(control);
+  }
+
+  Backend& backend_;
+  AlgorithmSettings settings_;
+  int iterations_;
+  RolloutShape shape_;
+  ActorCritic<Backend> networks_;
+  Adam<Backend> optimiser_;
+  typename Backend::template Buffer<Control> control_;
 };
 
 template <class Backend>

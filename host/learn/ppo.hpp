@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "host/learn/adam.hpp"
 #include "host/learn/algorithm.hpp"
 #include "host/learn/options.hpp"
 #include "kernels/returns.hpp"
@@ -21,6 +20,9 @@ namespace stampede {
 
 template <class Backend>
 class Ppo final : public Algorithm<Backend> {
+  using Base = Algorithm<Backend>;
+  using Base::backend_, Base::settings_, Base::shape_, Base::networks_, Base::optimiser_, Base::control_;
+
  public:
   using Context = typename Backend::Context;
   using Mlp = typename Backend::Mlp;
@@ -30,20 +32,14 @@ class Ppo final : public Algorithm<Backend> {
 
   /// Learns from the rollouts of all ranks that the backend's communicator brings together. Each has a rollout of the same shape.
   Ppo(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
-      : backend_(backend),
+      : Base(backend, request, shape, estimator_of(request.algorithm).use_values, samples_of_minibatch(request, shape)),
         rank_(static_cast<std::uint32_t>(request.rank.index)),
-        algorithm_(request.algorithm),
         normalise_values_(request.network.normalise_values),
         seed_(request.seed),
-        iterations_(request.train.iterations),
         estimator_(estimator_of(request.algorithm)),
-        shape_(shape),
         actions_(request.task->action.size()),
         minibatches_(minibatches_of(shape.samples(), request.algorithm.minibatch)),
-        minibatch_((shape.samples() + minibatches_ - 1) / minibatches_),
-        networks_(backend, *request.task, request.network, request.seed, estimator_.use_values,
-                  std::max(shape.stride, padded(minibatch_))),
-        optimiser_(backend, networks_, request.algorithm) {
+        minibatch_(samples_of_minibatch(request, shape)) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
     gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatch_);
     if (const MirrorSpec& images = request.task->mirror; images.present()) {
@@ -60,25 +56,12 @@ class Ppo final : public Algorithm<Backend> {
     advantage_scale_ = backend.template make_buffer<AdvantageScale>(1);
     means_ = floats(2);
     return_sums_ = floats(4);
-    control_ = backend.template make_buffer<Control>(1);
     backend.reserve_sums(kLossColumns + actions_);
-    Control control{};
-    control.learning_rate = algorithm_.learning_rate;
-    control.beta1_power = control.beta2_power = 1.0f;
-    control.values = {0.0f, 0.0f, 1.0f};
-    backend.upload(control_, &control, 1);
   }
 
-  ActorCritic<Backend>& networks() override { return networks_; }
-  Control* control() override { return control_.data(); }
   const float* return_sums() override { return return_sums_.data(); }
   double update_flops() const override {
-    return networks_.training_flops() * static_cast<double>(shape_.samples()) * algorithm_.epochs;
-  }
-
-  void begin_iteration() override {
-    backend_.launch_single(BeginIteration{control_.data(), schedule_of(algorithm_.schedule), algorithm_.learning_rate,
-                                          static_cast<float>(iterations_)});
+    return networks_.training_flops() * static_cast<double>(shape_.samples()) * settings_.epochs;
   }
 
   void judge(const Context& context, Range environments, Rollout<Backend>& rollout) override {
@@ -108,7 +91,7 @@ class Ppo final : public Algorithm<Backend> {
       critic.weights_changed(backend_, networks_.parameters());
     }
     const Index samples = shape_.samples();
-    for (int epoch = 0; epoch < algorithm_.epochs; ++epoch) {
+    for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
       backend_.launch(
           padded(samples),
           Shuffle{order_.data(), static_cast<std::uint32_t>(samples), static_cast<std::uint32_t>(shape_.envs),
@@ -125,7 +108,7 @@ class Ppo final : public Algorithm<Backend> {
   /// pass over the rollout.
   void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
     Communicator<Backend>& all = backend_.communicator();
-    if (algorithm_.normalise_advantages) {
+    if (settings_.normalise_advantages) {
       backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
                                advantage_sums_.data());
       all.sum(backend_, advantage_sums_.data(), 2, Exchange::kMoments);
@@ -140,11 +123,7 @@ class Ppo final : public Algorithm<Backend> {
     backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
                              sums_.data());
     all.sum(backend_, sums_.data(), kLossColumns + actions_, Exchange::kGradient);
-    backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, algorithm_.entropy_coefficient});
-  }
-
-  void end_iteration() override {
-    backend_.launch_single(EndIteration{control_.data(), static_cast<std::uint32_t>(shape_.horizon)});
+    backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, settings_.entropy_coefficient});
   }
 
   void list_metrics(ReportReader& metrics, double samples) override {
@@ -174,33 +153,6 @@ class Ppo final : public Algorithm<Backend> {
                 });
   }
 
-  // ------------------------------------------------------------------------------------------ on the host
-
-  Control read_control() override {
-    Control control;
-    backend_.download(control_, &control, 1);
-    return control;
-  }
-  void set_control(const Control& control) override { backend_.upload(control_, &control, 1); }
-
-  void save(std::vector<Tensor>& tensors) override {
-    networks_.save_parameters(tensors);
-    optimiser_.save(tensors);
-    networks_.save_normalisers(tensors);
-    const Control control = read_control();
-    tensors.push_back(make_tensor("control", {sizeof(Control) / 4}, &control, Tensor::Type::kU32));
-  }
-
-  void load(const std::vector<Tensor>& tensors) override {
-    networks_.load_parameters(tensors);
-    optimiser_.load(tensors);
-    networks_.load_normalisers(tensors);
-    const auto words = tensor_values<std::uint32_t>(tensors, "control", Tensor::Type::kU32, sizeof(Control) / 4);
-    Control control;
-    std::memcpy(&control, words.data(), sizeof control);
-    set_control(control);
-  }
-
   /// The gradient that compute_gradient left, as layers: actor, critic, log standard deviations.
   void read_gradient(std::vector<DenseLayer>& actor, std::vector<DenseLayer>& critic, std::vector<float>& log_std) {
     backend_.synchronise();
@@ -208,17 +160,22 @@ class Ppo final : public Algorithm<Backend> {
   }
 
  private:
+  static Index samples_of_minibatch(const TrainingRequest& request, const RolloutShape& shape) {
+    const Index minibatches = minibatches_of(shape.samples(), request.algorithm.minibatch);
+    return (shape.samples() + minibatches - 1) / minibatches;
+  }
+
   Advantages advantages(Rollout<Backend>& rollout, const float* soft_terminations) const {
     return {rollout.reward.data(), rollout.ended.data(),     rollout.value.data(),   rollout.final_value.data(),
             soft_terminations,     rollout.advantage.data(), rollout.returns.data(), static_cast<int>(shape_.horizon),
-            shape_.stride,         algorithm_.gamma,         estimator_.lambda,      estimator_.use_values};
+            shape_.stride,         settings_.gamma,          estimator_.lambda,      estimator_.use_values};
   }
 
   /// A number of this rank's samples, times the ranks: what sums over all of them are divided by.
   float of_all_ranks(Index count) const { return static_cast<float>(count * backend_.communicator().ranks()); }
 
   Pass pass_of(int epoch) {
-    return {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(algorithm_.epochs)};
+    return {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)};
   }
 
   /// Gather, forward, loss, backward for one tile of a minibatch.
@@ -258,12 +215,12 @@ class Ppo final : public Algorithm<Backend> {
     loss.columns = columns_.data() + range.begin;
     loss.column_stride = column_stride_;
     loss.control = control_.data();
-    loss.advantage_scale = algorithm_.normalise_advantages ? advantage_scale_.data() : nullptr;
+    loss.advantage_scale = settings_.normalise_advantages ? advantage_scale_.data() : nullptr;
     loss.count = of_all_ranks(count);
-    loss.surrogate = surrogate_of(algorithm_.surrogate);
-    loss.clip_ratio = algorithm_.clip_ratio;
-    loss.value_coefficient = algorithm_.value_coefficient;
-    loss.clip_value = algorithm_.clip_value;
+    loss.surrogate = surrogate_of(settings_.surrogate);
+    loss.clip_ratio = settings_.clip_ratio;
+    loss.value_coefficient = settings_.value_coefficient;
+    loss.clip_value = settings_.clip_value;
     loss.mirror = action_mirror_.in_pass(pass);
     context.launch({0, rows}, loss);
     fetch_tile(context, rollout, order + range.end, std::min(rows, count - range.end));
@@ -288,24 +245,17 @@ class Ppo final : public Algorithm<Backend> {
     }
   }
 
-  Backend& backend_;
   std::uint32_t rank_;
-  AlgorithmSettings algorithm_;
   bool normalise_values_;
   std::uint64_t seed_;
-  int iterations_;
   Estimator estimator_;
-  RolloutShape shape_;
   int actions_;
   Index minibatches_, minibatch_, column_stride_ = 0;
-  ActorCritic<Backend> networks_;
-  Adam<Backend> optimiser_;
   typename Backend::Gradient gradient_;
   Buffer<float> columns_, sums_, advantage_sums_, means_, return_sums_;
   Buffer<AdvantageScale> advantage_scale_;
   Buffer<std::uint32_t> order_;
   Mirror mirror_, critic_mirror_, action_mirror_;
-  Buffer<Control> control_;
 };
 
 }  // namespace stampede

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "host/cpu/backend.hpp"
-#include "host/learn/adam.hpp"
 #include "host/learn/algorithm.hpp"
 #include "host/simulate/environments.hpp"
 #include "tests/envs/point_mass.hpp"
@@ -42,37 +41,25 @@ struct RegressionLoss {
 /// Regression of the action on the observation: whatever the environments answer, the policy learns one linear function.
 template <class Backend>
 class Regression final : public Algorithm<Backend> {
+  using Base = Algorithm<Backend>;
+  using Base::backend_, Base::shape_, Base::networks_, Base::optimiser_, Base::control_;
+
  public:
   using Context = typename Backend::Context;
 
   Regression(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
-      : backend_(backend),
-        settings_(request.algorithm),
-        shape_(shape),
-        networks_(backend, *request.task, request.network, request.seed, false, shape.rows()),
-        optimiser_(backend, networks_, request.algorithm),
+      : Base(backend, request, shape, false, shape.rows()),
         gradient_(backend, networks_.size(), shape.rows()),
         order_(backend.template make_buffer<std::uint32_t>(shape.rows())),
         columns_(backend.template make_buffer<float>(kLossColumns * shape.rows())),
-        sums_(backend.template make_buffer<float>(kLossColumns)),
-        control_(backend.template make_buffer<Control>(1)) {
+        sums_(backend.template make_buffer<float>(kLossColumns)) {
     // One pass over the rows as they lie; those of surplus environments are harmless here.
     std::vector<std::uint32_t> order(static_cast<std::size_t>(shape.rows()));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
     backend.upload(order_, order.data(), shape.rows());
     backend.reserve_sums(kLossColumns);
-    Control control{};
-    control.learning_rate = settings_.learning_rate;
-    control.beta1_power = control.beta2_power = 1.0f;
-    control.values = {0.0f, 0.0f, 1.0f};
-    set_control(control);
   }
 
-  ActorCritic<Backend>& networks() override { return networks_; }
-  Control* control() override { return control_.data(); }
-  void begin_iteration() override {
-    backend_.launch_single(BeginIteration{control_.data(), Schedule::kFixed, settings_.learning_rate, 1.0f});
-  }
   void judge(const Context&, Range, Rollout<Backend>&) override {}
   void judge(Rollout<Backend>&, const float*) override {}
 
@@ -96,9 +83,6 @@ class Regression final : public Algorithm<Backend> {
     backend_.communicator().sum(backend_, sums_.data(), kLossColumns, Exchange::kGradient);
     optimiser_.step(gradient_.total(), sums_.data(), control_.data());
   }
-  void end_iteration() override {
-    backend_.launch_single(EndIteration{control_.data(), static_cast<std::uint32_t>(shape_.horizon)});
-  }
 
   void list_metrics(ReportReader& metrics, double) override {
     metrics.add({.name = "regression_loss", .tag = "loss/regression", .must_be_finite = true, .label = "loss"},
@@ -106,39 +90,10 @@ class Regression final : public Algorithm<Backend> {
   }
   double update_flops() const override { return networks_.training_flops() * static_cast<double>(shape_.samples()); }
 
-  void save(std::vector<Tensor>& tensors) override {
-    networks_.save_parameters(tensors);
-    optimiser_.save(tensors);
-    networks_.save_normalisers(tensors);
-    const Control control = read_control();
-    tensors.push_back(make_tensor("control", {sizeof(Control) / 4}, &control, Tensor::Type::kU32));
-  }
-  void load(const std::vector<Tensor>& tensors) override {
-    networks_.load_parameters(tensors);
-    optimiser_.load(tensors);
-    networks_.load_normalisers(tensors);
-    Control control;
-    const auto words = tensor_values<std::uint32_t>(tensors, "control", Tensor::Type::kU32, sizeof(Control) / 4);
-    std::memcpy(&control, words.data(), sizeof control);
-    set_control(control);
-  }
-  Control read_control() override {
-    Control control;
-    backend_.download(control_, &control, 1);
-    return control;
-  }
-  void set_control(const Control& control) override { backend_.upload(control_, &control, 1); }
-
  private:
-  Backend& backend_;
-  AlgorithmSettings settings_;
-  RolloutShape shape_;
-  ActorCritic<Backend> networks_;
-  Adam<Backend> optimiser_;
   typename Backend::Gradient gradient_;
   typename Backend::template Buffer<std::uint32_t> order_;
   typename Backend::template Buffer<float> columns_, sums_;
-  typename Backend::template Buffer<Control> control_;
 };
 
 [[maybe_unused]] const bool algorithm = register_algorithm<Regression, CpuBackend>("regression");
