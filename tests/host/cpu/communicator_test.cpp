@@ -80,7 +80,7 @@ TrainingRequest pendulum_request() {
 }
 
 /// The floats of a training's state, by name.
-std::map<std::string, std::vector<float>> floats_of_state(Trainer& trainer) {
+std::map<std::string, std::vector<float>> floats_of_state(Stage& trainer) {
   std::map<std::string, std::vector<float>> all;
   for (const Tensor& tensor : trainer.state()) {
     if (tensor.type != Tensor::Type::kF32) continue;

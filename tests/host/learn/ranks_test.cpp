@@ -23,14 +23,14 @@ Settings for_ranks(Settings settings) {
 std::vector<Settings> tasks() {
   std::vector<Settings> all = {
       awkward_settings("pendulum"), walking_settings(),
-      // 256 is no multiple of five tiles, so the second rank begins on another than the first.
-      // Tiles are small and starts wide, so that robots leave the hardest and are sent anywhere.
-      rough_settings({"terrain.columns=5", "terrain.tile=1", "terrain.start_levels=3", "start.position=[-0.9, 0.9]"})};
+      // 256 is no multiple of nine columns, so the second rank begins on another than the first.
+      // Starts are so wide that some robots are off their tile from the start: they go up, from the hardest anywhere.
+      rough_settings({"terrain.columns=9", "terrain.start_levels=3", "start.position=[-2.5, 2.5]"})};
   for (Settings& settings : all) settings = for_ranks(settings);
   return all;
 }
 
-std::unique_ptr<Trainer> trainer_of(Engine& engine, Settings settings, Rank rank) {
+std::unique_ptr<Stage> trainer_of(Engine& engine, Settings settings, Rank rank) {
   settings.train.num_envs = kEnvs / rank.world_size;
   TrainingRequest request = request_for(settings);
   request.rank = rank;
@@ -95,6 +95,17 @@ int differing(const std::vector<Tensor>& one, const std::vector<Tensor>& rank, i
   return static_cast<int>(std::count(differs.begin(), differs.end(), true));
 }
 
+/// The bytes of the networks' parameters.
+std::string network_weights(const std::vector<Tensor>& state) {
+  std::string bytes;
+  for (const Tensor& tensor : state) {
+    const bool weights =
+        tensor.name.rfind("actor.", 0) == 0 || tensor.name.rfind("critic.", 0) == 0 || tensor.name == "log_std";
+    if (weights) bytes.append(tensor.bytes.begin(), tensor.bytes.end());
+  }
+  return bytes;
+}
+
 /// Environments that are younger than they were.
 int begun_anew(std::vector<Tensor> before, std::vector<Tensor> after, std::size_t age_row) {
   const float* const first = floats_in(find(before, "environments")) + age_row * kEnvs;
@@ -117,8 +128,9 @@ TEST(Ranks, TakeTheRandomNumbersOfOneProcess) {
     EXPECT_GT(begun_anew(after_reset, after_rollout, limbs > 1 ? 0 : 2), kEnvs / 20);
     for (int index = 0; index < kRanks; ++index) {
       const auto rank = trainer_of(*engine, settings, {index, kRanks});
-      EXPECT_EQ(hash_of_parameters(rank->state()), hash_of_parameters(after_reset)) << "networks begin alike";
-      EXPECT_EQ(differing(after_reset, rank->state(), index, limbs), 0) << "after the reset";
+      const auto first_state = rank->state();
+      EXPECT_EQ(network_weights(first_state), network_weights(after_reset)) << "networks begin alike";
+      EXPECT_EQ(differing(after_reset, first_state, index, limbs), 0) << "after the reset";
       iterate(*rank, 1);
       EXPECT_EQ(differing(after_rollout, rank->state(), index, limbs), 0) << "after a rollout";
     }
