@@ -2,7 +2,7 @@
 /// \file Where ranks that train together (host/engine/rank.hpp) meet: all that one rank learns from another goes through
 /// its backend's Communicator.
 ///
-/// A rank steps its environments and computes its part of each gradient by itself. Sums leave it in three places
+/// A rank steps its environments and computes its part of each gradient by itself. Three kinds of sums leave it
 /// (`Exchange`); each is made on the device, brought together with the other ranks' in place, and used as the sum over
 /// all. What such a sum is divided by counts all ranks too: that is a rank's own count times `ranks()`, as the ranks are
 /// equally large. From then on every rank does the same with the same numbers, so that networks, optimisers, normalisers,

@@ -163,6 +163,29 @@ std::shared_ptr<const TaskSpec> mirrored_task() {
   return task;
 }
 
+/// With 15 environments a rank, the second rank's are mirrored in the passes in which the first one's are not.
+TEST(Ppo, RanksMirrorTheEnvironmentsThatOneProcessWould) {
+  const Rollout rollout;
+  std::vector<std::uint32_t> order(static_cast<std::size_t>(Rollout::kRows) + 2 * kMaxLanes);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Rollout::kRows); ++i) order[i] = static_cast<std::uint32_t>(i);
+  const auto gradient = [&](int rank, int epoch) {
+    TrainingRequest request = small_request();
+    request.algorithm.minibatch = static_cast<int>(Rollout::kRows);
+    request.task = mirrored_task();
+    request.rank = {rank, 2};
+    CpuBackend backend(1);
+    Ppo<CpuBackend> learner(backend, request, {15, kEnvs, kHorizon});
+    learner.compute_gradient(rollout.view(), order.data(), 15 * kHorizon, epoch);
+    std::vector<DenseLayer> actor, critic;
+    std::vector<float> log_std;
+    learner.read_gradient(actor, critic, log_std);
+    return actor.at(0).weight;
+  };
+  EXPECT_NE(gradient(0, 0), gradient(0, 1));
+  EXPECT_EQ(gradient(1, 0), gradient(0, 1));
+  EXPECT_EQ(gradient(1, 1), gradient(0, 0));
+}
+
 /// With an odd number of passes to an iteration, those that were mirrored once more than the others are mirrored once less in the
 /// next.
 TEST(Ppo, ImagesTakeTurnsOverIterations) {
