@@ -52,6 +52,10 @@ inline Policy fake_policy(const TaskSpec& task, float value, const std::string& 
   policy.action_scale.assign(static_cast<std::size_t>(actions), 1.75f);
   policy.action_low.assign(static_cast<std::size_t>(actions), -0.4f);
   policy.action_high.assign(static_cast<std::size_t>(actions), 0.6f);
+  if (task.legged != nullptr) {  // whose policies are compared with the task's pose and scales
+    policy.action_centre = task.action.centre;
+    policy.action_scale = task.action.scale;
+  }
   return policy;
 }
 /// The same for a task that is compiled in.
