@@ -1,6 +1,7 @@
 /// \file Kernels on the GPU against the same kernels on the host: random numbers, mathematics, environments, learning.
 #include <limits>
 
+#include "envs/tasks.hpp"
 #include "host/simulate/environments.hpp"
 #include "kernels/adam.hpp"
 #include "kernels/returns.hpp"
