@@ -268,7 +268,8 @@ class PolicyEvaluation {
     }
   }
 
-  /// Who was told to walk straight and far enough to leave the tile, and who did, whatever befell it on the next.
+  /// Counts the episodes that were told to walk straight and far enough to leave the tile, and those that left it, also where they fell on
+  /// the next one.
   void count_crossings(const std::vector<float>& figures, const std::vector<float>& finished,
                        LeggedEvaluation& result) {
     const LeggedSpec& legged = *request_.task->legged;

@@ -53,7 +53,7 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
   const auto own_robot = [&](const std::filesystem::path& run) {
     return legged && is_trained_robot(run, legged->control.robot);
   };
-  // Whoever names another robot knows that it is another.
+  // That the run's robot has changed matters only where it is the one that is simulated.
   std::vector<std::string> notes;
   if (!flags.run.empty() && own_robot(flags.run)) notes = notes_of_robot;
   const std::filesystem::path beside = std::filesystem::path(flags.settings.config).parent_path();

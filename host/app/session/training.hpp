@@ -1,6 +1,6 @@
 #pragma once
-/// \file A whole training: run folder, iterations, checkpoints, evaluation, export. `stampede train` is a thin coat
-/// over this, and so is a program of 30 lines (docs/example/).
+/// \file A run from its first iteration to its exported policy: run folder, stages, checkpoints, evaluation, pictures. `stampede train`
+/// only reads its flags and calls this, and so may a program of 30 lines (docs/example/).
 
 #include <atomic>
 #include <cstdint>
