@@ -13,8 +13,8 @@
 ///   `T::kMeasures` and `T::measure` where trainings are to report figures of its own, and `T::sketch` where it can be drawn.
 ///
 /// A new task is one header of this shape. It is registered twice, by name nowhere else: for the catalogue by `register_tasks`
-/// (host/task/task_info.hpp), for a processor's kernels by `register_environments` (host/simulate/environments.hpp). For those
-/// that come with the program, envs/tasks.hpp does both.
+/// (host/task/describe_task.hpp), for a processor's kernels by `register_environments` (host/simulate/environments.hpp). For those
+/// that are listed in envs/tasks.hpp the program and its modules do both.
 
 #include <cstddef>
 

@@ -78,7 +78,7 @@ struct Range {
 /// A fixed-size array that exists on the device as well (std::array's members are host functions there).
 template <class T, int N>
 struct Array {
-  T values[N > 0 ? N : 1];
+  T values[N + (N == 0)];  // no array has no elements
   STAMPEDE_FN T& operator[](int i) { return values[i]; }
   STAMPEDE_FN const T& operator[](int i) const { return values[i]; }
   static constexpr int size() { return N; }

@@ -16,7 +16,7 @@ using Choices = std::vector<std::string>;
 struct SpanBounds {
   double low, high;
 };
-/// Strings that are names of something that the robot has.
+/// Strings that are names of something that is looked up later: joints, geoms, an algorithm.
 struct Names {};
 
 }  // namespace stampede

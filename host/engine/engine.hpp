@@ -25,18 +25,18 @@ class Stage {
  public:
   virtual ~Stage() = default;
 
-  /// Starts one iteration: rollout, returns, update. A CPU does it before it returns, a GPU goes on by itself. Throws Error
+  /// Starts one iteration; of a training a rollout and an update. A CPU does it before it returns, a GPU goes on by itself. Throws Error
   /// where kIterationsInFlight (in_flight.hpp) reports were not fetched yet.
   virtual void enqueue_iteration() = 0;
 
   /// Fetches the oldest report that was not fetched yet. With `wait` false, only if it is there already.
-  /// Returns whether there was one.
+  /// Returns whether there was one. Its iteration, steps and counts are since the stage's own beginning.
   virtual bool fetch_report(Report& report, bool wait) = 0;
 
   /// What its reports tell.
   virtual std::shared_ptr<const MetricTable> metrics() const = 0;
 
-  /// Everything that training goes on from, bit for bit: weights, optimiser, normalisers, environments, counters.
+  /// Everything that it goes on from, bit for bit; of a training weights, optimiser, normalisers, environments, counters.
   virtual std::vector<Tensor> state() = 0;
 
   /// Takes what `state` gave. Throws Error naming the tensor that is missing or of another shape.
@@ -48,8 +48,8 @@ class Stage {
   /// The policy as it stands.
   virtual Policy policy() = 0;
 
-  /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. Empty where
-  /// there were none.
+  /// `environment` [n]: numbers of the environments that had a state that was not finite; `state` [n, states]: the state of each before
+  /// the last one. Empty where there were none.
   virtual std::vector<Tensor> last_finite() { return {}; }
 
   /// Floating-point operations of one iteration's update: the dense layers', forward and backward.
@@ -66,7 +66,7 @@ struct EvaluationRequest {
   ExternalPhysics* external = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
 };
 
-/// What an evaluation of a walking task found besides; definitions in docs of `stampede eval`.
+/// What an evaluation of a walking task found besides; definitions in docs/walking.md.
 struct LeggedEvaluation {
   double tracking_error_linear = 0;   ///< [m/s]; NaN where no episode lasted a second
   double tracking_error_angular = 0;  ///< [rad/s]

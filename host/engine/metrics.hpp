@@ -10,7 +10,7 @@
 
 namespace stampede {
 
-/// How an iteration's number comes of what happened in it.
+/// What a metric's number is of its iteration, for whoever merges iterations: a sum, a mean, or the last value. No reader of ours does.
 enum class Reduce { kSum, kMean, kLast };
 
 /// One metric.

@@ -56,7 +56,8 @@ struct RobotModel {
   std::vector<double> home_ctrl;       ///< its controls, else those that hold it
 
   const JointModel<double>& joint_of(const RobotJoint& info) const {
-    return joint[static_cast<std::size_t>(info.limb * size.joints + info.place)];
+    return joint[static_cast<std::size_t>(info.limb) * static_cast<std::size_t>(size.joints) +
+                 static_cast<std::size_t>(info.place)];
   }
   bool has_ground() const { return plane.present || map != nullptr; }
   void remove_ground() {

@@ -104,6 +104,7 @@ struct LeggedSpec {
   Index tile_of(Index episode) const { return episode % (Index{constants.levels} * constants.columns_of_tiles); }
 };
 
+/// A task, as everybody but its own kernels sees it.
 struct TaskSpec {
   std::string name;                            ///< "go2-flat"
   std::string kernel;                          ///< whose kernels step it: "pendulum", "legged"
@@ -113,7 +114,7 @@ struct TaskSpec {
   int max_steps = 0;              ///< the time limit [control steps]
   double control_dt = 0;          ///< [s]
   std::string metric;             ///< JSON key of the task's own metric in evaluations; empty where it has none
-  std::vector<float> parameters;  ///< of tasks that are compiled in, in the order of their declaration
+  std::vector<float> parameters;  ///< of a compiled-in task, as declared; one that is missing has its default
   ConstraintsSpec constraints;
   MirrorSpec mirror;
   std::vector<TaskMetric> metrics;

@@ -13,8 +13,8 @@
 
 namespace stampede {
 
-/// What several ranks share, `num_envs` and AlgorithmSettings::minibatch count for each rank, as they do in most programs
-/// that torchrun starts: with more ranks a training becomes larger, and nothing in its configuration changes.
+/// [train]. Several ranks share these settings: `num_envs` and AlgorithmSettings::minibatch count for each rank, as in most programs that
+/// torchrun starts, so with more ranks a training becomes larger while its configuration stays the same.
 struct TrainSettings {
   int num_envs = 4096;
   int horizon = 24;
@@ -31,6 +31,7 @@ struct TrainSettings {
   }
 };
 
+/// [algorithm]: what learns, and how.
 struct AlgorithmSettings {
   std::string kind = "policy_gradient";
   std::string advantage = "gae";
@@ -72,6 +73,7 @@ struct AlgorithmSettings {
   }
 };
 
+/// [network]: of the actor and the critic.
 struct NetworkSettings {
   std::vector<int> actor = {64, 64};
   std::vector<int> critic = {64, 64};

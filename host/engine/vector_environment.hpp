@@ -30,8 +30,8 @@ struct EnvironmentRequest {
 
 class VectorEnvironment;
 
-/// An array [rows][columns] of floats, which lies where `on_device` says: its elements are not copied with it. One that
-/// environments gave is valid as long as they are.
+/// A view of an array [rows][columns] of floats; copying it copies the pointer only. One that environments gave is valid as
+/// long as they are.
 struct DeviceArray {
   float* data = nullptr;
   std::int64_t rows = 0, columns = 0;

@@ -31,12 +31,14 @@ struct RolloutView {
   const float* output;              ///< [horizon][stride][actions]: the actions as drawn, before scaling
   const float* mean;                ///< [horizon][stride][actions]: of the policy that drew them
   const float* log_std;             ///< [actions]: of the same
-  const float* log_prob;
-  const float* value;
-  const float* advantage;
-  const float* returns;
+  // [horizon][stride] each:
+  const float* log_prob;   ///< of the actions, when they were drawn
+  const float* value;      ///< the critic's estimate, in units of the returns
+  const float* advantage;  ///< of the actions
+  const float* returns;    ///< what the critic is to learn
 };
 
+/// A rollout's arrays. Unless another shape is given, [horizon][stride] a number.
 template <class Backend>
 struct Rollout {
   template <class T>
@@ -78,11 +80,14 @@ struct Rollout {
 
   RolloutShape shape;
   Index observations, critic_observations, actions;
-  Buffer<float> observation, critic_observation;
-  Buffer<float> final_observation;  ///< what the critic saw before a reset, of the step at hand only
-  Buffer<float> output, mean, log_std, log_prob;
-  Buffer<float> reward, ended;
-  Buffer<float> value, final_value;  ///< the latter of final observations, where an episode ended
+  Buffer<float> observation, critic_observation;  ///< [horizon + 1][stride][numbers]
+  Buffer<float> final_observation;                ///< what the critic saw before a reset, of the step at hand only
+  Buffer<float> output, mean;   ///< [horizon][stride][actions]: as drawn, before scaling; of the policy that drew them
+  Buffer<float> log_std;        ///< [actions]: of the same
+  Buffer<float> log_prob;       ///< of the actions
+  Buffer<float> reward, ended;  ///< the latter kRunning, kTerminated or kTimedOut (envs/batch.hpp)
+  Buffer<float> value;          ///< [horizon + 1][stride]
+  Buffer<float> final_value;    ///< of final observations, where an episode ended
   Buffer<float> advantage, returns;
 };
 

@@ -128,8 +128,8 @@ class ActorCritic {
 
   // ------------------------------------------------------------------------------------------ normalisers
 
-  /// To be called once, before the first `merge_observations`: the running means begin at the first observation of rank 0, for
-  /// moments that are taken about one of the values keep their digits.
+  /// To be called once, before the first `merge_observations`: the running means begin at the first observation of rank 0, because
+  /// moments taken about a value near the data lose no digits.
   void begin_moments(const float* observation, const float* critic_observation) {
     if (!settings_.normalise_observations) return;
     begin_at(observation, normaliser_);

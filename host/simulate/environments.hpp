@@ -196,7 +196,7 @@ class Environments {
   typename Backend::template Buffer<float> buffer_;
   typename Backend::template Buffer<std::uint32_t> counts_;
   std::vector<std::unique_ptr<GroupReader<Backend>>>
-      readers_;  ///< of the groups that do not see what is measured as it is
+      readers_;  ///< one for each group with a rate, a delay or a history
 };
 
 template <class Backend, class Task>

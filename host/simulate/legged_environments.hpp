@@ -138,6 +138,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     Index columns;
   };
   std::vector<SavedBuffer> saved_buffers() {
+    // "good" is what earlier versions called the last finite state.
     std::vector<SavedBuffer> all = {{"legged_memory", &memory_, lane_stride_},
                                     {"legged_good", &good_, lane_stride_},
                                     {"legged_last_good", &last_finite_, this->stride()}};

@@ -131,7 +131,7 @@ RobotMirror find_mirror(const CompiledRobot& compiled, const std::vector<double>
       const RobotJoint& other = robot.joint_info[image];
       if (other.place != info.place || (other.actuator < 0) != (info.actuator < 0)) continue;
       if (distance(placed[image].origin, origin) > kNear) continue;
-      const bool slides = robot.joint[static_cast<std::size_t>(info.limb * robot.size.joints + info.place)].slide > 0.5;
+      const bool slides = robot.joint_of(info).slide > 0.5;
       // An axis of rotation is no vector: its image turns the other way.
       if (distance(placed[image].axis, axis) < kParallel) sign = slides ? 1.0f : -1.0f;
       if (distance(placed[image].axis, axis * -1.0) < kParallel) sign = slides ? -1.0f : 1.0f;

@@ -65,6 +65,10 @@ PlannedTask plan_task(const Settings& settings) {
 }
 
 std::shared_ptr<const TaskSpec> specify(const PlannedTask& task, const Settings& changed) {
+  if (!changed.legged && task.info.specify == nullptr) {
+    throw Error("task '" + changed.task + "': no task '" + changed.kernel +
+                "' is compiled in; resolve_settings fills in Settings::kernel");
+  }
   TaskSpec spec = changed.legged ? make_legged_spec(task.info, *changed.legged, *task.robot)
                                  : task.info.specify(changed.environment);
   spec.name = changed.task;

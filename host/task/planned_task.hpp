@@ -12,6 +12,7 @@
 
 namespace stampede {
 
+/// A task that is ready for a command.
 struct PlannedTask {
   Settings settings;
   TaskInfo info;

@@ -53,7 +53,7 @@ struct RunSettings {
 struct Settings {
   std::string task = "pendulum";
   std::string kernel =
-      "pendulum";  ///< the task that is compiled in and that `task` is or extends; "legged" of walking tasks
+      "pendulum";  ///< the compiled-in task that `task` is or extends; "legged": walks. Set by resolve_settings
   std::string algo = "ppo";
   std::string preset = "default";
   std::uint64_t seed = 1;

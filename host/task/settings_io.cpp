@@ -287,6 +287,10 @@ void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer
 void apply_constraints(LeggedSettings& legged, const toml::table& table, const Layer& layer) {
   for (const std::string& name : names_in_order(table)) {
     const toml::node& node = *table.get(name);
+    if (name.find('/') != std::string::npos) {
+      throw Error(place(layer, node) + "constraints.\"" + name +
+                  "\": a name with '/' would be a metric's table; '_' would be right");
+    }
     const toml::table* inner = node.as_table();
     if (inner == nullptr) {
       throw Error(place(layer, node) + wrong_type(node, "constraints." + name, "a table, as in [constraints.torque]"));

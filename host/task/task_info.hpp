@@ -15,6 +15,7 @@ struct TaskParameter {
   float value, low, high;  ///< default and bounds
 };
 
+/// A task in the catalogue.
 struct TaskInfo {
   std::string name, summary;
   /// Whose kernels step it: a task that is compiled in, or "legged" of walking tasks. A task's file that extends one has its kernel.
@@ -26,7 +27,8 @@ struct TaskInfo {
   Sketch (*sketch)(const std::vector<float>& values, const float* state) = nullptr;
   std::vector<TaskParameter> parameters;
   std::string defaults;  ///< TOML: what the task sets differently from the built-in defaults
-  /// The task's own file last, before it those that it extends; none: it is compiled in, or all of it is in a configuration.
+  /// The task's own file last, before it those that it extends; empty of one that is compiled in, and of one that a
+  /// configuration describes whole.
   std::vector<std::string> files;
 
   bool legged() const { return specify == nullptr; }

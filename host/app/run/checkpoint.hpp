@@ -1,7 +1,8 @@
 #pragma once
 /// \file Checkpoints: `checkpoint/<iteration>.safetensors`, all that a training goes on from.
 ///
-/// The trainer's tensors, the policy's and its facts behind `policy/`, and a checksum of every byte before it. A file is written in
+/// The trainer's tensors, the policy's and its facts behind `policy/`, and a checksum of every byte before it. The metadata say in which
+/// stage the run is and where that began (`before_stage/`); behind `policy_before/` lies the policy that the stage before ended with. A file is written in
 /// the run folder and renamed into `checkpoint/`, so that folder holds only whole checkpoints.
 
 #include <cstdint>

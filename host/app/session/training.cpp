@@ -12,6 +12,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,15 @@ class Session {
         options_(options),
         folder_(std::move(folder)),
         stages_(options.pipeline(task_)) {
-    for (const StageSpec& stage : stages_) total_ += stage.iterations;
+    if (stages_.empty()) throw Error("the run has no stage; one at least would be right", Status::kFailed);
+    std::set<std::string> names;
+    for (const StageSpec& stage : stages_) {
+      total_ += stage.iterations;
+      if (stage.name.empty() || !names.insert(stage.name).second) {
+        throw Error("the run's stages need a name each that no other has; '" + stage.name + "' is not one",
+                    Status::kFailed);
+      }
+    }
   }
 
   /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
@@ -160,6 +169,9 @@ class Session {
         fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon),
         "choose a smaller train.num_envs (--num-envs), train.horizon or network",
         [&] { return stages_[stage].make(engine_, before_ ? &*before_ : nullptr); });
+    for (const MetricInfo& metric : *trainer_->metrics()) {
+      if (seen_.find(metric.name) == seen_.size()) seen_.add(metric);
+    }
   }
 
   /// The next stage begins with the policy of the one that has ended.
@@ -216,7 +228,7 @@ class Session {
       for (;;) {
         train_stage(std::min(target, stage_end()), target, metrics);
         if (saved_ < counts_.iteration) save();
-        if (counts_.iteration >= target || counts_.iteration < stage_end()) break;
+        if (counts_.iteration >= target || counts_.iteration < stage_end() || stop_asked()) break;
         enter_next();
       }
     }
@@ -258,6 +270,8 @@ class Session {
     const std::int64_t nonfinite = before_stage_.nonfinite + report.count("nonfinite");
     if (nonfinite > std::exchange(counts_.nonfinite, nonfinite)) keep_last_finite();
     if (report.iteration == 1) unlearnt_ = {static_cast<double>(nonfinite), static_cast<double>(report.steps)};
+    count_through(report, "nonfinite", counts_.nonfinite);
+    count_through(report, "contacts_over_slots", counts_.contacts_over_slots);
     metrics.write(report);
     remember(report);
     check(report);
@@ -271,8 +285,14 @@ class Session {
                                elapsed / done_here * static_cast<double>(target - counts_.iteration)});
   }
 
+  /// What a stage has counted since its own beginning becomes what the run has counted.
+  static void count_through(Report& report, const char* name, std::int64_t total) {
+    if (report.table->find(name) < report.table->size()) report.set(name, static_cast<double>(total));
+  }
+
   /// Keeps each metric's last number.
   void remember(const Report& report) {
+    if (latest_.table != report.table) latest_.values.clear();  // those of another stage have other names
     latest_.iteration = report.iteration;
     latest_.steps = report.steps;
     latest_.table = report.table;
@@ -400,8 +420,8 @@ class Session {
     folder_.write("policy.safetensors", to_policy_safetensors(policy, spec_), Durability::kDisk);
     settle();
     if (spec_.legged != nullptr) draw_walking(policy, request.seed);
-    if (const auto table = trainer_->metrics(); has_panels(*table)) {
-      folder_.write("training.png", draw_training(folder_.path(), *table, title()), Durability::kProcess);
+    if (has_panels(seen_)) {
+      folder_.write("training.png", draw_training(folder_.path(), seen_, title()), Durability::kProcess);
     }
     folder_.write("curve.png", picture.get(), Durability::kProcess);
     result.policy_onnx = folder_.file("policy.onnx");
@@ -439,6 +459,7 @@ class Session {
   std::future<void> writing_;  ///< the checkpoint that is on its way to the disk
   bool reached_ = false;       ///< this call's iterations are done
   Report latest_;              ///< each metric's last number
+  MetricTable seen_;           ///< metrics of all stages that this call was in
   double started_ = 0, seconds_ = 0;
   double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
   Share unlearnt_;       ///< of the first rollout, which acts before anything is learnt

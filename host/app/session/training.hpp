@@ -64,8 +64,8 @@ struct TrainResult {
   std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
-  Report last;                                     ///< of the last iteration of this call; empty without one
-  Evaluation evaluation;                           ///< of the deterministic policy
+  Report last;  ///< each metric as it was last when there was something to tell; empty where this call had no iteration
+  Evaluation evaluation;  ///< of the deterministic policy
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };
 
