@@ -98,12 +98,12 @@ class CpuBackend {
   template <class T>
   void upload(Buffer<T>& to, const T* from, Index count, Index at = 0) {
     check_copy("upload", to.size(), at, count);
-    std::memcpy(to.data() + at, from, static_cast<std::size_t>(count) * sizeof(T));
+    if (count > 0) std::memcpy(to.data() + at, from, static_cast<std::size_t>(count) * sizeof(T));
   }
   template <class T>
   void download(const Buffer<T>& from, T* to, Index count, Index at = 0) {
     check_copy("download", from.size(), at, count);
-    std::memcpy(to, from.data() + at, static_cast<std::size_t>(count) * sizeof(T));
+    if (count > 0) std::memcpy(to, from.data() + at, static_cast<std::size_t>(count) * sizeof(T));
   }
 
   /// Rows that live only within a tile.
