@@ -97,6 +97,9 @@ TEST(CpuBackend, CopiesBeyondTheEndAreRefused) {
   std::vector<float> host(6);
   backend.upload(buffer, host.data(), 5);
   backend.download(buffer, host.data(), 0, 5);
+  auto empty = backend.make_buffer<float>(0);
+  backend.upload(empty, static_cast<const float*>(nullptr), 0);  // memcpy may not be asked this
+  backend.download(empty, static_cast<float*>(nullptr), 0);
   const auto message = [&](const auto& copy) -> std::string {
     try {
       copy();
