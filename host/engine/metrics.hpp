@@ -10,7 +10,8 @@
 
 namespace stampede {
 
-/// What a metric's number is of its iteration, for whoever merges iterations: a sum, a mean, or the last value. No reader of ours does.
+/// What a metric's number is of its iteration, for a reader that
+/// merges several iterations into one row: a sum, a mean, or the last value. Nothing here merges them yet.
 enum class Reduce { kSum, kMean, kLast };
 
 /// One metric.

@@ -289,7 +289,7 @@ void apply_constraints(LeggedSettings& legged, const toml::table& table, const L
     const toml::node& node = *table.get(name);
     if (name.find('/') != std::string::npos) {
       throw Error(place(layer, node) + "constraints.\"" + name +
-                  "\": a name with '/' would be a metric's table; '_' would be right");
+                  "\": a constraint's name may not hold '/', which divides the names of metrics; '_' would be right");
     }
     const toml::table* inner = node.as_table();
     if (inner == nullptr) {
