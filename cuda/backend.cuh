@@ -46,6 +46,9 @@ class CudaBackend {
   struct Context {
     CudaBackend* backend;
 
+    /// Whether a tile's gradient is added to what is there; there is one tile only.
+    bool accumulates() const { return false; }
+
     template <class Kernel>
     void launch(Range range, const Kernel& kernel) const {
       cuda::launch_elements(backend->stream_, range, kernel);
@@ -109,7 +112,7 @@ class CudaBackend {
   class Gradient {
    public:
     Gradient() = default;
-    Gradient(CudaBackend&, Index parameters, Index) : total_(padded(parameters)) {}
+    Gradient(CudaBackend&, Index parameters, Index, Index = 1) : total_(padded(parameters)) {}
     float* of(const Context&) { return total_.data(); }
     float* total() { return total_.data(); }
     void collect(CudaBackend&, Index) {}
@@ -212,6 +215,7 @@ class CudaBackend {
 
   template <class T>
   void copy(T* to, const T* from, Index count, cudaMemcpyKind kind) {
+    if (count == 0) return;
     STAMPEDE_CUDA(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T), kind, stream_));
     synchronise();
   }

@@ -176,7 +176,7 @@ __global__ void __launch_bounds__(kThreads) add_bias_partials(const BiasArgument
 }  // namespace
 
 CudaMlp::CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset,
-                 Index most_rows)
+                 Index most_rows, bool)
     : backend_(backend), activation_(activation), begin_(offset), most_rows_(most_rows) {
   if (offset % kMaxLanes != 0)
     throw Error("cuda: parameters of a network begin at " + std::to_string(offset), Status::kFailed);
@@ -292,7 +292,7 @@ const float* CudaMlp::forward(const Context& context, const float* parameters, c
 }
 
 void CudaMlp::backward(const Context& context, const float* parameters, const float* input, Index stride, Index rows,
-                       float* gradient) {
+                       float* gradient, float* input_gradient) {
   const cudaStream_t stream = context.backend->stream();
   Plan& plan = plan_for(rows, stride);
   const Index wanted = std::clamp<Index>((rows + kStretchRows - 1) / kStretchRows, 1, kBiasStretches);
@@ -316,8 +316,10 @@ void CudaMlp::backward(const Context& context, const float* parameters, const fl
     STAMPEDE_LAUNCH_FOR(activation_, is_head(i), apply_slopes, grid, stream, slope);
     const float* x = i > 0 ? activations_[i - 1].data() : input;
     product(plan, i, kWeights).run(backend_.blas(), stream, delta, x, nullptr, gradient + layer.weight);
-    if (i == 0) break;
-    product(plan, i, kInputs).run(backend_.blas(), stream, parameters + layer.weight, delta, nullptr, below);
+    float* to = i > 0 ? below : input_gradient;
+    if (to != nullptr) {
+      product(plan, i, kInputs).run(backend_.blas(), stream, parameters + layer.weight, delta, nullptr, to);
+    }
     std::swap(delta, below);
   }
   const BiasArguments arguments{bias_partials_.data(), bias_places_.data(), gradient, bias_columns_,

@@ -31,8 +31,9 @@ class CudaMlp {
   using Context = CudaBackend::Context;
 
   /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset`, a multiple of 16, of the arrays that hold
-  /// them; `most_rows`: samples that one pass may have.
-  CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset, Index most_rows);
+  /// them; `most_rows`: samples that one pass may have. Gradients of the inputs need no preparation here.
+  CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset, Index most_rows,
+          bool with_input_gradient = false);
 
   int inputs() const { return static_cast<int>(layers_.front().inputs); }
   int outputs() const { return static_cast<int>(layers_.back().outputs); }
@@ -49,13 +50,18 @@ class CudaMlp {
   /// Outputs, [row][output_stride()], for `rows` rows of inputs `stride` apart. Valid until the next call.
   const float* forward(const Context& context, const float* parameters, const float* input, Index stride, Index rows);
   Index output_stride() const { return layers_.back().stride; }
+  /// What the last `forward` returned.
+  const float* output(const Context&) const { return activations_.back().data(); }
+  /// Where each layer's parameters lie.
+  std::vector<LayerLayout> layouts() const { return {layers_.begin(), layers_.end()}; }
 
   /// Where the loss puts d loss / d output for `backward`, same rows and stride as the outputs.
   float* output_gradient(const Context&) { return deltas_[0].data(); }
 
-  /// Backward pass of the samples of the last `forward`; sets `gradient`, laid out as the parameters.
+  /// Backward pass of the samples of the last `forward`; sets `gradient`, laid out as the parameters, and `input_gradient`, laid out
+  /// as the inputs, unless it is null.
   void backward(const Context& context, const float* parameters, const float* input, Index stride, Index rows,
-                float* gradient);
+                float* gradient, float* input_gradient = nullptr);
 
   /// Nothing is packed here.
   void weights_changed(CudaBackend&, const float*) {}

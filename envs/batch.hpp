@@ -24,7 +24,8 @@ struct EnvironmentView {
   float* state;           ///< [states][stride]
   float* age;             ///< control steps into the episode
   float* episode_return;  ///< undiscounted, so far
-  float* whole;  ///< 1 where the episode began at age 0; 0 where at a random age: it is left out of the statistics
+  float*
+      in_statistics;  ///< 1 where the episode began at age 0; 0 where at a random age: it is left out of the statistics
   float* finished_return;  ///< sum of the returns of whole episodes ended since the statistics were cleared
   float* finished_length;  ///< sum of their lengths
   float* finished_metric;  ///< sum of the task's metric at their ends
@@ -53,7 +54,7 @@ struct EnvironmentView {
     view.state = buffer;
     view.age = bookkeeping;
     view.episode_return = bookkeeping + stride;
-    view.whole = bookkeeping + 2 * stride;
+    view.in_statistics = bookkeeping + 2 * stride;
     view.finished_return = bookkeeping + 3 * stride;
     view.finished_length = bookkeeping + 4 * stride;
     view.finished_metric = bookkeeping + 5 * stride;
@@ -136,9 +137,9 @@ struct EnvironmentLanes {
         state = blend(bad, before, state);
       }
       write_observation(parameters, out.final_observation, first);
-      const Real whole = load<Real>(view.whole + first);
+      const Real whole = load<Real>(view.in_statistics + first);
       const MaskOf<Real> counted = ended && whole == Real(1.0f);
-      store(view.whole + first, select(ended, Real(1.0f), whole));
+      store(view.in_statistics + first, select(ended, Real(1.0f), whole));
       count_where(counted, view.count(kFinished) + first);
       add_where(counted, view.finished_return + first, episode_return);
       add_where(counted, view.finished_length + first, age);
@@ -231,7 +232,7 @@ struct ResetEnvironments {
     lanes.age = random_phase ? age : Real(0.0f);
     lanes.episode_return = Real(0.0f);
     lanes.write(view, first);
-    store(view.whole + first, select(lanes.age == Real(0.0f), Real(1.0f), Real(0.0f)));
+    store(view.in_statistics + first, select(lanes.age == Real(0.0f), Real(1.0f), Real(0.0f)));
     lanes.write_observation(parameters, observation, first);
   }
 };

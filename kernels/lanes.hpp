@@ -9,7 +9,7 @@
 /// | Pack<double, W>  | physics in double precision   | W     | Mask<W, 8>     |
 ///
 /// Shared operations: + - * / and comparisons; `select any all min max abs sqrt round_nearest`; `load store load_first
-/// load_strided store_strided gather`; integers beside them (`IntOf`, `UintOf`) with `bits_of`, `real_of_bits`,
+/// store_first load_strided store_strided gather`; integers beside them (`IntOf`, `UintOf`) with `bits_of`, `real_of_bits`,
 /// `to_real`, `to_int`, `multiply_wide`; `group_sum<K>` over aligned groups of K lanes. A branch never depends on a
 /// single lane's number: kernels `select` between results, and only skip, by `any`, what no lane needs.
 ///

@@ -152,9 +152,13 @@ STAMPEDE_FN Real load_strided(const Real* p, Index) {
   return *p;
 }
 
-/// Writes adjacent elements, one a lane; `store_strided` those at p[0], p[stride], … .
+/// Writes adjacent elements, one a lane; `store_first` the first `count` >= 1 of them only; `store_strided` those at p[0], p[stride], … .
 template <class T>
 STAMPEDE_FN void store(T* p, T x) {
+  *p = x;
+}
+template <class T>
+STAMPEDE_FN void store_first(T* p, T x, Index) {
   *p = x;
 }
 STAMPEDE_FN void store_strided(float* p, Index, float x) { *p = x; }

@@ -306,6 +306,12 @@ STAMPEDE_FN void store_strided(float* p, Index stride, Pack<float, N> x) {
   STAMPEDE_UNROLL
   for (int lane = 0; lane < N; ++lane) p[lane * stride] = x.v[lane];
 }
+template <int N>
+STAMPEDE_FN void store_first(float* p, Pack<float, N> x, Index count) {
+  if (count >= N) return store(p, x);
+  STAMPEDE_NO_UNROLL
+  for (Index lane = 0; lane < count; ++lane) p[lane] = x.v[lane];
+}
 template <PackType Real>
 STAMPEDE_FN Real load_first(const ScalarOf<Real>* p, Index count) {
   constexpr int kWidth = kLanes<Real>;

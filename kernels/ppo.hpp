@@ -169,7 +169,7 @@ struct PpoLoss {
       float* to = mean_gradient + first * mean_stride + a;
       const Real z = load_strided<Real>(to, mean_stride);
       store_strided(to, mean_stride, slope * z * Real(exp(-log_std[a])));
-      store(columns + (kLossColumns + a) * column_stride + first, slope * (z * z - one));
+      put(kLossColumns + a, first, slope * (z * z - one));
     }
 
     Real value_loss = zero;
@@ -192,9 +192,9 @@ struct PpoLoss {
       store_strided(critic_gradient + first * critic_stride, critic_stride,
                     gradient * weight * Real(value_coefficient));
     }
-    store(columns + kPolicyLoss * column_stride + first, loss * weight);
-    store(columns + kValueLoss * column_stride + first, value_loss * weight);
-    store(columns + kClipped * column_stride + first, select(outside, weight, zero));
+    put(kPolicyLoss, first, loss * weight);
+    put(kValueLoss, first, value_loss * weight);
+    put(kClipped, first, select(outside, weight, zero));
     // Only samples as they were collected say how far the policy has moved: the divergence at a mirror image also
     // contains how far the policy is from being symmetric.
     Real compared = weight;
@@ -203,8 +203,15 @@ struct PpoLoss {
       compared = select(original, compared, zero);
       divergence = select(original, divergence, zero);
     }
-    store(columns + kKl * column_stride + first, divergence);
-    store(columns + kCompared * column_stride + first, compared);
+    put(kKl, first, divergence);
+    put(kCompared, first, compared);
+  }
+
+ private:
+  /// Behind the tile's last row lies another tile's, which another thread may be writing.
+  template <class Real>
+  STAMPEDE_FN void put(Index column, Index first, Real x) const {
+    store_first(columns + column * column_stride + first, x, rows - first);
   }
 };
 

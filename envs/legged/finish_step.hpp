@@ -23,7 +23,7 @@ struct FinishStep {
   using Real = LaneReal;
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
   using State = PhysicsState<Real, J>;
-  using Memory = LeggedLane<Real, J>;
+  using Carried = LeggedLane<Real, J>;
   using Record = PhysicsRecord<Real, J>;
   using Change = LeggedChange<Real, J>;
   using View = LeggedView<Shape, Real>;
@@ -39,14 +39,14 @@ struct FinishStep {
   STAMPEDE_FN void operator()(Index lane) const {
     const std::uint32_t now = *clock + offset + 1;
     auto s = read_rows<State, Real>(task.rows.state, lane);
-    auto memory = read_rows<Memory, Real>(task.rows.memory, lane);
+    auto carried = read_rows<Carried, Real>(task.rows.carried, lane);
     auto record = read_rows<Record, Real>(task.rows.record, lane);
     const auto target = read_rows<Array<Real, J>, Real>(task.rows.control, lane);
 
     const MaskOf<Real> broken = drop_broken_records(s, record);
-    const Change change = note_changes(lane, s, record, target, memory);
-    const View seen(*task.constants, task.ground, lane, s, memory);
-    const Real distance = note_progress(seen, memory);
+    const Change change = note_changes(lane, s, record, target, carried);
+    const View seen(*task.constants, task.ground, lane, s, carried);
+    const Real distance = note_progress(seen, carried);
     const Reward reward = sum_rewards(seen, record, change, broken);
     const MaskOf<Real> violated = judge_constraints(seen, record, change, reward.bad);
     const Ending ending = end_episodes(seen, change, reward, violated);
@@ -56,12 +56,12 @@ struct FinishStep {
       write_final_observation(seen);
       keep_last_finite(lane, reward.bad);
       count_finished(lane, ending);
-      start_anew(lane, now, ending.ended, distance, target, s, memory);
+      start_anew(lane, now, ending.ended, distance, target, s, carried);
     }
-    renew_commands(lane, now, memory);
+    renew_commands(lane, now, carried);
     push_bases(lane, now, ending.ended, s);
-    write_back(lane, s, memory);
-    write_next_observations(lane, now, s, memory);
+    write_back(lane, s, carried);
+    write_next_observations(lane, now, s, carried);
   }
 
  private:
@@ -88,27 +88,27 @@ struct FinishStep {
     return broken;
   }
 
-  /// What the step changed, for rewards and constraints; what the next step is compared with goes to the memory.
+  /// What the step changed, for rewards and constraints; what the next step is compared with is carried on.
   STAMPEDE_FN Change note_changes(Index lane, const State& s, const Record& record, const Array<Real, J>& target,
-                                  Memory& memory) const {
+                                  Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     const Real none(0.0f), one(1.0f);
     Change change;
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
-      change.acceleration[i] = (s.v[i] - memory.velocity[i]) * Real(1.0f / c.control_dt);
+      change.acceleration[i] = (s.v[i] - carried.velocity[i]) * Real(1.0f / c.control_dt);
       const Real action =
           (target[i] - of_limbs<Real>(c.default_position[i], lane)) * of_limbs<Real>(c.inverse_action_scale[i], lane);
-      change.action[i] = action - memory.action[i];
-      memory.action[i] = action;
+      change.action[i] = action - carried.action[i];
+      carried.action[i] = action;
     }
-    const MaskOf<Real> was_down = memory.air_time >= none;  // since the episode's start; see kNotYetDown
-    change.touchdown = select(was_down, record.touches * (one - memory.touched), none);
-    change.air_time = memory.air_time + Real(c.control_dt);
-    memory.air_time = select(record.touches > Real(0.5f), none, select(was_down, change.air_time, memory.air_time));
-    memory.touched = record.touches;
-    memory.foot_force = record.force[J + 1];
-    memory.command_age += one;
+    const MaskOf<Real> was_down = carried.air_time >= none;  // since the episode's start; see kNotYetDown
+    change.touchdown = select(was_down, record.touches * (one - carried.touched), none);
+    change.air_time = carried.air_time + Real(c.control_dt);
+    carried.air_time = select(record.touches > Real(0.5f), none, select(was_down, change.air_time, carried.air_time));
+    carried.touched = record.touches;
+    carried.foot_force = record.force[J + 1];
+    carried.command_age += one;
     Real upper = record.force[0];
     STAMPEDE_UNROLL
     for (int i = 1; i < J; ++i) upper = max(upper, record.force[i]);
@@ -120,17 +120,17 @@ struct FinishStep {
 
   /// On ground of tiles: adds to the paths by which the level of the next episode is decided. Returns how far the robot
   /// is from where it started; 0 on level ground.
-  STAMPEDE_FN Real note_progress(const View& seen, Memory& memory) const {
+  STAMPEDE_FN Real note_progress(const View& seen, Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     const Real none(0.0f);
     if (c.levels == 0) return none;
-    const Vec3<Real> away = seen.s.position - spawn_of<K>(c, task.ground, seen.lane, memory.level);
-    const Vec3<Real>& u = memory.command;
+    const Vec3<Real> away = seen.s.position - spawn_of<K>(c, task.ground, seen.lane, carried.level);
+    const Vec3<Real>& u = carried.command;
     const Real speed = sqrt(u.x * u.x + u.y * u.y), dt(c.control_dt);
     const Real along = (u.x * seen.forward + u.y * seen.sideways) * reciprocal(max(speed, Real(1e-6f)));
-    memory.commanded += speed * dt;
-    memory.covered += max(none, min(along, speed)) * dt;
-    add_to_total(kLevelTotal, seen.lane, memory.level);
+    carried.commanded += speed * dt;
+    carried.covered += max(none, min(along, speed)) * dt;
+    add_to_total(kLevelTotal, seen.lane, carried.level);
     return sqrt(away.x * away.x + away.y * away.y);
   }
 
@@ -201,10 +201,10 @@ struct FinishStep {
     put(LeggedFigure::kVelocityX, seen.forward);
     put(LeggedFigure::kVelocityY, seen.sideways);
     put(LeggedFigure::kYawRate, seen.yaw_rate);
-    put(LeggedFigure::kCommandX, seen.memory.command.x);
-    put(LeggedFigure::kCommandY, seen.memory.command.y);
-    put(LeggedFigure::kCommandYaw, seen.memory.command.z);
-    put(LeggedFigure::kCommandAge, seen.memory.command_age);
+    put(LeggedFigure::kCommandX, seen.carried.command.x);
+    put(LeggedFigure::kCommandY, seen.carried.command.y);
+    put(LeggedFigure::kCommandYaw, seen.carried.command.z);
+    put(LeggedFigure::kCommandAge, seen.carried.command_age);
     put(LeggedFigure::kPower, reward_of<Shape>(RewardTerm::kPower, seen, record, Change{}));
     // Feet on the ground as the digits of a binary number.
     const Real bit = of_limbs<Real>(task.constants->limb_bit, lane);
@@ -233,16 +233,17 @@ struct FinishStep {
   STAMPEDE_FN void keep_last_finite(Index lane, MaskOf<Real> bad) const {
     if (!any_together(bad)) return;
     count_each<K>(task.view.count(kNonfinite), lane, select(bad, Real(1.0f), Real(0.0f)));
-    put_coordinates<Shape>(*task.constants, read_rows<RobotCoordinates<Real, J>, Real>(task.rows.good, lane),
-                           last_finite, task.view.stride, lane, bad);
+    put_coordinates<Shape>(*task.constants,
+                           read_rows<RobotCoordinates<Real, J>, Real>(task.rows.last_coordinates, lane), last_finite,
+                           task.view.stride, lane, bad);
   }
 
   /// Takes whole episodes that ended into the statistics.
   STAMPEDE_FN void count_finished(Index lane, const Ending& ending) const {
     const EnvironmentView& view = task.view;
-    const Real none(0.0f), one(1.0f), whole = load_each<K, Real>(view.whole, lane);
+    const Real none(0.0f), one(1.0f), whole = load_each<K, Real>(view.in_statistics, lane);
     const MaskOf<Real> counted = ending.ended && whole > Real(0.5f);
-    store_each<K>(view.whole, lane, select(ending.ended, one, whole));
+    store_each<K>(view.in_statistics, lane, select(ending.ended, one, whole));
     count_each<K>(view.count(kFinished), lane, select(counted, one, none));
     add_each(counted, view.finished_return, lane, ending.episode_return);
     add_each(counted, view.finished_length, lane, ending.age);
@@ -252,39 +253,39 @@ struct FinishStep {
   /// Puts the environments whose episodes ended to a fresh start; on ground of tiles on the level that they have
   /// earned.
   STAMPEDE_FN void start_anew(Index lane, std::uint32_t now, MaskOf<Real> ended, Real distance,
-                              const Array<Real, J>& target, State& s, Memory& memory) const {
+                              const Array<Real, J>& target, State& s, Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     const LeggedRows& rows = task.rows;
-    Real level = memory.level;
+    Real level = carried.level;
     if (c.levels > 0 && task.ground.level == nullptr) {
       Random<Real> random(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kLevel);
-      level = next_level(c, memory, distance, random);
+      level = next_level(c, carried, distance, random);
     }
     LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, now, level);
     s = select_all<Real>(ended, start.state, s);
-    memory = select_all<Real>(ended, start.memory, memory);
+    carried = select_all<Real>(ended, start.carried, carried);
     write_rows<Real>(
         rows.variation, lane,
         select_all<Real>(ended, start.variation, read_rows<PhysicsVariation<Real, J>, Real>(rows.variation, lane)));
     write_rows<Real>(rows.control, lane, select_all<Real>(ended, start.control, target));
-    auto late = read_rows<DelayedControl<Real, J>, Real>(rows.late, lane);
-    late.steps = select(ended, start.delay, late.steps);
-    write_rows<Real>(rows.late, lane, late);
+    auto delayed = read_rows<DelayedControl<Real, J>, Real>(rows.delayed, lane);
+    delayed.steps = select(ended, start.delay, delayed.steps);
+    write_rows<Real>(rows.delayed, lane, delayed);
   }
 
   /// Draws new commands where it is time; in evaluations the given ones stay.
-  STAMPEDE_FN void renew_commands(Index lane, std::uint32_t now, Memory& memory) const {
+  STAMPEDE_FN void renew_commands(Index lane, std::uint32_t now, Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     if (task.commands != nullptr) {
-      memory.command = given_command<K, Real>(task, lane);
+      carried.command = given_command<K, Real>(task, lane);
       return;
     }
-    const MaskOf<Real> anew = memory.command_age >= Real(static_cast<float>(c.command_steps));
+    const MaskOf<Real> anew = carried.command_age >= Real(static_cast<float>(c.command_steps));
     if (!any_together(anew)) return;
     Random<Real> random(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kCommand);
     const Vec3<Real> command = draw_command(c, random);
-    memory.command = select(anew, command, memory.command);
-    memory.command_age = select(anew, Real(0.0f), memory.command_age);
+    carried.command = select(anew, command, carried.command);
+    carried.command_age = select(anew, Real(0.0f), carried.command_age);
   }
 
   /// Now and then sets a base's horizontal velocity to a random one, as a push would.
@@ -298,17 +299,18 @@ struct FinishStep {
     s.velocity = {select(pushed, x, s.velocity.x), select(pushed, y, s.velocity.y), s.velocity.z};
   }
 
-  STAMPEDE_FN void write_back(Index lane, const State& s, Memory& memory) const {
+  STAMPEDE_FN void write_back(Index lane, const State& s, Carried& carried) const {
     write_rows<Real>(task.rows.state, lane, s);
-    write_rows<Real>(task.rows.good, lane, coordinates_of(s));
-    memory.velocity = s.v;
-    write_rows<Real>(task.rows.memory, lane, memory);
+    write_rows<Real>(task.rows.last_coordinates, lane, coordinates_of(s));
+    carried.velocity = s.v;
+    write_rows<Real>(task.rows.carried, lane, carried);
   }
 
   /// What the next actions are chosen from: the policy's with noise, and the critic's where it has its own.
-  STAMPEDE_FN void write_next_observations(Index lane, std::uint32_t now, const State& s, const Memory& memory) const {
+  STAMPEDE_FN void write_next_observations(Index lane, std::uint32_t now, const State& s,
+                                           const Carried& carried) const {
     const LeggedConstants& c = *task.constants;
-    const View next(c, task.ground, lane, s, memory);
+    const View next(c, task.ground, lane, s, carried);
     Random<Real> noise(task.seed, task.global_lanes<K, Real>(lane), now, Purpose::kNoise);
     write_observation(next, c.policy, c.policy_terms, c.policy_size, &noise, out.observation);
     if (out.critic_observation == nullptr) return;

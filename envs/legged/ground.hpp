@@ -65,12 +65,12 @@ STAMPEDE_FN Real draw_level(Random<Real>& random, int count) {
 /// The level of an environment's next episode: one harder where it came farther than half a tile from its start, one
 /// easier where it covered less than half of the commanded path. Beyond the hardest level any level is drawn.
 template <class Real, int J>
-STAMPEDE_FN Real next_level(const LeggedConstants& c, const LeggedLane<Real, J>& memory, Real distance,
+STAMPEDE_FN Real next_level(const LeggedConstants& c, const LeggedLane<Real, J>& carried, Real distance,
                             Random<Real>& random) {
   const Real one(1.0f), none(0.0f);
   const MaskOf<Real> up = distance > Real(0.5f * c.tile);
-  const MaskOf<Real> down = !up && memory.covered < Real(0.5f) * memory.commanded;
-  const Real next = memory.level + select(up, one, select(down, -one, none));
+  const MaskOf<Real> down = !up && carried.covered < Real(0.5f) * carried.commanded;
+  const Real next = carried.level + select(up, one, select(down, -one, none));
   const Real any_level = draw_level(random, c.levels);
   return select(next > Real(static_cast<float>(c.levels) - 0.5f), any_level, max(next, none));
 }

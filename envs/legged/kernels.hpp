@@ -17,15 +17,15 @@ struct ApplyActions {
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
-    auto late = read_rows<DelayedControl<Real, J>, Real>(rows.late, lane);
-    late.last = read_rows<Array<Real, J>, Real>(rows.control, lane);
+    auto delayed = read_rows<DelayedControl<Real, J>, Real>(rows.delayed, lane);
+    delayed.last = read_rows<Array<Real, J>, Real>(rows.control, lane);
     Array<Real, J> target;
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
       const Real given = gather_from_rows<K, Real>(action, constants->actions, 1, constants->action_place[i], lane);
       target[i] = select(of_limbs<Real>(constants->driven[i], lane) > Real(0.5f), given, Real(0.0f));
     }
-    write_rows<Real>(rows.late, lane, late);
+    write_rows<Real>(rows.delayed, lane, delayed);
     write_rows<Real>(rows.control, lane, target);
   }
 };

@@ -18,7 +18,7 @@ struct LeggedView {
   const LeggedGround& ground;
   Index lane;
   const PhysicsState<Real, J>& s;
-  const LeggedLane<Real, J>& memory;
+  const LeggedLane<Real, J>& carried;
   Vec3<Real> velocity, gravity;      ///< base axes
   Real cosine, sine;                 ///< of the base's heading
   Real forward, sideways, yaw_rate;  ///< in its frame
@@ -26,8 +26,8 @@ struct LeggedView {
   Real height;  ///< of the base's origin above the ground [m]
 
   STAMPEDE_FN LeggedView(const LeggedConstants& constants, const LeggedGround& under, Index first,
-                         const PhysicsState<Real, J>& state, const LeggedLane<Real, J>& lane_memory)
-      : c(constants), ground(under), lane(first), s(state), memory(lane_memory) {
+                         const PhysicsState<Real, J>& state, const LeggedLane<Real, J>& lane_carried)
+      : c(constants), ground(under), lane(first), s(state), carried(lane_carried) {
     const Mat3<Real> axes = s.orientation.matrix();
     velocity = multiply_transposed(axes, s.velocity);
     gravity = {-axes.x.z, -axes.y.z, -axes.z.z};
@@ -36,7 +36,7 @@ struct LeggedView {
     forward = cosine * s.velocity.x + sine * s.velocity.y;
     sideways = cosine * s.velocity.y - sine * s.velocity.x;
     yaw_rate = axes.x.z * s.spin.x + axes.y.z * s.spin.y + axes.z.z * s.spin.z;
-    const Vec3<Real>& u = memory.command;
+    const Vec3<Real>& u = carried.command;
     commanded_speed = sqrt(u.x * u.x + u.y * u.y + u.z * u.z);
     height = s.position.z - ground_height(ground, s.position.x, s.position.y);
   }
@@ -54,7 +54,7 @@ struct LeggedView {
       case When::kStill:
         return commanded_speed <= Real(0.1f);
       case When::kStraight:
-        return abs(memory.command.y) < Real(0.1f);
+        return abs(carried.command.y) < Real(0.1f);
       case When::kAlways:
         break;
     }
@@ -107,7 +107,7 @@ STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, cons
         base3(view.gravity);
         break;
       case ObservationTerm::kCommand:
-        base3(view.memory.command);
+        base3(view.carried.command);
         break;
       case ObservationTerm::kJointPosition:
         STAMPEDE_UNROLL
@@ -119,19 +119,19 @@ STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, cons
         break;
       case ObservationTerm::kLastAction:
         STAMPEDE_UNROLL
-        for (int i = 0; i < J; ++i) joint(i, view.memory.action[i]);
+        for (int i = 0; i < J; ++i) joint(i, view.carried.action[i]);
         break;
       case ObservationTerm::kFootContact:
-        limb(view.memory.touched);
+        limb(view.carried.touched);
         break;
       case ObservationTerm::kFootForce:
-        limb(view.memory.foot_force * Real(1.0f / c.weight));
+        limb(view.carried.foot_force * Real(1.0f / c.weight));
         break;
       case ObservationTerm::kBaseHeight:
         base(0, view.height);
         break;
       case ObservationTerm::kFriction:
-        base(0, view.memory.friction);
+        base(0, view.carried.friction);
         break;
       case ObservationTerm::kHeightScan:
         STAMPEDE_NO_UNROLL
@@ -162,7 +162,7 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
                            const PhysicsRecord<Real, Shape::kJoints>& record,
                            const LeggedChange<Real, Shape::kJoints>& change) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
-  const Vec3<Real>& command = view.memory.command;
+  const Vec3<Real>& command = view.carried.command;
   const auto sum = [&](auto&& of_joint) {
     Real total(0.0f);
     STAMPEDE_UNROLL

@@ -8,9 +8,9 @@ namespace stampede {
 
 /// The lanes' rows that a task works on.
 struct LeggedRows {
-  RowsView<float> state, variation, control, late, record;  ///< the robots'
-  RowsView<float> memory;                                   ///< LeggedLane
-  RowsView<float> good;                                     ///< RobotCoordinates at the end of the last control step
+  RowsView<float> state, variation, control, delayed, record;  ///< the robots'
+  RowsView<float> carried;                                     ///< LeggedLane
+  RowsView<float> last_coordinates;                            ///< RobotCoordinates at the end of the last control step
   float* over_slots;  ///< [lane]: contacts without a slot; cleared after each step
 };
 

@@ -18,7 +18,7 @@ struct LeggedStart {
   static constexpr int J = Shape::kJoints;
   PhysicsState<Real, J> state;
   PhysicsVariation<Real, J> variation;
-  LeggedLane<Real, J> memory;
+  LeggedLane<Real, J> carried;
   Array<Real, J> control;
   Real delay;
 };
@@ -76,7 +76,7 @@ STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, In
     s.q[i] = min(max(at * draw(limb, c.start_joint_factor), low), high);
     s.v[i] = driven * draw(limb, c.start_joint_velocity);
     start.control[i] = at * driven;
-    start.memory.action[i] = none;
+    start.carried.action[i] = none;
   }
   PhysicsVariation<Real, J>& v = start.variation;
   v = no_variation<Real, J>({Real(c.gravity[0]), Real(c.gravity[1]), Real(c.gravity[2])});
@@ -94,16 +94,16 @@ STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, In
     v.friction_loss[i] = draw(limb, c.friction_loss);
   }
   start.delay = draw(environment, c.delay);
-  start.memory.reading_delay = draw(environment, c.reading_delay);
-  start.memory.foot_force = none;
-  start.memory.air_time = Real(kNotYetDown);
-  start.memory.touched = one;  // no foot touches down where an episode begins
-  start.memory.command = draw_command(c, environment);
-  start.memory.command_age = none;
-  start.memory.friction = v.friction;
-  start.memory.velocity = s.v;
-  start.memory.level = level;
-  start.memory.commanded = start.memory.covered = none;
+  start.carried.reading_delay = draw(environment, c.reading_delay);
+  start.carried.foot_force = none;
+  start.carried.air_time = Real(kNotYetDown);
+  start.carried.touched = one;  // no foot touches down where an episode begins
+  start.carried.command = draw_command(c, environment);
+  start.carried.command_age = none;
+  start.carried.friction = v.friction;
+  start.carried.velocity = s.v;
+  start.carried.level = level;
+  start.carried.commanded = start.carried.covered = none;
   return start;
 }
 
@@ -137,19 +137,20 @@ struct ResetLegged {
       if (task.ground.level != nullptr) level = load_each<K, Real>(task.ground.level, lane);
     }
     LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, 0, level);
-    if (task.commands != nullptr) start.memory.command = given_command<K, Real>(task, lane);
+    if (task.commands != nullptr) start.carried.command = given_command<K, Real>(task, lane);
     Random<Real> phase(task.seed, task.global_environments<K, Real>(lane), 0, Purpose::kPhase);
     const Real age = to_real<Real>(to_int(phase.uniform() * Real(static_cast<float>(c.max_steps))));
     store_each<K>(view.age, lane, random_phase ? age : Real(0.0f));
     store_each<K>(view.episode_return, lane, Real(0.0f));
-    store_each<K>(view.whole, lane, random_phase ? select(age == Real(0.0f), Real(1.0f), Real(0.0f)) : Real(1.0f));
+    store_each<K>(view.in_statistics, lane,
+                  random_phase ? select(age == Real(0.0f), Real(1.0f), Real(0.0f)) : Real(1.0f));
     write_rows<Real>(rows.state, lane, start.state);
-    write_rows<Real>(rows.good, lane, coordinates_of(start.state));
+    write_rows<Real>(rows.last_coordinates, lane, coordinates_of(start.state));
     write_rows<Real>(rows.variation, lane, start.variation);
-    write_rows<Real>(rows.memory, lane, start.memory);
+    write_rows<Real>(rows.carried, lane, start.carried);
     write_rows<Real>(rows.control, lane, start.control);
-    write_rows<Real>(rows.late, lane, DelayedControl<Real, J>{start.control, start.delay});
-    const LeggedView<Shape, Real> seen(c, task.ground, lane, start.state, start.memory);
+    write_rows<Real>(rows.delayed, lane, DelayedControl<Real, J>{start.control, start.delay});
+    const LeggedView<Shape, Real> seen(c, task.ground, lane, start.state, start.carried);
     Random<Real> noise(task.seed, task.global_lanes<K, Real>(lane), 0, Purpose::kNoise);
     write_observation(seen, c.policy, c.policy_terms, c.policy_size, &noise, policy);
     if (critic == nullptr) return;

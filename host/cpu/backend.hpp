@@ -26,10 +26,13 @@
 #include "host/engine/check_copy.hpp"
 #include "host/engine/communicator.hpp"
 #include "host/engine/phase.hpp"
+#include "host/engine/training_request.hpp"
 
 namespace stampede {
 
 class CpuBackend {
+  static_assert(NetworkSettings::kLongestWindow <= kTrainingTile / 2, "a window is learned from within a tile");
+
  public:
   using Real = dense::Vector;
   template <class T>
@@ -50,6 +53,9 @@ class CpuBackend {
     int thread;
     int slab;    ///< which partial gradient its tile adds to
     bool first;  ///< whether the tile is the first of its slab
+
+    /// Whether a tile's gradient is added to what is there, instead of setting it.
+    bool accumulates() const { return !first; }
 
     template <class Kernel>
     void launch(Range range, const Kernel& kernel) const {
@@ -164,8 +170,11 @@ class CpuBackend {
   class Gradient {
    public:
     Gradient() = default;
-    Gradient(CpuBackend&, Index parameters, Index samples)
-        : tile_(training_tile(parameters, samples)), stride_(padded(parameters)), total_(stride_) {
+    /// Of `samples` samples at most, which come in whole windows of `window` rows.
+    Gradient(CpuBackend&, Index parameters, Index samples, Index window = 1)
+        : tile_(std::max(Index{1}, training_tile(parameters, samples) / window) * window),
+          stride_(padded(parameters)),
+          total_(stride_) {
       const Index tiles = (samples + tile_ - 1) / tile_;
       // As many slabs as fit 2 MiB, at least 16: more would cost memory traffic, fewer would leave threads idle.
       const Index affordable = (Index{2} << 20) / (stride_ * static_cast<Index>(sizeof(float)));
@@ -284,15 +293,18 @@ class CpuBackend {
 
   class Mlp : public CpuMlp {
    public:
-    Mlp(CpuBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset, Index)
-        : CpuMlp(sizes, activation, offset, backend.threads()) {}
+    Mlp(CpuBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset, Index,
+        bool with_input_gradient = false)
+        : CpuMlp(sizes, activation, offset, backend.threads(), with_input_gradient) {}
     const float* forward(const Context& context, const float* parameters, const float* input, Index stride,
                          Index rows) {
       return CpuMlp::forward(context.thread, parameters, input, stride, rows);
     }
+    const float* output(const Context& context) const { return CpuMlp::output(context.thread); }
     float* output_gradient(const Context& context) { return CpuMlp::output_gradient(context.thread); }
-    void backward(const Context& context, const float*, const float* input, Index stride, Index rows, float* gradient) {
-      CpuMlp::backward(context.thread, input, stride, rows, gradient, !context.first);
+    void backward(const Context& context, const float*, const float* input, Index stride, Index rows, float* gradient,
+                  float* input_gradient = nullptr) {
+      CpuMlp::backward(context.thread, input, stride, rows, gradient, context.accumulates(), input_gradient);
     }
     void weights_changed(CpuBackend& backend, const float* parameters) {
       backend.pool_.run(pack_pieces(), [&](int, int piece) { pack_piece(parameters, piece); });

@@ -30,9 +30,11 @@ inline Index training_tile(Index parameters, Index samples) {
 
 class CpuMlp {
  public:
-  /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset` of the arrays that hold them.
-  CpuMlp(const std::vector<int>& sizes, Activation activation, Index offset, int threads)
-      : activation_(activation), begin_(offset) {
+  /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset` of the arrays that hold them. `with_input_gradient`: whether
+  /// `backward` is to give that as well.
+  CpuMlp(const std::vector<int>& sizes, Activation activation, Index offset, int threads,
+         bool with_input_gradient = false)
+      : activation_(activation), with_input_gradient_(with_input_gradient), begin_(offset) {
     Index packed = 0, widest = 0;
     for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
       Layer layer;
@@ -76,7 +78,7 @@ class CpuMlp {
     const Layer& layer = layers_[static_cast<std::size_t>(piece)];
     const float* weights = parameters + layer.weight;
     dense::pack(layer.inputs, layer.outputs, weights, layer.by_input, layer.by_output, packed_.data() + layer.forward);
-    if (piece > 0) {
+    if (piece > 0 || with_input_gradient_) {
       dense::pack(layer.outputs, layer.inputs, weights, layer.by_output, layer.by_input,
                   packed_.data() + layer.backward);
     }
@@ -113,13 +115,20 @@ class CpuMlp {
   }
 
   Index output_stride() const { return layers_.back().stride; }
+  /// What the thread's last `forward` returned.
+  const float* output(int thread) const {
+    return workspaces_[static_cast<std::size_t>(thread)].activations.back().data();
+  }
+  /// Where each layer's parameters lie.
+  std::vector<LayerLayout> layouts() const { return {layers_.begin(), layers_.end()}; }
 
   /// Where the loss puts d loss / d output for `backward`, same rows and stride as the outputs.
   float* output_gradient(int thread) { return workspaces_[static_cast<std::size_t>(thread)].deltas[0].data(); }
 
   /// Backward pass of the samples of the last `forward` of this thread: adds to `gradient` (laid out as the parameters), or
-  /// sets it where `accumulate` is false.
-  void backward(int thread, const float* input, Index input_stride, Index rows, float* gradient, bool accumulate) {
+  /// sets it where `accumulate` is false. Sets `input_gradient`, rows and stride as the inputs', unless it is null.
+  void backward(int thread, const float* input, Index input_stride, Index rows, float* gradient, bool accumulate,
+                float* input_gradient = nullptr) {
     Workspace& work = workspaces_[static_cast<std::size_t>(thread)];
     float* delta = work.deltas[0].data();
     float* below = work.deltas[1].data();
@@ -137,7 +146,13 @@ class CpuMlp {
         dense::multiply_samples(layer.inputs, rows, padded(layer.outputs), x, stride, delta, layer.stride,
                                 gradient + layer.weight, padded(layer.outputs), accumulate);
       }
-      if (i == 0) break;
+      if (i == 0) {
+        if (input_gradient != nullptr) {
+          dense::multiply_packed(rows, layer.outputs, padded(layer.inputs), {delta, layer.stride, 1},
+                                 packed_.data() + layer.backward, {input_gradient, input_stride});
+        }
+        break;
+      }
       const dense::Finish finish = slope_of_layer(i - 1, work, below);
       dense::Output output{below, layers_[i - 1].stride};
       output.finish = &finish;
@@ -244,6 +259,7 @@ class CpuMlp {
   }
 
   Activation activation_;
+  bool with_input_gradient_;
   Index begin_, end_ = 0;
   std::vector<Layer> layers_;
   HostBuffer<float> packed_;

@@ -32,24 +32,4 @@ inline std::vector<float> floats_of(const std::vector<Tensor>& tensors, const st
   return tensor_values<float>(tensors, name, Tensor::Type::kF32, count);
 }
 
-/// The layers as tensors prefix.0.weight [outputs, inputs], prefix.0.bias [outputs], …
-inline void append_layers(std::vector<Tensor>& to, const std::string& prefix, const std::vector<DenseLayer>& layers) {
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::string name = prefix + "." + std::to_string(i);
-    to.push_back(make_tensor(name + ".weight", {layers[i].outputs, layers[i].inputs}, layers[i].weight));
-    to.push_back(make_tensor(name + ".bias", {layers[i].outputs}, layers[i].bias));
-  }
-}
-
-/// The reverse, for layers of the shapes that `like` has.
-inline std::vector<DenseLayer> find_layers(const std::vector<Tensor>& tensors, const std::string& prefix,
-                                           std::vector<DenseLayer> like) {
-  for (std::size_t i = 0; i < like.size(); ++i) {
-    const std::string name = prefix + "." + std::to_string(i);
-    like[i].weight = floats_of(tensors, name + ".weight", like[i].weight.size());
-    like[i].bias = floats_of(tensors, name + ".bias", like[i].bias.size());
-  }
-  return like;
-}
-
 }  // namespace stampede

@@ -52,7 +52,7 @@ class Stage {
   /// the last one. Empty where there were none.
   virtual std::vector<Tensor> last_finite() { return {}; }
 
-  /// Floating-point operations of one iteration's update: the dense layers', forward and backward.
+  /// Floating-point operations of one iteration's update: the networks', forward and backward.
   virtual double update_flops() const = 0;
 };
 
@@ -73,17 +73,18 @@ struct LeggedEvaluation {
   double fall_rate = 0;
   double survival = 0;  ///< share of episodes that lasted to their time limit
   double cost_of_transport = 0;
-  struct Constraint {
-    double violated = 0, mean = 0, p99 = 0;
-    double applied = 0;                ///< share of steps to which its `when` applies
-    double violated_when_applied = 0;  ///< of those; NaN where there are none
-  };
-  std::vector<Constraint> constraints;  ///< in the task's order
   /// On ground of tiles: episodes that were told to walk straight off their tile, and those that did.
   struct Crossing {
     int trials = 0, crossed = 0;
   };
   std::vector<Crossing> crossings;  ///< [levels][columns]
+};
+
+/// How an evaluation's steps were with a constraint.
+struct ConstraintFigures {
+  double violated = 0, mean = 0, p99 = 0;
+  double applied = 0;                ///< share of steps to which its `when` applies
+  double violated_when_applied = 0;  ///< of those; NaN where there are none
 };
 
 /// What the deterministic policy did, from `episodes` starts until each episode's first end.
@@ -92,8 +93,9 @@ struct Evaluation {
   double return_mean = 0, return_std = 0, episode_length_mean = 0;
   double metric = 0;  ///< mean over episodes of the task's own metric, where it has one
   std::int64_t steps = 0, nonfinite = 0, contacts_over_slots = 0;
-  std::vector<double> returns;  ///< of each episode
-  LeggedEvaluation legged;      ///< of walking tasks
+  std::vector<double> returns;                 ///< of each episode
+  std::vector<ConstraintFigures> constraints;  ///< in the task's order
+  LeggedEvaluation legged;                     ///< of walking tasks
   /// With a trace: `observation` [steps, episodes, observations], `action` [steps, episodes, actions],
   /// `reward` [steps, episodes], `state` [steps, episodes, states] (before the step), `active` [steps, episodes].
   std::vector<Tensor> trace;

@@ -21,7 +21,7 @@ struct MetricInfo {
   std::string tag{};  ///< in TensorBoard; empty: not there
   std::string unit{};
   Reduce reduce = Reduce::kMean;
-  bool whole = false;           ///< a whole number
+  bool integer = false;         ///< a whole number
   bool must_be_finite = false;  ///< where it is not, the training has diverged
   std::string label{};          ///< in the progress line; empty: not there
   std::string panel{};          ///< heading of its panel in training.png; empty: not drawn

@@ -34,7 +34,7 @@ struct Variation {
 struct ExternalStep {
   Variation variation;
   std::vector<double> ctrl, last_ctrl;  ///< [nu]
-  double late_steps = 0;                ///< steps that the last controls still act
+  double delay_steps = 0;               ///< steps that the last controls still act
   int steps = 1;
 };
 struct ExternalState {

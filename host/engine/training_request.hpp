@@ -75,22 +75,29 @@ struct AlgorithmSettings {
 
 /// [network]: of the actor and the critic.
 struct NetworkSettings {
+  static constexpr int kLongestWindow = 96;  ///< rows of the CPU backend's smaller tile
+
+  std::vector<std::string> modules = {"dense"};
   std::vector<int> actor = {64, 64};
   std::vector<int> critic = {64, 64};
   std::string activation = "elu";
   float initial_std = 1.0f;
   bool normalise_observations = true;
   bool normalise_values = true;
+  int window = 0;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
     using S = NetworkSettings;
+    field("modules", &S::modules, Names{}, "what both networks are made of, from their inputs on; dense ends them");
     field("actor", &S::actor, Bounds{1, 1 << 14}, "hidden layers' widths");
     field("critic", &S::critic, Bounds{1, 1 << 14}, "hidden layers' widths");
     field("activation", &S::activation, Choices{"elu", "tanh", "relu", "silu"}, "of the hidden layers");
     field("initial_std", &S::initial_std, Bounds{1e-4, 1e2}, "of the policy, in half ranges of the action");
     field("normalise_observations", &S::normalise_observations, "by running mean and variance");
     field("normalise_values", &S::normalise_values, "learn values scaled by the returns' mean and deviation");
+    field("window", &S::window, Bounds{0, kLongestWindow},
+          "steps that modules with a state learn from in one piece; divides train.horizon. 0: all of it");
   }
 };
 

@@ -25,6 +25,8 @@ class Algorithm {
 
   /// What acts, and is saved, exported and evaluated.
   ActorCritic<Backend>& networks() { return networks_; }
+  /// What a rollout is to keep of the networks' states.
+  StateShape states() const { return {networks_.states(), networks_.window()}; }
   /// The counters on the device. The collector draws by its clock.
   Control* control() { return control_.data(); }
 
@@ -49,7 +51,7 @@ class Algorithm {
   virtual const float* return_sums() { return nullptr; }
   /// Adds the algorithm's metrics, which are read off the report's row (report.hpp). `samples`: of all ranks' rollouts.
   virtual void list_metrics(ReportReader& metrics, double samples) = 0;
-  /// Floating-point operations of one update's dense layers.
+  /// Floating-point operations of one update's networks.
   virtual double update_flops() const = 0;
 
   // ------------------------------------------------------------------------------------------ on the host
@@ -88,7 +90,7 @@ class Algorithm {
         iterations_(request.train.iterations),
         shape_(shape),
         networks_(backend, *request.task, request.network, request.seed, with_critic,
-                  std::max(shape.stride, padded(most_rows))),
+                  std::max(shape.stride, padded(most_rows)), shape.horizon),
         optimiser_(backend, networks_, request.algorithm),
         control_(backend.template make_buffer<Control>(1)) {
     Control control{};

@@ -8,6 +8,7 @@
 #include "host/learn/algorithm.hpp"
 #include "host/learn/constraints.hpp"
 #include "host/learn/rollout.hpp"
+#include "host/nets/action_bounds.hpp"
 #include "host/simulate/environments.hpp"
 #include "kernels/policy.hpp"
 
@@ -23,7 +24,8 @@ class Actor {
   /// Before a rollout.
   virtual void begin(Rollout<Backend>& rollout) = 0;
   /// Actions for step `t` of a range of environments: to `action` [env][actions] in the task's units, and as the update needs them to the
-  /// rollout (output, mean, log_prob).
+  /// rollout (output, mean, log_prob). Whoever acts takes the learning actor's state, where there is one, a step on
+  /// (ActorCritic::mean with rollout.current_state()); the collector does so with the critic's.
   virtual void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) = 0;
 };
 
@@ -49,7 +51,8 @@ class PolicyActor final : public Actor<Backend> {
 
   void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
     const Index at = t * rollout.shape.stride;
-    const float* mean = networks_.mean(context, environments, rollout.observation.data() + at * rollout.observations);
+    const float* mean = networks_.mean(context, environments, rollout.observation.data() + at * rollout.observations,
+                                       rollout.current_state());
     context.launch(
         environments,
         SampleActions{mean, networks_.mean_stride(), environments.begin, networks_.log_std(),
@@ -91,6 +94,10 @@ class Collector {
       first.critic = rollout.critic_observation.data() + rollout.shape.rows() * rollout.critic_observations;
     }
     environments_.reset(backend_, seed_, random_phase, first);
+    const Index width = rollout.states.width;
+    if (width > 0) {
+      backend_.launch(rollout.shape.stride * width, ForgetStates{nullptr, rollout.current_state(), width});
+    }
   }
 
   /// Enqueues one rollout. Without constraints the algorithm judges each tile at its end; with them the soft terminations of the whole
@@ -101,7 +108,7 @@ class Collector {
     backend_.for_tiles(rollout.shape.stride, [&](const Context& context, Range range) {
       begin_with_last_row(context, range, rollout);
       for (Index t = 0; t < rollout.shape.horizon; ++t) take_step(context, range, t, rollout);
-      estimate(context, range, rollout.shape.horizon, rollout);
+      estimate(context, range, rollout.shape.horizon, rollout, false);  // the next rollout begins with this very step
       if (constraints_ == nullptr) algorithm_.judge(context, range, rollout);
       context.mark(Phase::kInference);
     });
@@ -118,16 +125,32 @@ class Collector {
     if (rollout.critic_observations > 0) copy(rollout.critic_observation, rollout.critic_observations);
   }
 
-  void estimate(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
+  void estimate(const Context& context, Range range, Index t, Rollout<Backend>& rollout, bool state_goes_on) {
     const Index at = t * rollout.shape.stride;
     algorithm_.networks().estimate(context, range, rollout.seen_by_critic(at), algorithm_.control(),
-                                   rollout.value.data() + at);
+                                   rollout.value.data() + at, rollout.current_state(), state_goes_on);
+  }
+
+  /// Where a window begins, the networks' states are kept for the update.
+  void keep_states(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
+    const Index width = rollout.states.width;
+    if (width == 0 || t % rollout.states.window != 0) return;
+    float* kept = rollout.state.data() + t / rollout.states.window * rollout.shape.stride * width;
+    context.launch({range.begin * width, range.end * width}, CopyElements{rollout.current_state(), kept});
+  }
+
+  void forget_states(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
+    const Index width = rollout.states.width;
+    if (width == 0) return;
+    const float* ended = rollout.ended.data() + t * rollout.shape.stride;
+    context.launch({range.begin * width, range.end * width}, ForgetStates{ended, rollout.current_state(), width});
   }
 
   void take_step(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
     const Index stride = rollout.shape.stride, at = t * stride;
+    keep_states(context, range, t, rollout);
     actor_.act(context, range, t, rollout, action_.data());
-    estimate(context, range, t, rollout);
+    estimate(context, range, t, rollout, true);
     context.mark(Phase::kInference);
     StepOutput out{rollout.reward.data() + at, rollout.ended.data() + at,
                    rollout.observation.data() + (at + stride) * rollout.observations, rollout.final_observation.data()};
@@ -144,8 +167,9 @@ class Collector {
     ActorCritic<Backend>& networks = algorithm_.networks();
     if (networks.has_critic() && context.any_set(rollout.ended.data() + at, range)) {
       networks.estimate(context, range, rollout.final_observation.data(), algorithm_.control(),
-                        rollout.final_value.data() + at);
+                        rollout.final_value.data() + at, rollout.current_state(), false);
     }
+    forget_states(context, range, t, rollout);
   }
 
   Backend& backend_;

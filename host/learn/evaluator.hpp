@@ -9,7 +9,7 @@
 
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/engine.hpp"
-#include "host/nets/networks.hpp"
+#include "host/learn/acting_policy.hpp"
 #include "host/simulate/environments.hpp"
 
 namespace stampede {
@@ -74,7 +74,7 @@ class PolicyEvaluation {
         actions_(request.task->action.size()),
         states_(request.task->states),
         steps_(request.task->max_steps) {
-    if (policy.observations() != observations_ || policy.actions() != actions_ || policy.actor.layers.empty()) {
+    if (policy.observations() != observations_ || policy.actions() != actions_ || policy.actor.empty()) {
       throw Error("policy: it maps " + std::to_string(policy.observations()) + " observations to " +
                   std::to_string(policy.actions()) + " actions, task '" + request.task->name + "' has " +
                   std::to_string(observations_) + " and " + std::to_string(actions_));
@@ -87,14 +87,14 @@ class PolicyEvaluation {
     reward_ = floats(kept_steps * stride_);
     ended_ = floats(kept_steps * stride_);
     if (request.trace) state_ = floats(steps_ * states_ * stride_);
-    finished_ = floats(request.trace || request.task->legged ? steps_ * stride_ : stride_);
+    const ConstraintsSpec& constraints = request.task->constraints;
+    constraints_ = static_cast<Index>(constraints.list.size());
+    finished_ = floats(by_step() ? steps_ * stride_ : stride_);
     kept_ = floats(4 * stride_);
-    if (request.task->legged) {
-      const ConstraintsSpec& constraints = request.task->constraints;
-      figures_ = floats(steps_ * environments_->figures() * stride_);
-      constraints_ = static_cast<Index>(constraints.list.size());
-      violation_ = floats(std::max<Index>(1, static_cast<Index>(constraints.columns.size()) * stride_));
-      largest_ = floats(steps_ * std::max<Index>(1, constraints_) * stride_);
+    figures_ = floats(steps_ * environments_->figures() * stride_);
+    if (constraints_ > 0) {
+      violation_ = floats(static_cast<Index>(constraints.columns.size()) * stride_);
+      largest_ = floats(steps_ * constraints_ * stride_);
       std::vector<int> begin;
       for (const ConstraintSpec& constraint : constraints.list) begin.push_back(constraint.begin);
       begin.push_back(static_cast<int>(constraints.columns.size()));
@@ -107,12 +107,15 @@ class PolicyEvaluation {
     run_episodes(policy);
     Evaluation result;
     sum_up(result);
-    if (request_.task->legged) sum_up_legged(result.legged);
+    if (by_step()) sum_up_steps(result);
     if (request_.trace) keep_trace(result);
     return result;
   }
 
  private:
+  /// Whether anything is summed up or kept of single steps.
+  bool by_step() const { return request_.trace || constraints_ > 0 || environments_->figures() > 0; }
+
   Buffer<float> floats(Index size) { return backend_.template make_buffer<float>(size); }
 
   std::vector<float> downloaded(const Buffer<float>& buffer) {
@@ -122,21 +125,7 @@ class PolicyEvaluation {
   }
 
   void run_episodes(const Policy& policy) {
-    std::vector<int> sizes = {policy.actor.layers.front().inputs};
-    for (const DenseLayer& layer : policy.actor.layers) sizes.push_back(layer.outputs);
-    typename Backend::Mlp actor(backend_, sizes, activation_of(policy.actor.activation), 0, stride_);
-    const Index parameter_count = actor.parameters().end;
-    auto parameters = floats(parameter_count);
-    std::vector<float> values(static_cast<std::size_t>(parameter_count), 0.0f);
-    actor.write(policy.actor.layers, values.data());
-    backend_.upload(parameters, values.data(), parameter_count);
-    actor.weights_changed(backend_, parameters.data());
-    ObservationNormaliser<Backend> normaliser(backend_, static_cast<int>(observations_), policy.observation_clip);
-    normaliser.write(backend_, std::vector<float>(policy.observation_mean.size(), 0.0f), policy.observation_mean,
-                     policy.observation_variance);
-    ActionBounds<Backend> bounds(backend_, policy.action_centre, policy.action_scale, policy.action_low,
-                                 policy.action_high);
-    typename Backend::Scratch scratch(backend_, stride_, normaliser.stride());
+    ActingPolicy<Backend> actor(backend_, policy, stride_);
     auto control = backend_.template make_buffer<Control>(1);
     const Control start{};
     backend_.upload(control, &start, 1);
@@ -144,32 +133,28 @@ class PolicyEvaluation {
     const EnvironmentView view = environments_->view();
 
     backend_.for_tiles(stride_, [&](const Context& context, Range range) {
-      float* rows = scratch.at(context);
       for (Index t = 0; t < steps_; ++t) {
         const Index at = request_.trace ? t * stride_ : 0;
         const Index next = request_.trace ? at + stride_ : 0;
         if (request_.trace) environments_->copy_states(context, range, state_.data() + t * states_ * stride_);
-        if (request_.trace || request_.task->legged) {
+        if (by_step()) {
           context.launch(range, CopyElements{kept_.data(), finished_.data() + t * stride_});
         }
-        const float* now = observation_.data() + (at + range.begin) * observations_;
-        normaliser.apply(context, now, nullptr, range.size(), rows);
-        const float* mean = actor.forward(context, parameters.data(), rows, normaliser.stride(), range.size());
-        context.launch(range, MeanActions{mean, actor.output_stride(), range.begin, static_cast<int>(actions_),
-                                          bounds.scaling(), action_.data() + at * actions_});
+        actor.act(context, range, observation_.data() + at * observations_, action_.data() + at * actions_);
         StepOutput out{reward_.data() + at, ended_.data() + at, observation_.data() + next * observations_,
                        final_observation_.data()};
-        if (request_.task->legged) {
+        if (constraints_ > 0) {
           out.violation = violation_.data();
           out.violation_stride = stride_;
-          out.figures = figures_.data() + t * environments_->figures() * stride_;
         }
+        if (environments_->figures() > 0) out.figures = figures_.data() + t * environments_->figures() * stride_;
         environments_->step(context, range, request_.seed, control.data(), static_cast<int>(t),
                             action_.data() + at * actions_, out);
-        if (request_.task->legged) {
+        if (constraints_ > 0) {
           context.launch(range, LargestColumns{violation_.data(), begin_.data(), static_cast<int>(constraints_),
                                                stride_, stride_, largest_.data() + t * constraints_ * stride_});
         }
+        actor.forget(context, range, ended_.data() + at);
         context.launch(range, KeepFirstEpisode{view, kept_.data()});
       }
     });
@@ -198,95 +183,41 @@ class PolicyEvaluation {
     result.contacts_over_slots = environments_->total(backend_, kOverSlots);
   }
 
-  void sum_up_legged(LeggedEvaluation& result) {
-    const std::vector<float> figures = downloaded(figures_), finished = downloaded(finished_),
-                             largest = downloaded(largest_), kept = downloaded(kept_);
-    const LeggedSpec& legged = *request_.task->legged;
-    const double weight = static_cast<double>(legged.constants.weight);
-    const auto skipped =
-        static_cast<float>(1.0f / legged.constants.control_dt);  // the first second after a command changed
-    double tracked = 0, travelling = 0, steps = 0;
-    std::vector<std::vector<float>> violations(static_cast<std::size_t>(constraints_));
-    result.constraints.resize(violations.size());
-    for (Index t = 0; t < steps_; ++t) {
-      for (Index env = 0; env < count_; ++env) {
-        if (finished[static_cast<std::size_t>(t * stride_ + env)] != 0.0f) continue;
-        const auto figure = [&](LeggedFigure which) {
-          return static_cast<double>(
-              figures[static_cast<std::size_t>((t * kLeggedFigures + static_cast<Index>(which)) * stride_ + env)]);
-        };
-        ++steps;
-        const double x = figure(LeggedFigure::kVelocityX), y = figure(LeggedFigure::kVelocityY);
-        const double wanted_x = figure(LeggedFigure::kCommandX), wanted_y = figure(LeggedFigure::kCommandY);
-        if (figure(LeggedFigure::kCommandAge) > static_cast<double>(skipped)) {
-          ++tracked;
-          result.tracking_error_linear += std::hypot(x - wanted_x, y - wanted_y);
-          result.tracking_error_angular +=
-              std::fabs(figure(LeggedFigure::kYawRate) - figure(LeggedFigure::kCommandYaw));
-        }
-        if (const double speed = std::hypot(x, y); std::hypot(wanted_x, wanted_y) > 0.3 && speed > 0.01) {
-          ++travelling;
-          result.cost_of_transport += figure(LeggedFigure::kPower) / (weight * speed);
-        }
-        for (Index c = 0; c < constraints_; ++c) {
-          const float of_step = largest[static_cast<std::size_t>((t * constraints_ + c) * stride_ + env)];
-          if (of_step >= 0.0f) ++result.constraints[static_cast<std::size_t>(c)].applied;
-          violations[static_cast<std::size_t>(c)].push_back(std::max(of_step, 0.0f));
-        }
-      }
-    }
-    // Where no step counts, there is no figure: NaN.
-    result.tracking_error_linear /= tracked;
-    result.tracking_error_angular /= tracked;
-    result.cost_of_transport /= travelling;
-    double survivors = 0;
-    for (Index env = 0; env < count_; ++env) {
-      const float fell = kept[static_cast<std::size_t>(3 * stride_ + env)];
-      result.fall_rate += static_cast<double>(fell) / static_cast<double>(count_);
-      const bool to_the_end =
-          fell == 0.0f && kept[static_cast<std::size_t>(2 * stride_ + env)] >= static_cast<float>(steps_);
-      if (to_the_end) ++survivors;
-    }
-    result.survival = survivors / static_cast<double>(count_);
-    if (legged.constants.levels > 0 && !request_.commands.empty()) count_crossings(figures, finished, result);
-    for (std::size_t i = 0; i < violations.size(); ++i) {
-      std::vector<float>& values = violations[i];
-      LeggedEvaluation::Constraint& c = result.constraints[i];
-      double violated = 0;
-      for (const float value : values) {
-        if (value > 0.0f) ++violated;
-        c.mean += static_cast<double>(value) / std::max(1.0, steps);
-      }
-      c.violated = violated / std::max(1.0, steps);
-      c.violated_when_applied = violated / c.applied;
-      c.applied /= std::max(1.0, steps);
-      if (!values.empty()) {
-        const auto place = values.begin() + static_cast<std::ptrdiff_t>(0.99 * static_cast<double>(values.size() - 1));
-        std::nth_element(values.begin(), place, values.end());
-        c.p99 = static_cast<double>(*place);
-      }
-    }
+  /// What single steps tell: how often constraints were violated, and what the task's family finds in its figures.
+  void sum_up_steps(Evaluation& result) {
+    const std::vector<float> figures = downloaded(figures_), finished = downloaded(finished_), kept = downloaded(kept_);
+    const auto row = [&](int which) {
+      const auto begin = kept.begin() + which * stride_;
+      return std::vector<float>(begin, begin + count_);
+    };
+    const EpisodeSteps steps{figures, finished, row(2), row(3), steps_, count_, stride_};
+    sum_up_constraints(steps, result);
+    environments_->sum_up(request_, steps, result);
   }
 
-  /// Counts the episodes that were told to walk straight and far enough to leave the tile, and those that left it, also where they fell on
-  /// the next one.
-  void count_crossings(const std::vector<float>& figures, const std::vector<float>& finished,
-                       LeggedEvaluation& result) {
-    const LeggedSpec& legged = *request_.task->legged;
-    const LeggedConstants& c = legged.constants;
-    const float half = 0.5f * c.tile, seconds = c.control_dt * static_cast<float>(c.max_steps);
-    result.crossings.resize(legged.spawn.size() / 3);
-    for (Index env = 0; env < count_; ++env) {
-      const float* const command = request_.commands.data() + 3 * env;
-      if (command[2] != 0.0f || std::hypot(command[0], command[1]) * seconds < 1.2f * half) continue;
-      LeggedEvaluation::Crossing& crossing = result.crossings[static_cast<std::size_t>(legged.tile_of(env))];
-      ++crossing.trials;
-      float farthest = 0;
-      for (Index t = 0; t < steps_ && finished[static_cast<std::size_t>(t * stride_ + env)] == 0.0f; ++t) {
-        const Index row = t * kLeggedFigures + static_cast<Index>(LeggedFigure::kDistance);
-        farthest = std::max(farthest, figures[static_cast<std::size_t>(row * stride_ + env)]);
-      }
-      if (farthest > half) ++crossing.crossed;
+  void sum_up_constraints(const EpisodeSteps& steps, Evaluation& result) {
+    if (constraints_ == 0) return;
+    const std::vector<float> largest = downloaded(largest_);
+    result.constraints.resize(static_cast<std::size_t>(constraints_));
+    for (Index i = 0; i < constraints_; ++i) {
+      ConstraintFigures& c = result.constraints[static_cast<std::size_t>(i)];
+      std::vector<float> values;
+      double violated = 0;
+      steps.for_each([&](Index t, Index env) {
+        const float of_step = largest[static_cast<std::size_t>((t * constraints_ + i) * stride_ + env)];
+        if (of_step >= 0.0f) ++c.applied;
+        if (of_step > 0.0f) ++violated;
+        values.push_back(std::max(of_step, 0.0f));
+      });
+      const double count = std::max(1.0, static_cast<double>(values.size()));
+      for (const float value : values) c.mean += static_cast<double>(value) / count;
+      c.violated = violated / count;
+      c.violated_when_applied = violated / c.applied;
+      c.applied /= count;
+      if (values.empty()) continue;
+      const auto place = values.begin() + static_cast<std::ptrdiff_t>(0.99 * static_cast<double>(values.size() - 1));
+      std::nth_element(values.begin(), place, values.end());
+      c.p99 = static_cast<double>(*place);
     }
   }
 
@@ -325,8 +256,8 @@ class PolicyEvaluation {
     // `finished` is 1 once the episode is over; active is the opposite.
     auto* over = floats_in(result.trace.back());
     for (Index i = 0; i < steps_ * count_; ++i) over[i] = 1.0f - over[i];
-    if (!request_.task->legged) return;
-    columns_of("figures", figures_, environments_->figures());
+    if (environments_->figures() > 0) columns_of("figures", figures_, environments_->figures());
+    if (constraints_ == 0 && environments_->figures() == 0) return;
     columns_of("violation", largest_, constraints_);
     // What does not apply is not violated.
     Tensor& violation = result.trace.back();
@@ -368,10 +299,8 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const BenchmarkRequest& re
   environments->reset(backend, request.seed, true, {observation.data()});
   const StepOutput out{reward.data(), ended.data(), observation.data(), final_observation.data()};
 
-  // Some four million steps at a time (of walking robots fewer): long enough to hide the start, short enough to stop in
-  // time. A multiple of four, as the kernel draws four actions at once.
-  const Index at_once = request.task->legged != nullptr ? Index{1} << 15 : Index{1} << 22;
-  const int steps = static_cast<int>(std::clamp<Index>(at_once / stride / 4 * 4, 4, 512));
+  // Long enough to hide the start, short enough to stop in time. A multiple of four, as the kernel draws four actions at once.
+  const int steps = static_cast<int>(std::clamp<Index>(environments->worth_a_launch() / stride / 4 * 4, 4, 512));
   EnvironmentBenchmark result;
   std::uint32_t clock = 0;
   const auto run = [&] {

@@ -25,30 +25,38 @@ class Ppo final : public Algorithm<Backend> {
 
  public:
   using Context = typename Backend::Context;
-  using Mlp = typename Backend::Mlp;
   using Mirror = MirrorBuffer<Backend>;
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
   /// Learns from the rollouts of all ranks that the backend's communicator brings together. Each has a rollout of the same shape.
   Ppo(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
-      : Base(backend, request, shape, estimator_of(request.algorithm).use_values, samples_of_minibatch(request, shape)),
+      : Base(backend, request, shape, estimator_of(request.algorithm).use_values,
+             most_samples_of_minibatch(request, shape)),
         rank_(static_cast<std::uint32_t>(request.rank.index)),
         normalise_values_(request.network.normalise_values),
         seed_(request.seed),
         estimator_(estimator_of(request.algorithm)),
         actions_(request.task->action.size()),
-        minibatches_(minibatches_of(shape.samples(), request.algorithm.minibatch)),
-        minibatch_(samples_of_minibatch(request, shape)) {
+        window_(networks_.window()),
+        windows_(shape.samples() / window_),
+        minibatches_(std::min<Index>(windows_, minibatches_of(shape.samples(), request.algorithm.minibatch))),
+        minibatch_((windows_ + minibatches_ - 1) / minibatches_ * window_) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
-    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatch_);
+    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatch_, window_);
     if (const MirrorSpec& images = request.task->mirror; images.present()) {
+      if (networks_.states() > 0) {
+        throw Error(
+            "symmetry.mirror = true: what network.modules carry from step to step has no mirror image; set it to "
+            "false");
+      }
       const Index first = request.rank.first_environment(shape.envs);
       mirror_ = Mirror(backend, images.policy, first);
       if (networks_.critic_sees_more()) critic_mirror_ = Mirror(backend, images.critic, first);
       action_mirror_ = Mirror(backend, images.action, first);
     }
     order_ = backend.template make_buffer<std::uint32_t>(shape.samples());
+    if (window_ > 1) first_row_ = backend.template make_buffer<std::uint32_t>(windows_);
     column_stride_ = padded(minibatch_);
     columns_ = floats((kLossColumns + actions_) * column_stride_);
     sums_ = floats(padded(kLossColumns + actions_));
@@ -84,28 +92,24 @@ class Ppo final : public Algorithm<Backend> {
     backend_.template sum<2>(shape_.rows(), 2, sums, return_sums_.data());
     all.sum(backend_, return_sums_.data(), 4, Exchange::kMoments);
     if (networks_.has_critic() && normalise_values_) {
-      typename Backend::Mlp& critic = networks_.critic();
+      const Dense<Backend>& critic = networks_.critic_head();
       backend_.launch_single(MergeReturnMoments{control_.data(), means_.data(), return_sums_.data(), count,
                                                 networks_.parameters() + critic.head_weight(),
                                                 networks_.parameters() + critic.head_bias(), critic.head_inputs()});
-      critic.weights_changed(backend_, networks_.parameters());
+      networks_.critic_changed();
     }
-    const Index samples = shape_.samples();
     for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
-      backend_.launch(
-          padded(samples),
-          Shuffle{order_.data(), static_cast<std::uint32_t>(samples), static_cast<std::uint32_t>(shape_.envs),
-                  static_cast<std::uint32_t>(shape_.stride), seed_, pass_of(epoch), rank_});
+      shuffle(epoch);
       for (Index i = 0; i < minibatches_; ++i) {
-        const Index begin = i * samples / minibatches_, end = (i + 1) * samples / minibatches_;
+        const Index begin = i * windows_ / minibatches_ * window_, end = (i + 1) * windows_ / minibatches_ * window_;
         compute_gradient(rollout, order_.data() + begin, end - begin, epoch);
         optimiser_.step(gradient_.total(), sums_.data(), control_.data());
       }
     }
   }
 
-  /// Loss and gradient of a minibatch: on each rank, the `count` rows of its rollout that `order` names. `epoch` is the index of the
-  /// pass over the rollout.
+  /// Loss and gradient of a minibatch: on each rank, the `count` rows of its rollout that `order` names, window after window where the
+  /// networks have a state. `epoch` is the index of the pass over the rollout.
   void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
     Communicator<Backend>& all = backend_.communicator();
     if (settings_.normalise_advantages) {
@@ -153,16 +157,29 @@ class Ppo final : public Algorithm<Backend> {
                 });
   }
 
-  /// The gradient that compute_gradient left, as layers: actor, critic, log standard deviations.
-  void read_gradient(std::vector<DenseLayer>& actor, std::vector<DenseLayer>& critic, std::vector<float>& log_std) {
+  /// The gradient that compute_gradient left, by the parameters' names: the actor's, the critic's, the log standard deviations.
+  std::vector<Parameter> read_gradient() {
     backend_.synchronise();
-    networks_.as_layers(gradient_.read(backend_), actor, critic, log_std);
+    return networks_.store().read(gradient_.read(backend_).data());
   }
 
  private:
-  static Index samples_of_minibatch(const TrainingRequest& request, const RolloutShape& shape) {
+  /// Before it is known whether the networks have a state: then a minibatch is made of whole windows, none longer than the horizon.
+  static Index most_samples_of_minibatch(const TrainingRequest& request, const RolloutShape& shape) {
     const Index minibatches = minibatches_of(shape.samples(), request.algorithm.minibatch);
-    return (shape.samples() + minibatches - 1) / minibatches;
+    return (shape.samples() + minibatches - 1) / minibatches + shape.horizon;
+  }
+
+  /// The order in which a pass over the rollout visits its windows; without a state each row is one.
+  void shuffle(int epoch) {
+    std::uint32_t* to = window_ > 1 ? first_row_.data() : order_.data();
+    backend_.launch(padded(windows_),
+                    Shuffle{to, static_cast<std::uint32_t>(windows_), static_cast<std::uint32_t>(shape_.envs),
+                            static_cast<std::uint32_t>(shape_.stride * window_), seed_, pass_of(epoch), rank_});
+    if (window_ == 1) return;
+    backend_.launch(padded(shape_.samples()),
+                    ExpandWindows{to, order_.data(), shape_.samples(), static_cast<std::uint32_t>(window_),
+                                  static_cast<std::uint32_t>(shape_.stride)});
   }
 
   Advantages advantages(Rollout<Backend>& rollout, const float* soft_terminations) const {
@@ -181,12 +198,9 @@ class Ppo final : public Algorithm<Backend> {
   /// Gather, forward, loss, backward for one tile of a minibatch.
   void add_tile(const Context& context, Range range, const RolloutView& rollout, const std::uint32_t* order,
                 Index count, const Pass& pass) {
-    const Index rows = range.size(), stride = networks_.normaliser().stride();
-    const float* parameters = networks_.parameters();
-    float* input =
-        networks_.actor_input(context, rollout.observation, order + range.begin, rows, mirror_.in_pass(pass));
-    float* critic_input = input;
-    Mlp& actor = networks_.actor();
+    const Index rows = range.size();
+    networks_.gather(context, rollout.seen(), order + range.begin, rows, mirror_.in_pass(pass),
+                     critic_mirror_.in_pass(pass));
     PpoLoss loss{};
     loss.order = order + range.begin;
     loss.rows = rows;
@@ -198,20 +212,15 @@ class Ppo final : public Algorithm<Backend> {
     loss.advantage = rollout.advantage;
     loss.returns = rollout.returns;
     loss.value = rollout.value;
-    loss.mean = actor.forward(context, parameters, input, stride, rows);
-    loss.mean_gradient = actor.output_gradient(context);
-    loss.mean_stride = actor.output_stride();
+    loss.mean = networks_.actor_output(context, rows);
+    loss.mean_gradient = networks_.mean_gradient(context);
+    loss.mean_stride = networks_.mean_stride();
     if (networks_.has_critic()) {
-      if (networks_.critic_sees_more()) {
-        critic_input = networks_.critic_input(context, rollout.critic_observation, order + range.begin, rows,
-                                              critic_mirror_.in_pass(pass));
-      }
-      Mlp& critic = networks_.critic();
-      loss.critic = critic.forward(context, parameters, critic_input, networks_.critic_normaliser().stride(), rows);
-      loss.critic_gradient = critic.output_gradient(context);
-      loss.critic_stride = critic.output_stride();
+      loss.critic = networks_.critic_output(context, rows);
+      loss.critic_gradient = networks_.critic_gradient(context);
+      loss.critic_stride = networks_.critic_stride();
     }
-    loss.log_std = parameters;
+    loss.log_std = networks_.log_std();
     loss.columns = columns_.data() + range.begin;
     loss.column_stride = column_stride_;
     loss.control = control_.data();
@@ -224,12 +233,7 @@ class Ppo final : public Algorithm<Backend> {
     loss.mirror = action_mirror_.in_pass(pass);
     context.launch({0, rows}, loss);
     fetch_tile(context, rollout, order + range.end, std::min(rows, count - range.end));
-    float* gradient = gradient_.of(context);
-    actor.backward(context, parameters, input, stride, rows, gradient);
-    if (networks_.has_critic()) {
-      networks_.critic().backward(context, parameters, critic_input, networks_.critic_normaliser().stride(), rows,
-                                  gradient);
-    }
+    networks_.backward(context, rows, gradient_.of(context));
   }
 
   /// Asks for what the next tile will gather: shuffled rows lie anywhere in memory, and the way backward takes long enough for them to come.
@@ -250,11 +254,13 @@ class Ppo final : public Algorithm<Backend> {
   std::uint64_t seed_;
   Estimator estimator_;
   int actions_;
+  Index window_;   ///< steps of a window
+  Index windows_;  ///< of the rollout; where the networks have no state, one for each sample
   Index minibatches_, minibatch_, column_stride_ = 0;
   typename Backend::Gradient gradient_;
   Buffer<float> columns_, sums_, advantage_sums_, means_, return_sums_;
   Buffer<AdvantageScale> advantage_scale_;
-  Buffer<std::uint32_t> order_;
+  Buffer<std::uint32_t> order_, first_row_;
   Mirror mirror_, critic_mirror_, action_mirror_;
 };
 

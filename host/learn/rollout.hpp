@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "host/engine/task_spec.hpp"
+#include "host/nets/recurrence.hpp"
 #include "kernels/vocabulary.hpp"
 
 namespace stampede {
@@ -36,6 +37,18 @@ struct RolloutView {
   const float* value;      ///< the critic's estimate, in units of the returns
   const float* advantage;  ///< of the actions
   const float* returns;    ///< what the critic is to learn
+  // Read by networks with a state only (host/nets/recurrence.hpp).
+  const float* ended = nullptr;  ///< [horizon][stride]
+  const float* state = nullptr;  ///< [horizon / window][stride][states]: before the first step of each window
+  Index stride = 0;
+
+  SeenRows seen() const { return {observation, critic_observation, ended, state, stride}; }
+};
+
+/// What a rollout keeps of the networks' states: `width` numbers of each environment (ActorCritic::states), at the beginning of
+/// every `window` steps.
+struct StateShape {
+  Index width = 0, window = 1;
 };
 
 /// A rollout's arrays. Unless another shape is given, [horizon][stride] a number.
@@ -44,8 +57,9 @@ struct Rollout {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  Rollout(Backend& backend, const TaskSpec& task, const RolloutShape& extent)
+  Rollout(Backend& backend, const TaskSpec& task, const RolloutShape& extent, const StateShape& kept_states)
       : shape(extent),
+        states(kept_states),
         observations(task.policy().size()),
         critic_observations(task.critic_size()),
         actions(task.action.size()) {
@@ -64,11 +78,12 @@ struct Rollout {
     final_value = floats(rows);
     advantage = floats(rows);
     returns = floats(rows);
+    if (states.width > 0) state = floats((windows() + 1) * stride * states.width);
   }
 
   RolloutView view() {
-    return {observation.data(), own_critic_observation(), output.data(), mean.data(), log_std.data(), log_prob.data(),
-            value.data(),       advantage.data(),         returns.data()};
+    return {observation.data(), own_critic_observation(), output.data(),  mean.data(),  log_std.data(), log_prob.data(),
+            value.data(),       advantage.data(),         returns.data(), ended.data(), state.data(),   shape.stride};
   }
   /// Null where the critic sees what the policy sees.
   float* own_critic_observation() { return critic_observations > 0 ? critic_observation.data() : nullptr; }
@@ -78,7 +93,12 @@ struct Rollout {
                                    : observation.data() + row * observations;
   }
 
+  Index windows() const { return shape.horizon / states.window; }
+  /// [stride][width]: the networks' states as they are by now; null where they have none.
+  float* current_state() { return states.width > 0 ? state.data() + windows() * shape.stride * states.width : nullptr; }
+
   RolloutShape shape;
+  StateShape states;
   Index observations, critic_observations, actions;
   Buffer<float> observation, critic_observation;  ///< [horizon + 1][stride][numbers]
   Buffer<float> final_observation;                ///< what the critic saw before a reset, of the step at hand only
@@ -89,6 +109,7 @@ struct Rollout {
   Buffer<float> value;          ///< [horizon + 1][stride]
   Buffer<float> final_value;    ///< of final observations, where an episode ended
   Buffer<float> advantage, returns;
+  Buffer<float> state;  ///< [windows + 1][stride][width]: before each window, and as it is by now
 };
 
 }  // namespace stampede

@@ -40,7 +40,6 @@ class TaskTrainer final : public Stage {
         shape_{environments_->count(), environments_->stride(), request.train.horizon} {
     check_sizes();
     backend_.set_timing(request.timing);
-    rollout_ = std::make_unique<Rollout<Backend>>(backend_, task_, shape_);
     totals_ = backend_.template make_buffer<float>(kEnvironmentTotals + task_.metric_rows);
     counts_ = backend_.template make_buffer<std::uint64_t>(kEnvironmentCounts);
     if (!task_.constraints.list.empty()) {
@@ -48,6 +47,7 @@ class TaskTrainer final : public Stage {
           std::make_unique<Constraints<Backend>>(backend_, task_.constraints, shape_, request.train.iterations);
     }
     algorithm_ = make_algorithm(backend_, request_, shape_);
+    rollout_ = std::make_unique<Rollout<Backend>>(backend_, task_, shape_, algorithm_->states());
     actor_ = std::make_unique<PolicyActor<Backend>>(backend_, *algorithm_, task_.action, request.seed,
                                                     environments_->first_environment());
     collector_ = std::make_unique<Collector<Backend>>(backend_, *environments_, *algorithm_, *actor_,
@@ -103,9 +103,9 @@ class TaskTrainer final : public Stage {
     std::vector<Tensor> tensors;
     algorithm_->save(tensors);
     environments_->save(backend_, tensors);
-    for (const auto& [name, buffer, width] : last_rows()) {
+    for (const auto& [name, buffer, width, row] : last_rows()) {
       std::vector<float> values(static_cast<std::size_t>(shape_.stride * width));
-      backend_.download(*buffer, values.data(), shape_.stride * width, shape_.rows() * width);
+      backend_.download(*buffer, values.data(), shape_.stride * width, row * width);
       tensors.push_back(make_tensor(name, {shape_.stride, width}, values));
     }
     if (constraints_) constraints_->save(tensors);
@@ -116,9 +116,9 @@ class TaskTrainer final : public Stage {
     backend_.synchronise();
     algorithm_->load(tensors);
     environments_->load(backend_, tensors);
-    for (const auto& [name, buffer, width] : last_rows()) {
+    for (const auto& [name, buffer, width, row] : last_rows()) {
       const auto values = floats_of(tensors, name, static_cast<std::size_t>(shape_.stride * width));
-      backend_.upload(*buffer, values.data(), shape_.stride * width, shape_.rows() * width);
+      backend_.upload(*buffer, values.data(), shape_.stride * width, row * width);
     }
     if (constraints_) constraints_->load(tensors);
     enqueued_ = fetched_ = algorithm_->read_control().iteration;
@@ -193,16 +193,20 @@ class TaskTrainer final : public Stage {
                 std::to_string(shape_.horizon) + " make a rollout of more than 2^31 values; choose a smaller product");
   }
 
-  /// Observations whose last row, behind the last step, the next rollout begins with.
+  /// What the next rollout begins with: [environment][width] from a row of its buffer on, behind those of the last rollout's steps.
   struct LastRow {
     const char* name;
     Buffer<float>* buffer;
-    Index width;
+    Index width, row;
   };
   std::vector<LastRow> last_rows() {
-    std::vector<LastRow> rows = {{"observation", &rollout_->observation, rollout_->observations}};
+    std::vector<LastRow> rows = {{"observation", &rollout_->observation, rollout_->observations, shape_.rows()}};
     if (rollout_->critic_observations > 0) {
-      rows.push_back({"critic_observation", &rollout_->critic_observation, rollout_->critic_observations});
+      rows.push_back(
+          {"critic_observation", &rollout_->critic_observation, rollout_->critic_observations, shape_.rows()});
+    }
+    if (const StateShape& states = rollout_->states; states.width > 0) {
+      rows.push_back({"network_state", &rollout_->state, states.width, rollout_->windows() * shape_.stride});
     }
     return rows;
   }
@@ -228,7 +232,7 @@ class TaskTrainer final : public Stage {
       return [this, from, to](const float*, int slot) { return backend_.seconds_between(slot, from, to); };
     };
 
-    metrics_.add({.name = "episodes", .reduce = kSum, .whole = true}, count(kFinished));
+    metrics_.add({.name = "episodes", .reduce = kSum, .integer = true}, count(kFinished));
     metrics_.add({.name = "return_mean", .tag = "episode/return_mean", .label = "return"}, of_episodes(W::kReturns));
     metrics_.add({.name = "episode_length_mean", .tag = "episode/length_mean", .unit = "control steps"},
                  of_episodes(W::kLengths));
@@ -237,13 +241,13 @@ class TaskTrainer final : public Stage {
                   .tag = "environment/nonfinite",
                   .unit = "states since the start",
                   .reduce = kLast,
-                  .whole = true},
+                  .integer = true},
                  count(kNonfinite));
     metrics_.add({.name = "contacts_over_slots",
                   .tag = "environment/contacts_over_slots",
                   .unit = "since the start",
                   .reduce = kLast,
-                  .whole = true},
+                  .integer = true},
                  count(kOverSlots));
     metrics_.add({.name = "seconds_rollout", .tag = "time/seconds_rollout", .unit = "s", .reduce = kSum},
                  seconds(0, 2));

@@ -1,9 +1,12 @@
 #pragma once
-/// \file A policy's and a critic's networks with the normalisers of what they see, on a device: one flat array of parameters, passes
-/// forward for whole ranges of environments, and everything saved by name.
+/// \file A policy and a critic on a device:
 ///
-/// The parameters [size()]: the log standard deviations of the actions, the actor's, the critic's. What is laid out alike, gradients and
-/// an optimiser's moments, is read and written by `to_tensors` and `from_tensors` as well.
+///     policy    normaliser -> network -> Gaussian       its mean the network's output, its deviations parameters of their own
+///     critic    normaliser -> network -> value          the policy's normaliser, unless it sees something else
+///
+/// with one flat array of parameters (parameters.hpp), passes for whole ranges of environments and for tiles of samples, and
+/// everything saved by name. What is laid out as the parameters are, a gradient or an optimiser's moments, is read and written by
+/// `to_tensors` and `from_tensors` as well.
 
 #include <algorithm>
 #include <cmath>
@@ -16,8 +19,9 @@
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/communicator.hpp"
 #include "host/engine/training_request.hpp"
-#include "host/nets/initialise.hpp"
-#include "host/nets/networks.hpp"
+#include "host/nets/network.hpp"
+#include "host/nets/normaliser.hpp"
+#include "host/nets/recurrence.hpp"
 
 namespace stampede {
 
@@ -25,14 +29,14 @@ template <class Backend>
 class ActorCritic {
  public:
   using Context = typename Backend::Context;
-  using Mlp = typename Backend::Mlp;
   using Normaliser = ObservationNormaliser<Backend>;
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// `most_rows`: samples that one pass may have.
+  /// `most_rows`: samples that one pass may have; `horizon`: steps of a rollout. Throws Error where the settings make no network, or
+  /// no windows of the horizon.
   ActorCritic(Backend& backend, const TaskSpec& task, const NetworkSettings& settings, std::uint64_t seed,
-              bool with_critic, Index most_rows)
+              bool with_critic, Index most_rows, Index horizon)
       : backend_(backend),
         settings_(settings),
         actions_(task.action.size()),
@@ -40,28 +44,33 @@ class ActorCritic {
                     settings.normalise_observations ? kObservationClip : std::numeric_limits<float>::max()) {
     const int observations = task.policy().size(), of_critic = task.critic_size();
     const int critic_inputs = of_critic > 0 ? of_critic : observations;
-    const Activation activation = activation_of(settings.activation);
-    const std::vector<int> actor_sizes = layer_sizes(observations, settings.actor, actions_);
-    const std::vector<int> critic_sizes = layer_sizes(critic_inputs, settings.critic, 1);
-    actor_ = std::make_unique<Mlp>(backend, actor_sizes, activation, padded(actions_), most_rows);
-    size_ = actor_->parameters().end;
+    actor_ = std::make_unique<Network<Backend>>(
+        backend, plan_network(settings.modules, "actor", {settings.activation, settings.actor}, actions_), observations,
+        padded(actions_), most_rows);
+    size_ = actor_->place().end;
     if (with_critic) {
-      critic_ = std::make_unique<Mlp>(backend, critic_sizes, activation, size_, most_rows);
-      size_ = critic_->parameters().end;
+      critic_ = std::make_unique<Network<Backend>>(
+          backend, plan_network(settings.modules, "critic", {settings.activation, settings.critic}, 1), critic_inputs,
+          size_, most_rows);
+      size_ = critic_->place().end;
     }
+    store_.add("", actor_->store().places());
+    if (critic_) store_.add("", critic_->store().places());
+    store_.add("", {{"log_std", {actions_}, 0}});
     parameters_ = backend.template make_buffer<float>(size_);
     rows_ = typename Backend::Scratch(backend, most_rows, normaliser_.stride());
     if (critic_ && of_critic > 0) {
       critic_normaliser_ = std::make_unique<Normaliser>(backend, critic_inputs, normaliser_.clip());
       critic_rows_ = typename Backend::Scratch(backend, most_rows, critic_normaliser_->stride());
     }
+    windows_ = Windows<Backend>(backend, states(), states() > 0 ? window_of(settings, horizon) : 1, most_rows);
     sums_ = backend.template make_buffer<float>(padded(2 * std::max(observations, critic_inputs)));
     backend.reserve_sums(std::max(observations, critic_inputs));
 
     std::vector<float> values(static_cast<std::size_t>(size_), 0.0f);
     std::fill_n(values.begin(), actions_, std::log(settings.initial_std));
-    actor_->write(initial_network(actor_sizes, 0.01, seed, 0), values.data());
-    if (critic_) critic_->write(initial_network(critic_sizes, 1.0, seed, 1), values.data());
+    actor_->initialise(seed, 0, 0.01, values.data());
+    if (critic_) critic_->initialise(seed, 1, 1.0, values.data());
     backend.upload(parameters_, values.data(), size_);
     parameters_changed();
   }
@@ -71,18 +80,28 @@ class ActorCritic {
   float* parameters() { return parameters_.data(); }
   /// [actions].
   const float* log_std() { return parameters_.data(); }
-  Mlp& actor() { return *actor_; }
   bool has_critic() const { return critic_ != nullptr; }
-  Mlp& critic() { return *critic_; }
   /// Whether the critic sees observations of its own.
   bool critic_sees_more() const { return critic_normaliser_ != nullptr; }
   Normaliser& normaliser() { return normaliser_; }
   Normaliser& critic_normaliser() { return critic_normaliser_ ? *critic_normaliser_ : normaliser_; }
+  /// The critic's last layers.
+  const Dense<Backend>& critic_head() const { return critic_->head(); }
 
-  /// To be called once the parameters have changed, before the next pass.
+  /// Numbers that an environment's state takes: the actor's, then the critic's, each a multiple of kMaxLanes. 0: there is none.
+  Index states() const { return actor_->states() + (critic_ ? critic_->states() : 0); }
+
+  /// Steps of a rollout that they learn from in one piece; 1 where they have no state.
+  Index window() const { return windows_.steps(); }
+
+  /// To be called once parameters have changed, before the next pass.
   void parameters_changed() {
-    actor_->weights_changed(backend_, parameters_.data());
-    if (critic_) critic_->weights_changed(backend_, parameters_.data());
+    actor_->parameters_changed(parameters_.data());
+    critic_changed();
+  }
+  /// Where only the critic's have.
+  void critic_changed() {
+    if (critic_) critic_->parameters_changed(parameters_.data());
   }
 
   /// Floating-point operations of a sample, forward and backward.
@@ -91,39 +110,60 @@ class ActorCritic {
   // ------------------------------------------------------------------------------------------ inference
 
   /// The actor's output for the observations of a range's environments; the row of environment e is e - range.begin.
-  /// Valid until the next call on the same context.
-  const float* mean(const Context& context, Range range, const float* observation) {
+  /// Valid until the next call on the same context. `state` [environment][states()], null where there is none, goes one step on.
+  const float* mean(const Context& context, Range range, const float* observation, float* state) {
     return actor_->forward(context, parameters_.data(), normalised(context, range, observation, normaliser_, rows_),
-                           normaliser_.stride(), range.size());
+                           normaliser_.stride(), one_step(range, state, states(), true));
   }
   Index mean_stride() const { return actor_->output_stride(); }
 
-  /// Stores the values of what the critic sees of a range's environments. Does nothing where there is no critic.
-  void estimate(const Context& context, Range range, const float* observation, const Control* control, float* value) {
+  /// Stores the values of what the critic sees of a range's environments. Does nothing where there is no critic. The state, as above,
+  /// goes on only where `goes_on` says so.
+  void estimate(const Context& context, Range range, const float* observation, const Control* control, float* value,
+                float* state, bool goes_on) {
     if (!critic_) return;
     Normaliser& normaliser = critic_normaliser();
+    float* own_state = state != nullptr ? state + actor_->states() : nullptr;
     const float* output =
         critic_->forward(context, parameters_.data(),
                          normalised(context, range, observation, normaliser, critic_normaliser_ ? critic_rows_ : rows_),
-                         normaliser.stride(), range.size());
+                         normaliser.stride(), one_step(range, own_state, states(), goes_on));
     context.launch(range, StoreValues{output, critic_->output_stride(), range.begin, control, value});
   }
 
   // ------------------------------------------------------------------------------------------ a tile of samples
+  //
+  // To be called in this order: gather, actor_output, critic_output, backward. All is in the tile's own memory.
 
-  /// What the actor sees of the samples that `order` names, normalised, in the tile's own memory.
-  float* actor_input(const Context& context, const float* observation, const std::uint32_t* order, Index rows,
-                     const MirrorView& mirror = {}) {
-    float* input = rows_.at(context);
-    normaliser_.apply(context, observation, order, rows, input, mirror);
-    return input;
+  /// Fetches what the networks see of the samples that a tile of `rows` rows of `order` names: whole windows of the rollout, of
+  /// window() steps each, one after the other.
+  void gather(const Context& context, const SeenRows& seen, const std::uint32_t* order, Index rows,
+              const MirrorView& mirror = {}, const MirrorView& critic_mirror = {}) {
+    normaliser_.apply(context, seen.observation, order, rows, rows_.at(context), mirror);
+    if (critic_normaliser_) {
+      critic_normaliser_->apply(context, seen.critic_observation, order, rows, critic_rows_.at(context), critic_mirror);
+    }
+    windows_.gather(context, seen, order, rows);
   }
-  /// The same of the critic's own observations.
-  float* critic_input(const Context& context, const float* observation, const std::uint32_t* order, Index rows,
-                      const MirrorView& mirror = {}) {
-    float* input = critic_rows_.at(context);
-    critic_normaliser_->apply(context, observation, order, rows, input, mirror);
-    return input;
+  const float* actor_output(const Context& context, Index rows) {
+    return actor_->forward(context, parameters_.data(), rows_.at(context), normaliser_.stride(),
+                           windows_.sequences(context, rows, 0));
+  }
+  const float* critic_output(const Context& context, Index rows) {
+    return critic_->forward(context, parameters_.data(), critic_input(context), critic_normaliser().stride(),
+                            windows_.sequences(context, rows, actor_->states()));
+  }
+  Index critic_stride() const { return critic_->output_stride(); }
+  /// Where d loss / d output is put for `backward`, rows and strides as the outputs'.
+  float* mean_gradient(const Context& context) { return actor_->output_gradient(context); }
+  float* critic_gradient(const Context& context) { return critic_->output_gradient(context); }
+  /// Adds both networks' gradients to the tile's, which is laid out as the parameters, or sets it (NetworkModule::backward).
+  void backward(const Context& context, Index rows, float* gradient) {
+    actor_->backward(context, parameters_.data(), rows_.at(context), normaliser_.stride(),
+                     windows_.sequences(context, rows, 0), gradient);
+    if (!critic_) return;
+    critic_->backward(context, parameters_.data(), critic_input(context), critic_normaliser().stride(),
+                      windows_.sequences(context, rows, actor_->states()), gradient);
   }
 
   // ------------------------------------------------------------------------------------------ normalisers
@@ -149,20 +189,12 @@ class ActorCritic {
 
   /// What is laid out as the parameters are, as tensors: prefix + "actor.0.weight", ..., prefix + "log_std".
   void to_tensors(const Buffer<float>& from, const std::string& prefix, std::vector<Tensor>& tensors) {
-    const std::vector<float> values = downloaded(from);
-    append_layers(tensors, prefix + "actor", actor_->read(values.data()));
-    if (critic_) append_layers(tensors, prefix + "critic", critic_->read(values.data()));
-    tensors.push_back(make_tensor(prefix + "log_std", {actions_}, values.data(), Tensor::Type::kF32));
+    store_.to_tensors(downloaded(from).data(), prefix, tensors);
   }
-  /// The reverse. Throws Error naming the tensor that is missing or of another shape.
+  /// The reverse. Throws Error naming the tensor that is missing or of another size.
   void from_tensors(const std::vector<Tensor>& tensors, const std::string& prefix, Buffer<float>& to) {
     std::vector<float> values(static_cast<std::size_t>(size_), 0.0f);
-    actor_->write(find_layers(tensors, prefix + "actor", actor_->read(values.data())), values.data());
-    if (critic_) {
-      critic_->write(find_layers(tensors, prefix + "critic", critic_->read(values.data())), values.data());
-    }
-    const auto log_std = floats_of(tensors, prefix + "log_std", static_cast<std::size_t>(actions_));
-    std::copy(log_std.begin(), log_std.end(), values.begin());
+    store_.from_tensors(tensors, prefix, values.data());
     backend_.upload(to, values.data(), size_);
   }
 
@@ -192,22 +224,16 @@ class ActorCritic {
 
   /// Fills in what of the policy is learned.
   void read_policy(Policy& policy) {
-    policy.actor.activation = settings_.activation;
     const std::vector<float> values = downloaded(parameters_);
-    policy.actor.layers = actor_->read(values.data());
+    policy.actor = actor_->weights(values.data());
     policy.log_std.assign(values.begin(), values.begin() + actions_);
     std::vector<float> counts;
     normaliser_.read(backend_, counts, policy.observation_mean, policy.observation_variance);
     policy.observation_clip = normaliser_.clip();
   }
 
-  /// What lies as the parameters do on the host, as layers: actor, critic, log standard deviations.
-  void as_layers(const std::vector<float>& values, std::vector<DenseLayer>& actor, std::vector<DenseLayer>& critic,
-                 std::vector<float>& log_std) const {
-    actor = actor_->read(values.data());
-    if (critic_) critic = critic_->read(values.data());
-    log_std.assign(values.begin(), values.begin() + actions_);
-  }
+  /// Names, shapes and places of all parameters: the actor's, the critic's, the log standard deviations.
+  const ParameterStore& store() const { return store_; }
 
  private:
   struct NamedNormaliser {
@@ -244,6 +270,10 @@ class ActorCritic {
                                             normaliser.variance(), normaliser.inverse()});
   }
 
+  float* critic_input(const Context& context) {
+    return critic_normaliser_ ? critic_rows_.at(context) : rows_.at(context);
+  }
+
   const float* normalised(const Context& context, Range range, const float* observation, Normaliser& normaliser,
                           typename Backend::Scratch& scratch) {
     float* rows = scratch.at(context);
@@ -257,8 +287,10 @@ class ActorCritic {
   Index size_ = 0;
   Normaliser normaliser_;
   std::unique_ptr<Normaliser> critic_normaliser_;  ///< where the critic sees something else
-  std::unique_ptr<Mlp> actor_, critic_;
+  std::unique_ptr<Network<Backend>> actor_, critic_;
+  ParameterStore store_;
   typename Backend::Scratch rows_, critic_rows_;
+  Windows<Backend> windows_;
   Buffer<float> parameters_, sums_;
 };
 

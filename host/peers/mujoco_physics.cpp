@@ -52,7 +52,7 @@ class MujocoPhysics final : public ExternalPhysics {
     std::fill(record.force.begin(), record.force.end(), 0.0);
     std::fill(record.work.begin(), record.work.end(), 0.0);
     for (int i = 0; i < in.steps; ++i) {
-      const std::vector<double>& ctrl = i + 0.5 < in.late_steps ? in.last_ctrl : in.ctrl;
+      const std::vector<double>& ctrl = i + 0.5 < in.delay_steps ? in.last_ctrl : in.ctrl;
       std::copy(ctrl.begin(), ctrl.end(), d->ctrl);
       std::copy(d->qvel, d->qvel + m->nv,
                 worker.velocity.begin());  // torques act at the velocities of the step's start

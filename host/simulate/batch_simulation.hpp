@@ -2,8 +2,8 @@
 /// \file Simulation on a backend: owns the arrays, converts between MuJoCo's coordinates and lanes, launches the kernel.
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
+#include <cmath>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -220,10 +220,10 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   void prepare() override {
     if (record_.size() == 0) {
       record_ = make_rows<PhysicsRecord<Scalar, J>>();
-      late_ = make_rows<DelayedControl<Scalar, J>>();
+      delayed_ = make_rows<DelayedControl<Scalar, J>>();
     }
     rows_ = {state_.view(*backend_, true),  variation_.view(*backend_, true), controls_[0].view(*backend_, true),
-             counts_.view(*backend_, true), late_.view(*backend_, true),      record_.view(*backend_, true)};
+             counts_.view(*backend_, true), delayed_.view(*backend_, true),   record_.view(*backend_, true)};
   }
   const RobotRows<Scalar>& rows() const override { return rows_; }
   TerrainView map() const override {
@@ -239,7 +239,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     kernel.variation = rows_.variation;
     kernel.control = rows_.control;
     kernel.counts = rows_.counts;
-    kernel.late = rows_.late;
+    kernel.delayed = rows_.delayed;
     kernel.record = rows_.record;
     kernel.report = {nullptr, 0};
     kernel.steps = steps;
@@ -270,7 +270,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
 
  private:
   std::vector<MirroredRows<Backend, Scalar>*> saved_parts() {
-    return {&state_, &variation_, &counts_, &controls_[0], &late_};
+    return {&state_, &variation_, &counts_, &controls_[0], &delayed_};
   }
 
   /// Lanes are padded to whole warps: all threads of one take part in the exchanges between lanes.
@@ -457,7 +457,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   typename Backend::template Buffer<Candidate> contact_;
   typename Backend::template Buffer<ContactKind> kind_;
   typename Backend::template Buffer<float> map_;
-  MirroredRows<Backend, Scalar> state_, variation_, counts_, report_, late_, record_;
+  MirroredRows<Backend, Scalar> state_, variation_, counts_, report_, delayed_, record_;
   std::vector<MirroredRows<Backend, Scalar>> controls_;
   RobotRows<Scalar> rows_{};
   double taken_ = 0;

@@ -1,8 +1,8 @@
 #pragma once
 /// \file A batch of environments of a task that is chosen at run time, on any backend.
 
-#include <map>
 #include <memory>
+#include <map>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -26,6 +26,25 @@ struct ClearElements {
   }
 };
 
+/// Single steps of an evaluation, on the host: each environment's first episode counts.
+struct EpisodeSteps {
+  const std::vector<float>& figures;   ///< [steps][Environments::figures()][stride]
+  const std::vector<float>& finished;  ///< [steps][stride]: 1 where the episode was over before that step
+  std::vector<float> length;           ///< [count] of the episodes [control steps]
+  std::vector<float> metric;           ///< [count]: the task's own
+  Index steps, count, stride;
+
+  /// body(step, environment) for each step that counts.
+  template <class Body>
+  void for_each(const Body& body) const {
+    for (Index t = 0; t < steps; ++t) {
+      for (Index env = 0; env < count; ++env) {
+        if (finished[static_cast<std::size_t>(t * stride + env)] == 0.0f) body(t, env);
+      }
+    }
+  }
+};
+
 /// Which environments, and how many.
 struct EnvironmentsRequest {
   std::shared_ptr<const TaskSpec> task;
@@ -44,6 +63,10 @@ class Environments {
   const TaskSpec& task() const { return *task_; }
   /// Rows of `StepOutput::figures`.
   virtual int figures() const { return 0; }
+  /// What the task's family has to say of an evaluation besides: adds it to the result.
+  virtual void sum_up(const EvaluationRequest&, const EpisodeSteps&, Evaluation&) const {}
+  /// Control steps of environments, in all, that one launch of `drive` should have at least, to be measured.
+  virtual Index worth_a_launch() const { return Index{1} << 22; }
 
   /// Starts all anew and writes the first observations, as their groups see them.
   void reset(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) {

@@ -2,8 +2,8 @@
 /// \file Robots whose steps another engine takes, in the rows of ours: so tasks need not know of it. On a CPU only.
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,12 +74,12 @@ class ExternalRobots final : public Robots<Backend, float> {
     State state[K];
     PhysicsVariation<float, J> variation[K];
     Array<float, J> control[K];
-    DelayedControl<float, J> late[K];
+    DelayedControl<float, J> delayed[K];
     for (int l = 0; l < K; ++l) {
       state[l] = read_rows<State, float>(all.state, lane + l);
       variation[l] = read_rows<PhysicsVariation<float, J>, float>(all.variation, lane + l);
       control[l] = read_rows<Array<float, J>, float>(all.control, lane + l);
-      late[l] = read_rows<DelayedControl<float, J>, float>(all.late, lane + l);
+      delayed[l] = read_rows<DelayedControl<float, J>, float>(all.delayed, lane + l);
     }
     const auto numbers = [](const Vec3<float>& v) {
       return Vec3<double>{static_cast<double>(v.x), static_cast<double>(v.y), static_cast<double>(v.z)};
@@ -106,7 +106,7 @@ class ExternalRobots final : public Robots<Backend, float> {
     v.friction = static_cast<double>(variation[0].friction);
     v.base_mass = static_cast<double>(variation[0].base_mass);
     v.base_centre = numbers(variation[0].base_centre);
-    step.late_steps = static_cast<double>(late[0].steps);
+    step.delay_steps = static_cast<double>(delayed[0].steps);
     step.steps = steps;
     for (std::size_t j = 0; j < robot_.joint_info.size(); ++j) {
       const RobotJoint& joint = robot_.joint_info[j];
@@ -123,7 +123,7 @@ class ExternalRobots final : public Robots<Backend, float> {
       v.friction_loss[j] = static_cast<double>(variation[l].friction_loss[i]);
       if (joint.actuator < 0) continue;
       step.ctrl[static_cast<std::size_t>(joint.actuator)] = static_cast<double>(control[l][i]);
-      step.last_ctrl[static_cast<std::size_t>(joint.actuator)] = static_cast<double>(late[l].last[i]);
+      step.last_ctrl[static_cast<std::size_t>(joint.actuator)] = static_cast<double>(delayed[l].last[i]);
     }
 
     external_.step(thread, step, s, place.record);

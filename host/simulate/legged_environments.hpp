@@ -8,6 +8,7 @@
 #include "host/engine/task_spec.hpp"
 #include "host/simulate/environments.hpp"
 #include "host/simulate/external_robots.hpp"
+#include "host/simulate/walking_figures.hpp"
 
 namespace stampede {
 
@@ -50,8 +51,8 @@ class LeggedEnvironments final : public Environments<Backend> {
     if (request.external != nullptr) use_external(backend, *request.external);
     robots_->prepare();
     backend.upload(constants_, &legged_.constants, 1);
-    memory_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
-    good_ = backend.template make_buffer<float>(kRows<RobotCoordinates<float, J>, float> * lane_stride_);
+    carried_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
+    last_coordinates_ = backend.template make_buffer<float>(kRows<RobotCoordinates<float, J>, float> * lane_stride_);
     last_finite_ = backend.template make_buffer<float>(this->task().states * this->stride());
     totals_ = backend.template make_buffer<float>(kLeggedTotals * this->stride());
     place_on_tiles(backend, !request.commands.empty());
@@ -71,6 +72,10 @@ class LeggedEnvironments final : public Environments<Backend> {
   }
 
   int figures() const override { return kLeggedFigures; }
+  void sum_up(const EvaluationRequest& request, const EpisodeSteps& steps, Evaluation& result) const override {
+    result.legged = WalkingFigures(request, steps).sum_up();
+  }
+  Index worth_a_launch() const override { return Index{1} << 15; }
   const float* metric_rows() override { return totals_.data(); }
 
   void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) override {
@@ -139,8 +144,8 @@ class LeggedEnvironments final : public Environments<Backend> {
   };
   std::vector<SavedBuffer> saved_buffers() {
     // "good" is what earlier versions called the last finite state.
-    std::vector<SavedBuffer> all = {{"legged_memory", &memory_, lane_stride_},
-                                    {"legged_good", &good_, lane_stride_},
+    std::vector<SavedBuffer> all = {{"legged_memory", &carried_, lane_stride_},
+                                    {"legged_good", &last_coordinates_, lane_stride_},
                                     {"legged_last_good", &last_finite_, this->stride()}};
     if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, legged_.constants.policy_size});
     return all;
@@ -151,7 +156,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     if (last_reading_.size() == 0) return;
     using Lane = LeggedLane<float, J>;
     constexpr Index kRow = offsetof(Lane, reading_delay) / sizeof(float);
-    context.launch(range, DelayReadings{memory_.data() + kRow * lane_stride_, this->view().age, sensed_.data(), K,
+    context.launch(range, DelayReadings{carried_.data() + kRow * lane_stride_, this->view().age, sensed_.data(), K,
                                         legged_.constants.policy_size, begin, last_reading_.data(), observation});
   }
 
@@ -213,10 +218,10 @@ class LeggedEnvironments final : public Environments<Backend> {
     return {robots.state,
             robots.variation,
             robots.control,
-            robots.late,
+            robots.delayed,
             robots.record,
-            {memory_.data(), lane_stride_},
-            {good_.data(), lane_stride_},
+            {carried_.data(), lane_stride_},
+            {last_coordinates_.data(), lane_stride_},
             over_slots};
   }
 
@@ -234,8 +239,8 @@ class LeggedEnvironments final : public Environments<Backend> {
   Index lane_stride_;
   std::unique_ptr<Robots<Backend, float>> robots_;
   Buffer<LeggedConstants> constants_;
-  Buffer<float> memory_, good_, last_finite_, totals_, random_action_, bounds_, commands_, spawn_, column_, level_,
-      last_reading_, sensed_;
+  Buffer<float> carried_, last_coordinates_, last_finite_, totals_, random_action_, bounds_, commands_, spawn_, column_,
+      level_, last_reading_, sensed_;
   Buffer<std::uint32_t> clock_;  ///< 0
 };
 

@@ -13,7 +13,7 @@ namespace stampede {
 template <class Scalar>
 struct RobotRows {
   RowsView<Scalar> state, variation, control, counts;
-  RowsView<Scalar> late, record;  ///< DelayedControl and PhysicsRecord
+  RowsView<Scalar> delayed, record;  ///< DelayedControl and PhysicsRecord
 };
 
 /// A batch of robots. Lane = environment * group + limb.

@@ -156,7 +156,7 @@ struct StepPhysics {
   PhysicsModel<Shape, Real> model;
   Ground ground;
   RowsView<Scalar> state, variation, control, counts, report;
-  RowsView<Scalar> late, record;  ///< DelayedControl, read, and PhysicsRecord, written; without data neither
+  RowsView<Scalar> delayed, record;  ///< DelayedControl, read, and PhysicsRecord, written; without data neither
   int steps;
 
   /// On a GPU, a lane by itself.
@@ -228,11 +228,11 @@ struct StepPhysics {
   STAMPEDE_FN void prepare(Index lane, int i, MovingRobots<Real, J>& robots, PhysicsStages<Real, J>& stages) const {
     const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
     auto acting = read_rows<Array<Real, J>, Real>(control, lane);
-    if (late.data != nullptr) {
-      const auto delayed = read_rows<DelayedControl<Real, J>, Real>(late, lane);
-      const MaskOf<Real> waits = delayed.steps > Real(static_cast<float>(i) + 0.5f);
+    if (delayed.data != nullptr) {
+      const auto own = read_rows<DelayedControl<Real, J>, Real>(delayed, lane);
+      const MaskOf<Real> waits = own.steps > Real(static_cast<float>(i) + 0.5f);
       STAMPEDE_UNROLL
-      for (int j = 0; j < J; ++j) acting[j] = select(waits, delayed.last[j], acting[j]);
+      for (int j = 0; j < J; ++j) acting[j] = select(waits, own.last[j], acting[j]);
     }
     prepare_step<Shape>(model, limb_of<Real>(model, lane), ground, varied, acting, lane, robots.s, stages,
                         robots.counts);

@@ -37,7 +37,7 @@ using Matrix = std::vector<double>;  // [row][column]
 
 /// Outputs, and the gradients of the sum of outputs * weights (loss_gradient), in double.
 struct Reference {
-  Matrix outputs;
+  Matrix outputs, input_gradient;
   std::vector<Matrix> weight, bias;
 
   Reference(const std::vector<DenseLayer>& layers, Activation kind, const std::vector<float>& input, std::size_t rows,
@@ -85,6 +85,7 @@ struct Reference {
       }
       delta = below;
     }
+    input_gradient = delta;
   }
 };
 
@@ -114,7 +115,7 @@ class Mlp : public GpuTest {
     mlp.write(layers, values.data());
     DevicePlace place(backend());
     const DeviceBuffer<float> parameters = place.array(values);
-    DeviceBuffer<float> gradient(size);
+    DeviceBuffer<float> gradient(size), input_gradient(rows * stride);
 
     const std::vector<float> dense = random_floats(rows * sizes.front(), -2, 2, 3);
     const std::vector<float> loss = random_floats(rows * sizes.back(), -0.5f, 1, 4);  // sums that do not cancel
@@ -137,7 +138,7 @@ class Mlp : public GpuTest {
       std::vector<float> all(static_cast<std::size_t>(rows * mlp.output_stride())), out;
       STAMPEDE_CUDA(cudaMemcpyAsync(mlp.output_gradient(context), loss_rows.data(), loss_rows.size() * sizeof(float),
                                     cudaMemcpyHostToDevice, backend().stream()));
-      mlp.backward(context, parameters.data(), input.data(), stride, rows, gradient.data());
+      mlp.backward(context, parameters.data(), input.data(), stride, rows, gradient.data(), input_gradient.data());
       STAMPEDE_CUDA(
           cudaMemcpyAsync(all.data(), y, all.size() * sizeof(float), cudaMemcpyDeviceToHost, backend().stream()));
       backend().synchronise();
@@ -152,6 +153,12 @@ class Mlp : public GpuTest {
     const std::vector<DenseLayer> gradients = mlp.read(raw.data());
     const Reference want(layers, kind, dense, static_cast<std::size_t>(rows), loss);
     EXPECT_LE(relative_error(outputs, want.outputs), 2e-6);
+    const std::vector<float> below = place.read(input_gradient, rows * stride);
+    std::vector<float> inwards;
+    for (Index r = 0; r < rows; ++r) {
+      inwards.insert(inwards.end(), below.begin() + r * stride, below.begin() + r * stride + sizes.front());
+    }
+    EXPECT_LE(relative_error(inwards, want.input_gradient), 1e-5) << "the inputs'";
     double inside = 0, everywhere = 0;
     for (std::size_t l = 0; l < layers.size(); ++l) {
       EXPECT_LE(relative_error(gradients[l].weight, want.weight[l]), 1e-5) << "layer " << l;

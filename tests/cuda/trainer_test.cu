@@ -2,6 +2,7 @@
 #include "cuda/module/engine.cuh"
 #include "host/task/planned_task.hpp"
 #include "tests/cuda/testing.cuh"
+#include "tests/modules/leaky_integrator.hpp"
 
 namespace stampede::testing {
 namespace {
@@ -35,6 +36,23 @@ class CudaTraining : public GpuTest {
     }
   }
 };
+
+[[maybe_unused]] const bool leaky = register_network_module<test::LeakyIntegrator, CudaBackend>("leaky_integrator");
+
+/// As tests/host/app/session/network_module_test.cpp has it of the CPU: with one step of the optimiser an iteration, the update must compute
+/// what the rollout did. Products of other numbers of rows are rounded otherwise here.
+TEST_F(CudaTraining, AnUpdateSeesTheStatesThatTheRolloutHad) {
+  const auto trainer = make_cuda_trainer(training_request(plan_task(settings_of(
+      "pendulum", {"network.modules=[\"leaky_integrator\", \"dense\"]", "network.window=6", "train.num_envs=100",
+                   "train.horizon=12", "train.iterations=20", "train.random_initial_phase=true", "algorithm.epochs=1",
+                   "algorithm.minibatch=100000", "algorithm.schedule=fixed"}))));
+  for (int i = 0; i < 6; ++i) {
+    const Report report = iterate(*trainer);
+    EXPECT_LT(std::abs(report["kl"]), 1e-8) << "iteration " << i + 1;
+    EXPECT_EQ(report["clip_fraction"], 0.0);
+    EXPECT_GT(report["gradient_norm"], 0.0);
+  }
+}
 
 TEST_F(CudaTraining, SlowLearnsThePendulum) {
   Settings settings = settings_of("pendulum");

@@ -63,7 +63,7 @@ struct Environments {
         action[env * Task::kActions + a] = uniform(1.2f * action_low[a], 1.2f * action_high[a]);
       }
       view().age[env] = 3.0f;
-      view().whole[env] = 1.0f;
+      view().in_statistics[env] = 1.0f;
     }
   }
 };
@@ -183,7 +183,7 @@ void expect_time_limit(const Bounds<Task>& low, const Bounds<Task>& high) {
     start.view().age[env] = static_cast<float>(Task::kMaxSteps - 1);
     start.view().episode_return[env] = 100.0f;
   }
-  start.view().whole[31] = 0.0f;  // began at a random age: ends like the others, but is not counted
+  start.view().in_statistics[31] = 0.0f;  // began at a random age: ends like the others, but is not counted
   for_scalar_and_widest([&]<class Real>() {
     Environments<Task> e = start;
     e.template step<Real>(41);
@@ -205,7 +205,7 @@ void expect_time_limit(const Bounds<Task>& low, const Bounds<Task>& high) {
       ASSERT_EQ(e.view().age[env], over ? 0.0f : 4.0f);
       ASSERT_EQ(e.view().episode_return[env], over ? 0.0f : e.reward[env]);
       const bool counted = over && env != 31;
-      ASSERT_EQ(e.view().whole[env], 1.0f) << "the next episode is a whole one";
+      ASSERT_EQ(e.view().in_statistics[env], 1.0f) << "the next episode is a whole one";
       ASSERT_EQ(e.counted(kFinished, env), counted ? 1u : 0u);
       ASSERT_EQ(e.view().finished_return[env], counted ? 100.0f + e.reward[env] : 0.0f);
       ASSERT_EQ(e.view().finished_length[env], counted ? static_cast<float>(Task::kMaxSteps) : 0.0f);

@@ -22,6 +22,7 @@ namespace stampede::test {
 struct FakeBehaviour {
   std::int64_t diverge_at = -1;          ///< iteration whose losses are not finite
   std::int64_t nonfinite_at = -1;        ///< iteration that reports many states caught
+  std::int64_t contacts_over_slots = 0;  ///< each iteration's
   std::int64_t most_in_flight = 0;       ///< told: reports that were not fetched yet, at most
   std::int64_t iterations_enqueued = 0;  ///< told
   int trainers_made = 0;                 ///< told
@@ -32,7 +33,6 @@ inline Policy fake_policy(const TaskSpec& task, float value, const std::string& 
   const int observations = task.policy().size(), actions = task.action.size(), hidden = 5;
   Policy policy;
   policy.task = task.name;
-  policy.actor.activation = activation;
   const auto fill = [&value](int count) {
     std::vector<float> values(static_cast<std::size_t>(count));
     for (float& entry : values) {
@@ -41,9 +41,11 @@ inline Policy fake_policy(const TaskSpec& task, float value, const std::string& 
     }
     return values;
   };
-  policy.actor.layers.push_back({observations, hidden, fill(observations * hidden), fill(hidden)});
-  policy.actor.layers.push_back({hidden, hidden, fill(hidden * hidden), fill(hidden)});
-  policy.actor.layers.push_back({hidden, actions, fill(hidden * actions), fill(actions)});
+  std::vector<DenseLayer> layers(3);
+  layers[0] = {observations, hidden, fill(observations * hidden), fill(hidden)};
+  layers[1] = {hidden, hidden, fill(hidden * hidden), fill(hidden)};
+  layers[2] = {hidden, actions, fill(hidden * actions), fill(actions)};
+  policy.actor = {dense_module("actor", activation, layers)};
   policy.log_std = fill(actions);
   policy.observation_mean = fill(observations);
   for (const float entry : fill(observations)) policy.observation_variance.push_back(0.1f + entry * entry);
@@ -67,12 +69,13 @@ inline Policy fake_policy(const std::string& task, float value, const std::strin
 inline std::shared_ptr<const MetricTable> fake_metrics() {
   static const std::shared_ptr<const MetricTable> all = [] {
     const auto table = std::make_shared<MetricTable>();
-    table->add({.name = "episodes", .whole = true});
+    table->add({.name = "episodes", .integer = true});
     table->add({.name = "return_mean", .tag = "episode/return_mean", .label = "return"});
     table->add({.name = "policy_loss", .tag = "loss/policy", .must_be_finite = true});
     table->add({.name = "value_loss", .tag = "loss/value", .must_be_finite = true});
     table->add({.name = "learning_rate", .reduce = Reduce::kLast});
-    table->add({.name = "nonfinite", .reduce = Reduce::kLast, .whole = true});
+    table->add({.name = "nonfinite", .reduce = Reduce::kLast, .integer = true});
+    table->add({.name = "contacts_over_slots", .reduce = Reduce::kLast, .integer = true});
     table->add({.name = "seconds_rollout"});
     table->add({.name = "seconds_update"});
     return table;
@@ -101,6 +104,7 @@ class FakeTrainer : public Stage {
     report.set("learning_rate", request_.algorithm.learning_rate);
     report.set("value_loss", iteration_ == behaviour_.diverge_at ? std::numeric_limits<double>::quiet_NaN() : 0);
     report.set("nonfinite", iteration_ == behaviour_.nonfinite_at ? static_cast<double>(report.steps) : 0);
+    report.set("contacts_over_slots", static_cast<double>(behaviour_.contacts_over_slots * iteration_));
     report.set("seconds_rollout", 1e-3);
     report.set("seconds_update", 3e-3);
     reports_.push_back(report);
@@ -163,7 +167,7 @@ class FakeEngine : public Engine {
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     Evaluation evaluation;
     evaluation.episodes = request.episodes;
-    evaluation.return_mean = -100 - static_cast<double>(policy.actor.layers.at(0).weight.at(0)) +
+    evaluation.return_mean = -100 - static_cast<double>(policy.layers().at(0).weight.at(0)) +
                              1e-6 * static_cast<double>(request.seed % 1000);
     evaluation.steps = 200 * request.episodes;
     if (request.trace)

@@ -25,13 +25,13 @@ TEST(Curriculum, UpAcrossTheTileDownBelowHalfOfTheCommand) {
   };
   for_each_width([&]<class Real>() {
     for (const Episode& e : episodes) {
-      LeggedLane<Real, 3> memory{};
-      memory.level = Real(e.level);
-      memory.commanded = Real(e.commanded);
-      memory.covered = Real(e.covered);
+      LeggedLane<Real, 3> carried{};
+      carried.level = Real(e.level);
+      carried.commanded = Real(e.commanded);
+      carried.covered = Real(e.covered);
       Random<Real> random(1, lane_indices<Real>(0), 7, Purpose::kLevel);
       float next[kMaxLanes];
-      store(next, next_level(c, memory, Real(e.distance), random));
+      store(next, next_level(c, carried, Real(e.distance), random));
       for (int lane = 0; lane < kLanes<Real>; ++lane) EXPECT_EQ(next[lane], e.next) << "from level " << e.level;
     }
   });
@@ -45,11 +45,11 @@ TEST(Curriculum, BeyondTheTopAnyLevelIsAsLikely) {
     int count[5] = {};
     const Index draws = 8000;
     for (Index env = 0; env < draws; env += kLanes<Real>) {
-      LeggedLane<Real, 3> memory{};
-      memory.level = Real(4.0f);
+      LeggedLane<Real, 3> carried{};
+      carried.level = Real(4.0f);
       Random<Real> random(1, lane_indices<Real>(env), 7, Purpose::kLevel);
       float next[kMaxLanes];
-      store(next, next_level(c, memory, Real(5.0f), random));
+      store(next, next_level(c, carried, Real(5.0f), random));
       for (int lane = 0; lane < kLanes<Real>; ++lane) {
         ASSERT_TRUE(next[lane] >= 0 && next[lane] <= 4 && next[lane] == std::floor(next[lane]));
         ++count[static_cast<int>(next[lane])];

@@ -115,6 +115,17 @@ TEST(Lanes, PartialLoads) {
   });
 }
 
+TEST(Lanes, PartialStores) {
+  const auto from = random_floats(kMaxLanes, -1, 1, 4);
+  for_each_width([&]<class Real>() {
+    for (int count = 1; count <= kMaxLanes; ++count) {
+      std::vector<float> exact(static_cast<std::size_t>(std::min(count, kLanes<Real>)));
+      store_first(exact.data(), load<Real>(from.data()), count);
+      for (std::size_t i = 0; i < exact.size(); ++i) ASSERT_EQ(exact[i], from[i]);
+    }
+  });
+}
+
 TEST(Lanes, MultiplyWide) {
   std::mt19937 random(5);
   std::vector<std::uint32_t> a = {0, 1, 0xffffffffu, 0xffffffffu, 0x80000000u}, b = {7, 0xffffffffu, 0xffffffffu, 2, 2};

@@ -1,11 +1,12 @@
-/// \file What the tests' own module has besides the CPU module's code: the point mass's kernels, and an algorithm that is as simple as can
-/// be. Neither is named anywhere else.
+/// \file What the tests' own engine has besides the CPU's code: the point mass's kernels, an algorithm that is as simple as can be, and a
+/// network module with a state. None of them is named anywhere else.
 #include <algorithm>
 
 #include "host/cpu/backend.hpp"
 #include "host/learn/algorithm.hpp"
 #include "host/simulate/environments.hpp"
 #include "tests/envs/point_mass.hpp"
+#include "tests/modules/leaky_integrator.hpp"
 
 namespace stampede {
 namespace {
@@ -53,6 +54,8 @@ class Regression final : public Algorithm<Backend> {
         order_(backend.template make_buffer<std::uint32_t>(shape.rows())),
         columns_(backend.template make_buffer<float>(kLossColumns * shape.rows())),
         sums_(backend.template make_buffer<float>(kLossColumns)) {
+    if (networks_.states() > 0)
+      throw Error("algorithm.kind = \"regression\" learns from single rows; no module may have a state");
     // One pass over the rows as they lie; those of surplus environments are harmless here.
     std::vector<std::uint32_t> order(static_cast<std::size_t>(shape.rows()));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
@@ -67,15 +70,14 @@ class Regression final : public Algorithm<Backend> {
     const Index count = shape_.rows();
     backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
       const std::uint32_t* order = order_.data() + range.begin;
-      auto& actor = networks_.actor();
-      const Index stride = networks_.normaliser().stride(), rows = range.size();
-      float* input = networks_.actor_input(context, rollout.observation.data(), order, rows);
-      const float* mean = actor.forward(context, networks_.parameters(), input, stride, rows);
-      context.launch({0, rows}, RegressionLoss{order, rollout.observation.data(), mean, actor.output_gradient(context),
-                                               columns_.data() + range.begin, rollout.observations, rollout.actions,
-                                               actor.output_stride(), count,
+      const Index rows = range.size();
+      networks_.gather(context, rollout.view().seen(), order, rows);
+      const float* mean = networks_.actor_output(context, rows);
+      context.launch({0, rows}, RegressionLoss{order, rollout.observation.data(), mean,
+                                               networks_.mean_gradient(context), columns_.data() + range.begin,
+                                               rollout.observations, rollout.actions, networks_.mean_stride(), count,
                                                static_cast<float>(count * backend_.communicator().ranks())});
-      actor.backward(context, networks_.parameters(), input, stride, rows, gradient_.of(context));
+      networks_.backward(context, rows, gradient_.of(context));
     });
     gradient_.collect(backend_, count);
     backend_.communicator().sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
@@ -96,6 +98,7 @@ class Regression final : public Algorithm<Backend> {
   typename Backend::template Buffer<float> columns_, sums_;
 };
 
+[[maybe_unused]] const bool leaky = register_network_module<test::LeakyIntegrator, CpuBackend>("leaky_integrator");
 [[maybe_unused]] const bool algorithm = register_algorithm<Regression, CpuBackend>("regression");
 
 }  // namespace

@@ -106,16 +106,7 @@ void dump(const Arguments& given) {
   learner.compute_gradient({observation.data(), nullptr, output.data(), old_mean.data(), old_log_std.data(),
                             log_prob.data(), value.data(), advantage.data(), returns.data()},
                            order.data(), chosen, 0);
-  std::vector<DenseLayer> actor, critic;
-  std::vector<float> log_std;
-  learner.read_gradient(actor, critic, log_std);
-  for (const auto* layers : {&actor, &critic}) {
-    for (const DenseLayer& layer : *layers) {
-      write_floats(layer.weight);
-      write_floats(layer.bias);
-    }
-  }
-  write_floats(log_std);
+  for (const Parameter& parameter : learner.read_gradient()) write_floats(parameter.values);
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 """The files of a run, read by the packages that users read them with."""
 
 import json
+import os
+import subprocess
 import tomllib
 import zlib
 
+import kernels
 import numpy as np
 import onnx
 import onnxruntime
@@ -177,3 +180,26 @@ def test_system_names_machine_commit_and_build(trained):
     for key in ("time", "command_line", "version", "commit", "build", "compiler", "device", "instruction_set", "threads"):
         assert system[key], key
     assert system["machine"]["cpu"] and system["machine"]["cores"] >= 1
+
+
+def test_onnx_of_a_network_with_a_state_carries_it_by_name(tmp_path):
+    subprocess.run([os.path.join(kernels.FOLDER, "policy_with_state"), tmp_path], check=True)
+    model = onnx.load(str(tmp_path / "policy.onnx"))
+    onnx.checker.check_model(model, full_check=True)
+    session = session_of(tmp_path / "policy.onnx")
+    state_in, state_out = "state_in_actor.leaky_integrator", "state_out_actor.leaky_integrator"
+    assert [entry.name for entry in session.get_inputs()] == ["obs", state_in]
+    assert [entry.name for entry in session.get_outputs()] == ["action", state_out]
+
+    trace = load_file(tmp_path / "trace.safetensors")
+    steps, episodes, _ = trace["observation"].shape
+    state = np.zeros((episodes, 2), np.float32)
+    without = []
+    for step in range(steps):
+        observation = trace["observation"][step]
+        active = trace["active"][step] > 0
+        action, state = session.run(["action", state_out], {"obs": observation, state_in: state})
+        np.testing.assert_allclose(action[active], trace["action"][step][active], atol=2e-6)
+        forgetful = session.run(["action"], {"obs": observation, state_in: np.zeros_like(state)})[0]
+        without.append(np.abs(forgetful - action)[active])
+    assert np.concatenate(without).max() > 1e-3, "the state matters"

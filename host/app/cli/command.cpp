@@ -158,24 +158,12 @@ void show_crossings(const TaskSpec& task, const LeggedEvaluation& evaluation, Ou
   }
 }
 
-}  // namespace
-
-void show_legged(const TaskSpec& task, const LeggedEvaluation& evaluation, Outcome& outcome) {
-  outcome.json["tracking_error_linear"] = number_or_null(evaluation.tracking_error_linear);
-  outcome.json["tracking_error_angular"] = number_or_null(evaluation.tracking_error_angular);
-  outcome.json["fall_rate"] = evaluation.fall_rate;
-  outcome.json["cost_of_transport"] = number_or_null(evaluation.cost_of_transport);
-  outcome.text += fmt::format("tracking {} m/s, {} rad/s{}; falls {:.2f} %; cost of transport {}\n",
-                              fixed(evaluation.tracking_error_linear, 3), fixed(evaluation.tracking_error_angular, 3),
-                              std::isfinite(evaluation.tracking_error_linear) ? "" : " (no episode lasted a second)",
-                              100 * evaluation.fall_rate, fixed(evaluation.cost_of_transport, 2));
-  outcome.json["survival"] = evaluation.survival;
-  outcome.text +=
-      fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * evaluation.survival);
+/// A line for each constraint.
+void show_constraints(const TaskSpec& task, const std::vector<ConstraintFigures>& figures, Outcome& outcome) {
   Json& constraints = outcome.json["constraints"] = Json::object();
-  for (std::size_t i = 0; i < evaluation.constraints.size(); ++i) {
+  for (std::size_t i = 0; i < figures.size(); ++i) {
     const ConstraintSpec& info = task.constraints.list[i];
-    const LeggedEvaluation::Constraint& c = evaluation.constraints[i];
+    const ConstraintFigures& c = figures[i];
     constraints[info.name] = {
         {"kind", info.kind}, {"limit", info.limit}, {"violated", c.violated}, {"mean", c.mean}, {"p99", c.p99}};
     constraints[info.name]["applied"] = c.applied;
@@ -188,7 +176,24 @@ void show_legged(const TaskSpec& task, const LeggedEvaluation& evaluation, Outco
     }
     outcome.text += "\n";
   }
-  if (!evaluation.crossings.empty()) show_crossings(task, evaluation, outcome);
+}
+
+}  // namespace
+
+void show_legged(const TaskSpec& task, const Evaluation& evaluation, Outcome& outcome) {
+  const LeggedEvaluation& legged = evaluation.legged;
+  outcome.json["tracking_error_linear"] = number_or_null(legged.tracking_error_linear);
+  outcome.json["tracking_error_angular"] = number_or_null(legged.tracking_error_angular);
+  outcome.json["fall_rate"] = legged.fall_rate;
+  outcome.json["cost_of_transport"] = number_or_null(legged.cost_of_transport);
+  outcome.text += fmt::format("tracking {} m/s, {} rad/s{}; falls {:.2f} %; cost of transport {}\n",
+                              fixed(legged.tracking_error_linear, 3), fixed(legged.tracking_error_angular, 3),
+                              std::isfinite(legged.tracking_error_linear) ? "" : " (no episode lasted a second)",
+                              100 * legged.fall_rate, fixed(legged.cost_of_transport, 2));
+  outcome.json["survival"] = legged.survival;
+  outcome.text += fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * legged.survival);
+  show_constraints(task, evaluation.constraints, outcome);
+  if (!legged.crossings.empty()) show_crossings(task, legged, outcome);
 }
 
 std::string short_number(double value) {

@@ -78,7 +78,7 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
 void refuse_other_task(const std::string& task, const std::string& run);
 
 /// Adds what an evaluation of a walking task found, with its constraints by name.
-void show_legged(const TaskSpec& task, const LeggedEvaluation& evaluation, Outcome& outcome);
+void show_legged(const TaskSpec& task, const Evaluation& evaluation, Outcome& outcome);
 
 /// "12.3 M".
 std::string short_number(double value);

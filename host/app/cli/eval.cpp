@@ -90,7 +90,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     outcome.json[task.metric] = number_or_null(evaluation.metric);
     outcome.text += fmt::format("{}  {}\n", task.metric, fixed(evaluation.metric, 3));
   }
-  if (task.legged != nullptr) show_legged(task, evaluation.legged, outcome);
+  if (task.legged != nullptr) show_legged(task, evaluation, outcome);
   if (!flags.trace.empty()) {
     outcome.json["trace"] = flags.trace;
     outcome.text += fmt::format("trace    {}\n", flags.trace);

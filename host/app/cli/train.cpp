@@ -48,7 +48,7 @@ Json json_of(const TrainResult& result) {
   if (!metric.empty()) json[metric] = number_or_null(evaluated ? result.evaluation.metric : none);
   if (result.task.spec->legged != nullptr && evaluated) {
     Outcome legged;
-    show_legged(*result.task.spec, result.evaluation.legged, legged);
+    show_legged(*result.task.spec, result.evaluation, legged);
     json.update(legged.json);
   }
   if (!result.last.values.empty()) json["metrics"] = Json::parse(to_json_line(result.last));
@@ -76,7 +76,7 @@ std::string text_of(const TrainResult& result) {
                         result.evaluation.episodes);
     if (result.task.spec->legged != nullptr) {
       Outcome legged;
-      show_legged(*result.task.spec, result.evaluation.legged, legged);
+      show_legged(*result.task.spec, result.evaluation, legged);
       text += legged.text;
     }
     text += fmt::format("policy   {}\n", result.policy_onnx.string());

@@ -4,10 +4,13 @@
 #include <onnx/onnx_pb.h>
 
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "host/app/export/policy_tensors.hpp"
 #include "host/base/build_info.hpp"
+#include "host/base/error.hpp"
 #include "kernels/control.hpp"
 
 namespace stampede {
@@ -16,14 +19,12 @@ namespace {
 constexpr int kOpset = 17;
 constexpr int kIrVersion = 8;  // of ONNX 1.12, the first release with opset 17
 
-/// Builds a graph that is a chain: each node takes what the one before gave.
-class Chain {
+class Graph final : public OnnxGraph {
  public:
-  Chain(onnx::GraphProto& graph, std::string input) : graph_(graph), current_(std::move(input)) {}
+  explicit Graph(onnx::GraphProto& graph) : graph_(graph) {}
 
-  /// Adds an array and returns its name.
   std::string constant(const std::string& name, const std::vector<std::int64_t>& shape,
-                       const std::vector<float>& values) {
+                       const std::vector<float>& values) override {
     onnx::TensorProto* tensor = graph_.add_initializer();
     tensor->set_name(name);
     tensor->set_data_type(onnx::TensorProto::FLOAT);
@@ -32,40 +33,60 @@ class Chain {
     return name;
   }
 
-  /// Adds a node on what the chain gave last; `output` becomes its last.
-  onnx::NodeProto* node(const char* op, const std::vector<std::string>& more_inputs, const std::string& output) {
+  std::string node(const char* op, const std::vector<std::string>& inputs, const std::string& name) override {
+    add_node(op, inputs, name);
+    return name;
+  }
+
+  std::string dense(const std::vector<std::string>& inputs, const std::string& name) override {
+    onnx::AttributeProto* transposed = add_node("Gemm", inputs, name)->add_attribute();
+    transposed->set_name("transB");
+    transposed->set_type(onnx::AttributeProto::INT);
+    transposed->set_i(1);
+    return name;
+  }
+
+ private:
+  onnx::NodeProto* add_node(const char* op, const std::vector<std::string>& inputs, const std::string& name) {
     onnx::NodeProto* added = graph_.add_node();
     added->set_op_type(op);
-    added->set_name(output);
-    added->add_input(current_);
-    for (const std::string& input : more_inputs) added->add_input(input);
-    added->add_output(output);
-    current_ = output;
+    added->set_name(name);
+    for (const std::string& input : inputs) added->add_input(input);
+    added->add_output(name);
     return added;
   }
 
-  const std::string& current() const { return current_; }
-
- private:
   onnx::GraphProto& graph_;
-  std::string current_;
 };
 
-void add_activation(Chain& chain, const std::string& activation, const std::string& name) {
-  if (activation == "elu") {
-    chain.node("Elu", {}, name);  // alpha is 1 where it is not given
-  } else if (activation == "tanh") {
-    chain.node("Tanh", {}, name);
-  } else if (activation == "relu") {
-    chain.node("Relu", {}, name);
-  } else {
-    const std::string input = chain.current();
-    chain.node("Sigmoid", {}, name + ".sigmoid");
-    chain.node("Mul", {input}, name);
-  }
+std::string activate(OnnxGraph& graph, const std::string& activation, const std::string& input,
+                     const std::string& name) {
+  if (activation == "elu") return graph.node("Elu", {input}, name);  // alpha is 1 where it is not given
+  if (activation == "tanh") return graph.node("Tanh", {input}, name);
+  if (activation == "relu") return graph.node("Relu", {input}, name);
+  return graph.node("Mul", {graph.node("Sigmoid", {input}, name + ".sigmoid"), input}, name);
 }
 
-void describe_value(onnx::ValueInfoProto* value, const char* name, const char* dimension, int size) {
+std::string write_dense(OnnxGraph& graph, const ModuleWeights& module, const std::string& input, const std::string&,
+                        std::string&) {
+  std::string x = input;
+  const std::vector<DenseLayer> layers = dense_layers(module);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const DenseLayer& layer = layers[i];
+    const std::string name = module.name + "." + std::to_string(i);
+    const std::string weight = graph.constant(name + ".weight", {layer.outputs, layer.inputs}, layer.weight);
+    x = graph.dense({x, weight, graph.constant(name + ".bias", {layer.outputs}, layer.bias)}, name);
+    if (i + 1 < layers.size()) x = activate(graph, module.options.activation, x, name + ".activation");
+  }
+  return x;
+}
+
+std::map<std::string, WriteModule>& writers() {
+  static std::map<std::string, WriteModule> all = {{kDenseModule, write_dense}};
+  return all;
+}
+
+void describe_value(onnx::ValueInfoProto* value, const std::string& name, const char* dimension, int size) {
   value->set_name(name);
   onnx::TypeProto::Tensor* type = value->mutable_type()->mutable_tensor_type();
   type->set_elem_type(onnx::TensorProto::FLOAT);
@@ -75,9 +96,65 @@ void describe_value(onnx::ValueInfoProto* value, const char* name, const char* d
   value->set_doc_string(dimension);
 }
 
+std::string write_normalisation(OnnxGraph& graph, const Policy& policy, const std::string& input) {
+  const std::vector<std::int64_t> shape = {policy.observations()};
+  std::vector<float> factors;
+  for (const float variance : policy.observation_variance) factors.push_back(inverse_deviation(variance));
+  const std::string mean = graph.constant("observation_mean", shape, policy.observation_mean);
+  const std::string centred = graph.node("Sub", {input, mean}, "observation.centred");
+  const std::string inverse = graph.constant("observation_inv_std", shape, factors);
+  const std::string scaled = graph.node("Mul", {centred, inverse}, "observation.scaled");
+  const std::string low = graph.constant("observation_low", {}, {-policy.observation_clip});
+  const std::string high = graph.constant("observation_high", {}, {policy.observation_clip});
+  return graph.node("Clip", {scaled, low, high}, "observation.clipped");
+}
+
+/// The modules, one on the other. Those with a state get an input and an output of their own.
+std::string write_network(onnx::GraphProto& graph, OnnxGraph& nodes, const Policy& policy, const std::string& input) {
+  std::string x = input;
+  for (const ModuleWeights& module : policy.actor) {
+    std::string state, next_state;
+    if (module.states > 0) {
+      state = "state_in_" + module.name;
+      describe_value(graph.add_input(), state, "[batch, state]", module.states);
+    }
+    x = writers().at(module.kind)(nodes, module, x, state, next_state);
+    if (module.states > 0) {
+      if (next_state.empty()) {
+        throw Error("export: nobody says what the state of the module '" + module.name + "' becomes", Status::kFailed);
+      }
+      describe_value(graph.add_output(), "state_out_" + module.name, "[batch, state]", module.states);
+      nodes.node("Identity", {next_state}, "state_out_" + module.name);
+    }
+  }
+  return x;
+}
+
+void write_scaling(OnnxGraph& graph, const Policy& policy, const std::string& input) {
+  const std::vector<std::int64_t> shape = {policy.actions()};
+  const std::string scale = graph.constant("action_scale", shape, policy.action_scale);
+  const std::string scaled = graph.node("Mul", {input, scale}, "action.scaled");
+  const std::string centre = graph.constant("action_centre", shape, policy.action_centre);
+  const std::string unclipped = graph.node("Add", {scaled, centre}, "action.unclipped");
+  const std::string low = graph.constant("action_low", shape, policy.action_low);
+  const std::string above_low = graph.node("Max", {unclipped, low}, "action.above_low");
+  graph.node("Min", {above_low, graph.constant("action_high", shape, policy.action_high)}, "action");
+}
+
 }  // namespace
 
+void register_onnx_module(const std::string& kind, WriteModule write) { writers()[kind] = std::move(write); }
+
+void check_onnx_modules(const Policy& policy) {
+  for (const ModuleWeights& module : policy.actor) {
+    if (writers().count(module.kind) > 0) continue;
+    throw Error("export: the network's module '" + module.name + "' is of the kind '" + module.kind +
+                "', which cannot be written as ONNX: its writer is missing (register_onnx_module)");
+  }
+}
+
 std::string to_onnx(const Policy& policy, const TaskSpec& task) {
+  check_onnx_modules(policy);
   onnx::ModelProto model;
   model.set_ir_version(kIrVersion);
   model.set_producer_name("stampede");
@@ -96,33 +173,9 @@ std::string to_onnx(const Policy& policy, const TaskSpec& task) {
   describe_value(graph.add_input(), "obs", "[batch, observation]", policy.observations());
   describe_value(graph.add_output(), "action", "[batch, action]", policy.actions());
 
-  Chain chain(graph, "obs");
-  const std::vector<std::int64_t> observation = {policy.observations()}, action = {policy.actions()};
-  std::vector<float> factors;
-  for (const float variance : policy.observation_variance) factors.push_back(inverse_deviation(variance));
-  chain.node("Sub", {chain.constant("observation_mean", observation, policy.observation_mean)}, "observation.centred");
-  chain.node("Mul", {chain.constant("observation_inv_std", observation, factors)}, "observation.scaled");
-  chain.node("Clip",
-             {chain.constant("observation_low", {}, {-policy.observation_clip}),
-              chain.constant("observation_high", {}, {policy.observation_clip})},
-             "observation.clipped");
-  for (std::size_t i = 0; i < policy.actor.layers.size(); ++i) {
-    const DenseLayer& layer = policy.actor.layers[i];
-    const std::string name = "actor." + std::to_string(i);
-    onnx::NodeProto* gemm = chain.node("Gemm",
-                                       {chain.constant(name + ".weight", {layer.outputs, layer.inputs}, layer.weight),
-                                        chain.constant(name + ".bias", {layer.outputs}, layer.bias)},
-                                       name);
-    onnx::AttributeProto* transposed = gemm->add_attribute();
-    transposed->set_name("transB");
-    transposed->set_type(onnx::AttributeProto::INT);
-    transposed->set_i(1);
-    if (i + 1 < policy.actor.layers.size()) add_activation(chain, policy.actor.activation, name + ".activation");
-  }
-  chain.node("Mul", {chain.constant("action_scale", action, policy.action_scale)}, "action.scaled");
-  chain.node("Add", {chain.constant("action_centre", action, policy.action_centre)}, "action.unclipped");
-  chain.node("Max", {chain.constant("action_low", action, policy.action_low)}, "action.above_low");
-  chain.node("Min", {chain.constant("action_high", action, policy.action_high)}, "action");
+  Graph nodes(graph);
+  const std::string x = write_normalisation(nodes, policy, "obs");
+  write_scaling(nodes, policy, write_network(graph, nodes, policy, x));
   return model.SerializeAsString();
 }
 

@@ -1,18 +1,47 @@
 #pragma once
 /// \file Policies as ONNX, opset 17: input `obs` float32 [batch, observation], output `action` float32 [batch, action].
 ///
-/// The graph: Sub mean, Mul 1/std, Clip; Gemm and activation for each layer; Mul scale, Add centre; Max low, Min high
-/// (Clip takes one bound for all actions only). SiLU is Sigmoid and Mul.
+/// The graph: Sub mean, Mul 1/std, Clip; the network's modules, of which a dense one is Gemm and activation for each layer; Mul scale,
+/// Add centre; Max low, Min high (Clip takes one bound for all actions only). SiLU is Sigmoid and Mul.
+///
+/// A module with a state has an input `state_in_<module>` and an output `state_out_<module>`, float32 [batch, states]: zeros when an
+/// episode begins, and from then on what the step before gave.
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/engine/policy.hpp"
 #include "host/task/task_info.hpp"
 
 namespace stampede {
 
-/// The file's bytes. Task, names, bounds, control step and version go into its metadata.
+/// A graph under construction. Nodes and arrays are named as they are given.
+class OnnxGraph {
+ public:
+  virtual ~OnnxGraph() = default;
+  /// Adds an array of numbers, row-major, and returns its name.
+  virtual std::string constant(const std::string& name, const std::vector<std::int64_t>& shape,
+                               const std::vector<float>& values) = 0;
+  /// Adds a node of ONNX's operator `op`, and returns its output, which is its name.
+  virtual std::string node(const char* op, const std::vector<std::string>& inputs, const std::string& name) = 0;
+  /// The same with the attribute transB of Gemm set: y = x W' + b.
+  virtual std::string dense(const std::vector<std::string>& inputs, const std::string& name) = 0;
+};
+
+/// Adds a module's nodes: from the values `input` [batch, inputs] and `state` [batch, states], which is empty where it has none, to
+/// its outputs, whose name it returns. Sets `next_state` to the name of what the state becomes.
+using WriteModule = std::function<std::string(OnnxGraph& graph, const ModuleWeights& module, const std::string& input,
+                                              const std::string& state, std::string& next_state)>;
+
+/// Says how modules of a kind are written; dense ones are known.
+void register_onnx_module(const std::string& kind, WriteModule write);
+
+/// Throws Error where the policy's network has a module of a kind that nobody has said how to write.
+void check_onnx_modules(const Policy& policy);
+
+/// The file's bytes. Throws Error where the network has a module of a kind that nobody has said how to write. Task, names, bounds, control step and version go into its metadata.
 std::string to_onnx(const Policy& policy, const TaskSpec& task);
 
 /// Reads such a file back. Normalisation, scaling and bounds may be missing; then they change nothing. The variance

@@ -34,6 +34,10 @@ class Reader {
   }
 
   Policy read() {
+    if (graph_.input_size() > 1 && graph_.input(1).name().rfind("state_in_", 0) == 0) {
+      throw Error(name_ + ": has a network with a state, '" + graph_.input(1).name() +
+                  "', which is not read from ONNX; give the run instead, with --run");
+    }
     if (graph_.input_size() < 1 || graph_.output_size() != 1) fail("has not one input and one output");
     const int observations = width_of(graph_.input(0));
     const int actions = width_of(graph_.output(0));
@@ -46,15 +50,15 @@ class Reader {
     policy_.action_low.assign(static_cast<std::size_t>(actions), -std::numeric_limits<float>::max());
     policy_.action_high.assign(static_cast<std::size_t>(actions), std::numeric_limits<float>::max());
     policy_.log_std.assign(static_cast<std::size_t>(actions), 0.0f);
-    policy_.actor.activation.clear();
     for (const onnx::NodeProto& node : graph_.node()) read_node(node);
     if (current_ != graph_.output(0).name()) fail("has an output that its nodes do not lead to");
-    if (policy_.actor.layers.empty()) fail("has no dense layer (Gemm)");
+    if (layers_.empty()) fail("has no dense layer (Gemm)");
     if (activated_) fail("has an activation behind its last layer");
-    if (policy_.actor.layers.front().inputs != observations || policy_.actor.layers.back().outputs != actions) {
+    if (layers_.front().inputs != observations || layers_.back().outputs != actions) {
       fail("has layers that do not fit its input and output");
     }
-    if (policy_.actor.activation.empty()) policy_.actor.activation = "elu";  // one layer: there is none
+    if (activation_.empty()) activation_ = "elu";  // one layer: there is none
+    policy_.actor = {dense_module("actor", activation_, layers_)};
     return policy_;
   }
 
@@ -107,7 +111,7 @@ class Reader {
   }
 
   void read_gemm(const onnx::NodeProto& node) {
-    if (!policy_.actor.layers.empty() && !activated_) fail("has two layers with no activation between them");
+    if (!layers_.empty() && !activated_) fail("has two layers with no activation between them");
     activated_ = false;
     bool transposed = false;
     for (const onnx::AttributeProto& attribute : node.attribute()) {
@@ -134,9 +138,9 @@ class Reader {
     }
     layer.bias = values_of(node.input(2), node);
     if (static_cast<int>(layer.bias.size()) != layer.outputs) fail("has a Gemm whose bias is of a wrong shape");
-    const bool first = policy_.actor.layers.empty();
-    if (!first && policy_.actor.layers.back().outputs != layer.inputs) fail("has layers that do not fit each other");
-    policy_.actor.layers.push_back(std::move(layer));
+    const bool first = layers_.empty();
+    if (!first && layers_.back().outputs != layer.inputs) fail("has layers that do not fit each other");
+    layers_.push_back(std::move(layer));
   }
 
   /// The parts of a policy come in one order: 0 mean, 1 deviation, 2 clip, 3 layers, 4 scale, 5 centre, 6 low, 7 high.
@@ -146,17 +150,17 @@ class Reader {
   }
 
   void set_activation(const std::string& activation) {
-    if (policy_.actor.layers.empty() || activated_) fail("has an activation that follows no layer");
-    if (!policy_.actor.activation.empty() && policy_.actor.activation != activation) {
-      fail("mixes the activations " + policy_.actor.activation + " and " + activation);
+    if (layers_.empty() || activated_) fail("has an activation that follows no layer");
+    if (!activation_.empty() && activation_ != activation) {
+      fail("mixes the activations " + activation_ + " and " + activation);
     }
-    policy_.actor.activation = activation;
+    activation_ = activation;
     activated_ = true;
   }
 
   void read_node(const onnx::NodeProto& node) {
     const std::string& op = node.op_type();
-    const bool before = policy_.actor.layers.empty();
+    const bool before = layers_.empty();
     const std::size_t observations = policy_.observation_mean.size(), actions = policy_.action_centre.size();
     if (node.output_size() != 1 || !node.domain().empty()) fail("has an unsupported node " + op);
     const bool silu =
@@ -223,6 +227,8 @@ class Reader {
   const std::string& name_;
   std::map<std::string, const onnx::TensorProto*> constants_;
   Policy policy_;
+  std::vector<DenseLayer> layers_;
+  std::string activation_;    ///< of all of them; empty until there is one
   std::string current_;       ///< what the chain gave last
   std::string gate_, gated_;  ///< of a SiLU that is half read: the sigmoid's output, its input
   int stage_ = -1;            ///< see advance

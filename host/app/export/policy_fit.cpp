@@ -93,8 +93,8 @@ void match_names(Policy& policy, const TaskSpec& task, const std::string& name) 
     const std::vector<std::size_t> places =
         places_of(task.action.names, *actions, name, task, task.legged != nullptr ? "joint" : "action");
     if (observations) name_limbs(*observations, task.policy().names, *actions == task.action.names);
-    if (!policy.actor.layers.empty()) {
-      DenseLayer& last = policy.actor.layers.back();
+    if (std::vector<DenseLayer> layers = policy.layers(); !layers.empty()) {
+      DenseLayer& last = layers.back();
       const auto inputs = static_cast<std::size_t>(last.inputs);
       std::vector<float> weight;
       for (const std::size_t place : places) {
@@ -103,6 +103,7 @@ void match_names(Policy& policy, const TaskSpec& task, const std::string& name) 
       }
       last.weight = std::move(weight);
       permute(last.bias, places);
+      policy.set_layers(layers);
     }
     for (std::vector<float>* values :
          {&policy.log_std, &policy.action_centre, &policy.action_scale, &policy.action_low, &policy.action_high}) {
@@ -113,14 +114,21 @@ void match_names(Policy& policy, const TaskSpec& task, const std::string& name) 
     const std::vector<std::size_t> places = places_of(task.policy().names, *observations, name, task, "observation");
     permute(policy.observation_mean, places);
     permute(policy.observation_variance, places);
-    if (!policy.actor.layers.empty()) {
-      DenseLayer& first = policy.actor.layers.front();
+    if (policy.actor.size() > 1 && !std::is_sorted(places.begin(), places.end())) {
+      throw Error(fmt::format(
+          "{}: the policy's observations are in another order than the task's, and its module '{}' cannot be put in "
+          "the task's; give them in the order of the training",
+          name, policy.actor.front().name));
+    }
+    if (std::vector<DenseLayer> layers = policy.layers(); policy.actor.size() == 1 && !layers.empty()) {
+      DenseLayer& first = layers.front();
       const auto inputs = static_cast<std::size_t>(first.inputs);
       std::vector<float> weight;
       for (std::size_t row = 0; row < static_cast<std::size_t>(first.outputs); ++row) {
         for (const std::size_t place : places) weight.push_back(first.weight[row * inputs + place]);
       }
       first.weight = std::move(weight);
+      policy.set_layers(layers);
     }
   }
 }
@@ -247,6 +255,18 @@ Policy fit_policy(Policy policy, const TaskSpec& task, const std::string& name, 
   compare_control(policy, task, name, notes);
   put_facts_in_order(policy, task);
   return policy;
+}
+
+void check_same_networks(const Policy& then, const Policy& now, const std::string& name) {
+  const auto made_of = [](const Policy& policy) {
+    std::string kinds;
+    for (const ModuleWeights& part : policy.actor) kinds += (kinds.empty() ? "\"" : ", \"") + part.kind + "\"";
+    return "[" + kinds + "]";
+  };
+  if (made_of(then) == made_of(now)) return;
+  throw Error(fmt::format(
+      "{}: its networks are made of {}, but config.toml has network.modules = {}; put it back, or train anew", name,
+      made_of(then), made_of(now)));
 }
 
 void check_same_places(const Facts& then, const Facts& now, const std::string& name) {

@@ -18,6 +18,10 @@ void check_policy_fits(const Policy& policy, const TaskSpec& task, const std::st
 /// what its numbers mean. What it only acts through (gains, torque limits, time steps) may differ: a line in `notes` each.
 Policy fit_policy(Policy policy, const TaskSpec& task, const std::string& name, std::vector<std::string>& notes);
 
+/// Throws Error where the networks of a checkpoint's policy are made of other modules than those of `now`: what is loaded by name would
+/// leave some out.
+void check_same_networks(const Policy& then, const Policy& now, const std::string& name);
+
 /// Throws Error that names the first observation or action that has another place in `now` than in `then`, the facts of a
 /// checkpoint: weights and normalisers are kept by place. What either does not say is not compared.
 void check_same_places(const std::map<std::string, std::string>& then, const std::map<std::string, std::string>& now,

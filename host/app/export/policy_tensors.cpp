@@ -1,8 +1,11 @@
 /// \file A policy as safetensors.
 #include "host/app/export/policy_tensors.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "host/base/build_info.hpp"
 #include "host/base/error.hpp"
@@ -18,6 +21,73 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
+}
+
+constexpr std::array<std::string_view, 4> kActivations = {"elu", "tanh", "relu", "silu"};
+
+/// What the network's modules are, as JSON: all but the numbers of their parameters.
+std::string modules_text(const std::vector<ModuleWeights>& modules) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const ModuleWeights& module : modules) {
+    std::vector<std::string> parameters;
+    for (const Parameter& parameter : module.parameters) parameters.push_back(parameter.name);
+    list.push_back({{"kind", module.kind},
+                    {"name", module.name},
+                    {"activation", module.options.activation},
+                    {"hidden", module.options.hidden},
+                    {"inputs", module.inputs},
+                    {"outputs", module.outputs},
+                    {"states", module.states},
+                    {"parameters", parameters}});
+  }
+  return list.dump();
+}
+
+/// The reverse, with parameters that have no numbers yet. Throws Error.
+std::vector<ModuleWeights> modules_of_text(const std::string& text, const std::string& name) {
+  const Error wrong(name +
+                    ": its metadata 'modules' is not what stampede writes there: a list of the network's modules, "
+                    "of which the last one alone is dense");
+  const auto count = [&](const nlohmann::json& value) {
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 20;  // far beyond any network's width
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMost) throw wrong;
+    return value.get<int>();
+  };
+  try {
+    std::vector<ModuleWeights> modules;
+    for (const nlohmann::json& entry : nlohmann::json::parse(text)) {
+      ModuleWeights module;
+      entry.at("kind").get_to(module.kind);
+      entry.at("name").get_to(module.name);
+      entry.at("activation").get_to(module.options.activation);
+      for (const nlohmann::json& width : entry.at("hidden")) module.options.hidden.push_back(count(width));
+      module.inputs = count(entry.at("inputs"));
+      module.outputs = count(entry.at("outputs"));
+      module.states = count(entry.at("states"));
+      for (const nlohmann::json& parameter : entry.at("parameters")) {
+        module.parameters.push_back({parameter.get<std::string>(), {}, {}});
+      }
+      modules.push_back(std::move(module));
+    }
+    for (std::size_t i = 0; i < modules.size(); ++i) {
+      if ((modules[i].kind == kDenseModule) != (i + 1 == modules.size())) throw wrong;
+    }
+    return modules;
+  } catch (const nlohmann::json::exception&) {
+    throw wrong;
+  }
+}
+
+/// What files of earlier versions hold: dense layers and nothing else, and of them no list.
+std::vector<ModuleWeights> modules_of_layers(const SafetensorsFile& file, const std::string& prefix,
+                                             const std::string& activation) {
+  ModuleWeights module;
+  module.options.activation = activation;
+  for (int i = 0; file.find(prefix + "actor." + std::to_string(i) + ".weight") != nullptr; ++i) {
+    module.parameters.push_back({std::to_string(i) + ".weight", {}, {}});
+    module.parameters.push_back({std::to_string(i) + ".bias", {}, {}});
+  }
+  return {module};
 }
 
 /// Calls `visit(name, vector)` for each of the policy's arrays that is one-dimensional.
@@ -36,11 +106,10 @@ void for_each_vector(PolicyType& policy, Visit&& visit) {
 
 std::vector<Tensor> policy_tensors(const Policy& policy, const std::string& prefix) {
   std::vector<Tensor> tensors;
-  for (std::size_t i = 0; i < policy.actor.layers.size(); ++i) {
-    const DenseLayer& layer = policy.actor.layers[i];
-    const std::string name = prefix + "actor." + std::to_string(i);
-    tensors.push_back(make_tensor(name + ".weight", {layer.outputs, layer.inputs}, layer.weight));
-    tensors.push_back(make_tensor(name + ".bias", {layer.outputs}, layer.bias));
+  for (const ModuleWeights& module : policy.actor) {
+    for (const Parameter& parameter : module.parameters) {
+      tensors.push_back(make_tensor(prefix + module.name + "." + parameter.name, parameter.shape, parameter.values));
+    }
   }
   for_each_vector(policy, [&](const char* name, const std::vector<float>& values) {
     tensors.push_back(make_tensor(prefix + name, shape_of(values), values));
@@ -50,7 +119,8 @@ std::vector<Tensor> policy_tensors(const Policy& policy, const std::string& pref
 
 std::map<std::string, std::string> policy_metadata(const Policy& policy, const std::string& prefix) {
   return {{prefix + "task", policy.task},
-          {prefix + "activation", policy.actor.activation},
+          {prefix + "activation", policy.actor.empty() ? "" : policy.actor.back().options.activation},
+          {prefix + "modules", modules_text(policy.actor)},
           {prefix + "observation_clip", nlohmann::json(policy.observation_clip).dump()}};
 }
 
@@ -76,23 +146,44 @@ Policy policy_from_tensors(const SafetensorsFile& file, const std::string& name,
   }
   policy.task = word("task");
   if (const auto robot = policy.facts.find("robot"); robot != policy.facts.end()) policy.robot = robot->second;
-  policy.actor.activation = word("activation");
   policy.observation_clip = std::strtof(word("observation_clip").c_str(), nullptr);
   for_each_vector(policy, [&](const char* key, std::vector<float>& values) { values = floats_of(need(key)); });
 
+  const auto listed = file.metadata.find(prefix + "modules");
+  policy.actor = listed == file.metadata.end() ? modules_of_layers(file, prefix, word("activation"))
+                                               : modules_of_text(listed->second, name);
   std::int64_t inputs = policy.observations();
-  for (int i = 0; file.find(prefix + "actor." + std::to_string(i) + ".weight") != nullptr; ++i) {
-    const Tensor& weight = need("actor." + std::to_string(i) + ".weight");
-    const Tensor& bias = need("actor." + std::to_string(i) + ".bias");
-    if (weight.shape.size() != 2) throw wrong_shape(weight, {-1, inputs});
-    const std::int64_t outputs = weight.shape[0];
-    if (weight.shape[1] != inputs) throw wrong_shape(weight, {outputs, inputs});
-    if (bias.shape != std::vector<std::int64_t>{outputs}) throw wrong_shape(bias, {outputs});
-    policy.actor.layers.push_back(
-        {static_cast<int>(inputs), static_cast<int>(outputs), floats_of(weight), floats_of(bias)});
-    inputs = outputs;
+  for (ModuleWeights& module : policy.actor) {
+    if (const std::string& said = module.options.activation;
+        std::find(kActivations.begin(), kActivations.end(), said) == kActivations.end()) {
+      throw Error(name + ": the activation '" + said + "' is unknown; elu, tanh, relu or silu would be right");
+    }
+    for (Parameter& parameter : module.parameters) {
+      const Tensor& tensor = need(module.name + "." + parameter.name);
+      parameter.shape = tensor.shape;
+      parameter.values = floats_of(tensor);
+    }
+    if (module.kind == kDenseModule) {
+      std::int64_t width = inputs;
+      for (std::size_t i = 0; i < module.parameters.size() / 2; ++i) {
+        const Tensor& weight = need(module.name + "." + std::to_string(i) + ".weight");
+        const Tensor& bias = need(module.name + "." + std::to_string(i) + ".bias");
+        if (weight.shape.size() != 2) throw wrong_shape(weight, {-1, width});
+        const std::int64_t outputs = weight.shape[0];
+        if (weight.shape[1] != width) throw wrong_shape(weight, {outputs, width});
+        if (bias.shape != std::vector<std::int64_t>{outputs}) throw wrong_shape(bias, {outputs});
+        width = outputs;
+      }
+      module = dense_module(module.name, module.options.activation, dense_layers(module));
+    } else if (module.inputs != inputs) {
+      throw Error(name + ": the module '" + module.name + "' takes " + std::to_string(module.inputs) +
+                  " numbers where there are " + std::to_string(inputs));
+    }
+    inputs = module.outputs;
   }
-  if (policy.actor.layers.empty()) throw Error(name + ": holds no tensor '" + prefix + "actor.0.weight'");
+  if (policy.actor.empty() || policy.actor.back().parameters.empty()) {
+    throw Error(name + ": holds no tensor '" + prefix + "actor.0.weight'");
+  }
   const std::int64_t actions = policy.actions();
   if (inputs != actions) {
     throw Error(name + ": the last layer has " + std::to_string(inputs) + " outputs, but there are " +

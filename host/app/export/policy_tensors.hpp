@@ -1,9 +1,10 @@
 #pragma once
 /// \file A policy as safetensors: raw weights under the layers' names, and the normaliser's mean and variance.
 ///
-/// Tensors: `actor.0.weight` [outputs, inputs], `actor.0.bias`, ..., `log_std`, `observation_mean`,
-/// `observation_variance`, `action_centre`, `action_scale`, `action_low`, `action_high`. Metadata: `task`,
-/// `activation`, `observation_clip`, and what export adds for people.
+/// Tensors: `actor.0.weight` [outputs, inputs], `actor.0.bias`, ..., those of the network's other modules (`actor.<module>.<parameter>`),
+/// `log_std`, `observation_mean`, `observation_variance`, `action_centre`, `action_scale`, `action_low`, `action_high`. Metadata: `task`,
+/// `activation`, `modules` (what the network is made of; files of earlier versions, which lack it, hold dense layers), `observation_clip`,
+/// and what export adds for people.
 
 #include <map>
 #include <string>

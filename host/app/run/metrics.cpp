@@ -60,7 +60,7 @@ void put(Json& line, const MetricInfo& metric, double value) {
   Json* to = &line;
   std::istringstream parts(metric.name);
   for (std::string part; std::getline(parts, part, '/');) to = &(*to)[part];
-  if (metric.whole && std::isfinite(value)) {
+  if (metric.integer && std::isfinite(value)) {
     *to = static_cast<std::int64_t>(value);
   } else {
     *to = value;  // what is no number becomes null

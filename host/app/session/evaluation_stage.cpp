@@ -7,8 +7,8 @@ EvaluationStage::EvaluationStage(Engine& engine, EvaluationRequest request, Poli
       request_(std::move(request)),
       policy_(std::move(policy)),
       table_(std::make_shared<MetricTable>()) {
-  const auto add = [&](const char* name, const char* unit, bool whole) {
-    table_->add({.name = name, .tag = std::string("evaluation/") + name, .unit = unit, .whole = whole});
+  const auto add = [&](const char* name, const char* unit, bool integer) {
+    table_->add({.name = name, .tag = std::string("evaluation/") + name, .unit = unit, .integer = integer});
   };
   add("return_mean", "", false);
   add("return_std", "", false);

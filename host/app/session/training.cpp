@@ -120,6 +120,7 @@ class Session {
     const std::string file = newest_checkpoint(folder_.path()).string();
     check_same_places(checkpoint.policy.facts, facts_of(checkpoint.policy), file);
     enter(stage_of(checkpoint, file), checkpoint.before_stage, checkpoint.before);
+    check_same_networks(checkpoint.policy, trainer_->policy(), file);
     try {
       trainer_->restore(checkpoint.state);
     } catch (const Error& error) {
@@ -169,6 +170,7 @@ class Session {
         fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon),
         "choose a smaller train.num_envs (--num-envs), train.horizon or network",
         [&] { return stages_[stage].make(engine_, before_ ? &*before_ : nullptr); });
+    check_onnx_modules(trainer_->policy());  // now: the run's policy.onnx is written at its end
     for (const MetricInfo& metric : *trainer_->metrics()) {
       if (seen_.find(metric.name) == seen_.size()) seen_.add(metric);
     }

@@ -40,6 +40,7 @@ struct Oracle {
   const std::vector<DenseLayer>& layers;
   Activation kind;
   std::vector<double> output;                               // [rows][outputs]
+  std::vector<double> input_gradient;                       // [rows][inputs]
   std::vector<std::vector<double>> weight, bias;            // gradients
   std::vector<std::vector<double>> weight_size, bias_size;  // sums of the terms' sizes
 
@@ -83,6 +84,7 @@ struct Oracle {
       }
       d = below;
     }
+    input_gradient.insert(input_gradient.end(), d.begin(), d.end());
   }
 };
 
@@ -105,7 +107,7 @@ void check(const std::vector<int>& sizes, Activation kind, Index rows) {
                ", rows " + std::to_string(rows));
   const Index offset = 32;
   const int thread = 1;
-  CpuMlp mlp(sizes, kind, offset, 2);
+  CpuMlp mlp(sizes, kind, offset, 2, true);
   const auto layers = random_layers(sizes);
   // What is not a parameter must neither be read nor, in the gradient, be touched.
   std::vector<float> parameters = floats(mlp.parameters().end + 16, NAN);
@@ -133,7 +135,7 @@ void check(const std::vector<int>& sizes, Activation kind, Index rows) {
   for (Index r = 0; r < rows; ++r) {
     for (Index o = 0; o < outputs; ++o) deltas[r * mlp.output_stride() + o] = delta[r * outputs + o];
   }
-  std::vector<float> gradient = floats(mlp.parameters().end + 16, 7.0f);
+  std::vector<float> gradient = floats(mlp.parameters().end + 16, 7.0f), below = floats(rows * stride + 16, 7.0f);
   for (int pass = 0; pass < 2; ++pass) {  // set, then add
     if (pass == 1) {
       mlp.forward(thread, parameters.data(), input.data(), stride, rows);
@@ -141,7 +143,7 @@ void check(const std::vector<int>& sizes, Activation kind, Index rows) {
         for (Index o = 0; o < outputs; ++o) deltas[r * mlp.output_stride() + o] = delta[r * outputs + o];
       }
     }
-    mlp.backward(thread, input.data(), stride, rows, gradient.data(), pass == 1);
+    mlp.backward(thread, input.data(), stride, rows, gradient.data(), pass == 1, pass == 1 ? below.data() : nullptr);
     const auto got = mlp.read(gradient.data());
     Worst backward;
     for (std::size_t l = 0; l < layers.size(); ++l) {
@@ -155,6 +157,15 @@ void check(const std::vector<int>& sizes, Activation kind, Index rows) {
     }
     EXPECT_LE(backward.error, 3e-6);
   }
+  Worst inwards;
+  for (Index r = 0; r < rows; ++r) {
+    for (Index i = 0; i < inputs; ++i) {
+      inwards.take(static_cast<double>(below[r * stride + i]), want.input_gradient[r * inputs + i], 1.0);
+    }
+    for (Index i = inputs; i < stride; ++i) ASSERT_EQ(below[r * stride + i], 0.0f) << "padding of the inputs' gradient";
+  }
+  EXPECT_LE(inwards.error, 3e-6);
+  for (Index i = rows * stride; i < rows * stride + 16; ++i) ASSERT_EQ(below[i], 7.0f) << "behind the last row";
   for (Index i = 0; i < mlp.parameters().begin; ++i) ASSERT_EQ(gradient[i], 7.0f);
   for (std::size_t i = mlp.parameters().end; i < gradient.size(); ++i) ASSERT_EQ(gradient[i], 7.0f);
   // Adam runs over the padding as well: it has to stay zero.

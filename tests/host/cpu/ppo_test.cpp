@@ -1,6 +1,7 @@
 /// \file What PPO makes of a rollout, given by hand: the learning rate, images in the mirror, what does not fit a float.
 
 #include "host/learn/ppo.hpp"
+#include "tests/modules/leaky_integrator.hpp"
 #include "tests/plain_task.hpp"
 
 #include "host/cpu/backend.hpp"
@@ -163,6 +164,20 @@ std::shared_ptr<const TaskSpec> mirrored_task() {
   return task;
 }
 
+TEST(Ppo, AStateHasNoMirrorImage) {
+  register_network_module<test::LeakyIntegrator, CpuBackend>("leaky_integrator");
+  TrainingRequest request = small_request();
+  request.network.modules = {"leaky_integrator", "dense"};
+  EXPECT_NO_THROW(Subject{request});
+  request.task = mirrored_task();
+  try {
+    Subject{request};
+    ADD_FAILURE() << "taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("symmetry.mirror = true"), std::string::npos) << error.what();
+  }
+}
+
 /// With 15 environments a rank, the second rank's are mirrored in the passes in which the first one's are not.
 TEST(Ppo, RanksMirrorTheEnvironmentsThatOneProcessWould) {
   const Rollout rollout;
@@ -176,10 +191,7 @@ TEST(Ppo, RanksMirrorTheEnvironmentsThatOneProcessWould) {
     CpuBackend backend(1);
     Ppo<CpuBackend> learner(backend, request, {15, kEnvs, kHorizon});
     learner.compute_gradient(rollout.view(), order.data(), 15 * kHorizon, epoch);
-    std::vector<DenseLayer> actor, critic;
-    std::vector<float> log_std;
-    learner.read_gradient(actor, critic, log_std);
-    return actor.at(0).weight;
+    return learner.read_gradient().front().values;
   };
   EXPECT_NE(gradient(0, 0), gradient(0, 1));
   EXPECT_EQ(gradient(1, 0), gradient(0, 1));
@@ -203,10 +215,7 @@ TEST(Ppo, ImagesTakeTurnsOverIterations) {
       control.iteration = iteration;
       subject.learner.set_control(control);
       subject.learner.compute_gradient(rollout.view(), order.data(), Rollout::kRows, epoch);
-      std::vector<DenseLayer> actor, critic;
-      std::vector<float> log_std;
-      subject.learner.read_gradient(actor, critic, log_std);
-      return actor.at(0).weight;
+      return subject.learner.read_gradient().front().values;
     };
     const auto one = gradient(0, 0), other = gradient(0, 1);
     EXPECT_NE(one, other);

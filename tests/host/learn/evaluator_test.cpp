@@ -16,9 +16,11 @@ Policy some_policy(Engine& engine, const std::string& task) {
   const auto trainer = make_trainer(engine, settings);
   iterate(*trainer, 4);
   Policy policy = trainer->policy();
-  for (DenseLayer& layer : policy.actor.layers) {
+  std::vector<DenseLayer> layers = policy.layers();
+  for (DenseLayer& layer : layers) {
     for (float& w : layer.weight) w *= 2.0f;  // so that actions are not all near 0
   }
+  policy.set_layers(layers);
   return policy;
 }
 
@@ -40,8 +42,9 @@ std::vector<double> formula(const Policy& policy, const float* observation) {
     const double limit = static_cast<double>(policy.observation_clip);
     x.push_back(std::clamp(normal, -limit, limit));
   }
-  for (std::size_t l = 0; l < policy.actor.layers.size(); ++l) {
-    const DenseLayer& layer = policy.actor.layers[l];
+  const std::vector<DenseLayer> layers = policy.layers();
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const DenseLayer& layer = layers[l];
     std::vector<double> y;
     for (int o = 0; o < layer.outputs; ++o) {
       double sum = static_cast<double>(layer.bias[static_cast<std::size_t>(o)]);
@@ -49,7 +52,7 @@ std::vector<double> formula(const Policy& policy, const float* observation) {
         sum += static_cast<double>(layer.weight[static_cast<std::size_t>(o * layer.inputs + i)]) *
                x[static_cast<std::size_t>(i)];
       }
-      y.push_back(l + 1 < policy.actor.layers.size() && sum < 0 ? std::expm1(sum) : sum);
+      y.push_back(l + 1 < layers.size() && sum < 0 ? std::expm1(sum) : sum);
     }
     x = y;
   }
@@ -172,7 +175,9 @@ TEST(Evaluator, AGroupAtHalfTheRateWithADelaySeesEarlierReadings) {
     EvaluationRequest request = evaluation_of("pendulum", 37);
     Policy policy = some_policy(*engine, "pendulum");
     // Deaf, so that what it sees changes nothing.
-    for (DenseLayer& layer : policy.actor.layers) std::fill(layer.weight.begin(), layer.weight.end(), 0.0f);
+    std::vector<DenseLayer> layers = policy.layers();
+    for (DenseLayer& layer : layers) std::fill(layer.weight.begin(), layer.weight.end(), 0.0f);
+    policy.set_layers(layers);
     Evaluation plain = engine->evaluate(request, policy);
     settings.policy_observation = {2, 1, 1};
     request.task = plan_task(settings).spec;

@@ -98,7 +98,7 @@ inline Policy still_policy(const TaskSpec& task) {
   layer.outputs = task.action.size();
   layer.weight.assign(static_cast<std::size_t>(layer.inputs * layer.outputs), 0.0f);
   layer.bias.assign(static_cast<std::size_t>(layer.outputs), 0.0f);
-  policy.actor.layers = {layer};
+  policy.set_layers({layer});
   policy.observation_mean.assign(static_cast<std::size_t>(layer.inputs), 0.0f);
   policy.observation_variance.assign(static_cast<std::size_t>(layer.inputs), 1.0f);
   policy.action_centre = task.action.centre;

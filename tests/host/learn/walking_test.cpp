@@ -21,13 +21,14 @@ namespace {
 /// One whose outputs follow a row of the observation: it moves, and violates something.
 Policy restless_policy(const TaskSpec& spec) {
   Policy policy = still_policy(spec);
-  DenseLayer& layer = policy.actor.layers.front();
+  DenseLayer layer = policy.layers().front();
   for (int o = 0; o < layer.outputs; ++o) {
     // With the joint's own velocity, which makes it swing, the more the farther it is turned.
     layer.weight[static_cast<std::size_t>(o * layer.inputs + 3 + o % 2)] = o % 3 == 0 ? 8.0f : -8.0f;
     layer.weight[static_cast<std::size_t>(o * layer.inputs + 9 + 12 + o)] = 0.4f;
     layer.weight[static_cast<std::size_t>(o * layer.inputs + 8)] = o % 2 == 0 ? 0.5f : -0.5f;
   }
+  policy.set_layers({layer});
   return policy;
 }
 
@@ -184,7 +185,7 @@ TEST(Walking, ConstraintsAreJudgedAsTheStatesSay) {
       ++steps;
     }
   }
-  const LeggedEvaluation::Constraint& hips = traced.evaluation.legged.constraints[index("hip")];
+  const ConstraintFigures& hips = traced.evaluation.constraints[index("hip")];
   EXPECT_NEAR(hips.applied, straight / steps, 1e-9);
   EXPECT_NEAR(hips.violated_when_applied * straight, hips.violated * steps, 1e-6);
   EXPECT_LT(hips.applied, 0.9);
@@ -300,9 +301,8 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
     }
     EXPECT_LT(worst, 2e-3) << "randomised: " << randomise;
     EXPECT_GT(moved, 0.01);
-    for (std::size_t c = 0; c < ours.evaluation.legged.constraints.size(); ++c) {
-      EXPECT_NEAR(ours.evaluation.legged.constraints[c].violated, theirs.evaluation.legged.constraints[c].violated,
-                  0.01)
+    for (std::size_t c = 0; c < ours.evaluation.constraints.size(); ++c) {
+      EXPECT_NEAR(ours.evaluation.constraints[c].violated, theirs.evaluation.constraints[c].violated, 0.01)
           << task.spec->constraints.list[c].name;
     }
   }
@@ -323,10 +323,10 @@ TEST(Walking, MujocoTellsTheTorquesOfJoints) {
   request.commands.assign(request.commands.size(), 0.0f);
   const auto engine = engine_for(best_instruction_set(), 2);
   const Policy policy = still_policy(*request.task);
-  const LeggedEvaluation ours = engine->evaluate(request, policy).legged;
+  const Evaluation ours = engine->evaluate(request, policy);
   const auto mujoco = make_mujoco_physics(task, 2);
   request.external = mujoco.get();
-  const LeggedEvaluation theirs = engine->evaluate(request, policy).legged;
+  const Evaluation theirs = engine->evaluate(request, policy);
   for (std::size_t c = 0; c < ours.constraints.size(); ++c) {
     const std::string& name = task.spec->constraints.list[c].name;
     if (name != "joint_torque") continue;

@@ -111,8 +111,10 @@ TEST(VectorEnvironment, GoesOnFromARestoredState) {
 /// A policy that does not look: each action is somewhere within its range.
 Policy blind_policy(const TaskSpec& task) {
   Policy policy = still_policy(task);
-  std::vector<float>& bias = policy.actor.layers.front().bias;
+  std::vector<DenseLayer> layers = policy.layers();
+  std::vector<float>& bias = layers.front().bias;
   for (std::size_t a = 0; a < bias.size(); ++a) bias[a] = a % 2 == 0 ? 0.7f : -0.9f;
+  policy.set_layers(layers);
   return policy;
 }
 

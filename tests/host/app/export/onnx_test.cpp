@@ -33,12 +33,13 @@ TEST(Onnx, RoundTrip) {
     const Policy policy = test::fake_policy("pendulum", 0.3f, activation);
     const Policy read = parse_onnx(written(activation), "p");
     EXPECT_EQ(read.task, "pendulum");
-    EXPECT_EQ(read.actor.activation, activation);
-    ASSERT_EQ(read.actor.layers.size(), policy.actor.layers.size());
-    for (std::size_t i = 0; i < policy.actor.layers.size(); ++i) {
-      EXPECT_EQ(read.actor.layers[i].weight, policy.actor.layers[i].weight);
-      EXPECT_EQ(read.actor.layers[i].bias, policy.actor.layers[i].bias);
-      EXPECT_EQ(read.actor.layers[i].inputs, policy.actor.layers[i].inputs);
+    EXPECT_EQ(read.actor.back().options.activation, activation);
+    const std::vector<DenseLayer> layers = policy.layers(), there = read.layers();
+    ASSERT_EQ(there.size(), layers.size());
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      EXPECT_EQ(there[i].weight, layers[i].weight);
+      EXPECT_EQ(there[i].bias, layers[i].bias);
+      EXPECT_EQ(there[i].inputs, layers[i].inputs);
     }
     EXPECT_EQ(read.observation_mean, policy.observation_mean);
     EXPECT_EQ(read.observation_clip, policy.observation_clip);
@@ -75,6 +76,16 @@ TEST(Onnx, SaysWhatTheContractAsksFor) {
        {"task", "version", "control_dt", "observation_names", "action_names", "action_low", "action_high"}) {
     EXPECT_NE(std::find(keys.begin(), keys.end(), key), keys.end()) << key;
   }
+}
+
+TEST(Onnx, AModuleThatNobodyCanWriteIsNamed) {
+  Policy policy = test::fake_policy("pendulum", 0.3f);
+  ModuleWeights filter;
+  filter.kind = "filter";
+  filter.name = "actor.filter";
+  policy.actor.insert(policy.actor.begin(), filter);
+  expect_parts(error_of([&] { to_onnx(policy, find_task("pendulum").specify({})); }),
+               {"'actor.filter'", "kind 'filter'", "register_onnx_module"});
 }
 
 TEST(Onnx, OtherFilesAreRefused) {

@@ -49,8 +49,10 @@ Policy policy_for(const TaskSpec& task) {
   Policy policy;
   policy.task = task.name;
   policy.robot = task.facts.at("robot");
-  policy.actor.layers.push_back({observations, 5, fill(5 * observations), fill(5)});
-  policy.actor.layers.push_back({5, actions, fill(5 * actions), fill(actions)});
+  std::vector<DenseLayer> layers(2);
+  layers[0] = {observations, 5, fill(5 * observations), fill(5)};
+  layers[1] = {5, actions, fill(5 * actions), fill(actions)};
+  policy.set_layers(layers);
   policy.log_std = fill(actions);
   policy.observation_mean = fill(observations);
   for (const float x : fill(observations)) policy.observation_variance.push_back(0.1f + x * x);
@@ -70,7 +72,7 @@ std::map<std::string, double> acts(const Policy& policy, const TaskSpec& task,
     const double deviation = std::sqrt(static_cast<double>(policy.observation_variance[i]) + 1e-8);
     x.push_back((seen.at(task.policy().names[i]) - static_cast<double>(policy.observation_mean[i])) / deviation);
   }
-  for (const DenseLayer& layer : policy.actor.layers) {
+  for (const DenseLayer& layer : policy.layers()) {
     std::vector<double> y;
     for (std::size_t o = 0; o < layer.bias.size(); ++o) {
       double sum = static_cast<double>(layer.bias[o]);
@@ -117,12 +119,37 @@ TEST(PolicyFit, JointsInAnotherOrderAreMatchedByName) {
   EXPECT_EQ(fitted.action_low.front(), policy.action_low.back());
   // Its facts went along, so that it may be fitted once more.
   const Policy twice = fit_policy(fitted, other, "p", notes);
-  EXPECT_EQ(twice.actor.layers[0].weight, fitted.actor.layers[0].weight);
+  EXPECT_EQ(twice.layers()[0].weight, fitted.layers()[0].weight);
   const Policy back = fit_policy(fitted, task, "p", notes);
-  EXPECT_EQ(back.actor.layers[0].weight, policy.actor.layers[0].weight);
-  EXPECT_EQ(back.actor.layers[1].weight, policy.actor.layers[1].weight);
-  EXPECT_EQ(back.actor.layers[1].bias, policy.actor.layers[1].bias);
+  EXPECT_EQ(back.layers()[0].weight, policy.layers()[0].weight);
+  EXPECT_EQ(back.layers()[1].weight, policy.layers()[1].weight);
+  EXPECT_EQ(back.layers()[1].bias, policy.layers()[1].bias);
   EXPECT_EQ(back.facts, policy.facts);
+}
+
+/// Only dense layers can be put into another order.
+TEST(PolicyFit, AnotherModuleKeepsItsOrder) {
+  const TaskSpec task = go2();
+  Policy policy = policy_for(task);
+  ModuleWeights filter;
+  filter.kind = "filter";
+  filter.name = "actor.filter";
+  policy.actor.insert(policy.actor.begin(), filter);
+  std::vector<std::string> notes;
+  EXPECT_EQ(fit_policy(policy, task, "p", notes).layers()[1].weight, policy.layers()[1].weight);
+  expect_parts(error_of([&] { fit_policy(policy, reversed(task), "p", notes); }),
+               {"p: ", "another order", "'actor.filter'"});
+}
+
+TEST(PolicyFit, ACheckpointsNetworksAreThoseOfItsConfiguration) {
+  const TaskSpec task = go2();
+  const Policy policy = policy_for(task);
+  Policy other = policy;
+  other.actor.insert(other.actor.begin(), other.actor.front());
+  other.actor.front().kind = "filter";
+  EXPECT_NO_THROW(check_same_networks(policy, policy, "c"));
+  expect_parts(error_of([&] { check_same_networks(other, policy, "c"); }),
+               {"c: ", "[\"filter\", \"dense\"]", "network.modules = [\"dense\"]"});
 }
 
 TEST(PolicyFit, WhatOneOfBothHasNotIsNamed) {
@@ -171,7 +198,7 @@ TEST(PolicyFit, NumbersOfLimbsFromEarlierVersionsMeanTheSameOrder) {
   for (std::size_t limb = 0; limb < 4; ++limb) old[12 + limb] = "foot_contact." + std::to_string(limb);
   policy.facts["observation_names"] = nlohmann::json(old).dump();
   std::vector<std::string> notes;
-  EXPECT_EQ(fit_policy(policy, task, "p", notes).actor.layers[0].weight, policy.actor.layers[0].weight);
+  EXPECT_EQ(fit_policy(policy, task, "p", notes).layers()[0].weight, policy.layers()[0].weight);
   expect_parts(error_of([&] { fit_policy(policy, reversed(task), "p", notes); }), {"foot_contact."});
 }
 

@@ -74,15 +74,57 @@ TEST(PolicyTensors, RoundTripIsExact) {
   const SafetensorsFile file = parse_safetensors(bytes, "f");
   const Policy read = policy_from_tensors(file, "f");
   EXPECT_EQ(read.task, policy.task);
-  EXPECT_EQ(read.actor.activation, "silu");
+  EXPECT_EQ(read.actor.back().options.activation, "silu");
   EXPECT_EQ(read.observation_clip, policy.observation_clip);
   EXPECT_EQ(read.observation_variance, policy.observation_variance);
   EXPECT_EQ(read.log_std, policy.log_std);
-  ASSERT_EQ(read.actor.layers.size(), 3u);
-  EXPECT_EQ(read.actor.layers[2].weight, policy.actor.layers[2].weight);
-  EXPECT_EQ(read.actor.layers[2].bias, policy.actor.layers[2].bias);
+  ASSERT_EQ(read.layers().size(), 3u);
+  EXPECT_EQ(read.layers()[2].weight, policy.layers()[2].weight);
+  EXPECT_EQ(read.layers()[2].bias, policy.layers()[2].bias);
   EXPECT_NE(file.find("actor.0.weight"), nullptr);
   EXPECT_EQ(file.find("actor.0.weight")->shape, (std::vector<std::int64_t>{5, policy.observations()}));
+}
+
+/// With a module that nobody knows, which the list in the metadata describes.
+TEST(PolicyTensors, WhatTheNetworkIsMadeOfIsRead) {
+  Policy policy = test::fake_policy("pendulum", 0.3f);
+  ModuleWeights filter;
+  filter.kind = "filter";
+  filter.name = "actor.filter";
+  filter.inputs = filter.outputs = policy.observations();
+  filter.states = 2;
+  filter.parameters = {{"rate", {policy.observations()}, std::vector<float>(3, 0.25f)}};
+  policy.actor.insert(policy.actor.begin(), filter);
+  const auto read = [&](const std::string& from, const std::string& to) {
+    std::map<std::string, std::string> metadata = policy_metadata(policy);
+    std::string& text = metadata.at("modules");
+    EXPECT_NE(text.find(from), std::string::npos) << from;
+    text.replace(text.find(from), from.size(), to);
+    return policy_from_tensors(parse_safetensors(to_safetensors(policy_tensors(policy), metadata), "p"), "p");
+  };
+  const Policy same = read("\"states\":2", "\"states\":2");
+  ASSERT_EQ(same.actor.size(), 2u);
+  EXPECT_EQ(same.actor[0].kind, "filter");
+  EXPECT_EQ(same.actor[0].states, 2);
+  EXPECT_EQ(same.actor[0].parameter("rate").values, filter.parameters[0].values);
+  EXPECT_EQ(same.layers()[1].weight, policy.layers()[1].weight);
+
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"[{", "{"},
+                                                        {"\"states\":2", "\"states\":-2"},
+                                                        {"\"states\":2", "\"states\":2.5"},
+                                                        {"\"states\":2", "\"states\":1e300"},
+                                                        {"\"states\":2", "\"states\":true"},
+                                                        {"\"hidden\":[5,5]", "\"hidden\":[1e99]"},
+                                                        {"\"kind\":\"dense\"", "\"kind\":\"filter\""},
+                                                        {"\"kind\":\"filter\"", "\"kind\":\"dense\""},
+                                                        {"\"kind\":\"filter\"", "\"kind\":3"}}) {
+    expect_parts(error_of([&] { read(from, to); }), {"p: ", "'modules'"});
+  }
+  expect_parts(error_of([&] { read("\"inputs\":3,\"kind\":\"filter\"", "\"inputs\":4,\"kind\":\"filter\""); }),
+               {"'actor.filter'", "4", "3"});
+  expect_parts(error_of([&] { read("\"rate\"", "\"rat\""); }), {"actor.filter.rat"});
+  expect_parts(error_of([&] { read("\"elu\"", "\"elo\""); }), {"'elo'", "elu, tanh, relu or silu"});
 }
 
 TEST(PolicyTensors, MissingAndMisshapenTensorsAreNamed) {

@@ -37,7 +37,7 @@ TEST(Checkpoint, RoundTripAndLastKept) {
   ASSERT_EQ(read.state.size(), 1u);
   EXPECT_EQ(read.state[0].name, "policy.weight");
   EXPECT_EQ(read.state[0].bytes, example(20).state[0].bytes);
-  EXPECT_EQ(read.policy.actor.layers.at(1).weight, example(20).policy.actor.layers.at(1).weight);
+  EXPECT_EQ(read.policy.layers().at(1).weight, example(20).policy.layers().at(1).weight);
 }
 
 TEST(Checkpoint, MissingOnesAreSaid) {

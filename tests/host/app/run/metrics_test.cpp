@@ -15,7 +15,7 @@ using test::TemporaryFolder;
 
 Report report_of(std::int64_t iteration) {
   const auto table = std::make_shared<MetricTable>();
-  table->add({.name = "episodes", .whole = true});
+  table->add({.name = "episodes", .integer = true});
   table->add({.name = "return_mean", .tag = "episode/return_mean"});
   table->add({.name = "constraints/slip/violated", .tag = "constraints/slip_violated", .unit = "share of steps"});
   Report report;

@@ -12,10 +12,8 @@
 #include "host/app/session/run_contents.hpp"
 #include "host/app/session/training.hpp"
 #include "host/base/files.hpp"
-#include "host/engine/loader.hpp"
-#include "host/task/describe_task.hpp"
 #include "host/task/protocol.hpp"
-#include "tests/envs/point_mass.hpp"
+#include "tests/host/app/session/point_mass.hpp"
 #include "tests/host/temporary_folder.hpp"
 
 namespace stampede {
@@ -24,14 +22,12 @@ namespace {
 using test::TemporaryFolder;
 
 PlannedTask planned(const std::string& task, const std::vector<std::string>& more = {}) {
-  static const bool registered = (register_tasks(test::PointMasses{}), true);
-  EXPECT_TRUE(registered);
   std::vector<std::string> set = {"task=\"" + task + "\""};
   set.insert(set.end(), more.begin(), more.end());
-  return plan_task(resolve_settings({"", set, {}}));
+  return test::planned_with_point_mass(set);
 }
 
-std::unique_ptr<Engine> engine() { return make_engine(DeviceChoice{"cpu", "", STAMPEDE_POINT_MASS_MODULE, ""}, 2); }
+std::unique_ptr<Engine> engine() { return test::engine_with_point_mass(2); }
 
 TEST(Family, IsListedAndPlanned) {
   const PlannedTask task = planned("point-mass");

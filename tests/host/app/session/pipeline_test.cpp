@@ -32,7 +32,7 @@ using Begun = std::vector<std::pair<std::string, float>>;
 Pipeline three_stages(Begun& begun) {
   return [&begun](const PlannedTask& task) {
     const auto note = [&begun](const std::string& name, const Policy* before) {
-      begun.emplace_back(name, before == nullptr ? 0.0f : before->actor.layers.at(0).weight.at(0));
+      begun.emplace_back(name, before == nullptr ? 0.0f : before->layers().at(0).weight.at(0));
     };
     const TrainingRequest request = training_request(task);
     std::vector<StageSpec> stages;
@@ -133,6 +133,47 @@ TEST(Pipeline, KilledBetweenTwoStagesItBeginsTheNext) {
   EXPECT_EQ(begun[1], whole[1]);
   EXPECT_EQ(begun[2], whole[2]);
   EXPECT_EQ(read_file(folder / "run" / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
+}
+
+/// What was counted in earlier stages stays in the log, and in the checkpoint.
+TEST(Pipeline, CountsGoOnThroughTheStages) {
+  const TemporaryFolder folder;
+  FakeEngine engine;
+  engine.behaviour.contacts_over_slots = 3;
+  Begun begun;
+  TrainOptions options = options_for(folder / "run", begun);
+  options.stop_after = 12;
+  train(engine, pendulum(), options);
+  EXPECT_EQ(load_newest_checkpoint(folder / "run", "pendulum").counts.contacts_over_slots, 3 * 11);
+  options.stop_after = 0;
+  resume_training(engine, folder / "run", options);
+  const std::vector<nlohmann::json> lines = lines_of(folder / "run");
+  ASSERT_EQ(lines.size(), 15u);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    // Of six iterations of one training, an evaluation that counted none, and the other training's so far.
+    EXPECT_EQ(lines[i]["contacts_over_slots"], 3 * (i < 6 ? i + 1 : i)) << "iteration " << i + 1;
+  }
+}
+
+TEST(Pipeline, StagesNeedNamesOfTheirOwn) {
+  const TemporaryFolder folder;
+  FakeEngine engine;
+  const auto refusal = [&](const std::vector<std::string>& names) {
+    TrainOptions options;
+    options.run = folder / "run";
+    options.pipeline = [&](const PlannedTask& task) {
+      std::vector<StageSpec> stages;
+      const TrainingRequest request = training_request(task);
+      for (const std::string& name : names) {
+        stages.push_back({name, 2, [=](Engine& with, const Policy*) { return with.make_trainer(request); }});
+      }
+      return stages;
+    };
+    return error_of([&] { train(engine, pendulum(), options); }, Status::kFailed);
+  };
+  expect_parts(refusal({"first", "first"}), {"'first'", "name"});
+  expect_parts(refusal({"first", ""}), {"''", "name"});
+  expect_parts(refusal({}), {"no stage"});
 }
 
 TEST(Pipeline, ACheckpointOfAnotherPipelineIsRefused) {

@@ -1,32 +1,12 @@
 #pragma once
-/// \file What a policy computes with on a device: networks, normaliser, action scaling. Shared by training and evaluation.
+/// \file What networks see, on a device: observations normalised, and how their rows look in the mirror.
 
-#include <string>
 #include <vector>
 
-#include "host/engine/policy.hpp"
 #include "host/engine/task_spec.hpp"
-#include "kernels/activation.hpp"
 #include "kernels/normalise.hpp"
-#include "kernels/policy.hpp"
 
 namespace stampede {
-
-/// The word of a configuration.
-inline Activation activation_of(const std::string& word) {
-  if (word == "tanh") return Activation::kTanh;
-  if (word == "relu") return Activation::kRelu;
-  if (word == "silu") return Activation::kSilu;
-  return Activation::kElu;
-}
-
-/// inputs, hidden widths, outputs.
-inline std::vector<int> layer_sizes(int inputs, const std::vector<int>& hidden, int outputs) {
-  std::vector<int> sizes = {inputs};
-  sizes.insert(sizes.end(), hidden.begin(), hidden.end());
-  sizes.push_back(outputs);
-  return sizes;
-}
 
 /// Running normalisation of observations, on the device: to mean 0 and deviation 1, then limited to +-`clip`. Until moments
 /// are written or merged it passes them on.
@@ -114,29 +94,6 @@ class MirrorBuffer {
   typename Backend::template Buffer<std::uint32_t> place_;
   typename Backend::template Buffer<float> sign_;
   std::uint32_t first_environment_ = 0;
-};
-
-/// The bounds of actions, on the device.
-template <class Backend>
-class ActionBounds {
- public:
-  ActionBounds(Backend& backend, const std::vector<float>& centre, const std::vector<float>& scale,
-               const std::vector<float>& low, const std::vector<float>& high)
-      : actions_(static_cast<Index>(centre.size())), data_(backend.template make_buffer<float>(4 * actions_)) {
-    Index at = 0;
-    for (const std::vector<float>* values : {&centre, &scale, &low, &high}) {
-      backend.upload(data_, values->data(), actions_, at);
-      at += actions_;
-    }
-  }
-  ActionScaling scaling() {
-    float* data = data_.data();
-    return {data, data + actions_, data + 2 * actions_, data + 3 * actions_};
-  }
-
- private:
-  Index actions_;
-  typename Backend::template Buffer<float> data_;
 };
 
 }  // namespace stampede

@@ -1,0 +1,73 @@
+#pragma once
+/// \file A trained policy that acts, without chance: for evaluations, and for whoever wants to know what it would do.
+
+#include <string>
+#include <vector>
+
+#include "host/engine/policy.hpp"
+#include "host/nets/action_bounds.hpp"
+#include "host/nets/network.hpp"
+#include "host/nets/normaliser.hpp"
+#include "host/nets/recurrence.hpp"
+
+namespace stampede {
+
+template <class Backend>
+class ActingPolicy {
+ public:
+  using Context = typename Backend::Context;
+  template <class T>
+  using Buffer = typename Backend::template Buffer<T>;
+
+  /// For `environments` environments, a multiple of kMaxLanes, whose states begin at zero. Throws Error where its network is none that this
+  /// engine can make.
+  ActingPolicy(Backend& backend, const Policy& policy, Index environments)
+      : actions_(policy.actions()),
+        network_(backend, policy.actor, policy.observations(), 0, environments),
+        normaliser_(backend, policy.observations(), policy.observation_clip),
+        bounds_(backend, policy.action_centre, policy.action_scale, policy.action_low, policy.action_high),
+        parameters_(backend.template make_buffer<float>(network_.place().end)),
+        rows_(backend, environments, normaliser_.stride()) {
+    if (network_.head().outputs() != actions_) {
+      throw Error("policy: its network gives " + std::to_string(network_.head().outputs()) + " numbers for " +
+                  std::to_string(actions_) + " actions");
+    }
+    std::vector<float> values(static_cast<std::size_t>(parameters_.size()), 0.0f);
+    network_.write(policy.actor, values.data());
+    backend.upload(parameters_, values.data(), parameters_.size());
+    network_.parameters_changed(parameters_.data());
+    const std::vector<float> no_counts(policy.observation_mean.size(), 0.0f);
+    normaliser_.write(backend, no_counts, policy.observation_mean, policy.observation_variance);
+    if (network_.states() > 0) state_ = backend.template make_buffer<float>(environments * network_.states());
+  }
+
+  /// Actions [environment][actions], in the task's units, of a range for observations [environment][observations]; states go one step
+  /// on.
+  void act(const Context& context, Range range, const float* observation, float* action) {
+    float* rows = rows_.at(context);
+    normaliser_.apply(context, observation + range.begin * normaliser_.observations(), nullptr, range.size(), rows);
+    const float* mean = network_.forward(context, parameters_.data(), rows, normaliser_.stride(),
+                                         one_step(range, state(), network_.states(), true));
+    context.launch(range,
+                   MeanActions{mean, network_.output_stride(), range.begin, actions_, bounds_.scaling(), action});
+  }
+
+  /// To be called behind a step: states begin anew where `ended` [environment] is not 0.
+  void forget(const Context& context, Range range, const float* ended) {
+    const Index width = network_.states();
+    if (width == 0) return;
+    context.launch({range.begin * width, range.end * width}, ForgetStates{ended, state(), width});
+  }
+
+ private:
+  float* state() { return network_.states() > 0 ? state_.data() : nullptr; }
+
+  int actions_;
+  Network<Backend> network_;
+  ObservationNormaliser<Backend> normaliser_;
+  ActionBounds<Backend> bounds_;
+  Buffer<float> parameters_, state_;
+  typename Backend::Scratch rows_;
+};
+
+}  // namespace stampede

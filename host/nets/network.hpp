@@ -1,0 +1,191 @@
+#pragma once
+/// \file A network: modules (module.hpp), one on the other.
+///
+///     rows -> module 0 -> module 1 -> ... -> dense -> outputs
+///              |  ^ state
+///
+/// What is computed from the outputs, a Gaussian's mean or a value, is the algorithm's.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/nets/dense.hpp"
+#include "host/nets/module.hpp"
+
+namespace stampede {
+
+/// The modules that a configuration names, for Network: without parameters, and but for the last one's outputs without sizes. Names begin
+/// with `name`: the dense layers' is that itself, as it is in files of networks that have nothing else.
+inline std::vector<ModuleWeights> plan_network(const std::vector<std::string>& kinds, const std::string& name,
+                                               const ModuleOptions& options, int outputs) {
+  std::vector<ModuleWeights> plan;
+  for (const std::string& kind : kinds) {
+    ModuleWeights planned;
+    planned.kind = kind;
+    planned.name = kind == kDenseModule ? name : name + "." + kind;
+    int earlier = 0;
+    for (const ModuleWeights& there : plan) earlier += there.kind == kind ? 1 : 0;
+    if (earlier > 0) planned.name += "_" + std::to_string(earlier + 1);
+    planned.options = options;
+    plan.push_back(planned);
+  }
+  if (!plan.empty()) plan.back().outputs = outputs;
+  return plan;
+}
+
+template <class Backend>
+class Network {
+ public:
+  using Context = typename Backend::Context;
+
+  /// `plan`: what the modules are; parameters in it are not read. They lie from `begin`, a multiple of kMaxLanes, on. `most_rows`: that
+  /// one pass may have. Throws Error where the modules do not make a network.
+  Network(Backend& backend, const std::vector<ModuleWeights>& plan, int inputs, Index begin, Index most_rows)
+      : backend_(backend), begin_(begin), end_(begin) {
+    check(plan);
+    for (const ModuleWeights& planned : plan) {
+      ModuleSize size;
+      size.inputs = modules_.empty() ? inputs : modules_.back().module->outputs();
+      size.outputs = planned.outputs;
+      size.begin = end_;
+      size.most_rows = most_rows;
+      size.above_others = end_ > begin_;
+      Entry entry{planned, size.above_others, states_, make(planned, size)};
+      entry.described.parameters.clear();
+      entry.described.inputs = size.inputs;
+      entry.described.outputs = entry.module->outputs();
+      entry.described.states = entry.module->states();
+      end_ = entry.module->end();
+      const bool last = modules_.size() + 1 == plan.size();
+      if (end_ % kMaxLanes != 0 || (!last && entry.module->output_stride() < padded(entry.module->outputs()))) {
+        throw Error("network: the module '" + planned.name + "' does not keep to whole packs", Status::kFailed);
+      }
+      states_ += padded(entry.module->states());
+      store_.add(planned.name + ".", entry.module->parameters());
+      modules_.push_back(std::move(entry));
+    }
+  }
+
+  /// The parameters' place in the flat array, padding included.
+  Range place() const { return {begin_, end_}; }
+  const ParameterStore& store() const { return store_; }
+  /// Numbers that an environment's state takes, of all modules, each one's padded to whole packs. 0: it has none.
+  Index states() const { return states_; }
+  /// The dense layers at its end.
+  const Dense<Backend>& head() const { return *head_; }
+
+  /// Writes first parameters to a flat array on the host; `gain` is the last layer's. Streams of the same parity, from `stream` on,
+  /// are the network's.
+  void initialise(std::uint64_t seed, std::uint32_t stream, double gain, float* values) const {
+    // The dense layers, the last, have the stream itself: so it was before there were others.
+    auto own = stream + 2 * static_cast<std::uint32_t>(modules_.size());
+    for (const Entry& entry : modules_) entry.module->initialise(seed, own -= 2, gain, values);
+  }
+  /// To be called whenever the parameters have changed, before the next pass.
+  void parameters_changed(const float* parameters) {
+    for (Entry& entry : modules_) entry.module->parameters_changed(backend_, parameters);
+  }
+
+  /// As NetworkModule's; states of the modules lie one behind the other.
+  const float* forward(const Context& context, const float* parameters, const float* input, Index stride,
+                       const Sequences& sequences) {
+    const float* x = input;
+    for (Entry& entry : modules_) {
+      x = entry.module->forward(context, parameters, x, stride, own_state(sequences, entry));
+      stride = entry.module->output_stride();
+    }
+    return x;
+  }
+  Index output_stride() const { return head_->output_stride(); }
+  float* output_gradient(const Context& context) { return head_->output_gradient(context); }
+  void backward(const Context& context, const float* parameters, const float* input, Index stride,
+                const Sequences& sequences, float* gradient) {
+    for (std::size_t i = modules_.size(); i-- > 0;) {
+      Entry& entry = modules_[i];
+      NetworkModule<Backend>* below = i > 0 ? modules_[i - 1].module.get() : nullptr;
+      entry.module->backward(context, parameters, below != nullptr ? below->output(context) : input,
+                             below != nullptr ? below->output_stride() : stride, own_state(sequences, entry), gradient,
+                             entry.above_others ? below->output_gradient(context) : nullptr);
+      if (!entry.above_others) break;
+    }
+  }
+
+  /// Floating-point operations of a row, forward and backward.
+  double training_flops() const {
+    double sum = 0;
+    for (const Entry& entry : modules_) sum += entry.module->training_flops();
+    return sum;
+  }
+
+  /// As plain data, with the parameters of a flat array on the host.
+  std::vector<ModuleWeights> weights(const float* values) const {
+    std::vector<ModuleWeights> all;
+    for (const Entry& entry : modules_) {
+      all.push_back(entry.described);
+      ParameterStore own;
+      own.add("", entry.module->parameters());
+      all.back().parameters = own.read(values);
+    }
+    return all;
+  }
+  /// The reverse, of modules that the network was made of. Throws Error where their parameters are others.
+  void write(const std::vector<ModuleWeights>& weights, float* values) const {
+    for (std::size_t i = 0; i < modules_.size(); ++i) {
+      ParameterStore own;
+      own.add("", modules_[i].module->parameters());
+      own.write(
+          [&](const ParameterPlace& place) -> const std::vector<float>& {
+            const Parameter& parameter = weights.at(i).parameter(place.name);
+            if (parameter.shape != place.shape) {
+              throw Error("policy: parameter '" + weights[i].name + "." + place.name + "' is of another shape");
+            }
+            return parameter.values;
+          },
+          values);
+    }
+  }
+
+ private:
+  struct Entry {
+    ModuleWeights described;
+    bool above_others;
+    Index first_state;  ///< where its state begins in an environment's
+    std::unique_ptr<NetworkModule<Backend>> module;
+  };
+
+  static void check(const std::vector<ModuleWeights>& plan) {
+    std::string kinds;
+    std::size_t dense = 0;
+    for (const ModuleWeights& module : plan) {
+      kinds += (kinds.empty() ? "\"" : ", \"") + module.kind + "\"";
+      if (module.kind == kDenseModule) ++dense;
+    }
+    if (dense == 1 && plan.back().kind == kDenseModule) return;
+    throw Error("network.modules = [" + kinds + "] must end with \"" + kDenseModule +
+                "\", the layers of network.actor and network.critic, and have it once");
+  }
+
+  /// The dense layers are a part of every network; all other kinds are registered.
+  std::unique_ptr<NetworkModule<Backend>> make(const ModuleWeights& planned, const ModuleSize& size) {
+    if (planned.kind != kDenseModule) return make_network_module(backend_, planned.kind, planned.options, size);
+    auto dense = std::make_unique<Dense<Backend>>(backend_, planned.options, size);
+    head_ = dense.get();
+    return dense;
+  }
+
+  static Sequences own_state(Sequences sequences, const Entry& entry) {
+    if (sequences.state != nullptr) sequences.state += entry.first_state;
+    if (sequences.next_state != nullptr) sequences.next_state += entry.first_state;
+    return sequences;
+  }
+
+  Backend& backend_;
+  Index begin_, end_, states_ = 0;
+  ParameterStore store_;
+  std::vector<Entry> modules_;
+  Dense<Backend>* head_ = nullptr;
+};
+
+}  // namespace stampede

@@ -1,0 +1,89 @@
+#pragma once
+/// \file What networks with a state need besides rows: one step of it while acting, and windows of a rollout while learning.
+
+#include <string>
+
+#include "host/engine/training_request.hpp"
+#include "host/nets/module.hpp"
+#include "kernels/states.hpp"
+
+namespace stampede {
+
+/// Steps of a rollout that networks with a state learn from in one piece. Throws Error where they do not divide the rollout.
+inline Index window_of(const NetworkSettings& settings, Index horizon) {
+  const Index window = settings.window > 0 ? settings.window : horizon;
+  const std::string most = std::to_string(NetworkSettings::kLongestWindow);
+  if (window > NetworkSettings::kLongestWindow) {
+    throw Error("network.window = 0 is the whole of train.horizon = " + std::to_string(horizon) +
+                ", but a window has at most " + most + " steps; a divisor of the horizon up to that would be right");
+  }
+  if (horizon % window == 0) return window;
+  throw Error("network.window = " + std::to_string(window) + " does not divide train.horizon = " +
+              std::to_string(horizon) + "; a divisor of it up to " + most + " would be right");
+}
+
+/// What networks see of a rollout's rows, on the device.
+struct SeenRows {
+  const float* observation;
+  const float* critic_observation;  ///< the critic's own; null where it sees the policy's
+  const float*
+      ended;  ///< not 0 where the row's step was the last of an episode; as what follows, only for networks with a state
+  const float* state;  ///< [windows in time][stride][width]: at the beginning of each window
+  Index stride;        ///< from a row to that of the same environment one step later
+};
+
+/// One step of a range's environments, whose states [environment][width] go on in place where `goes_on` says so. Null: there are none.
+inline Sequences one_step(Range range, float* state, Index width, bool goes_on) {
+  Sequences sequences;
+  sequences.rows = range.size();
+  if (state == nullptr) return sequences;
+  sequences.state = state + range.begin * width;
+  if (goes_on) sequences.next_state = state + range.begin * width;
+  sequences.state_stride = width;
+  return sequences;
+}
+
+/// A tile's windows: where its rows go on from each other, and the states that they begin with. Nothing where no network has a state.
+template <class Backend>
+class Windows {
+ public:
+  using Context = typename Backend::Context;
+
+  Windows() = default;
+  /// `width`: numbers of an environment's state, a multiple of kMaxLanes; `steps`: of each window; `most_rows`: that one pass may have.
+  Windows(Backend& backend, Index width, Index steps, Index most_rows) : width_(width), steps_(steps) {
+    if (width == 0) return;
+    goes_on_ = typename Backend::Scratch(backend, most_rows, 1);
+    state_ = typename Backend::Scratch(backend, (most_rows + steps - 1) / steps, width);
+  }
+
+  /// Steps of each; without a state a window is one sample.
+  Index steps() const { return steps_; }
+
+  /// Fetches them for `rows` rows of the rollout that `order` names: whole windows, one after the other.
+  void gather(const Context& context, const SeenRows& seen, const std::uint32_t* order, Index rows) {
+    if (width_ == 0) return;
+    const auto window = static_cast<std::uint32_t>(steps_), env_stride = static_cast<std::uint32_t>(seen.stride);
+    context.launch({0, rows}, GoesOn{order, seen.ended, goes_on_.at(context), rows, window});
+    context.launch({0, rows / steps_ * width_},
+                   GatherStates{seen.state, order, state_.at(context), width_, window, env_stride});
+  }
+
+  /// What was gathered; of an environment's state the numbers from `first` on.
+  Sequences sequences(const Context& context, Index rows, Index first) {
+    Sequences sequences;
+    sequences.rows = rows;
+    sequences.steps = steps_;
+    if (width_ == 0) return sequences;
+    sequences.goes_on = goes_on_.at(context);
+    sequences.state = state_.at(context) + first;
+    sequences.state_stride = width_;
+    return sequences;
+  }
+
+ private:
+  Index width_ = 0, steps_ = 1;
+  typename Backend::Scratch goes_on_, state_;
+};
+
+}  // namespace stampede
