@@ -37,6 +37,10 @@ command = numbers[:3] if len(numbers) > 1 else [0.5, 0, 0]
 seconds = numbers[-1] if len(numbers) in (1, 4) else 10
 require(np.isfinite(command).all() and 0.1 <= seconds <= 1e6, "velocities must be finite, seconds from 0.1 to 1e6")
 facts = policy.get_modelmeta().custom_metadata_map
+seen = json.loads(facts.get("observation_groups", "{}")).get("policy", {})  # policies of earlier versions do not say
+plain = [seen.get(key, usual) for key, usual in (("every", 1), ("delay", 0), ("history", 1))] == [1, 0, 1]
+require(plain, "the policy wants late or earlier readings, which are not kept here")
+require(len(policy.get_inputs()) == 1, "the policy's network has a state, which is not kept here")
 joints, default = fact("joint_order"), np.array(fact("default_pose"))  # all lists of joints' numbers are in this order
 
 # In place of the file's actuators, each joint gets the servo that the policy was trained with. Its torque is
