@@ -4,10 +4,13 @@ import json
 import pathlib
 import shutil
 
+import numpy as np
 import pytest
 from program import refused, run, run_json
+from safetensors.numpy import load_file
 
-DOG = (pathlib.Path(__file__).parent.parent / "data" / "tinydog.xml").read_text()
+DATA = pathlib.Path(__file__).parent.parent / "data"
+DOG = (DATA / "tinydog.xml").read_text()
 WALK = 'extends = "legged-flat"\n[control]\nrobot = "tinydog.xml"\n'
 SMALL = ["--num-envs", 32, "--iterations", 2, "--set", "run.eval_episodes=4", "--set", "train.horizon=8", "--set",
          "control.episode=1"]
@@ -73,6 +76,22 @@ limit = 0
     for name in ("policy.safetensors", "config.toml"):
         assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "elsewhere" / name).read_bytes(), name
     assert "\nextends = []" in (tmp_path / "straight" / "config.toml").read_text()
+
+
+def test_a_run_of_an_earlier_build_goes_on(tmp_path):
+    """tests/data/earlier_run: of commit 7f989cf, whose networks were dense layers and nothing else, two iterations of
+    `train --task pendulum --num-envs 8 --iterations 4 --stop-after 2 --set train.horizon=8 --set network.actor=[8]
+    --set network.critic=[8] --set algorithm.minibatch=32 --set run.eval_episodes=2`, with AVX2."""
+    shutil.copytree(DATA / "earlier_run", tmp_path / "run")
+    assert run_json("eval", "--run", tmp_path / "run", "--episodes", 2)["episodes"] == 2
+    assert run_json("train", "--resume", tmp_path / "run")["iterations"] == 4
+    run_json("train", "--task", "pendulum", "--num-envs", 8, "--iterations", 4, "--run", tmp_path / "straight",
+             "--set", "train.horizon=8", "--set", "network.actor=[8]", "--set", "network.critic=[8]",
+             "--set", "algorithm.minibatch=32", "--set", "run.eval_episodes=2")
+    resumed, straight = (load_file(tmp_path / run / "policy.safetensors") for run in ("run", "straight"))
+    assert resumed.keys() == straight.keys()
+    for name, array in straight.items():  # other instruction sets round otherwise
+        np.testing.assert_allclose(resumed[name], array, rtol=1e-2, atol=1e-4, err_msg=name)
 
 
 def test_a_run_needs_no_file_of_its_task(tmp_path):

@@ -185,6 +185,8 @@ TEST(LeggedTasks, MistakesAreNamedInOneLine) {
   expect_parts(message("constraints.joint_torque.joints=[\"FL_hip_jiont\"]"),
                {"constraints.joint_torque.joints", "'go2'", "'FL_hip_jiont'", "'FL_hip_joint'"});
   expect_parts(message("constraints.body_contact.joints=[\"*\"]"), {"body_contact", "not judged joint by joint"});
+  expect_parts(message("constraints.\"hip/torque\".quantity=joint_torque"),
+               {"\"hip/torque\"", "'/'", "'_' would be right"});
   expect_parts(message("constraints.joint_torque.limit=-1"), {"constraints.joint_torque.limit = -1", "from 0 to"});
   expect_parts(message("constraints.base_orientation.limit=1.5"), {"constraints.base_orientation.limit = 1.5", "to 1"});
   expect_parts(message("constraints.hip.p_max=1.5"), {"constraints.hip.p_max = 1.5", "from 0 to 1"});
