@@ -28,7 +28,7 @@ void CudaBackend::row_maxima(const float* from, Index blocks, int rows, Index st
 
 void CudaBackend::reserve_partials(Index count) {
   if (partial_sums_.size() >= count) return;
-  // Recorded graphs hold the address.
+  // Recorded graphs hold the address of the present array, so it can no longer be replaced.
   if (capturing_ || recorded_) throw Error("cuda: sums of more columns than were reserved", Status::kFailed);
   synchronise();
   partial_sums_ = DeviceBuffer<float>(count);
@@ -83,7 +83,7 @@ bool CudaBackend::report_ready(int slot, bool wait) {
   }
   const cudaError_t status = cudaEventQuery(event);
   if (status == cudaErrorNotReady) {
-    cudaGetLastError();  // no error, but the next launch check would take it for one
+    cudaGetLastError();  // clears "not ready", which the next launch check would take for an error
     return false;
   }
   STAMPEDE_CUDA(status);

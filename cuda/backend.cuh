@@ -1,9 +1,10 @@
 #pragma once
 /// \file The GPU as a backend: the counterpart of host/cpu/backend.hpp, which lists what a backend offers.
 ///
-/// All work goes to one stream, in order. `replay` runs a body once as it is, which makes whatever is made on first
-/// use, records it the second time as a CUDA graph, and from then on only launches the graph. Within a body nothing may
-/// be allocated, waited for or copied to the host, and every launch must have the same arguments each time.
+/// All work goes to one stream, in order. The first time `replay` runs a body as it is, so that whatever is allocated
+/// on first use exists; the second time it records the body as a CUDA graph; from then on it only launches the graph.
+/// While it is recorded, a body may neither allocate nor wait nor copy to the host, and its launches must have the same
+/// arguments each time.
 ///
 /// A backend holds the recordings, time stamps and reports of one training: each trainer gets a backend of its own.
 /// Networks (`Mlp`) are in cuda/mlp.cuh.
@@ -39,7 +40,7 @@ class CudaBackend {
   CudaBackend() : report_memory_(kReportSlots * kMostReported) {}
   CudaBackend(const CudaBackend&) = delete;
   CudaBackend& operator=(const CudaBackend&) = delete;
-  /// Waits for the work under way, which uses what is about to go.
+  /// Waits for the work under way, which uses memory that is about to be freed.
   ~CudaBackend() { STAMPEDE_CUDA_WARN(cudaStreamSynchronize(stream_)); }
 
   /// Where work runs. A GPU takes everything as one tile.
@@ -53,11 +54,11 @@ class CudaBackend {
     void launch(Range range, const Kernel& kernel) const {
       cuda::launch_elements(backend->stream_, range, kernel);
     }
-    /// Looking at the flags would mean to wait for them, so the work is done.
+    /// To look at the flags, the host would have to wait for the device; so the answer is always yes.
     bool any_set(const float*, Range) const { return true; }
-    /// Many threads hide what rows from memory take.
+    /// Nothing to do: while some threads wait for rows from memory, others compute.
     void fetch_rows(const float*, Index, const std::uint32_t*, Index) const {}
-    /// Where timing is on, books the time since the last mark under the phase.
+    /// Where timing is on, adds the time since the last mark to the phase's.
     void mark(Phase phase) const {
       if (backend->timing_) backend->record_mark(phase);
     }
@@ -108,7 +109,7 @@ class CudaBackend {
     body(Context{this}, Range{0, n});
   }
 
-  /// With one tile, the partial gradient is the whole one.
+  /// There is one tile only, so its gradient is the sum over all samples, and nothing is left to add up.
   class Gradient {
    public:
     Gradient() = default;
@@ -138,7 +139,7 @@ class CudaBackend {
     reserve_partials(cuda::sum_scratch(columns, K));
     cuda::enqueue_sum<K>(stream_, n, columns, functor, partial_sums_.data(), out);
   }
-  /// Room for sums of so many columns, up to four a column, so that none is made later.
+  /// Allocates the scratch memory of sums of so many columns, up to four a column, so that none is allocated later.
   void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 4)); }
 
   /// out[column] = sum over i < n of functor(i, column), a std::uint32_t.
@@ -147,13 +148,13 @@ class CudaBackend {
     cuda::enqueue_count(stream_, n, columns, functor, out);
   }
 
-  /// out[block * out_stride + row] = largest finite one of the first n elements of the row, kNoMaximum where there is none; rows of
-  /// a block are `stride` apart, and blocks follow each other.
+  /// out[block * out_stride + row] = the largest finite one of the first n elements of the row, kNoMaximum where there
+  /// is none. Rows of a block are `stride` apart, and blocks follow each other.
   void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride);
 
   // ------------------------------------------------------------------------------------------ other ranks
 
-  /// What brings the ranks' sums together; until one is set, that of a single process.
+  /// Combines the ranks' numbers; until one is set, that of a single process, which changes nothing.
   Communicator<CudaBackend>& communicator() { return *communicator_; }
   void set_communicator(std::unique_ptr<Communicator<CudaBackend>> communicator) {
     communicator_ = std::move(communicator);
@@ -192,7 +193,7 @@ class CudaBackend {
     return seconds_from(stamp_of(slot, from), stamp_of(slot, to));
   }
   void enqueue_report(int slot, const Buffer<float>& from, Index count);
-  /// Whether the slot's report has come; with `wait`, once it has.
+  /// Whether the slot's report has arrived; with `wait`, waits until it has.
   bool report_ready(int slot, bool wait);
   const float* report(int slot) const { return report_memory_.data() + slot * kMostReported; }
 
@@ -207,7 +208,7 @@ class CudaBackend {
     int runs = 0;
     CudaGraph graph;
   };
-  /// The end of a piece of a phase.
+  /// A time stamp at the end of a stretch of work, and the phase that the stretch belongs to.
   struct Mark {
     CudaEvent event;
     Phase phase;

@@ -12,7 +12,7 @@ namespace stampede {
 
 namespace cuda {
 
-/// Arrays ever allocated on the device or pinned; the tests see by it that nothing is allocated within an iteration.
+/// Number of arrays ever allocated on the device or pinned: tests check that it stays the same within an iteration.
 inline std::atomic<std::int64_t> allocations{0};
 
 /// Zeroed device memory. Throws OutOfMemory saying how much was free where there is not enough.
@@ -30,7 +30,7 @@ inline void* allocate_zeroed(std::size_t bytes) {
   STAMPEDE_CUDA(status);
   ++allocations;
   try {
-    // The default stream does not order itself with a backend's own, so wait.
+    // A backend's stream does not wait for the default stream, on which memory is set to zero; so wait here.
     STAMPEDE_CUDA(cudaMemset(data, 0, bytes));
     STAMPEDE_CUDA(cudaStreamSynchronize(nullptr));
   } catch (...) {
@@ -76,7 +76,7 @@ class DeviceBuffer {
   Index size_ = 0;
 };
 
-/// Floats in host memory that the device writes by itself.
+/// Floats in host memory that is pinned, so that the device can copy to it while the host goes on.
 class PinnedFloats {
  public:
   explicit PinnedFloats(Index size) : size_(size) {

@@ -10,7 +10,7 @@
 
 #include "host/base/error.hpp"
 
-/// Each takes one call. STAMPEDE_CUDA_WARN is for destructors.
+/// Each takes one call. Those that end in _WARN are for destructors.
 #define STAMPEDE_CUDA(call) ::stampede::cuda::check((call), #call)
 #define STAMPEDE_CUBLAS(call) ::stampede::cuda::check((call), #call)
 #define STAMPEDE_CUDA_WARN(call) ::stampede::cuda::warn((call), #call)
@@ -20,7 +20,7 @@ namespace stampede::cuda {
 
 inline void check(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // reported here, and not once more at the next launch
+  cudaGetLastError();  // clears the error, which is reported here, so that the next launch is not blamed for it
   throw Error(std::string("CUDA: ") + cudaGetErrorName(status) + ", " + cudaGetErrorString(status) + ", in " + call,
               Status::kFailed);
 }
@@ -39,7 +39,7 @@ inline void warn(cublasStatus_t status, const char* call) noexcept {
   std::fprintf(stderr, "warning: cuBLASLt: %s in %s\n", cublasLtGetStatusString(status), call);
 }
 
-/// To be called behind every launch. Debug builds wait for the kernel, so that its own failure is reported here too.
+/// To be called after every launch. Debug builds wait for the kernel, so that its own failure is reported here too.
 inline void check_launch([[maybe_unused]] cudaStream_t stream, const char* kernel) {
   check(cudaGetLastError(), kernel);
 #ifndef NDEBUG

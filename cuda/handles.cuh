@@ -40,7 +40,7 @@ class CudaEvent {
   cudaEvent_t event_ = nullptr;
 };
 
-/// Seconds from one recorded event to another; both must have passed.
+/// Seconds from one recorded event to another; the device must have reached both.
 inline double seconds_from(const CudaEvent& from, const CudaEvent& to) {
   float milliseconds = 0;
   STAMPEDE_CUDA(cudaEventElapsedTime(&milliseconds, from, to));
@@ -65,7 +65,7 @@ class CudaGraph {
     try {
       body();
     } catch (...) {
-      // Brings the stream back to work; that the capture failed is known already.
+      // Ends the capture, so that the stream can be used again. Errors are ignored: one is being thrown already.
       cudaStreamEndCapture(stream, &graph);
       if (graph != nullptr) cudaGraphDestroy(graph);
       cudaGetLastError();

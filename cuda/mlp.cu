@@ -36,7 +36,7 @@ __device__ __forceinline__ float activate_one(float z, float& slope) {
   }
 }
 
-/// `Identity`: only adds the bias.
+/// With `kIdentity` only the bias is added.
 template <Activation kind, bool kIdentity>
 __global__ void __launch_bounds__(kThreads) activate_rows(const ActivateArguments a) {
   const Index at = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x;

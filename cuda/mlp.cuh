@@ -12,9 +12,9 @@
 /// added up in their order by one kernel for all layers. cuBLASLt could add them in its BGRADA epilogue, in an order
 /// that is not documented.
 ///
-/// Parameters: for each layer weights, then bias, each from a multiple of 16 floats on. The outputs of a layer are
-/// rounded up to whole float4, but for a single one: the weights of a head of one output are adjacent. Padding in
-/// parameters and gradients is never written and so stays zero.
+/// Parameters: for each layer weights, then bias, each from a multiple of 16 floats on. In the weights the outputs of a
+/// layer are padded to a multiple of 4 (a float4), except where there is only one: the weights of a head with one
+/// output are adjacent. Padding in parameters and gradients is never written and so stays zero.
 
 #include <array>
 #include <memory>
@@ -31,7 +31,7 @@ class CudaMlp {
   using Context = CudaBackend::Context;
 
   /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset`, a multiple of 16, of the arrays that hold
-  /// them; `most_rows`: samples that one pass may have. Gradients of the inputs need no preparation here.
+  /// them; `most_rows`: samples that one pass may have. `with_input_gradient` changes nothing here.
   CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation activation, Index offset, Index most_rows,
           bool with_input_gradient = false);
 
@@ -58,15 +58,16 @@ class CudaMlp {
   /// Where the loss puts d loss / d output for `backward`, same rows and stride as the outputs.
   float* output_gradient(const Context&) { return deltas_[0].data(); }
 
-  /// Backward pass of the samples of the last `forward`; sets `gradient`, laid out as the parameters, and `input_gradient`, laid out
-  /// as the inputs, unless it is null.
+  /// Backward pass of the samples of the last `forward`; sets `gradient`, laid out as the parameters, and
+  /// `input_gradient`, laid out as the inputs, unless it is null.
   void backward(const Context& context, const float* parameters, const float* input, Index stride, Index rows,
                 float* gradient, float* input_gradient = nullptr);
 
-  /// Nothing is packed here.
+  /// Nothing to do: no packed copy of the weights is kept here, unlike on the CPU.
   void weights_changed(CudaBackend&, const float*) {}
 
-  /// Copies the weights (or a gradient, or moments) out of an array on the host and in; see layers.hpp.
+  /// Copies the layers' weights (or a gradient, or moments) out of an array on the host and into it; see
+  /// host/engine/layer_layout.hpp.
   std::vector<DenseLayer> read(const float* parameters) const { return read_layers(layers_, parameters); }
   void write(const std::vector<DenseLayer>& layers, float* parameters) const {
     write_layers(layers_, layers, parameters);
@@ -99,7 +100,7 @@ class CudaMlp {
   std::vector<Layer> layers_;
   std::vector<std::unique_ptr<Plan>> plans_;
   std::vector<DeviceBuffer<float>> activations_;  ///< outputs of each layer
-  std::vector<DeviceBuffer<float>> slopes_;       ///< of SiLU, where the outputs do not determine them
+  std::vector<DeviceBuffer<float>> slopes_;       ///< for SiLU only, whose outputs do not determine them
   DeviceBuffer<float> deltas_[2];                 ///< d loss / d (a layer's sums)
   DeviceBuffer<float> bias_partials_;             ///< [stretch][bias_columns_]
   DeviceBuffer<std::uint32_t> bias_places_;       ///< of each column in the parameters; kNowhere for padding

@@ -47,7 +47,7 @@ bool Product::find_algorithm(BlasContext& blas, Epilogue epilogue) {
                                   : epilogue == Epilogue::kBias ? CUBLASLT_EPILOGUE_BIAS
                                                                 : CUBLASLT_EPILOGUE_RELU_BIAS;
   STAMPEDE_CUBLAS(cublasLtMatmulDescSetAttribute(operation_.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &kind, sizeof kind));
-  // Stands in for the bias, and is aligned no better.
+  // A place for the bias, aligned to kAlignment and no better, so that the algorithm found suits any bias.
   const void* bias = epilogue == Epilogue::kNone ? nullptr : static_cast<const char*>(blas.workspace()) + kAlignment;
   STAMPEDE_CUBLAS(
       cublasLtMatmulDescSetAttribute(operation_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));
@@ -61,7 +61,7 @@ bool Product::find_algorithm(BlasContext& blas, Epilogue epilogue) {
     STAMPEDE_CUBLAS(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof value));
   };
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(BlasContext::kWorkspaceBytes));
-  // In place, the parts would be added in the order in which they come.
+  // Reductions in place are left out: they add the parts in the order in which they are finished, which varies.
   prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
          static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE));
   for (const auto attribute :

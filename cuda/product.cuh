@@ -47,8 +47,8 @@ class Product {
  public:
   static constexpr int kAlignment = 64;
 
-  /// Where cuBLASLt has no algorithm with the epilogue, the product goes without: see fused(). Throws Error where it
-  /// has none at all.
+  /// Where cuBLASLt has no algorithm with the epilogue, the product is prepared without it: see fused(). Throws Error
+  /// where there is no algorithm at all.
   Product(BlasContext& blas, const ProductShape& shape);
 
   /// Whether the epilogue is part of it.

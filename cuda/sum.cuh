@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kStretches) add_stretches(const float* partial
   if (threadIdx.x == 0) out[blockIdx.x] = static_cast<float>(total);
 }
 
-/// Floats of `partial` that sums of so many columns with K figures each need.
+/// Size of `partial` [floats] for sums of so many columns with `figures` numbers each (K above).
 inline Index sum_scratch(int columns, int figures) { return static_cast<Index>(columns) * kStretches * figures; }
 
 /// out[column][k] = sum over i < n of functor(i, column)[k].
@@ -68,7 +68,7 @@ void enqueue_sum(cudaStream_t stream, Index n, int columns, const Functor& funct
   check_launch(stream, "add_stretches");
 }
 
-/// A block a column. Whole numbers add up to the same in any order.
+/// A block a column. The order does not matter, as sums of integers are exact.
 template <class Functor>
 __global__ void __launch_bounds__(kSumBlock)
     count_columns(const __grid_constant__ Functor functor, Index n, std::uint64_t* out) {

@@ -1,9 +1,9 @@
 #pragma once
-/// \file Batches of one task's environments as kernels: reset, step with automatic resets, random driving.
+/// \file Batches of one task's environments as kernels: reset, step with automatic resets, steps with random actions.
 ///
 /// State lies as a structure of arrays: one array of `stride` floats for each member of `Task::State`, then the
 /// bookkeeping of episodes. An environment whose state turns non-finite ends its episode there, is reset and counted,
-/// and its last good state is kept.
+/// and the state before that step is kept in `last_finite`.
 
 #include <cstring>
 
@@ -11,10 +11,10 @@
 
 namespace stampede {
 
-/// What is counted of each environment. Whole numbers: a float would stop at 2^24.
+/// What is counted of each environment. The counts are integers: a float cannot count beyond 2^24.
 enum EnvironmentCount : int {
-  kFinished,   ///< whole episodes ended since the statistics were cleared
-  kNonfinite,  ///< states caught since the start
+  kFinished,   ///< episodes `in_statistics` that ended since the statistics were cleared
+  kNonfinite,  ///< steps whose state or reward was not finite, since the start
   kOverSlots,  ///< contacts that found no slot since the start; 0 where there are no contacts
   kEnvironmentCounts
 };
@@ -26,16 +26,16 @@ struct EnvironmentView {
   float* episode_return;  ///< undiscounted, so far
   float*
       in_statistics;  ///< 1 where the episode began at age 0; 0 where at a random age: it is left out of the statistics
-  float* finished_return;  ///< sum of the returns of whole episodes ended since the statistics were cleared
+  float* finished_return;  ///< sum of the returns of the episodes that kFinished counts
   float* finished_length;  ///< sum of their lengths
-  float* finished_metric;  ///< sum of the task's metric at their ends
+  float* finished_metric;  ///< sum of `Task::metric` at their ends
   float* last_finite;      ///< [states][stride]: the state before the last non-finite one
   std::uint32_t* counts;   ///< [kEnvironmentCounts][stride]
   Index stride;
   Index first_environment = 0;  ///< number of the batch's first environment among those of all ranks
 
-  /// The numbers of the environments from `first` on among those of all ranks: what random numbers are keyed by. The
-  /// surplus environments of a last pack have numbers of the next rank's; nothing that they do is looked at.
+  /// The numbers of the environments from `first` on among those of all ranks, by which random numbers are keyed. The
+  /// surplus environments of a last pack have numbers that the next rank's have too; their results are never used.
   template <class Real>
   STAMPEDE_FN UintOf<Real> global_indices(Index first) const {
     return lane_indices<Real>(first_environment + first);
@@ -79,8 +79,8 @@ struct StepOutput {
   float* critic_observation = nullptr;  ///< [env][critic observations]: where the critic has its own
   float* violation = nullptr;           ///< [columns][violation_stride] of the constraints, or kNotApplied
   Index violation_stride = 0;
-  float* figures = nullptr;   ///< [figures][stride]: what evaluations look at
-  float* measures = nullptr;  ///< [measures][stride]: sums of the task's own measures
+  float* figures = nullptr;   ///< [figures][stride]: numbers of the step for evaluations (LeggedFigure)
+  float* measures = nullptr;  ///< [measures][stride]: sums, to which the results of `Task::measure` are added
 };
 
 /// One pack of environments in registers.
@@ -109,7 +109,7 @@ struct EnvironmentLanes {
     store(view.episode_return + first, episode_return);
   }
 
-  /// Takes one control step, ends and resets episodes, and writes what it brought to `out`.
+  /// Takes one control step, ends and resets episodes, and writes the results to `out`.
   STAMPEDE_FN void step(const typename Task::Parameters& parameters, const Array<Real, Task::kActions>& action,
                         const EnvironmentView& view, Index first, std::uint64_t seed, std::uint32_t clock,
                         const StepOutput& out) {
@@ -199,7 +199,7 @@ struct EnvironmentLanes {
     STAMPEDE_UNROLL
     for (int i = 0; i < kCount; ++i) {
       float* to = out.measures + i * view.stride + first;
-      // A state that is not finite is counted elsewhere, and should not hide what the others did.
+      // A measure that is not finite would make the sum useless. The state that it comes from is counted in step().
       store(to, load<Real>(to) + select(is_finite(now[i]), now[i], Real(0.0f)));
     }
   }
@@ -295,7 +295,7 @@ struct DriveRandomly {
   }
 };
 
-/// Sets the figures of finished episodes back to zero.
+/// Sets the count and the sums of finished episodes to zero.
 struct ClearStatistics {
   EnvironmentView view;
 

@@ -1,6 +1,6 @@
 #pragma once
-/// \file What a group of observations sees of what its sensors measure: readings taken every so many control steps, seen some control steps
-/// later, the last few side by side.
+/// \file Readings: what a group of observations shows of the measurements of its sensors. A reading is taken every
+/// `every` control steps and seen `delay` control steps later; the last `history` readings stand side by side.
 ///
 ///     control step of the episode    0    1    2    3    4    5
 ///     measured                       m0   m1   m2   m3   m4   m5
@@ -13,17 +13,17 @@
 
 namespace stampede {
 
-/// One control step of a group, for every environment. Rows [env][...] of `width` numbers a measurement.
+/// One control step of a group, for every environment. A measurement is `width` numbers.
 struct ReadGroup {
   int width, every, delay, history;
-  const float* measured;        ///< [env][width]: after the step; where an episode ended, of the next one's start
-  const float* ended;           ///< [env]: not 0 where an episode ended; null where all start anew
-  const float* final_measured;  ///< [env][width]: before the reset, where an episode ended; null: nobody asks
+  const float* measured;        ///< [env][width]: after the step; where an episode ended, at the start of the next one
+  const float* ended;           ///< [env]: not 0 where an episode ended; null: all episodes start anew
+  const float* final_measured;  ///< [env][width]: before the reset, where an episode ended; null: not wanted
   float* waiting;               ///< [env][delay][width]: measured and not seen yet, the newest first
   float* seen;                  ///< [env][history][width], the oldest first
   float* age;                   ///< [env]: control steps into the episode
   float* out;                   ///< [env][history][width]: what is seen now ...
-  float* final_out;             ///< ... and was seen before the reset; only with final_measured
+  float* final_out;             ///< ... and was seen before the reset; written only with final_measured
 
   template <class Real>
   STAMPEDE_FN void operator()(Index env) const {

@@ -5,16 +5,17 @@
 /// See envs/pendulum/pendulum.hpp for the smallest. A task `T` has
 ///
 /// - `T::kName`, `T::kSummary`, `T::kDefaults` (TOML: settings that differ from the built-in ones), `T::kMetric`
-///   (JSON key of a figure of its own in evaluations, or ""),
+///   (JSON key under which evaluations report the mean of `T::metric`, or ""),
 /// - `T::kObservations`, `T::kActions`, `T::kMaxSteps` (the time limit), `T::observation_names()`, `T::action_names()`,
 /// - `T::Parameters`: floats only, with `describe`: they appear in the configuration under their own names,
 /// - `T::State<Real>`: Reals only; it is stored as one array a member,
-/// - `T::reset`, `T::step`, `T::observe`, `T::action_bounds`, `T::metric` where there is one,
-///   `T::kMeasures` and `T::measure` where trainings are to report figures of its own, and `T::sketch` where it can be drawn.
+/// - `T::reset`, `T::step`, `T::observe`, `T::action_bounds`, `T::metric` where kMetric is not "",
+///   `T::kMeasures` and `T::measure` where trainings are to report numbers that only this task has, and `T::sketch`
+///   where it can be drawn.
 ///
-/// A new task is one header of this shape. It is registered twice, by name nowhere else: for the catalogue by `register_tasks`
-/// (host/task/describe_task.hpp), for a processor's kernels by `register_environments` (host/simulate/environments.hpp). For those
-/// that are listed in envs/tasks.hpp the program and its modules do both.
+/// A new task is one header of this shape. It is registered twice and named nowhere else: for the catalogue by
+/// `register_tasks` (host/task/describe_task.hpp), for a processor's kernels by `register_environments`
+/// (host/simulate/environments.hpp). For those that are listed in envs/tasks.hpp the program and its modules do both.
 
 #include <cstddef>
 
@@ -29,7 +30,7 @@ namespace stampede {
 template <class Real>
 struct Outcome {
   Real reward;
-  MaskOf<Real> terminated;  ///< a real end; the time limit is counted outside
+  MaskOf<Real> terminated;  ///< the episode really ends; the time limit is applied by EnvironmentLanes::step
 };
 
 /// The mask of a condition that never holds.
@@ -44,7 +45,8 @@ inline constexpr int kStates = static_cast<int>(sizeof(typename Task::template S
 template <class Task>
 inline constexpr bool kHasMetric = Task::kMetric[0] != '\0';
 
-/// A metric of a task's own, reported of every iteration: the mean over environments and control steps of what `T::measure` gives.
+/// A metric that only this task has, reported for every iteration: the mean of the results of `T::measure` over
+/// environments and control steps.
 struct Measure {
   const char *name, *unit;
 };

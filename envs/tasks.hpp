@@ -1,5 +1,6 @@
 #pragma once
-/// \file The tasks that come with the program, compiled in: kernels for every processor, configuration and `list` follow from this list.
+/// \file The list of the tasks that are compiled into the program: their kernels for every processor, their settings
+/// and the output of `stampede list` follow from it.
 
 #include "envs/pendulum/cartpole_swingup.hpp"
 #include "envs/pendulum/double_pendulum.hpp"

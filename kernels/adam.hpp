@@ -8,10 +8,11 @@ namespace stampede {
 
 inline constexpr float kAdamBeta1 = 0.9f, kAdamBeta2 = 0.999f, kAdamEpsilon = 1e-5f;
 
-/// Before a step: notes the minibatch's figures, sets the gradient's scale and moves the learning rate.
+/// Runs before Adam's step on a minibatch: adds the minibatch's losses, KL divergence and gradient norm to the
+/// iteration's sums, sets the factor that clips the gradient, and adapts the learning rate.
 struct PrepareStep {
   Control* control;
-  const float* column_sums;   ///< of the loss
+  const float* column_sums;   ///< [LossColumn]: sums of the loss's columns over the minibatch
   const float* squared_norm;  ///< of the gradient
   float max_gradient_norm;
   Schedule schedule;

@@ -10,12 +10,13 @@
 ///     delta_i  = min_p + clip(c_i / m_i, 0, 1) (p_i - min_p)      where c_i > 0, else 0
 ///     delta    = max_i delta_i
 ///
-/// The upper clip is ours. Without it one environment with an absurd violation, such as just before its state
-/// overflows, would make m_i so large that the constraint has no effect anywhere until m_i has decayed. With it and tau
-/// = 0.95 a step makes m_i at most six times as large, or five times scale_i.
+/// The upper clip is not in the paper. Without it one environment with an absurd violation, such as just before its
+/// state overflows, would make m_i so large that the constraint has no effect anywhere until m_i has decayed. With it
+/// and tau = 0.95 a step after the first makes m_i at most six times the larger of m_i and scale_i.
 ///
-/// delta is a *soft* termination: the share of the future that a step costs (kernels/returns.hpp). p_i may rise during
-/// training: the expected time to termination falls linearly from 20 steps to 1 / p_max.
+/// delta is a *soft* termination: the share by which the step's reward and all that would follow it are reduced
+/// (kernels/returns.hpp). p_i may rise during training: 1 / p_i, the expected number of steps to a termination, falls
+/// linearly from 20 to 1 / p_max.
 ///
 /// The simulation does not depend on delta, so all of it is done after a rollout, from its stored violations, in the
 /// steps' order.
@@ -26,11 +27,12 @@
 
 namespace stampede {
 
-/// The least that violations are scaled by.
+/// Least value of m_i, by which violations are divided.
 inline constexpr float kLeastViolation = 1e-6f;
-/// The most that a step's violations may be for the running maximum to follow them, in multiples of it or of the scale.
+/// A step's largest violation enters the running maximum m_i limited to this many times m_i or scale_i, whichever is
+/// larger.
 inline constexpr float kMostViolation = 100.0f;
-/// Expected steps to termination with which a rising probability begins.
+/// Expected number of steps to a termination (1 / p_i) with which a rising probability begins.
 inline constexpr float kGentleSteps = 20.0f;
 
 /// Stands in a column where the constraint does not apply to the environment; below any violation.
@@ -39,18 +41,19 @@ inline constexpr float kNotApplied = -3.402823466e38f;
 /// What a column belongs to and how hard it terminates.
 struct ConstraintColumn {
   float p_max;
-  float rises;  ///< 1: from 1 / kGentleSteps to p_max during training
+  float rises;  ///< 1: the probability rises from 1 / kGentleSteps to p_max during training; 0: it is always p_max
   float scale;  ///< size of a violation that matters: that of the limit, in the quantity's unit
 };
 
-/// A rising probability; `progress` from 0 to 1. Where p_max is below 1 / kGentleSteps, it falls to it; 0 stays 0.
+/// p_i when the share `progress`, 0 to 1, of its rise has passed. Where p_max is below 1 / kGentleSteps, the
+/// probability falls to p_max instead; a p_max of 0 gives 0.
 STAMPEDE_FN float termination_probability(float p_max, bool rises, float progress) {
   if (!rises || p_max == 0.0f) return p_max;
   return 1.0f / (kGentleSteps + progress * (1.0f / p_max - kGentleSteps));
 }
 
-/// Advances the running maxima over a rollout's steps and leaves what every step's violations are multiplied with. One
-/// lane is one column. All rows are `column_stride` apart, a multiple of kMaxLanes.
+/// Advances the running maxima m over a rollout's steps, and writes 1 / m after each step, which the step's violations
+/// are multiplied with. One lane is one column. All rows are `column_stride` apart, a multiple of kMaxLanes.
 struct ScaleViolations {
   const float* largest;            ///< [horizon][column_stride]: over the environments
   const ConstraintColumn* column;  ///< [columns]
@@ -77,7 +80,7 @@ struct ScaleViolations {
     for (int t = 0; t < horizon; ++t) {
       const Index at = t * column_stride + first;
       const Real most = load<Real>(largest + at);
-      // What is not finite counts as nothing.
+      // A violation that is not finite counts as the least one.
       const Real sane = select(is_finite(most), min(most, Real(kMostViolation) * max(m, unit)), least);
       const Real now = max(sane, least);
       m = select(m == Real(0.0f), now, Real(tau) * m + Real(1.0f - tau) * now);
@@ -120,11 +123,12 @@ struct SoftTerminations {
 /// Numbers that are summed for each constraint.
 inline constexpr int kConstraintTotals = 4;
 
-/// For `Backend::sum`, over [horizon][stride] and the constraints: whether a step violates the constraint, its largest
-/// column's violation, the soft termination that it alone would bring, and whether it applies.
+/// For `Backend::sum`, four numbers for each element of [horizon][stride] and each constraint: whether the step
+/// violates the constraint (1 or 0), the largest violation of its columns, the soft termination that it alone would
+/// give, and whether it applies (1 or 0).
 struct ConstraintTotals {
   SoftTerminations of;
-  const int* begin;  ///< [constraints + 1]: its columns
+  const int* begin;  ///< [constraints + 1]: constraint i has the columns begin[i] to begin[i + 1] - 1
   Index envs;
 
   template <class Real>

@@ -24,7 +24,7 @@ struct Moments {
     const float old_share = count / total, new_share = n / total;
     variance = old_share * variance + new_share * spread + old_share * new_share * shift * shift;
     mean += new_share * shift;
-    // Beyond some 10^9 values a float no longer counts; the past keeps that weight then.
+    // The count stops at 10^9, where floats are 64 apart: from then on the values before keep that weight.
     count = total < 1e9f ? total : 1e9f;
   }
 };

@@ -87,7 +87,7 @@ STAMPEDE_FN void store_each(float* p, Index lane, Real x) {
   }
 }
 
-/// Adds the number of each group's first lane, whole and not negative, to its environment's counter.
+/// Adds the number of each group's first lane, an integer of at least 0, to its environment's counter.
 template <int K, class Real>
 STAMPEDE_FN void count_each(std::uint32_t* p, Index lane, Real x) {
   if constexpr (ScalarLane<Real>) {

@@ -9,9 +9,9 @@
 /// | Pack<double, W>  | physics in double precision   | W     | Mask<W, 8>     |
 ///
 /// Shared operations: + - * / and comparisons; `select any all min max abs sqrt round_nearest`; `load store load_first
-/// store_first load_strided store_strided gather`; integers beside them (`IntOf`, `UintOf`) with `bits_of`, `real_of_bits`,
-/// `to_real`, `to_int`, `multiply_wide`; `group_sum<K>` over aligned groups of K lanes. A branch never depends on a
-/// single lane's number: kernels `select` between results, and only skip, by `any`, what no lane needs.
+/// store_first load_strided store_strided gather`; integers of as many lanes (`IntOf`, `UintOf`) with `bits_of`,
+/// `real_of_bits`, `to_real`, `to_int`, `multiply_wide`; `group_sum<K>` over aligned groups of K lanes. A branch never
+/// depends on a single lane's number: kernels `select` between results, and only skip, by `any`, what no lane needs.
 ///
 /// Pack<T, N> is a thin wrapper over the compiler's vector extension. nvcc cannot instantiate it, so packs exist in
 /// .cpp files only.

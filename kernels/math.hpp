@@ -200,7 +200,7 @@ STAMPEDE_FN Real finite_or(Real x, ScalarOf<Real> other) {
   return select(is_finite(x), x, Real(other));
 }
 
-/// What stands for the maximum of no numbers at all.
+/// The maximum of an empty set of numbers: the lowest float.
 inline constexpr float kNoMaximum = std::numeric_limits<float>::lowest();
 
 }  // namespace stampede

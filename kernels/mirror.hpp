@@ -10,16 +10,16 @@
 
 namespace stampede {
 
-/// Numbers of a row and where the image has them from: image[i] = sign[i] x row[place[i]].
+/// How the mirror image of a row is made: image[i] = sign[i] x row[place[i]].
 struct MirrorView {
   const std::uint32_t* place;  ///< padded with 0; null: nothing is mirrored
   const float* sign;           ///< padded with 0
   Pass pass;                   ///< rows for which row + first_environment + pass is odd are mirrored
-  /// Number of the rollout's first environment among those of all ranks. Rows of an environment are an even number apart,
-  /// so a row is as odd as its environment.
+  /// Number of the rollout's first environment among those of all ranks. Rows of an environment are an even number
+  /// apart (the environments' stride is a multiple of kMaxLanes), so row and environment are both odd or both even.
   std::uint32_t first_environment = 0;
 
-  /// Whether rows, one or a pack of them, are left as they were collected. Only where something is mirrored.
+  /// Whether rows, one or a pack of them, are left as they were collected. To be called only if `place` is not null.
   template <class Uint>
   STAMPEDE_FN auto keeps(Uint row) const {
     return ((row + Uint(pass.number() + first_environment)) & Uint(1u)) < Uint(1u);

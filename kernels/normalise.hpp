@@ -39,8 +39,8 @@ struct NormaliseRows {
     Index source = row;
     if (index != nullptr) {
       source = static_cast<Index>(index[row]);
-      // Rows picked at random are seldom in the cache, so each is asked for 12 rows ahead. The index has room behind
-      // its end.
+      // Rows picked at random are seldom in the cache, so each is prefetched 12 rows ahead. Arrays have room for a pack
+      // behind their end, so index[row + 12] may be read at the last rows too.
       STAMPEDE_PREFETCH(observation + static_cast<Index>(index[row + 12]) * features + feature);
     }
     if (feature >= features) return store(target + first, Real(0.0f));
@@ -57,9 +57,9 @@ struct NormaliseRows {
   }
 };
 
-/// First and second moment of the observations about their running mean, column by column, for `Backend::sum`. The nearer
-/// that is to the mean of these observations, the more digits are kept: before the first ones, when it is the mean of none,
-/// it should be one of them.
+/// Sums of x - mean and of (x - mean)^2 over a rollout's observations x, for each feature, for `Backend::sum`; `mean`
+/// is the running mean. The nearer it is to the mean of these observations, the fewer digits are lost to rounding.
+/// Before the first rollout, when there is no running mean yet, it should be one of the observations.
 struct ObservationMoments {
   const float* observation;  ///< [step][env stride][features]
   const float* mean;         ///< [features]
@@ -75,7 +75,7 @@ struct ObservationMoments {
   }
 };
 
-/// Takes the sums above into the running moments of every feature.
+/// Merges the sums above into the running moments of every feature.
 struct MergeObservationMoments {
   const float* sums;  ///< [feature][2]
   float count;        ///< values in each sum
@@ -98,8 +98,8 @@ struct MergeObservationMoments {
   }
 };
 
-/// Sums of the returns (column 0) and of the advantages (column 1) over a rollout, less `centre`; with K = 2 also of
-/// the squares.
+/// Sums of x - centre over a rollout, and with K = 2 also of (x - centre)^2, for x the returns (column 0) and the
+/// advantages (column 1).
 struct ReturnSums {
   const float* returns;  ///< [step][env stride]
   const float* advantage;
@@ -127,8 +127,9 @@ struct ReturnMeans {
   }
 };
 
-/// Takes the returns' sums into the running moments and rescales the critic's head so that the values it stands for
-/// stay as they were (van Hasselt et al., "Learning values across many orders of magnitude", 2016: PopArt).
+/// Merges the returns' sums into the running moments. The critic's output is in units of these moments, so its last
+/// layer is rescaled such that the values it predicts do not change (van Hasselt et al., "Learning values across many
+/// orders of magnitude", 2016: PopArt).
 struct MergeReturnMoments {
   Control* control;
   const float* centre;  ///< what the sums are about

@@ -140,7 +140,7 @@ STAMPEDE_FN std::uint32_t load_uint(const std::uint32_t* p) {
   return *p;
 }
 
-/// Reads the first `count` >= 1 of the lanes' adjacent elements and touches none behind them; those lanes are 0.
+/// Reads the first `count` >= 1 of the lanes' adjacent elements and touches none behind them; the other lanes are 0.
 template <ScalarLane Real>
 STAMPEDE_FN Real load_first(const Real* p, Index) {
   return *p;
@@ -152,7 +152,8 @@ STAMPEDE_FN Real load_strided(const Real* p, Index) {
   return *p;
 }
 
-/// Writes adjacent elements, one a lane; `store_first` the first `count` >= 1 of them only; `store_strided` those at p[0], p[stride], … .
+/// Writes adjacent elements, one a lane; `store_first` writes only the first `count` >= 1 of them, `store_strided`
+/// writes to p[0], p[stride], … .
 template <class T>
 STAMPEDE_FN void store(T* p, T x) {
   *p = x;

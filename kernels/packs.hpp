@@ -79,7 +79,7 @@ struct Pack {
   STAMPEDE_FN friend Lanes operator!=(Pack a, Pack b) { return mask_of(a.v != b.v); }
 
   STAMPEDE_FN friend Pack select(Lanes mask, Pack yes, Pack no) { return Pack(mask.v ? yes.v : no.v); }
-#if defined(__AVX512F__)  // GCC does not find these instructions by itself; a NaN gives what it gives in those below
+#if defined(__AVX512F__)  // GCC does not find these instructions by itself; a NaN gives the same as in min, max below
   STAMPEDE_FN friend Pack min(Pack a, Pack b) requires(N == 16 && std::is_same_v<T, float>) {
     return Pack(Vector(_mm512_maskz_min_ps(0xffff, __m512(b.v), __m512(a.v))));
   }

@@ -8,7 +8,8 @@ namespace stampede {
 
 inline constexpr float kLogSqrtTwoPi = 0.9189385332046727f;
 
-/// From the network's output u to the task's units: clip(centre + scale u, low, high); one value an action each.
+/// From the network's output u to the task's units: clip(centre + scale u, low, high). Each array has a number for each
+/// action.
 struct ActionScaling {
   const float* centre;
   const float* scale;
@@ -31,10 +32,10 @@ struct SampleActions {
   const Control* control;
   std::uint32_t offset;  ///< control steps into the rollout
   ActionScaling scaling;
-  float* output;                ///< [env][actions]: u, as the loss needs it
+  float* output;                ///< [env][actions]: u, before scaling; the loss reads it
   float* action;                ///< [env][actions]: in the task's units
   float* log_prob;              ///< [env]
-  float* kept;                  ///< [env][actions]: the mean, which later policies are compared with
+  float* kept;                  ///< [env][actions]: the mean, from which the updated policy's divergence is measured
   Index first_environment = 0;  ///< number of environment 0 among those of all ranks
 
   template <class Real>

@@ -32,8 +32,8 @@ struct Shuffle {
   std::uint32_t samples, envs, env_stride;
   std::uint64_t seed;
   Pass pass;
-  /// Each rank shuffles by itself: were all orders the same, the samples of a minibatch would come from the same few steps
-  /// of the rollout, and from the same tiles of the ground, on every rank.
+  /// Each rank has an order of its own: if all were the same, the samples of a minibatch would come from the same few
+  /// steps of the rollout, and from the same tiles of the ground, on every rank.
   std::uint32_t rank = 0;
 
   template <class Real>
@@ -59,12 +59,12 @@ struct AdvantageMoments {
   }
 };
 
-/// How a minibatch's advantages come to mean 0 and deviation 1: (advantage - centre - mean) x inverse.
+/// Shifts and scales a minibatch's advantages to mean 0 and deviation 1: (advantage - centre - mean) x inverse.
 struct AdvantageScale {
   float centre, mean, inverse;
 };
 
-/// The scale from the sums above.
+/// Computes the scale from the sums of AdvantageMoments.
 struct ScaleAdvantages {
   const float* sums;
   const float* centre;
@@ -77,8 +77,10 @@ struct ScaleAdvantages {
   }
 };
 
-/// What the loss reports of each sample, a column each; behind them the gradients of the log standard deviations.
-/// kKl sums over only a part of the samples, and kCompared over the weights of that part.
+/// Columns that the loss writes, with a number for each sample. Behind them come `actions` columns with the gradient
+/// with respect to the log standard deviations. kKl has the divergence x weight of those samples that are not mirrored,
+/// and 0 for others; kCompared has the weights of the same samples, so that the quotient of the two sums is the mean
+/// divergence.
 enum LossColumn : int { kPolicyLoss, kValueLoss, kKl, kClipped, kCompared, kLossColumns };
 
 struct PpoLoss {
@@ -86,7 +88,7 @@ struct PpoLoss {
   Index rows;                  ///< samples of this tile
   int actions;
   // The rollout.
-  const float* output;       ///< [row][actions]
+  const float* output;       ///< [row][actions]: u, the actions before scaling
   const float* old_mean;     ///< [row][actions]: of the policy that drew them
   const float* old_log_std;  ///< [actions]
   const float* log_prob;
@@ -149,7 +151,7 @@ struct PpoLoss {
           ((advance - Real(advantage_scale->centre)) - Real(advantage_scale->mean)) * Real(advantage_scale->inverse);
     }
     const Real log_ratio = log_probability - gather(log_prob, row);
-    const Real ratio = exp(select(log_ratio > Real(kMostLogRatio), Real(kMostLogRatio), log_ratio));  // keeps a NaN
+    const Real ratio = exp(select(log_ratio > Real(kMostLogRatio), Real(kMostLogRatio), log_ratio));  // a NaN stays
     const Real range = Real(clip_ratio);
     Real slope, loss;  // d loss / d log_probability
     const auto outside = abs(ratio - one) > range;
@@ -208,7 +210,8 @@ struct PpoLoss {
   }
 
  private:
-  /// Behind the tile's last row lies another tile's, which another thread may be writing.
+  /// Writes for the tile's rows only: behind the last one lie another tile's numbers, which another thread may be
+  /// writing.
   template <class Real>
   STAMPEDE_FN void put(Index column, Index first, Real x) const {
     store_first(columns + column * column_stride + first, x, rows - first);

@@ -1,14 +1,16 @@
 #pragma once
-/// \file The states of networks that carry numbers from step to step: where they begin anew, and what an update needs of them.
+/// \file The states of recurrent networks: numbers of each environment that a network carries from one control step to
+/// the next. Here they are set to zero where an episode begins, and gathered for an update.
 ///
-/// An update learns from windows: `steps` rows of one environment that follow each other in the rollout. `order` names rows of
-/// the rollout, window after window.
+/// An update learns from windows: `steps` rows of one environment that follow each other in time. `order` lists the
+/// indices of the windows' rows in the rollout, window after window; two control steps that follow each other are
+/// `env_stride` rows apart.
 
 #include "kernels/lanes.hpp"
 
 namespace stampede {
 
-/// Rows of the rollout in the windows' order.
+/// Writes `order` from the index of each window's first row.
 struct ExpandWindows {
   const std::uint32_t* first_row;  ///< [windows]
   std::uint32_t* order;            ///< [rows]
@@ -26,12 +28,12 @@ struct ExpandWindows {
   }
 };
 
-/// Whether each row goes on from the one before it in its window: 0 where the episode ended between them. The first of a window does, as
-/// its state is given.
+/// Whether the state after the row before is passed on to a row: 0 where the episode ended between them. 1 for the
+/// first row of a window, which goes on from the state that GatherStates reads.
 struct GoesOn {
   const std::uint32_t* order;  ///< [rows]
-  const float* ended;          ///< of the rollout's rows: not 0 where the step was an episode's last
-  float* goes_on;              ///< [rows]
+  const float* ended;          ///< [row of the rollout]: not 0 where the step was an episode's last
+  float* goes_on;              ///< [rows]: 1 or 0
   Index rows;
   std::uint32_t steps;
 
@@ -46,9 +48,10 @@ struct GoesOn {
   }
 };
 
-/// The states that the rollout had at the windows' beginnings: element i of the target is (window i / width, number i % width).
+/// Reads the states that the environments had where the windows begin: element i of the target is (window i / width,
+/// number i % width of its state).
 struct GatherStates {
-  const float* state;          ///< [rollout's windows in time][env_stride][width]
+  const float* state;          ///< [horizon / steps][env_stride][width]: kept when each window began
   const std::uint32_t* order;  ///< [rows]
   float* target;               ///< [windows][width]
   Index width;                 ///< a multiple of kMaxLanes
@@ -63,9 +66,9 @@ struct GatherStates {
   }
 };
 
-/// States begin anew where an episode ended. Elements as above, of environments.
+/// Sets states to zero where an episode ended: element i is (environment i / width, number i % width of its state).
 struct ForgetStates {
-  const float* ended;  ///< [environment]; null: all begin anew
+  const float* ended;  ///< [environment]: not 0 where an episode ended; null: all are set to zero
   float* state;        ///< [environment][width]
   Index width;         ///< a multiple of kMaxLanes
 

@@ -78,7 +78,7 @@ struct Range {
 /// A fixed-size array that exists on the device as well (std::array's members are host functions there).
 template <class T, int N>
 struct Array {
-  T values[N + (N == 0)];  // no array has no elements
+  T values[N + (N == 0)];  // C++ has no arrays of length 0
   STAMPEDE_FN T& operator[](int i) { return values[i]; }
   STAMPEDE_FN const T& operator[](int i) const { return values[i]; }
   static constexpr int size() { return N; }

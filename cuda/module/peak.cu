@@ -1,4 +1,4 @@
-/// \file The multiply-add peak of the GPU, measured now: what the dense layers' speed is held against.
+/// \file The multiply-add peak of the GPU, measured now, with which the speed of dense layers is compared.
 #include <algorithm>
 
 #include "cuda/module/engine.cuh"
@@ -8,7 +8,8 @@ namespace {
 
 constexpr int kThreads = 256, kSums = 8, kRounds = 4096;
 
-/// Chains of dependent multiply-adds, several a thread to hide their latency; the result is stored so that they stay.
+/// Chains of dependent multiply-adds, several a thread to hide their latency. The result is stored so that the compiler
+/// does not remove them.
 __global__ void __launch_bounds__(kThreads) multiply_add(float* out, float a, float b) {
   float sums[kSums];
 #pragma unroll

@@ -1,5 +1,5 @@
 #pragma once
-/// \file Robots on the GPU, for who includes no CUDA.
+/// \file Robots on the GPU, for code that includes no CUDA headers.
 
 #include <memory>
 

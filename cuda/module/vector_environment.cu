@@ -1,4 +1,4 @@
-/// \file Environments for callers' own actions on the GPU.
+/// \file Environments on the GPU that callers step with actions of their own.
 #include "cuda/module/engine.cuh"
 #include "host/simulate/vector_environment.hpp"
 

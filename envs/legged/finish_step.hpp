@@ -5,7 +5,7 @@
 
 namespace stampede {
 
-/// A robot with a larger force [N, N m], work [J] or velocity [m/s, rad/s] is on the way to overflow.
+/// A force [N, N m], work [J] or velocity [m/s, rad/s] above this shows that the robot's state is about to overflow.
 inline constexpr float kLargestSane = 1e8f;
 
 /// Where the numbers of a struct are all finite and of no larger size.
@@ -33,7 +33,7 @@ struct FinishStep {
   std::uint32_t offset;
   StepOutput out;
   float* totals;       ///< [kLeggedTotals][stride]: added to
-  float* last_finite;  ///< [nq + nv][stride]: coordinates before the last that were not finite
+  float* last_finite;  ///< [nq + nv][stride]: coordinates before the last step that was `bad`
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
@@ -77,8 +77,9 @@ struct FinishStep {
     Real age, episode_return;  ///< this step included
   };
 
-  /// Clears the records of environments whose state the physics held, or in which a force or velocity has overflowed or
-  /// is about to: they would spoil all that is judged by them. Returns where, the same in the lanes of a group.
+  /// Clears the records of environments whose step the physics refused (PhysicsRecord::held), or in which a force or
+  /// velocity has overflowed or is about to: rewards and constraints must not be computed from them. Returns where, the
+  /// same in the lanes of a group.
   STAMPEDE_FN MaskOf<Real> drop_broken_records(const State& s, Record& record) const {
     const Real none(0.0f), one(1.0f);
     const MaskOf<Real> sane =
@@ -88,7 +89,7 @@ struct FinishStep {
     return broken;
   }
 
-  /// What the step changed, for rewards and constraints; what the next step is compared with is carried on.
+  /// What the step changed, for rewards and constraints. Stores in `carried` what the next step is compared with.
   STAMPEDE_FN Change note_changes(Index lane, const State& s, const Record& record, const Array<Real, J>& target,
                                   Carried& carried) const {
     const LeggedConstants& c = *task.constants;
@@ -118,8 +119,8 @@ struct FinishStep {
     return change;
   }
 
-  /// On ground of tiles: adds to the paths by which the level of the next episode is decided. Returns how far the robot
-  /// is from where it started; 0 on level ground.
+  /// On ground of tiles: adds to `commanded` and `covered`, by which the level of the next episode is decided. Returns
+  /// the robot's horizontal distance from where episodes start on its tile [m]; 0 without tiles.
   STAMPEDE_FN Real note_progress(const View& seen, Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     const Real none(0.0f);
@@ -179,7 +180,7 @@ struct FinishStep {
     return {terminated, ended, age, load_each<K, Real>(view.episode_return, seen.lane) + reward.value};
   }
 
-  /// Reward, end and figures of the step; age and return of the episode that goes on or begins.
+  /// Writes reward, end and LeggedFigures of the step, and age and return of the episode that goes on or begins.
   STAMPEDE_FN void write_results(const View& seen, const Record& record, Real distance, const Reward& reward,
                                  const Ending& ending) const {
     const EnvironmentView& view = task.view;
@@ -206,7 +207,7 @@ struct FinishStep {
     put(LeggedFigure::kCommandYaw, seen.carried.command.z);
     put(LeggedFigure::kCommandAge, seen.carried.command_age);
     put(LeggedFigure::kPower, reward_of<Shape>(RewardTerm::kPower, seen, record, Change{}));
-    // Feet on the ground as the digits of a binary number.
+    // Bit i is set where the foot of limb i is on the ground.
     const Real bit = of_limbs<Real>(task.constants->limb_bit, lane);
     put(LeggedFigure::kFeet, group_sum<K>(record.touches * bit));
     put(LeggedFigure::kDistance, distance);
@@ -229,7 +230,7 @@ struct FinishStep {
                       own ? c.critic_size : c.policy_size, static_cast<Random<Real>*>(nullptr), out.final_observation);
   }
 
-  /// Counts bad states, and keeps the coordinates from which they came.
+  /// Counts bad steps, and keeps the coordinates at their start.
   STAMPEDE_FN void keep_last_finite(Index lane, MaskOf<Real> bad) const {
     if (!any_together(bad)) return;
     count_each<K>(task.view.count(kNonfinite), lane, select(bad, Real(1.0f), Real(0.0f)));
@@ -238,7 +239,7 @@ struct FinishStep {
                            task.view.stride, lane, bad);
   }
 
-  /// Takes whole episodes that ended into the statistics.
+  /// Adds the episodes that ended to the statistics, but for those that began at a random age.
   STAMPEDE_FN void count_finished(Index lane, const Ending& ending) const {
     const EnvironmentView& view = task.view;
     const Real none(0.0f), one(1.0f), whole = load_each<K, Real>(view.in_statistics, lane);
@@ -250,8 +251,8 @@ struct FinishStep {
     add_each(counted && ending.terminated, view.finished_metric, lane, one);  // falls
   }
 
-  /// Puts the environments whose episodes ended to a fresh start; on ground of tiles on the level that they have
-  /// earned.
+  /// Starts the next episode where one ended; on ground of tiles on the level that `next_level` gives, in evaluations
+  /// on the level given.
   STAMPEDE_FN void start_anew(Index lane, std::uint32_t now, MaskOf<Real> ended, Real distance,
                               const Array<Real, J>& target, State& s, Carried& carried) const {
     const LeggedConstants& c = *task.constants;
@@ -273,7 +274,7 @@ struct FinishStep {
     write_rows<Real>(rows.delayed, lane, delayed);
   }
 
-  /// Draws new commands where it is time; in evaluations the given ones stay.
+  /// Draws new commands where the last ones are `command_steps` old; in evaluations the given ones stay.
   STAMPEDE_FN void renew_commands(Index lane, std::uint32_t now, Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     if (task.commands != nullptr) {
@@ -288,7 +289,7 @@ struct FinishStep {
     carried.command_age = select(anew, Real(0.0f), carried.command_age);
   }
 
-  /// Now and then sets a base's horizontal velocity to a random one, as a push would.
+  /// With `push_probability` in each step sets a base's horizontal velocity to a random one, as a push would.
   STAMPEDE_FN void push_bases(Index lane, std::uint32_t now, MaskOf<Real> ended, State& s) const {
     const LeggedConstants& c = *task.constants;
     if (!(c.push_velocity > 0.0f)) return;

@@ -9,11 +9,11 @@
 
 namespace stampede {
 
-/// Tiles, levels x columns; level ground where there are none.
+/// A map of tiles, in rows by level of difficulty. Without tiles the ground is a level plane.
 struct LeggedGround {
   TerrainView map;
   const float* spawn;   ///< [levels][columns][3]: where episodes start, on the ground [m]
-  const float* column;  ///< [env]: of the environment's tiles
+  const float* column;  ///< [env]: column of the tiles on which its episodes start
   const float* level;   ///< [env]: the level that evaluations give each environment; null in trainings
 };
 
@@ -34,7 +34,7 @@ STAMPEDE_FN Real boxes_top(const TerrainView& map, Real x, Real y, Real otherwis
 }
 }  // namespace detail
 
-/// Height of the ground at a point: of the map and what stands on it; 0 on a level plane.
+/// Height of the ground at a point (x, y) [m]: of the map's heights or a box that is higher; 0 on a level plane.
 template <class Real>
 STAMPEDE_FN Real ground_height(const LeggedGround& ground, Real x, Real y) {
   Real height(0.0f);
@@ -55,7 +55,7 @@ STAMPEDE_FN Vec3<Real> spawn_of(const LeggedConstants& c, const LeggedGround& gr
           detail::gather_real(ground.spawn + 2, at, level)};
 }
 
-/// One of the levels 0 ... `count` - 1, each as likely.
+/// One of the levels 0 ... `count` - 1, all equally likely.
 template <class Real>
 STAMPEDE_FN Real draw_level(Random<Real>& random, int count) {
   const Real most(static_cast<float>(count - 1));

@@ -1,12 +1,14 @@
 #pragma once
-/// \file A control step of walking robots: actions in (ApplyActions), the physics in between (host/simulate/robots.hpp),
-/// then rewards, constraints, ends, starts and observations out (FinishStep), as late as sensors are (DelayReadings).
+/// \file A control step of walking robots: actions become controls (ApplyActions), the physics moves the robots
+/// (host/simulate/robots.hpp), rewards, constraints, ends, starts and observations follow (FinishStep), and the
+/// policy's observations are delayed as sensors delay them (DelayReadings).
 
 #include "envs/legged/finish_step.hpp"
 
 namespace stampede {
 
-/// Actions to controls: joint targets [rad]. The previous ones are kept, as they act on for the environment's delay.
+/// Actions to controls: joint targets [rad]. The previous targets are kept in DelayedControl, as they go on acting
+/// until the environment's delay has passed.
 template <class Shape, class LaneReal>
 struct ApplyActions {
   using Real = LaneReal;
@@ -30,12 +32,12 @@ struct ApplyActions {
   }
 };
 
-/// Makes the policy's sensor readings late by a share of a control step: they are interpolated between this reading and
-/// the last, noise included.
+/// Delays the policy's sensor readings by a share of a control step: they become an interpolation between the last
+/// control step's and this one's, noise included.
 struct DelayReadings {
-  const float* delay;   ///< of environment e at [e * group], in control steps up to 1
+  const float* delay;   ///< of environment e at [e * group]: 0 to 1 [control steps]
   const float* age;     ///< [env]: 0 at an episode's start, before which there is nothing to read
-  const float* sensed;  ///< [size]: 1 for sensors, 0 for what the policy knows by itself
+  const float* sensed;  ///< [size]: 1 for readings of sensors, 0 for the command and the last action
   Index group;
   int size;
   bool begin;          ///< all episodes start

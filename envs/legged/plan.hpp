@@ -1,6 +1,6 @@
 #pragma once
 /// \file A walking task as kernels see it: one struct of numbers, made from a task's file on the host
-/// (host/task/legged_spec.hpp) and kept on the device; and what each lane remembers from one control step to the next.
+/// (host/task/legged_spec.hpp) and kept on the device; and what each lane carries from one control step to the next.
 
 #include "envs/legged/terms.hpp"
 #include "kernels/group.hpp"
@@ -8,7 +8,7 @@
 
 namespace stampede {
 
-/// Bounds that a number is drawn from, evenly.
+/// Bounds between which a number is drawn, uniformly.
 struct Span {
   float low = 0, high = 0;
 };
@@ -28,8 +28,8 @@ struct PlacedConstraint {
   When when;
   int begin, columns;
   float limit;
-  LimbPlaces place[kMostJointsALimb];         ///< column, from `begin`, of each limb's joints (of the limb: in [0])
-  LimbTable<float> judged[kMostJointsALimb];  ///< 1 where it is judged, the base's in all lanes; else 0
+  LimbPlaces place[kMostJointsALimb];         ///< column from `begin` on: of joint i in [i]; of limb or base in [0]
+  LimbTable<float> judged[kMostJointsALimb];  ///< 1 in lanes that are judged (for the base: all), else 0
 };
 
 struct LeggedConstants {
@@ -38,7 +38,7 @@ struct LeggedConstants {
   LimbPlaces joint_place[kMostJointsALimb];             ///< of each joint in the order of qvel; -1: not there
   LimbTable<float> limb_bit;                            ///< 2^limb; 0: no limb
   LimbPlaces limb_place;                                ///< 0 … limbs - 1; -1: no limb
-  LimbPlaces first_limb;                                ///< 0 for the first limb, else -1: what is the base's
+  LimbPlaces first_limb;                                ///< 0 for the first limb, which writes for the base; else -1
   LimbTable<float> diagonal[2];                         ///< 1 and -1 for the two limbs of each diagonal of a quadruped
   LimbTable<float> default_position[kMostJointsALimb];  ///< [rad]
   LimbTable<float> driven[kMostJointsALimb];            ///< 1 or 0
@@ -47,7 +47,7 @@ struct LeggedConstants {
   float home_height;  ///< of the base's origin [m]
   bool on_ground;     ///< starts are so high that the lowest point touches the ground, which may be a map
   LimbTable<float> lowest_x, lowest_y;  ///< from the base to each limb's lowest point, in the frame of its heading [m]
-  LimbTable<float> lowest_above;        ///< how much higher that is than the robot's lowest point; 1e6: it has none [m]
+  LimbTable<float> lowest_above;        ///< height of that point above the robot's lowest; 1e6: the limb has none [m]
   Quat<float> home_orientation;
   float control_dt;  ///< [s]
   int decimation;    ///< physics steps of a control step
@@ -71,15 +71,15 @@ struct LeggedConstants {
   float push_probability;  ///< a control step
 
   // Ground of tiles.
-  int levels, columns_of_tiles;  ///< 0: level ground
+  int levels, columns_of_tiles;  ///< 0: no tiles, a level plane
   int start_levels;              ///< first episodes start on a level below this
   float tile;                    ///< side [m]
   // The height scan: points on a grid around the base, in its yaw frame, x running fastest.
   int scan_points, scan_columns;
   float scan_x, scan_y, scan_spacing;  ///< of the first point; between two [m]
   LimbTable<float> limb_number;        ///< 0 ... lanes of the group - 1
-  LimbPlaces scan_place;       ///< the same. The scan is written in turns, in each of which a lane takes a point ...
-  LimbPlaces last_scan_place;  ///< ... in the last one, -1 in lanes for which no point is left
+  LimbPlaces scan_place;       ///< the same as places: the scan is written in turns, a point for each lane in a turn
+  LimbPlaces last_scan_place;  ///< the same for the last turn: -1 in lanes for which no point is left
 
   float reward_weight[kRewardTermCount];
   float end_base_force;  ///< [N]: more on the base ends the episode
@@ -93,11 +93,11 @@ struct LeggedConstants {
   PlacedConstraint constraint[kMostConstraints];
 };
 
-/// The time in the air of a foot that has not touched the ground in this episode: it was not lifted, so its first
-/// touchdown is not judged.
+/// Stands for the time in the air of a foot that has not yet touched the ground in this episode. The robot did not lift
+/// it, so its first touchdown is not judged.
 inline constexpr float kNotYetDown = -1.0f;
 
-/// What a lane remembers. Members of the environment are the same in all lanes of its group.
+/// What a lane carries on. Members that belong to the environment are the same in all lanes of its group.
 template <class Real, int J>
 struct LeggedLane {
   Array<Real, J> action;    ///< last: (target - default) / action scale
@@ -115,7 +115,7 @@ struct LeggedLane {
   Real covered;    ///< length of what was walked of it, along the command [m]
 };
 
-/// What evaluations look at, an environment each: rows of [kLeggedFigures][stride].
+/// Numbers of a control step that evaluations read: rows of [kLeggedFigures][stride], an element for each environment.
 enum class LeggedFigure : int {
   kVelocityX,
   kVelocityY,

@@ -21,7 +21,7 @@ struct LeggedView {
   const LeggedLane<Real, J>& carried;
   Vec3<Real> velocity, gravity;      ///< base axes
   Real cosine, sine;                 ///< of the base's heading
-  Real forward, sideways, yaw_rate;  ///< in its frame
+  Real forward, sideways, yaw_rate;  ///< velocity in the heading's frame [m/s]; turning [rad/s]
   Real commanded_speed;
   Real height;  ///< of the base's origin above the ground [m]
 
@@ -44,7 +44,7 @@ struct LeggedView {
   STAMPEDE_FN Real default_position(int joint) const { return of_limbs<Real>(c.default_position[joint], lane); }
   STAMPEDE_FN Real driven(int joint) const { return of_limbs<Real>(c.driven[joint], lane); }
 
-  /// Whether a constraint holds now.
+  /// Whether a constraint with this condition applies now.
   STAMPEDE_FN MaskOf<Real> holds(When when) const {
     switch (when) {
       case When::kMoving:
@@ -62,8 +62,8 @@ struct LeggedView {
   }
 };
 
-/// The height scan's point `first` + the lane's limb: the ground there, above where it lies under a robot at home, in
-/// +-1 [m].
+/// The height scan at point number `first` + the lane's limb: the height of the ground there, less the height at which
+/// level ground would lie if the base were `home_height` above it; limited to [-1, 1] m.
 template <class Shape, class Real>
 STAMPEDE_FN Real scanned(const LeggedView<Shape, Real>& view, int first) {
   const LeggedConstants& c = view.c;
@@ -87,7 +87,7 @@ STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, cons
   for (int t = 0; t < count; ++t) {
     const PlacedTerm& placed = terms[t];
     float* const at = rows + placed.begin;
-    // Each lane draws its own noise. Of what belongs to the base, the first limb's lane is written.
+    // Each lane draws its own noise. Numbers of the base are written from the first limb's lane.
     const auto noisy = [&](Real x) {
       if (random == nullptr || !(placed.noise > 0.0f)) return x;
       return x + random->uniform(Real(-placed.noise), Real(placed.noise));
@@ -149,10 +149,10 @@ template <class Real, int J>
 struct LeggedChange {
   Array<Real, J> acceleration;  ///< of the joints, over the control step [rad/s^2]
   Array<Real, J> action;        ///< change of the actions
-  Real touchdown;               ///< 1 where the foot touched down, having been down before
+  Real touchdown;               ///< 1 where the foot touched down, but not for the first time in an episode
   Real air_time;                ///< of the foot, before it touched down [s]
-  // Largest forces of the ground [N]: on the base, on base and upper links of all limbs, on the limb's last without its
-  // foot.
+  // Largest forces of the ground [N]: on the base, on base and upper links of all limbs, on the limb's last link
+  // without its foot.
   Real base_force, body_force, leg_force;
 };
 
@@ -208,10 +208,10 @@ STAMPEDE_FN Real reward_of(RewardTerm term, const LeggedView<Shape, Real>& view,
   return Real(1.0f);
 }
 
-/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated. Environments that do
-/// not `count` violate nothing, and what is not finite is no violation; kNotApplied where the constraint does not
-/// apply. `columns` are `stride` apart; null: nothing is written. Returns where any is violated, the same in all lanes
-/// of an environment.
+/// Writes a constraint's columns: violations in the quantity's unit, above 0 where it is violated; a violation that is
+/// not finite becomes 0. Where the constraint does not apply, or `count` does not hold, kNotApplied is written.
+/// `columns` are `stride` apart; null: nothing is written. Returns where any is violated, the same in all lanes of an
+/// environment.
 template <class Shape, class Real>
 STAMPEDE_FN MaskOf<Real> judge(const PlacedConstraint& placed, const LeggedView<Shape, Real>& view,
                                const PhysicsRecord<Real, Shape::kJoints>& record,

@@ -8,7 +8,7 @@ namespace stampede {
 
 /// The lanes' rows that a task works on.
 struct LeggedRows {
-  RowsView<float> state, variation, control, delayed, record;  ///< the robots'
+  RowsView<float> state, variation, control, delayed, record;  ///< the robots', as in StepPhysics
   RowsView<float> carried;                                     ///< LeggedLane
   RowsView<float> last_coordinates;                            ///< RobotCoordinates at the end of the last control step
   float* over_slots;  ///< [lane]: contacts without a slot; cleared after each step
@@ -47,7 +47,7 @@ STAMPEDE_FN RobotCoordinates<Real, J> coordinates_of(const PhysicsState<Real, J>
   return {s.position, s.orientation, s.velocity, s.spin, s.q, s.v};
 }
 
-/// Writes them in MuJoCo's order, qpos, then qvel, where the mask says so: row r of environment e to [r][stride].
+/// Writes them in MuJoCo's order, qpos, then qvel, in lanes of the mask: number r of environment e to r * stride + e.
 template <class Shape, class Real>
 STAMPEDE_FN void put_coordinates(const LeggedConstants& c, const RobotCoordinates<Real, Shape::kJoints>& s, float* to,
                                  Index stride, Index lane, MaskOf<Real> mask) {

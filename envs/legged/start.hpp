@@ -46,7 +46,7 @@ STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, In
                                                       Real level) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
   const LeggedConstants& c = *task.constants;
-  // The first draws for the whole robot, the second for each limb.
+  // The first draws numbers of the environment, the same in all its lanes; the second draws for each limb.
   Random<Real> environment(task.seed, task.global_environments<K, Real>(lane), clock, Purpose::kReset);
   Random<Real> limb(task.seed, task.global_lanes<K, Real>(lane), clock, Purpose::kRandomise);
   const Real none(0.0f), one(1.0f);
@@ -123,7 +123,7 @@ struct ResetLegged {
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
   LeggedTask task;
   bool random_phase;
-  float *policy, *critic;  ///< [env][size]; critic null where both look at the same
+  float *policy, *critic;  ///< [env][size]; critic null where it sees what the policy sees
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {

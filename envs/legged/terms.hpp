@@ -6,8 +6,8 @@
 
 namespace stampede {
 
-/// How many numbers a term has: for the environment, for each limb, for each joint that is driven, for each point of
-/// the height scan.
+/// How many numbers a term has: one (kBase) or three (kBase3) for the environment, one for each limb, for each joint
+/// that is driven, or for each point of the height scan.
 enum class Per : int { kBase, kBase3, kLimb, kJoint, kScan };
 
 enum class ObservationTerm : int {
@@ -100,14 +100,14 @@ enum class Quantity : int {
   kDiagonalFeet,
   kBaseHeight,
 };
-/// On which side of its limit a quantity may be; an equal one is the limit itself.
+/// On which side of its limit a quantity may be; kEqual: it must be the limit itself.
 enum class Side : int { kAtMost, kAtLeast, kEqual };
 
 struct QuantityInfo {
   const char* name;
   Per per;
   Side side;
-  float least, most;  ///< limits that make sense
+  float least, most;  ///< the range of limits that a task may give; others are refused
   const char* meaning;
 };
 inline constexpr QuantityInfo kQuantities[] = {
@@ -136,7 +136,7 @@ inline constexpr QuantityInfo kQuantities[] = {
      "height of the base's origin above the ground that it is short of the limit [m]"},
 };
 
-/// While a constraint holds.
+/// When a constraint applies, by the commanded velocity; the conditions are in LeggedView::holds.
 enum class When : int { kAlways, kMoving, kFast, kStill, kStraight };
 inline constexpr const char* kWhenNames[] = {"always", "moving", "fast", "still", "straight"};
 inline constexpr int kWhenCount = sizeof kWhenNames / sizeof kWhenNames[0];

@@ -2,18 +2,19 @@
 /// \file Double pendulum: swing two rods up from hanging and hold them, with torques at both joints.
 ///
 /// Two equal uniform rods (mass m, length l, centre of mass at l/2) on a fixed base; absolute angles a, b [rad] from
-/// upright, torque u_0 at the base and u_1 between the rods, both too weak to lift the rods without a swing (hanging
-/// out sideways, gravity asks 2 m g l = 4.9 N m of the base and m g l / 2 = 1.2 N m of the elbow):
+/// upright, torque u_0 at the base and u_1 between the rods, both too weak to lift the rods without a swing (to hold
+/// both rods horizontal takes 2 m g l = 4.9 N m at the base and m g l / 2 = 1.2 N m at the elbow). With I = m l^2 and
+/// w = m g l:
 ///
-///     [ 4/3 m l^2           1/2 m l^2 cos(a-b) ] [a''] = [ u_0 - u_1 + 3/2 m g l sin a - 1/2 m l^2 sin(a-b) b'^2 - d_0 + d_1 ]
-///     [ 1/2 m l^2 cos(a-b)  1/3 m l^2          ] [b'']   [ u_1       + 1/2 m g l sin b + 1/2 m l^2 sin(a-b) a'^2 - d_1       ]
+///     [ 4/3 I           1/2 I cos(a-b) ] [a'']   [ u_0 - u_1 + 3/2 w sin a - 1/2 I sin(a-b) b'^2 - d_0 + d_1 ]
+///     [ 1/2 I cos(a-b)  1/3 I          ] [b''] = [ u_1       + 1/2 w sin b + 1/2 I sin(a-b) a'^2 - d_1       ]
 ///
 /// with joint friction d_0 = damping a', d_1 = damping (b' - a'). Integrated by Runge-Kutta 4, `kSubsteps` steps a
-/// control step of 0.02 s. A control step earns, with u in [-1, 1] the share of the torque limits in use,
+/// control step of 0.02 s. The reward of a control step is, with u in [-1, 1] the torques as shares of their limits,
 ///
 ///     1/2 (1 + cos a)/2 (1 + cos b)/2 + 1/2 exp(-4 (a^2 + b^2) - 0.05 (a'^2 + b'^2)) - 0.01 (u_0^2 + u_1^2)
 ///
-/// of which the first term leads up and the second rewards standing straight and still.
+/// of which the first term rewards raising the rods and the second standing straight and still.
 ///
 /// An episode lasts 10 s. "Upright" means that both rods are within 0.2 rad of it; the metric `upright_share` is the
 /// share of episodes that are upright in every control step of their last 5 s.
@@ -76,7 +77,7 @@ struct DoublePendulum {
   struct State {
     Real lower, upper;            ///< absolute angles of the rods from upright [rad], in [-pi, pi)
     Real lower_rate, upper_rate;  ///< [rad/s]
-    Real held;                    ///< control steps since it was last not upright
+    Real held;                    ///< number of control steps in a row, up to now, that ended upright
   };
 
   static void action_bounds(const Parameters& p, Array<float, 2>& low, Array<float, 2>& high) {

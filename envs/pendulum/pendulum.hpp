@@ -1,7 +1,7 @@
 #pragma once
 /// \file Pendulum swing-up: the motion, reward, bounds and time limit of Gymnasium's Pendulum-v1.
 ///
-/// A uniform rod on a hinge, driven by a torque u too weak to lift it in one go. Semi-implicit Euler:
+/// A uniform rod on a hinge, driven by a torque u too weak to lift it without a swing. Semi-implicit Euler:
 ///
 ///     rate  += (3 g / (2 l) sin(angle) + 3 / (m l^2) u) dt,  clipped to max_speed
 ///     angle += rate dt

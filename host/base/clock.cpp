@@ -1,4 +1,4 @@
-/// \file Seconds, counted from when the process started.
+/// \file Clocks: the time since the process was started, and one for measuring durations.
 #include "host/base/clock.hpp"
 
 #include <time.h>
@@ -20,8 +20,8 @@ double read_clock(clockid_t clock) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-/// Field 22 of /proc/self/stat: the start, in clock ticks since the machine started. Fields are counted from behind
-/// the command's name, which is in brackets and may hold anything.
+/// When the process was started, in seconds since the machine started: field 22 of /proc/self/stat, in clock ticks.
+/// Field 2, the command's name, is in brackets and may hold anything: fields are counted from the last ')' on.
 double process_start() {
   const double now = read_clock(CLOCK_BOOTTIME);
   try {

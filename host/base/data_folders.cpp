@@ -16,7 +16,7 @@ std::vector<fs::path> data_folders(const char* kind, const char* variable, const
   if (::dladdr(reinterpret_cast<const void*>(&stems_in), &info) != 0 && info.dli_fname != nullptr) {
     std::error_code code;
     const fs::path library = fs::canonical(info.dli_fname, code);
-    // Distributions that keep libraries of several processors have one more folder below lib.
+    // Some distributions keep libraries in one more folder below lib, named after the processor (lib/x86_64-linux-gnu).
     fs::path up = library.parent_path().parent_path();
     for (int level = 0; level < 2 && !code && !up.empty(); ++level, up = up.parent_path()) {
       folders.push_back(up / "share" / "stampede" / kind);

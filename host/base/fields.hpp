@@ -12,7 +12,7 @@ struct Bounds {
 };
 /// The words that a string field, or each string of a list, may hold.
 using Choices = std::vector<std::string>;
-/// Bounds of both ends of a span.
+/// Bounds that both ends of a span [low, high] must keep; the bounds themselves are allowed.
 struct SpanBounds {
   double low, high;
 };

@@ -1,4 +1,4 @@
-/// \file Files that are whole or not there.
+/// \file Files without half-written content: replaced in one step, or appended to. Locks.
 #include "host/base/files.hpp"
 
 #include <fcntl.h>
@@ -17,10 +17,10 @@
 namespace stampede {
 namespace {
 
-/// Of a device: what somebody may type, or /dev/null.
+/// The most that is read from a device [bytes]: enough for text typed at a terminal; /dev/null holds nothing.
 constexpr std::uintmax_t kLargestOfDevice = 1 << 16;
 
-/// What would be right, for the reasons that a user meets.
+/// The end of an error's message: advice for the values of errno that users meet; empty for others.
 std::string remedy(int reason) {
   switch (reason) {
     case ENOSPC:
@@ -57,8 +57,8 @@ int write_all(int descriptor, std::string_view bytes) {
   return 0;
 }
 
-/// Brings a folder's entries to the disk; returns 0 or the reason it could not. Folders that cannot be opened for
-/// reading and file systems that know no such thing keep what they have: the entry itself is there.
+/// Waits until a folder's entries are on the disk; returns 0 or the errno. Folders that may not be opened for reading
+/// and file systems that cannot do it count as done: the entries exist, but might not survive a power failure.
 int sync_entries(const std::filesystem::path& directory) {
   const char* name = directory.empty() ? "." : directory.c_str();
   const int descriptor = ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -164,7 +164,7 @@ void AppendFile::append(std::string_view bytes) {
   const int reason = write_all(descriptor_, bytes);
   if (reason == 0) return;
   if (before >= 0 && ::ftruncate(descriptor_, before) != 0) {
-    // The first failure is the one to report; a torn last line is dropped when the file is read again.
+    // The first failure is the one to report; a half-written last line is dropped when the file is read again.
   }
   fail("write", path_, reason);
 }

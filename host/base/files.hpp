@@ -1,5 +1,5 @@
 #pragma once
-/// \file Files that are whole or not there: atomic writing, appending without torn lines, locks.
+/// \file Files without half-written content: replaced in one step, or appended to and cut back where that fails. Locks.
 ///
 /// Every failure is an Error that names the file and the system's reason.
 
@@ -11,11 +11,11 @@
 
 namespace stampede {
 
-/// What a file that somebody names may hold at most: settings and descriptions, which are text; and anything else.
+/// Largest sizes of files that a user names [bytes]: for settings and descriptions, which are text; for anything else.
 inline constexpr std::uintmax_t kLargestText = std::uintmax_t{64} << 20, kLargestFile = UINTMAX_MAX;
 
-/// The file's bytes. Throws Error where it cannot be read, where it holds more than `most` bytes or than memory does, and
-/// where it is a device that does not end soon: a name such as /dev/zero is a mistake.
+/// The file's bytes. Throws Error where it cannot be read, where it holds more than `most` bytes or more than fits into
+/// memory, and where it is a device with more than 64 KiB: a name such as /dev/zero is a mistake.
 std::string read_file(const std::filesystem::path& path, std::uintmax_t most = kLargestFile);
 
 /// Whether a written file must outlive a power failure too, which costs milliseconds, or only the process's end.
@@ -36,7 +36,7 @@ bool is_file(const std::filesystem::path& path);
 /// Makes a directory and those above it. Throws Error where that cannot be done.
 void make_directory(const std::filesystem::path& path);
 
-/// A file that grows by whole pieces.
+/// A file that is appended to, each time completely or not at all.
 class AppendFile {
  public:
   AppendFile() = default;
@@ -46,7 +46,7 @@ class AppendFile {
   AppendFile& operator=(AppendFile&& other) noexcept;
   ~AppendFile();
 
-  /// Appends `bytes`. Where not all of them fit, the file is cut back to what it was and an Error thrown.
+  /// Appends `bytes`. Where not all can be written, the file is cut back to its earlier length and an Error thrown.
   void append(std::string_view bytes);
 
  private:

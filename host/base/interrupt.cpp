@@ -11,8 +11,8 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only
 
 void handle(int) {
   interrupted.store(true, std::memory_order_relaxed);
-  // A second Ctrl-C or SIGTERM finds the default action and ends the process. Not so a second SIGHUP: where a terminal
-  // goes, both the shell and the system send one.
+  // A second Ctrl-C or SIGTERM finds the default action and ends the process. A second SIGHUP does not: where a
+  // terminal closes, both the shell and the system send one.
   ::signal(SIGINT, SIG_DFL);
   ::signal(SIGTERM, SIG_DFL);
 }
@@ -26,12 +26,13 @@ const std::atomic<bool>& catch_interrupts() {
   ::sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-  // What was started by nohup is to go on.
+  // A process that was started by nohup has SIGHUP ignored, and is to go on.
   struct sigaction before {};
   if (::sigaction(SIGHUP, nullptr, &before) != 0 || before.sa_handler != SIG_IGN) {
     ::sigaction(SIGHUP, &action, nullptr);
   }
-  // Who read the progress through a pipe may have gone with the terminal: no reason to end before all is saved.
+  // The program that read our output through a pipe may have ended with the terminal: write() fails then, but the
+  // process goes on and saves its work.
   ::signal(SIGPIPE, SIG_IGN);
   return interrupted;
 }

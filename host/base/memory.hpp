@@ -1,5 +1,5 @@
 #pragma once
-/// \file What to say where memory runs out: the place that knows what it asked for says what would be less.
+/// \file Errors for memory that runs out: the code that needed it says what for, and how to need less.
 
 #include <new>
 #include <stdexcept>
@@ -20,14 +20,14 @@ class __attribute__((visibility("default"))) OutOfMemory : public std::bad_alloc
   std::string message_;
 };
 
-/// The error of memory that ran out: `what` it was needed for, and the `advice` that asks for less of it.
+/// The Error for memory that ran out: `what` the memory was for, and `advice` on how to need less.
 inline Error out_of_memory(const std::exception& reason, const std::string& what, const std::string& advice) {
   const auto* device = dynamic_cast<const OutOfMemory*>(&reason);
   return Error("not enough memory for " + what + "; " + advice +
                (device != nullptr ? std::string(" (") + device->what() + ")" : ""));
 }
 
-/// Does `work`. Where memory runs out in it, throws an Error that names `what` it was for and the `advice`.
+/// Calls `work` and returns its result. Where memory runs out in it, throws the Error of out_of_memory().
 template <class Work>
 decltype(auto) within_memory(const std::string& what, const std::string& advice, Work&& work) {
   try {

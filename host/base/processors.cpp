@@ -22,7 +22,8 @@ std::string text_of(const std::filesystem::path& file) {
   return in ? text.str() : std::string();
 }
 
-/// "max 100000" or "150000 100000", microseconds of processor time a period.
+/// Processors that a quota allows: 1.5 for "150000 100000", microseconds of processor time in a period of so many
+/// microseconds; kNone for "max 100000".
 double quota_of(const std::string& quota_and_period) {
   std::istringstream in(quota_and_period);
   double quota = 0, period = 0;  // "max" and v1's -1 are no numbers above 0
@@ -34,8 +35,9 @@ double quota_in(const std::filesystem::path& folder) {
   return std::min(v1, quota_of(text_of(folder / "cpu.max")));
 }
 
-/// The tightest quota from a group up to the mount's own folder. A container may see the host's path to its group and a mount that
-/// begins at the group: what is not there limits nothing, and the mount's folder is looked at in any case.
+/// The smallest quota of a group and of those above it, up to the mount's own folder. In a container the group's path
+/// may be the host's while the mount begins at the group: folders that do not exist limit nothing, and the mount's own
+/// folder is looked at in any case.
 double quota_up_from(const std::filesystem::path& mount, const std::string& group) {
   double tightest = quota_in(mount);
   std::filesystem::path folder = mount;

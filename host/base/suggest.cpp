@@ -32,7 +32,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
     if (!dotted && dot != std::string::npos) {
       distance = std::min(distance, edit_distance(word, std::string_view(candidate).substr(dot + 1)));
     }
-    // A word that has nothing in common with the candidate is as far from it as the longer of the two.
+    // Without a letter in common with the candidate, a word is at least its own length away from it: no suggestion.
     if (distance < best_distance && distance < static_cast<int>(word.size())) {
       best_distance = distance;
       best = candidate;

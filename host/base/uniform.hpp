@@ -19,7 +19,7 @@ class Uniform {
   std::mt19937_64 generator_;
 };
 
-/// A quaternion turned anywhere, w x y z of unit length.
+/// Draws a rotation, all equally likely: sets `quaternion` to w x y z of unit length.
 inline void turn_anywhere(Uniform& uniform, double* quaternion) {
   double norm2 = 0;
   while (norm2 < 0.01 || norm2 > 1) {

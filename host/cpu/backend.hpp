@@ -5,11 +5,11 @@
 ///
 /// - `Buffer<T>`, `upload`, `download`: arrays on the device;
 /// - `launch(n, kernel)`, `launch_single(kernel)`: over elements, and once;
-/// - `for_tiles(n, body, group)`: body(context, range) for ranges that cover [0, n). Within the body, launches on the context follow
-///   each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to the threads; on
-///   a GPU it is everything at once. `Scratch` holds what lives only within a tile;
-/// - `sum<K>(n, columns, functor, out)`: K sums for each column over n elements, in a fixed order; `count` the same of whole numbers,
-///   to the last one;
+/// - `for_tiles(n, body, group)`: body(context, range) for ranges that cover [0, n). Within the body, launches on the
+///   context follow each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to
+///   the threads; on a GPU it is everything at once. `Scratch` holds what is needed only within a tile;
+/// - `sum<K>(n, columns, functor, out)`: K sums of floats for each column over n elements, in a fixed order;
+///   `count`: one sum of unsigned integers for each column, exactly;
 /// - `Mlp` and `Gradient`: networks, and the gradient that tiles add to.
 ///
 /// Whatever the number of threads, the same tiles are added in the same order: results do not depend on it.
@@ -38,7 +38,7 @@ class CpuBackend {
   template <class T>
   using Buffer = HostBuffer<T>;
 
-  /// Environments of a rollout's tile. Small enough for the cache, few enough for all threads to have some.
+  /// The most environments of a rollout's tile: so few that their data stays in the cache.
   static constexpr Index kRolloutTile = 64;
   /// Iterations whose reports and time stamps are kept.
   static constexpr int kReportSlots = 2;
@@ -47,7 +47,7 @@ class CpuBackend {
 
   int threads() const { return pool_.threads(); }
 
-  /// Where a tile's work runs.
+  /// What a tile's work is given: the thread that it runs on, and the slab that it adds gradients to.
   struct Context {
     CpuBackend* backend;
     int thread;
@@ -75,7 +75,7 @@ class CpuBackend {
       return false;
     }
 
-    /// Asks for rows that will be read at random places soon: `columns` values of each row that `order` names.
+    /// Prefetches rows that will be read in random order: `columns` values of each row that `order` names.
     void fetch_rows(const float* from, Index columns, const std::uint32_t* order, Index rows) const {
       if (from == nullptr) return;
       for (Index r = 0; r < rows; ++r) {
@@ -85,7 +85,7 @@ class CpuBackend {
       }
     }
 
-    /// Books the time since the last mark under the phase, where timing is on.
+    /// Adds the time since the thread's last mark to the phase's, where timing is on.
     void mark(Phase phase) const {
       if (!backend->timing_) return;
       ThreadClock& clock = backend->clocks_[static_cast<std::size_t>(thread)];
@@ -112,7 +112,7 @@ class CpuBackend {
     if (count > 0) std::memcpy(to, from.data() + at, static_cast<std::size_t>(count) * sizeof(T));
   }
 
-  /// Rows that live only within a tile.
+  /// Rows whose content is needed only within a tile: room for one tile's rows on each thread.
   class Scratch {
    public:
     Scratch() = default;
@@ -147,14 +147,14 @@ class CpuBackend {
   void on_all_threads(const Body& body) {
     std::atomic<int> arrived{0};
     pool_.run(threads(), [&](int thread, int) {
-      // Nobody leaves before all are there, so that each takes one task.
+      // No task ends before all have begun, so that each thread takes one.
       arrived.fetch_add(1);
       while (arrived.load() < threads()) std::this_thread::yield();
       body(thread);
     });
   }
 
-  /// For rollouts: a tile's work has to be independent of the others'. Of `group` elements an environment is made.
+  /// For rollouts: a tile's work has to be independent of the others'. An environment has `group` elements.
   template <class Body>
   void for_tiles(Index n, const Body& body, Index group = 1) {
     const Index tile = std::clamp(padded((n + threads() - 1) / threads()), Index{kMaxLanes}, kRolloutTile * group);
@@ -166,11 +166,12 @@ class CpuBackend {
     });
   }
 
-  /// Partial gradients that tiles add to, and their sum. How many is settled by the sizes alone.
+  /// Partial gradients (slabs) that tiles add to, and their sum. How many there are depends on the sizes alone, not on
+  /// the threads.
   class Gradient {
    public:
     Gradient() = default;
-    /// Of `samples` samples at most, which come in whole windows of `window` rows.
+    /// For `samples` samples at most. A tile has complete windows of `window` rows only.
     Gradient(CpuBackend&, Index parameters, Index samples, Index window = 1)
         : tile_(std::max(Index{1}, training_tile(parameters, samples) / window) * window),
           stride_(padded(parameters)),
@@ -190,7 +191,7 @@ class CpuBackend {
     /// A copy of the sum.
     std::vector<float> read(CpuBackend&) const { return {total_.data(), total_.data() + stride_}; }
 
-    /// Adds the slabs up, in their order.
+    /// Adds up the slabs that the samples' tiles have used, in the slabs' order.
     void collect(CpuBackend& backend, Index samples) {
       const int used = std::min<int>(slabs_, static_cast<int>((samples + tile_ - 1) / tile_));
       backend.launch(stride_, Collect{partial_.data(), total_.data(), stride_, used});
@@ -229,7 +230,8 @@ class CpuBackend {
     });
   }
 
-  /// out[column][k] = sum over i < n of functor(i, column)[k], as floats, from 16 partial sums for each of 64 stretches.
+  /// out[column][k] = sum over i < n of functor(i, column)[k], as floats, from 16 partial sums for each of 64
+  /// stretches.
   template <int K, class Functor>
   void sum(Index n, int columns, const Functor& functor, float* out) {
     const Index stretch = std::max(padded((n + kStretches - 1) / kStretches), Index{256});
@@ -252,7 +254,7 @@ class CpuBackend {
       }
     }
   }
-  /// Room for sums of so many columns, so that none is made later.
+  /// Makes room for sums of so many columns now, so that nothing is allocated later.
   void reserve_sums(int columns) {
     partial_sums_.resize(std::max(partial_sums_.size(), static_cast<std::size_t>(columns) * kStretches * kMostSums));
   }
@@ -267,8 +269,8 @@ class CpuBackend {
     }
   }
 
-  /// out[block * out_stride + row] = largest finite one of the first n elements of the row, kNoMaximum where there is none; rows of
-  /// a block are `stride` apart, and blocks follow each other.
+  /// out[block * out_stride + row] = the largest finite one of the row's first n elements, kNoMaximum where there is
+  /// none. Rows are `stride` apart, each block's behind those of the one before.
   void row_maxima(const float* from, Index blocks, int rows, Index stride, Index n, float* out, Index out_stride) {
     pool_.run(static_cast<int>(blocks), [&](int, int block) {
       for (int row = 0; row < rows; ++row) {
@@ -313,7 +315,7 @@ class CpuBackend {
 
   // ------------------------------------------------------------------------------------------ other ranks
 
-  /// What brings the ranks' sums together; until one is set, that of a single process.
+  /// Exchanges sums with the other ranks; until another is set, it is that of a single process.
   Communicator<CpuBackend>& communicator() { return *communicator_; }
   void set_communicator(std::unique_ptr<Communicator<CpuBackend>> communicator) {
     communicator_ = std::move(communicator);
@@ -343,7 +345,7 @@ class CpuBackend {
     return std::chrono::duration<double>(stamps_[slot][to] - stamps_[slot][from]).count();
   }
   void enqueue_report(int slot, const Buffer<float>& from, Index count) {
-    // All slots at once: later iterations allocate nothing.
+    // Room in all slots at once, so that later iterations allocate nothing.
     for (std::vector<float>& report : reports_) {
       if (static_cast<Index>(report.size()) < count) report.resize(static_cast<std::size_t>(count));
     }

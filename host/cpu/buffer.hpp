@@ -12,8 +12,8 @@
 
 namespace stampede {
 
-/// Move-only, zero at first, aligned to a cache line, with room for a whole pack behind the last element. Large ones ask for huge pages:
-/// they are touched for the first time much faster so.
+/// Move-only, zero at first, aligned to a cache line, with room for a whole pack behind the last element. Large ones
+/// ask for huge pages, which makes the first write to them much faster.
 template <class T>
 class HostBuffer {
  public:

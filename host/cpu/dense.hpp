@@ -5,10 +5,11 @@
 ///
 ///     C[r][c] (+)= init[c] + sum_k A(r, k) B[k][c]
 ///
-/// A is read one value at a time and broadcast, B a vector at a time. The same loop serves the forward pass (A samples, B packed weights),
-/// the backward pass (B transposed weights) and the weights' gradient (k runs over the samples). Every
-/// element is summed in the order of k whatever the block's shape, so all vector widths give the same bits where
-/// contraction is off. What comes after a sum (an activation, its slope) is done to each block while it is in the first-level cache.
+/// A is read one value at a time and broadcast, B a vector at a time. The same loop serves the forward pass (A samples,
+/// B packed weights), the backward pass (B transposed weights) and the weights' gradient (k runs over the samples).
+/// Every element is summed in the order of k whatever the block's shape, so all vector widths give the same bits where
+/// contraction is off. What comes after a sum (an activation, its slope) is done to each block while it is in the
+/// first-level cache.
 
 #include "kernels/lanes.hpp"
 
@@ -57,7 +58,7 @@ struct Output {
   Index row;
   const float* init = nullptr;  ///< added to every row; null: nothing
   bool accumulate = false;      ///< the sums are added to what is there
-  bool resume = false;          ///< the sums begin with what is there, as if earlier k had not been a call of their own
+  bool resume = false;          ///< the sums go on from what is there, which earlier calls for smaller k have left here
   const Finish* finish = nullptr;  ///< null: nothing more
 };
 
@@ -79,7 +80,8 @@ STAMPEDE_FN void block(Index inner, Left a, Right b, Output c) {
     }
   }
   if (c.accumulate) {
-    // A gradient is larger than the cache that the samples lie in: fetched now, it is there when the sums are.
+    // A gradient does not fit into the cache beside the samples: prefetched now, it is there when the sums are
+    // complete.
     STAMPEDE_UNROLL
     for (int r = 0; r < R; ++r) {
       STAMPEDE_UNROLL
@@ -111,7 +113,7 @@ STAMPEDE_FN void block(Index inner, Left a, Right b, Output c) {
   }
 }
 
-/// Blocks of R rows down the panel, then one of just the rows that are left.
+/// Blocks of R rows down the panel, then one block of the rows that are left.
 template <int R, int V, bool kRowsAdjacent>
 __attribute__((noinline)) void rows_of(Index rows, Index inner, Left a, Right b, Output c) {
   for (; rows >= R; rows -= R) {
@@ -135,14 +137,17 @@ void panel(int vectors, Index rows, Index inner, Left a, Right b, Output c) {
   rows_of<kRows<1>, 1, kRowsAdjacent>(rows, inner, a, b, c);
 }
 
-/// Inner dimension that is run along before the next rows: so many rows of a panel take half of a first-level cache of 32 KiB. The widest
-/// panels would be cut too short; they get by with what the second level delivers.
+/// The most of the inner dimension that is summed before the next rows: so many rows of a panel take half of a
+/// first-level cache of 32 KiB. For the widest panels that would be too short; they are read from the second-level
+/// cache.
 inline constexpr Index kPanelRows = kWidth == 16 ? 4096 : (Index{16} << 10) / (kPanel * Index{sizeof(float)});
 
-/// Samples that a gradient runs along before the next rows: of more, the rows' pages are too many for the first-level address cache.
+/// Samples that a gradient's sums run along before the next rows: the rows of more samples lie on more pages than the
+/// first-level TLB holds.
 inline constexpr Index kSamplesAtOnce = 96;
 
-/// C = A B for a matrix B packed by `pack`: panels of kPanel columns, each [inner][panel width]. `columns` is a multiple of kMaxLanes.
+/// C = A B for a matrix B packed by `pack`: panels of kPanel columns, each [inner][panel width]. `columns` is a
+/// multiple of kMaxLanes.
 inline void multiply_packed(Index rows, Index inner, Index columns, Left a, const float* packed, Output c) {
   const Index parts = (inner + kPanelRows - 1) / kPanelRows;
   for (Index first = 0; first < columns; first += kPanel) {
@@ -175,7 +180,8 @@ inline void multiply_samples(Index rows, Index samples, Index columns, const flo
   }
 }
 
-/// Packs B[k][c] = weights[k * inner_stride + c * column_stride], zero from column `columns` on, for multiply_packed.
+/// Packs B[k][c] = weights[k * inner_stride + c * column_stride] for multiply_packed, with zeros from column `columns`
+/// on.
 inline void pack(Index inner, Index columns, const float* weights, Index inner_stride, Index column_stride,
                  float* packed) {
   const Index all = padded(columns);
@@ -233,7 +239,7 @@ STAMPEDE_FN float dot(Index size, const float* a, const float* b) {
 
 /// sums[c] (+)= sum over the rows of x[r][c]. `columns` is a multiple of kMaxLanes.
 inline void column_sums(Index rows, Index columns, const float* x, Index stride, float* sums, bool accumulate) {
-  // One sum alone would wait for itself.
+  // Several sums at once, as each addition to a single one would wait for the addition before.
   constexpr Index kAtOnce = kMaxLanes / kWidth;
   for (Index c = 0; c < columns; c += kMaxLanes) {
     Vector sum[kAtOnce];

@@ -1,10 +1,11 @@
 #pragma once
-/// \file A multilayer perceptron on the CPU: a tile of samples goes through all layers forward, then backward, before the next
-/// tile, so that activations stay in the first- and second-level cache.
+/// \file A multilayer perceptron on the CPU: a tile of samples goes through all layers forward, then backward, before
+/// the next tile, so that activations stay in the first- and second-level cache.
 ///
 /// Parameters, gradients and optimiser moments share one layout, padded to whole packs. The weights of a layer
-/// with at least 16 outputs lie as [input][padded output]; a narrower layer, the head, as [output][padded input], so that it wastes
-/// no lanes where it matters. Behind them the bias, [padded output]. Padding stays zero.
+/// with at least 16 outputs lie as [input][padded output]; a narrower layer, such as the head, as [output][padded
+/// input]: along its few outputs most lanes would be padding. Behind them the bias, [padded output]. Padding stays
+/// zero.
 
 #include <algorithm>
 #include <vector>
@@ -16,12 +17,13 @@
 
 namespace stampede {
 
-/// Samples of a tile in training, at most; inference takes what it is given.
+/// The most samples of a tile; workspaces have room for as many.
 inline constexpr Index kTrainingTile = 192;
 
-/// Samples of a tile when networks of so many parameters in all learn from so many samples: settled by the sizes alone, so that results depend on no
-/// machine's caches. Activations of 96 samples stay in a second-level cache of 512 KiB. Weights, packed weights and gradients that do not fit
-/// there pass through it once for each tile: then larger tiles are better, as long as there are enough of them for many threads.
+/// Samples of a tile when networks of so many parameters in all learn from so many samples. It depends on these two
+/// alone and not on the machine's caches, so that results are the same everywhere. Activations of 96 samples stay in a
+/// second-level cache of 512 KiB. Where the parameters do not fit there, weights, packed weights and gradients are
+/// loaded again for each tile: then larger tiles are better, as long as there are enough of them for many threads.
 inline Index training_tile(Index parameters, Index samples) {
   constexpr Index kSmall = kTrainingTile / 2, kEnough = 32;
   const bool passes_through = parameters * Index{sizeof(float)} > Index{512} << 10;
@@ -30,8 +32,8 @@ inline Index training_tile(Index parameters, Index samples) {
 
 class CpuMlp {
  public:
-  /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset` of the arrays that hold them. `with_input_gradient`: whether
-  /// `backward` is to give that as well.
+  /// `sizes`: inputs, hidden widths, outputs. Parameters begin at `offset` of the arrays that hold them.
+  /// `with_input_gradient`: whether `backward` is to give that as well.
   CpuMlp(const std::vector<int>& sizes, Activation activation, Index offset, int threads,
          bool with_input_gradient = false)
       : activation_(activation), with_input_gradient_(with_input_gradient), begin_(offset) {
@@ -72,7 +74,8 @@ class CpuMlp {
   double training_flops() const { return stampede::training_flops(layers_); }
   double forward_flops() const { return stampede::forward_flops(layers_); }
 
-  /// To be called whenever the parameters changed: packs the weights. Pieces 0 … pack_pieces()-1 may run side by side.
+  /// To be called whenever the parameters changed: packs the weights. Pieces 0 … pack_pieces()-1 may be packed at the
+  /// same time.
   int pack_pieces() const { return static_cast<int>(layers_.size()); }
   void pack_piece(const float* parameters, int piece) {
     const Layer& layer = layers_[static_cast<std::size_t>(piece)];
@@ -125,8 +128,9 @@ class CpuMlp {
   /// Where the loss puts d loss / d output for `backward`, same rows and stride as the outputs.
   float* output_gradient(int thread) { return workspaces_[static_cast<std::size_t>(thread)].deltas[0].data(); }
 
-  /// Backward pass of the samples of the last `forward` of this thread: adds to `gradient` (laid out as the parameters), or
-  /// sets it where `accumulate` is false. Sets `input_gradient`, rows and stride as the inputs', unless it is null.
+  /// Backward pass of the samples of the last `forward` of this thread: adds to `gradient` (laid out as the
+  /// parameters), or sets it where `accumulate` is false. Sets `input_gradient`, rows and stride as the inputs', unless
+  /// it is null.
   void backward(int thread, const float* input, Index input_stride, Index rows, float* gradient, bool accumulate,
                 float* input_gradient = nullptr) {
     Workspace& work = workspaces_[static_cast<std::size_t>(thread)];
@@ -162,7 +166,7 @@ class CpuMlp {
     }
   }
 
-  /// Copies the weights (or a gradient, or moments) out of their arrays and in; see layers.hpp.
+  /// Copies the weights (or a gradient, or moments) out of their arrays and in; see layer_layout.hpp.
   std::vector<DenseLayer> read(const float* parameters) const { return read_layers(layers_, parameters); }
   void write(const std::vector<DenseLayer>& layers, float* parameters) const {
     write_layers(layers_, layers, parameters);
@@ -181,7 +185,8 @@ class CpuMlp {
     HostBuffer<float> deltas[2];                 ///< d loss / d (a layer's sums)
   };
 
-  /// Rows a power of two apart fall into the same few cache sets.
+  /// Distance of rows. Wide rows get one more pack, as rows a power of two apart fall into the same few sets of the
+  /// cache.
   static Index row_stride(Index columns) { return padded(columns) + (padded(columns) >= 128 ? kMaxLanes : 0); }
 
   Workspace make_workspace(Index widest) const {
@@ -230,7 +235,7 @@ class CpuMlp {
     });
   }
 
-  /// What makes a hidden layer's outputs of its sums.
+  /// The Finish that turns a hidden layer's sums into its outputs.
   dense::Finish activation_of_layer(std::size_t i, Workspace& work) const {
     dense::Finish finish{nullptr, work.activations[i].data(), nullptr, nullptr};
     if (activation_ == Activation::kSilu) finish.to = work.slopes[i].data();
@@ -238,7 +243,7 @@ class CpuMlp {
     return finish;
   }
 
-  /// What makes d loss / d sums of a hidden layer of d loss / d outputs, which begin at `delta`.
+  /// The Finish that turns d loss / d outputs of a hidden layer, which begin at `delta`, into d loss / d sums.
   dense::Finish slope_of_layer(std::size_t i, const Workspace& work, const float* delta) const {
     dense::Finish finish{nullptr, delta, work.activations[i].data(), nullptr};
     if (activation_ == Activation::kSilu) finish.from = work.slopes[i].data();
@@ -246,7 +251,7 @@ class CpuMlp {
     return finish;
   }
 
-  /// The loss writes the head's real columns only.
+  /// Sets a gradient's padding columns to 0: the loss writes only the head's other columns.
   static void clear_padding(const Layer& layer, Index rows, float* delta) {
     for (Index r = 0; r < rows; ++r) {
       for (Index c = layer.outputs; c < padded(layer.outputs); ++c) delta[r * layer.stride + c] = 0.0f;

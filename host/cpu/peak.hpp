@@ -1,5 +1,5 @@
 #pragma once
-/// \file The multiply-add peak of the processor, measured now: what the dense layers' speed is held against.
+/// \file Measures the processor's peak rate of multiply-adds, with which the dense layers' speed is compared.
 
 #include <algorithm>
 #include <chrono>
@@ -9,7 +9,8 @@
 
 namespace stampede {
 
-/// Seconds a floating-point operation takes one thread: enough independent sums to hide their latency, all in registers.
+/// Seconds that a floating-point operation takes on one thread: multiply-adds to enough independent sums to hide their
+/// latency, all in registers.
 inline double seconds_per_operation(Index rounds) {
   constexpr int kSums = 12;
   dense::Vector sum[kSums];
@@ -22,11 +23,12 @@ inline double seconds_per_operation(Index rounds) {
     for (int i = 0; i < kSums; ++i) sum[i] = sum[i] * a + b;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  asm volatile("" : : "m"(sum));  // or the compiler would leave the work out
+  asm volatile("" : : "m"(sum));  // else the compiler would remove the loop
   return seconds / static_cast<double>(rounds * kSums * dense::kWidth * 2);
 }
 
-/// Multiply-adds of all threads together [GFLOP/s] over short bursts, for the clock falls under a long load.
+/// Floating-point operations of all threads together [GFLOP/s], in short bursts, because the clock rate falls under a
+/// long load: of the best burst, and their mean.
 struct FmaPeak {
   double best = 0, mean = 0;
 };

@@ -2,13 +2,12 @@
 /// \file Threads that share out the tasks of parallel sections; they wait spinning for a moment, then sleep.
 ///
 /// Waking a sleeping thread takes far longer than a spinning one needs to notice, and a training iteration hands out
-/// work hundreds of times: hence the spinning. On a machine that has other things to do it would burn the very share of
-/// a processor that whoever holds the last task waits for: hence the sleep, and no spinning at all where there are more
-/// threads than processors.
+/// work hundreds of times: hence the spinning. On a busy machine spinning takes processor time that the thread with the
+/// last task may be waiting for: hence the sleep, and hardly any spinning where there are more threads than processors.
 ///
-/// A section ends when its *tasks* have ended. Tasks go to whoever is free, the caller included, so a thread that is
-/// off the processor holds up nobody unless it is in the middle of a task; and whoever wakes too late finds nothing to
-/// do.
+/// A section ends when its *tasks* have ended. Tasks go to any thread that is free, the caller included, so a thread
+/// that gets no processor delays the others only when it is in the middle of a task; and a thread that wakes after the
+/// last task is taken finds nothing to do.
 ///
 /// Why that is safe. `ticket_` holds the section's number and how many of its tasks are unclaimed in one word. A thread
 /// reads the word, then the section's body, and then claims a task by replacing the word as it was. Success proves that
@@ -38,12 +37,10 @@
 
 namespace stampede {
 
-/// Where a test may hold a thread of the pool up.
+/// Where a test may make a thread of the pool wait.
 enum class PoolPlace {
-  kBeforeTasks,  ///< a worker has noticed a section and has not looked for tasks
-                 ///< yet
-  kBeforeClaim   ///< a worker has read what to do and has not claimed the task
-                 ///< yet
+  kBeforeTasks,  ///< a worker has noticed a section and has not yet looked for tasks
+  kBeforeClaim   ///< a worker has read what to do and has not yet claimed the task
 };
 
 struct NoHold {
@@ -95,7 +92,8 @@ class BasicThreadPool {
     left_.store(static_cast<std::uint32_t>(tasks), std::memory_order_relaxed);
     const std::uint32_t number = section_.load(std::memory_order_relaxed) + 1;
     ticket_.store(std::uint64_t{number} << 32 | static_cast<std::uint32_t>(tasks), std::memory_order_release);
-    // One order of all: either the sleeper's last look sees the new section, or it is seen here to be going to sleep.
+    // All threads see these accesses in one order: either a worker's last look before its sleep sees the new section,
+    // or this thread sees it in `sleeping_`.
     section_.store(number, std::memory_order_seq_cst);
     if (sleeping_.load(std::memory_order_seq_cst) > 0) wake_sleepers(section_, tasks - 1);
     take_tasks(0);
@@ -120,7 +118,7 @@ class BasicThreadPool {
 #endif
   }
 
-  /// Sleeps while the word is `value`; may return for no reason.
+  /// Sleeps while the word is `value`; may also return while it still is.
   static void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
     static_assert(sizeof word == sizeof(std::uint32_t) && std::atomic<std::uint32_t>::is_always_lock_free);
     ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
@@ -152,15 +150,16 @@ class BasicThreadPool {
     }
     inside_ = outside;
     if (done == 0) return;  // the section may be over
-    // The last one out wakes the caller; what tasks wrote, and the exception, become visible with it. One order of all,
-    // as above.
+    // The thread that ends the last task wakes the caller; what tasks wrote, and the exception, are visible to it then.
+    // All threads see these accesses in one order, as above.
     const auto ended = static_cast<std::uint32_t>(done);
     if (left_.fetch_sub(ended, std::memory_order_seq_cst) == ended && caller_sleeps_.load(std::memory_order_seq_cst)) {
       wake_sleepers(left_, 1);
     }
   }
 
-  /// Claims all tasks that are left and says how many. Called within a task, so that the section cannot have ended.
+  /// Claims all tasks that are left and returns their number. Called within a task, so that the section cannot have
+  /// ended.
   int claim_rest() {
     std::uint64_t ticket = ticket_.load(std::memory_order_relaxed);
     while (!ticket_.compare_exchange_weak(ticket, ticket - unclaimed(ticket), std::memory_order_relaxed)) {
@@ -189,7 +188,7 @@ class BasicThreadPool {
         if (section_.load(std::memory_order_seq_cst) == seen) sleep_while(section_, seen);
         sleeping_.fetch_sub(1, std::memory_order_seq_cst);
       }
-      // Before looking for tasks: a section that begins after this look is found to be new next time.
+      // Read before looking for tasks: a section that begins later has another number, and is noticed in the next turn.
       seen = section_.load(std::memory_order_acquire);
       if (stop_.load(std::memory_order_relaxed)) return;
       Hold::at(PoolPlace::kBeforeTasks, thread);
@@ -197,9 +196,9 @@ class BasicThreadPool {
     }
   }
 
-  // In memory that each thread has from its start: a module's thread-local variables would otherwise be allocated when a
-  // thread first looks at them, which for a worker that sleeps through the first sections is in the middle of a training.
-  // That memory is small: a large thread-local variable in a module would keep it from being loaded.
+  // In memory that each thread has from its start: a module's thread-local variables would otherwise be allocated when
+  // a thread first looks at them, which for a worker that sleeps through the first sections is in the middle of a
+  // training. That memory is small: a large thread-local variable in a module would keep it from being loaded.
   [[gnu::tls_model("initial-exec")]] static inline constinit thread_local Inside inside_{};
 
   int threads_, spins_;
@@ -211,7 +210,7 @@ class BasicThreadPool {
   std::exception_ptr error_;  ///< of the first task that threw
   std::atomic<bool> failed_{false};
   alignas(64) std::atomic<std::uint32_t> section_{0};  ///< the newest section's number; workers sleep on it
-  std::atomic<int> sleeping_{0};                       ///< workers that do, or are about to
+  std::atomic<int> sleeping_{0};                       ///< workers that sleep, or are about to
   std::atomic<bool> stop_{false};
   alignas(64) std::atomic<std::uint64_t> ticket_{0};  ///< section's number << 32 | unclaimed tasks
   alignas(64) std::atomic<std::uint32_t> left_{0};    ///< tasks that have not ended; the caller sleeps on it

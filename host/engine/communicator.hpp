@@ -1,25 +1,25 @@
 #pragma once
-/// \file Where ranks that train together (host/engine/rank.hpp) meet: all that one rank learns from another goes through
-/// its backend's Communicator.
+/// \file How ranks that train together (host/engine/rank.hpp) exchange numbers: all that one rank gets from another
+/// goes through its backend's Communicator.
 ///
 /// A rank steps its environments and computes its part of each gradient by itself. Three kinds of sums leave it
-/// (`Exchange`); each is made on the device, brought together with the other ranks' in place, and used as the sum over
-/// all. What such a sum is divided by counts all ranks too: that is a rank's own count times `ranks()`, as the ranks are
-/// equally large. From then on every rank does the same with the same numbers, so that networks, optimisers, normalisers,
-/// learning rates and running maxima stay alike without being compared.
+/// (`Exchange`); each is made on the device, replaced there by the sum over all ranks, and used as that. To make a mean
+/// of it, it is divided by the count over all ranks: a rank's count times `ranks()`, as the ranks are equally large.
+/// From then on every rank does the same with the same numbers, so that networks, optimisers, normalisers, learning
+/// rates and running maxima stay alike without being compared.
 ///
-/// One process is all there is now. For an implementation with NCCL or MPI:
+/// So far there is only the implementation for one process. For one with NCCL or MPI:
 ///
-///  - The calls of an iteration, their order and their sizes follow from the settings alone, never from data, and so are the
-///    same on every rank: nothing needs to say which call belongs to which.
-///  - A call only enqueues. With NCCL it is one ncclAllReduce (or ncclBroadcast) in place on CudaBackend::stream(), behind the
-///    kernel that made the sum and before those that use it. The host neither waits nor looks at the values, so that the
-///    calls are recorded with the rest of `replay` in a CUDA graph, which NCCL allows. What NCCL has to allocate or connect it must
-///    have done before, as the second run of a sequence is the one recorded.
-///  - On the CPU backend the work is done when a launch returns; there a call may be MPI_Allreduce itself. The thread that
-///    drives the backend makes it.
-///  - Every rank must get the same bits, and the same in every run: an algorithm that is fixed (NCCL_ALGO, NCCL_PROTO), or an
-///    all-gather that each rank adds up in the order of the ranks.
+///  - The calls of an iteration, their order and their sizes follow from the settings alone, never from data, and so
+///    are the same on every rank: nothing needs to say which call belongs to which.
+///  - A call only enqueues. With NCCL it is one ncclAllReduce (or ncclBroadcast) in place on CudaBackend::stream(),
+///    behind the kernel that made the sum and before those that use it. The host neither waits nor looks at the values,
+///    so that the calls are recorded with the rest of `replay` in a CUDA graph, which NCCL allows. What NCCL has to
+///    allocate or connect it must have done before, as the second run of a sequence is the one recorded.
+///  - On the CPU backend the work is done when a launch returns; there a call may be MPI_Allreduce itself. The thread
+///    that drives the backend makes it.
+///  - Every rank must get the same bits, and the same in every run: an algorithm that is fixed (NCCL_ALGO, NCCL_PROTO),
+///    or an all-gather that each rank adds up in the order of the ranks.
 
 #include <cstdint>
 
@@ -27,10 +27,10 @@
 
 namespace stampede {
 
-/// What leaves a rank, for implementations that treat large and small sums differently.
+/// Kinds of sums that leave a rank, for implementations that treat large and small ones differently.
 enum class Exchange {
   kStatistics,  ///< once an iteration: the constraints' largest violations and totals; what is reported of episodes
-  kMoments,     ///< what is normalised by: the returns' and observations' once an iteration, a minibatch's advantages'
+  kMoments,     ///< for means and variances: of returns and observations once an iteration, of a minibatch's advantages
   kGradient,    ///< each minibatch: the parameters' gradient, then the sums of the loss's columns
 };
 
@@ -39,7 +39,7 @@ class Communicator {
  public:
   virtual ~Communicator() = default;
 
-  /// How many ranks it brings together.
+  /// How many ranks exchange sums through it.
   virtual int ranks() const = 0;
   /// Replaces `count` numbers on the device by their sums over the ranks.
   virtual void sum(Backend& backend, float* values, Index count, Exchange what) = 0;
@@ -50,7 +50,7 @@ class Communicator {
   virtual void broadcast(Backend& backend, float* values, Index count, Exchange what) = 0;
 };
 
-/// One process: its sums are those of all already.
+/// One process: its sums are already those over all.
 template <class Backend>
 class SingleProcess final : public Communicator<Backend> {
  public:

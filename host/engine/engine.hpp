@@ -1,10 +1,10 @@
 #pragma once
 /// \file The plain interface between the program and a backend's module.
 ///
-/// Kernels are compiled once for every processor that is worth it: CUDA, and the CPU's instruction sets. Each becomes a
+/// Kernels are compiled once for each kind of processor: for CUDA, and for the CPU's instruction sets. Each becomes a
 /// module, a shared library that is loaded at run time and exports one function, `stampede_engine`, and the text
-/// `stampede_interface`, a hash of the headers that it was compiled with. No template crosses this border, so the program
-/// that is linked against nothing of CUDA starts anywhere.
+/// `stampede_interface`, a hash of the headers that it was compiled with. The program calls modules through the virtual
+/// functions below only, and is linked against nothing of CUDA: so it starts on machines without it.
 
 #include <cstdint>
 #include <memory>
@@ -20,13 +20,14 @@
 
 namespace stampede {
 
-/// A stage of a run: something that goes on in iterations and has a state and a policy. A training is one. One thread calls it.
+/// A stage of a run: something that advances in iterations and has a state and a policy. A training is one. One thread
+/// calls it.
 class Stage {
  public:
   virtual ~Stage() = default;
 
-  /// Starts one iteration; of a training a rollout and an update. A CPU does it before it returns, a GPU goes on by itself. Throws Error
-  /// where kIterationsInFlight (in_flight.hpp) reports were not fetched yet.
+  /// Starts one iteration; of a training a rollout and an update. On a CPU it is done when this returns, on a GPU it is
+  /// only enqueued. Throws Error where kIterationsInFlight (in_flight.hpp) reports were not fetched yet.
   virtual void enqueue_iteration() = 0;
 
   /// Fetches the oldest report that was not fetched yet. With `wait` false, only if it is there already.
@@ -36,27 +37,28 @@ class Stage {
   /// What its reports tell.
   virtual std::shared_ptr<const MetricTable> metrics() const = 0;
 
-  /// Everything that it goes on from, bit for bit; of a training weights, optimiser, normalisers, environments, counters.
+  /// Everything that later iterations depend on, bit for bit; of a training weights, optimiser, normalisers,
+  /// environments, counters.
   virtual std::vector<Tensor> state() = 0;
 
   /// Takes what `state` gave. Throws Error naming the tensor that is missing or of another shape.
   virtual void restore(const std::vector<Tensor>& tensors) = 0;
 
-  /// What the last `restore` put right in what it was given, a line each.
+  /// What the last `restore` had to correct in what it was given, a line each.
   virtual std::vector<std::string> mended() const { return {}; }
 
   /// The policy as it stands.
   virtual Policy policy() = 0;
 
-  /// `environment` [n]: numbers of the environments that had a state that was not finite; `state` [n, states]: the state of each before
-  /// the last one. Empty where there were none.
+  /// `environment` [n]: indices of the environments whose state was not finite at some time; `state` [n, states]: the
+  /// state of each before the last one that was not finite. Empty where there are none.
   virtual std::vector<Tensor> last_finite() { return {}; }
 
   /// Floating-point operations of one iteration's update: the networks', forward and backward.
   virtual double update_flops() const = 0;
 };
 
-/// What an evaluation is asked.
+/// What an evaluation is asked for.
 struct EvaluationRequest {
   std::shared_ptr<const TaskSpec> task;
   int episodes = 100;
@@ -66,7 +68,7 @@ struct EvaluationRequest {
   ExternalPhysics* external = nullptr;  ///< walking: the engine to use instead of ours; on a CPU
 };
 
-/// What an evaluation of a walking task found besides; definitions in docs/walking.md.
+/// What an evaluation of a walking task finds in addition; definitions in docs/walking.md.
 struct LeggedEvaluation {
   double tracking_error_linear = 0;   ///< [m/s]; NaN where no episode lasted a second
   double tracking_error_angular = 0;  ///< [rad/s]
@@ -80,14 +82,15 @@ struct LeggedEvaluation {
   std::vector<Crossing> crossings;  ///< [levels][columns]
 };
 
-/// How an evaluation's steps were with a constraint.
+/// How an evaluation kept one constraint: the share of steps that violate it, and, over all steps, mean and 99th
+/// percentile of the violation (0 where there is none, in the unit of its quantity).
 struct ConstraintFigures {
   double violated = 0, mean = 0, p99 = 0;
   double applied = 0;                ///< share of steps to which its `when` applies
-  double violated_when_applied = 0;  ///< of those; NaN where there are none
+  double violated_when_applied = 0;  ///< share of those that violate it; NaN where there are none
 };
 
-/// What the deterministic policy did, from `episodes` starts until each episode's first end.
+/// What the deterministic policy did in `episodes` environments, each until the end of its first episode.
 struct Evaluation {
   int episodes = 0;
   double return_mean = 0, return_std = 0, episode_length_mean = 0;
@@ -133,12 +136,13 @@ class Engine {
   virtual Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) = 0;
   /// Steps environments with random actions drawn in the kernel.
   virtual EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) = 0;
-  /// Environments of a task, to be stepped with the caller's actions; they may outlive the engine. Throws Error where the task or
-  /// their number does not fit.
+  /// Environments of a task, to be stepped with the caller's actions; they may outlive the engine. Throws Error where
+  /// the task or their number does not fit.
   virtual std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) = 0;
   /// Robots of a description, by themselves.
   virtual std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) = 0;
-  /// Fused multiply-adds the threads reach together [GFLOP/s], measured now. 0 where it is not measured.
+  /// The rate of fused multiply-adds that all threads reach together [GFLOP/s], measured by this call. 0 where it
+  /// cannot be.
   virtual double fma_peak_gflops() = 0;
 };
 

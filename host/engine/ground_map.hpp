@@ -30,7 +30,7 @@ struct GroundMap {
   int cell_rows = 0, cell_columns = 0, boxes_per_cell = 0;
   std::vector<float> buffer;  ///< all that kernels read
 
-  /// The parts of a copy of `buffer`, which may lie on the device.
+  /// Pointers to the parts of `copy`, a copy of `buffer` that may lie on the device.
   TerrainView view(const float* copy) const;
   TerrainView view() const { return view(buffer.data()); }
 

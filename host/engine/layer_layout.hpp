@@ -1,5 +1,6 @@
 #pragma once
-/// \file What the backends' networks have in common on the host: where a layer's parameters lie, and copying them out and in.
+/// \file What the backends' networks have in common on the host: where a layer's parameters lie, and copying them out
+/// and in.
 
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ struct LayerLayout {
   Index place(Index output, Index input) const { return weight + output * by_output + input * by_input; }
 };
 
-/// Floating-point operations a sample of a forward pass. `Layers` holds structs derived from LayerLayout.
+/// Floating-point operations of a forward pass, for each sample. `Layers` holds structs derived from LayerLayout.
 template <class Layers>
 double forward_flops(const Layers& layers) {
   double sum = 0;
@@ -27,7 +28,7 @@ double forward_flops(const Layers& layers) {
   return sum;
 }
 
-/// … and of forward and backward; the first layer's inputs need no gradient.
+/// Those of a forward and a backward pass; the first layer's inputs need no gradient.
 template <class Layers>
 double training_flops(const Layers& layers) {
   const LayerLayout& first = layers.front();

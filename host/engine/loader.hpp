@@ -1,9 +1,9 @@
 #pragma once
 /// \file Chooses the processor to run on, and loads its module.
 ///
-/// Modules are `libstampede-cuda.so`, `libstampede-cpu-<instruction set>.so` and, for comparisons, `libstampede-double.so`
-/// of the plainest instruction set that was built. They are looked for in the folder that the
-/// environment variable STAMPEDE_MODULES names, else in `modules` (a build) and `stampede` (an installation) beside
+/// Modules are `libstampede-cuda.so`, `libstampede-cpu-<instruction set>.so` and, for comparisons,
+/// `libstampede-double.so`, for the most basic instruction set that was built. They are looked for in the folder that
+/// the environment variable STAMPEDE_MODULES names, else in `modules` (a build) and `stampede` (an installation) beside
 /// libstampede. STAMPEDE_INSTRUCTION_SET forces avx512, avx2 or baseline.
 
 #include <filesystem>
@@ -15,22 +15,23 @@
 
 namespace stampede {
 
-/// What is known of the machine's GPU without loading a library of CUDA's but the driver.
+/// What is known of the machine's GPU from its driver alone, without CUDA's libraries.
 struct GpuProbe {
   bool usable = false;
-  std::string name;          ///< of the first GPU, empty without
+  std::string name;          ///< of the first GPU; empty where there is none
   std::string architecture;  ///< "sm_90"
   std::string reason;        ///< why none is usable; empty where one is
 };
 
-/// Looks once and remembers.
+/// Looks at the first call, and returns the same at later ones.
 const GpuProbe& probe_gpu();
 
-/// What is asked for the machine's GPU; tests ask another.
+/// The function that says what the machine's GPU is; tests pass another one.
 using AskForGpu = const GpuProbe& (*)();
 
-/// Why `--device cuda` cannot be, in a few words; empty where it can. Where the probe finds a GPU, the CUDA module is
-/// loaded and an engine made and dropped: the driver alone does not say whether CUDA's libraries are there and fit it.
+/// Why `--device cuda` cannot be used, in a few words; empty where it can. Where the probe finds a GPU, the CUDA module
+/// is loaded and an engine made and dropped: the driver alone does not say whether CUDA's libraries are there and fit
+/// it.
 std::string why_no_gpu(AskForGpu ask = probe_gpu);
 
 /// A device that was chosen.
@@ -48,11 +49,11 @@ DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu)
 /// Loads the module and makes its engine. `threads` 0: all cores.
 std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads);
 
-/// The same by the device's word.
+/// The same on the device that choose_device(device) chooses.
 std::unique_ptr<Engine> make_engine(const std::string& device = "auto", int threads = 0);
 
-/// Robots in doubles, whatever the device: their module is loaded when they are asked for. For comparisons; `program` is
-/// built without it. Throws Error where it is missing.
+/// Robots simulated in doubles, on the CPU whatever the device, for comparisons. Loads their module, which the build's
+/// target `program` does not include. Throws Error where it is missing.
 std::unique_ptr<Simulation> make_double_simulation(int threads, const SimulationRequest& request);
 
 /// Cores that this process may use.

@@ -1,6 +1,7 @@
 #pragma once
-/// \file What a training reports of each iteration: a table that names the metrics, and a row of numbers in its order. The log,
-/// TensorBoard, the progress line, the pictures and `--json` read the table; none of them knows a metric by itself.
+/// \file What a training reports of each iteration: a table that names the metrics, and a row of numbers in its order.
+/// The log, TensorBoard, the progress line, the pictures and `--json` read the table; none of them knows a metric by
+/// itself.
 
 #include <cstdint>
 #include <memory>
@@ -10,8 +11,8 @@
 
 namespace stampede {
 
-/// What a metric's number is of its iteration, for a reader that
-/// merges several iterations into one row: a sum, a mean, or the last value. Nothing here merges them yet.
+/// How a metric's values of several iterations are merged into one: added up, averaged, or the last one kept. It is for
+/// readers of the table; nothing here merges values yet.
 enum class Reduce { kSum, kMean, kLast };
 
 /// One metric.
@@ -51,13 +52,13 @@ class MetricTable {
 /// What one iteration reports, of all ranks.
 struct Report {
   std::int64_t iteration = 0;  ///< finished iterations, this one included
-  std::int64_t steps = 0;      ///< environment steps so far, without the rollout that shows how large observations are
+  std::int64_t steps = 0;      ///< environment steps so far, without the rollout that only starts the normaliser
   std::shared_ptr<const MetricTable> table;  ///< the same one in all reports of a training
-  std::vector<double> values;                ///< in the table's order; NaN: nothing to tell of this iteration
+  std::vector<double> values;                ///< in the table's order; NaN: no value in this iteration
 
   /// The metric of that name; NaN where the table has none.
   double operator[](const std::string& name) const;
-  /// The same of a whole number; 0 where the table has none.
+  /// The same as an integer; 0 where the table has none or its value is NaN.
   std::int64_t count(const std::string& name) const;
   /// Sets one, which must be in the table.
   void set(const std::string& name, double value);

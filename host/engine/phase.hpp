@@ -1,5 +1,5 @@
 #pragma once
-/// \file The phases of a rollout whose time backends tell apart.
+/// \file The phases of a rollout whose times backends measure separately.
 
 namespace stampede {
 

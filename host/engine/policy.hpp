@@ -17,17 +17,18 @@ struct Parameter {
   std::vector<float> values;  ///< row-major
 };
 
-/// What a configuration says to the modules of a network; each takes what concerns it.
+/// What a configuration says of a network's modules; each module uses what concerns it.
 struct ModuleOptions {
   std::string activation = "elu";  ///< elu, tanh, relu or silu, behind every dense layer but the last
   std::vector<int> hidden;         ///< dense layers' widths, but for the last one's
 };
 
-/// The kind of the module that ends every network: dense layers, `y = W x + b`, parameters `0.weight` [outputs, inputs], `0.bias` [outputs],
-/// `1.weight`, ...
+/// The kind of the module that ends every network: dense layers, `y = W x + b`, parameters `0.weight` [outputs,
+/// inputs], `0.bias` [outputs], `1.weight`, ...
 inline constexpr const char* kDenseModule = "dense";
 
-/// One module of a network (host/nets/module.hpp): it maps `inputs` numbers and its state to `outputs` numbers and the next state.
+/// One module of a network (host/nets/module.hpp): it maps `inputs` numbers and its state to `outputs` numbers and the
+/// next state.
 struct ModuleWeights {
   std::string kind = kDenseModule;
   std::string name = "actor";  ///< what its parameters' and states' names begin with in files
@@ -52,7 +53,7 @@ struct DenseLayer {
   std::vector<float> bias;    ///< [outputs]
 };
 
-/// A dense module of the layers.
+/// A dense module made of these layers.
 inline ModuleWeights dense_module(const std::string& name, const std::string& activation,
                                   const std::vector<DenseLayer>& layers) {
   ModuleWeights dense;
@@ -89,7 +90,7 @@ struct Policy {
   std::string task;
   std::string robot;                         ///< of a walking task, where it is known; else empty
   std::map<std::string, std::string> facts;  ///< what its file says of it: names, default pose, gains; lists are JSON
-  std::vector<ModuleWeights> actor;          ///< one on the other; the last is dense
+  std::vector<ModuleWeights> actor;          ///< applied in this order; the last is dense
   std::vector<float> log_std;                ///< [actions], of the network's output; only training uses it
   std::vector<float> observation_mean, observation_variance;  ///< [observations]
   float observation_clip = 10.0f;

@@ -1,5 +1,5 @@
 #pragma once
-/// \file A robot as the engine simulates it: plain data in doubles, which crosses to the modules.
+/// \file A robot as the engine simulates it: plain data in doubles, which is passed to the modules.
 
 #include <cstddef>
 #include <memory>
@@ -27,7 +27,7 @@ struct RobotJoint {
   int actuator = -1;        ///< index into ctrl; -1 where nothing drives it
 };
 
-/// The plane of the file it came from.
+/// The ground's plane, from the robot's description.
 struct PlaneGround {
   bool present = false;
   Vec3<double> point{0, 0, 0};   ///< on the plane, in the world [m]
@@ -53,7 +53,7 @@ struct RobotModel {
 
   std::vector<RobotJoint> joint_info;  ///< in the order of qvel
   std::vector<double> home_qpos;       ///< the first keyframe, else the reference pose
-  std::vector<double> home_ctrl;       ///< its controls, else those that hold it
+  std::vector<double> home_ctrl;       ///< the keyframe's controls, else those of no force at `home_qpos`
 
   const JointModel<double>& joint_of(const RobotJoint& info) const {
     return joint[static_cast<std::size_t>(info.limb) * static_cast<std::size_t>(size.joints) +

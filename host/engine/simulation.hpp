@@ -11,7 +11,7 @@ namespace stampede {
 
 /// What to simulate.
 struct SimulationRequest {
-  const RobotModel* robot = nullptr;  ///< read while the simulation is made
+  const RobotModel* robot = nullptr;  ///< copied when the simulation is made
   std::int64_t num_envs = 1;
   bool double_precision = false;  ///< on a CPU only
   /// Solve to rounding instead of to the usual tolerance: for comparisons.
@@ -30,18 +30,19 @@ struct Variation {
   std::vector<double> mass, strength, servo, velocity_gain, armature, friction_loss;  ///< factors
 };
 
-/// Steps of one environment that another engine is to take, MuJoCo's coordinates.
+/// Steps of one environment that another engine is to take, in MuJoCo's coordinates.
 struct ExternalStep {
   Variation variation;
   std::vector<double> ctrl, last_ctrl;  ///< [nu]
-  double delay_steps = 0;               ///< steps that the last controls still act
+  double delay_steps = 0;               ///< of `steps`, those in which `last_ctrl` still acts
   int steps = 1;
 };
 struct ExternalState {
   std::vector<double> qpos, qvel;  ///< [nq], [nv]
   std::vector<double> qacc;        ///< [nv], that its solver may start from
 };
-/// The largest of the steps, work their sum; kernels/physics/record.hpp has the same for our engine.
+/// What the steps of one call did: largest values, and the sum of the work. kernels/physics/record.hpp is the same for
+/// our engine.
 struct ExternalRecord {
   static constexpr int kSlots = kMaxJoints + 2;  ///< base, links, foot (the last)
   std::vector<double> torque;                    ///< |force| of the actuators, joints in the order of qvel [N m]
@@ -54,11 +55,12 @@ struct ExternalRecord {
 class ExternalPhysics {
  public:
   virtual ~ExternalPhysics() = default;
-  /// Threads may call it at the same time, each with its own number. Where it breaks, it leaves a state that is not finite.
+  /// Threads may call it at the same time, each with its own number. Where the simulation diverges, it leaves a state
+  /// that is not finite.
   virtual void step(int thread, const ExternalStep& in, ExternalState& state, ExternalRecord& record) = 0;
 };
 
-/// Sums over environments and steps since the start.
+/// Sums over environments and steps since the start; members as in PhysicsCounts (kernels/physics/model.hpp).
 struct SimulationCounts {
   double steps = 0;  ///< of single environments
   double iterations = 0, capped = 0, contacts = 0, over_slots = 0, held = 0;
@@ -80,15 +82,15 @@ class Simulation {
 
   virtual std::int64_t num_envs() const = 0;
 
-  /// Sets an environment: qpos [nq], qvel [nv] in MuJoCo's coordinates, and the acceleration that the solver starts from
-  /// (null for 0). Quaternions are normalised.
+  /// Sets an environment: qpos [nq], qvel [nv] in MuJoCo's coordinates, and the acceleration that the solver starts
+  /// from (null for 0). Quaternions are normalised.
   virtual void set_state(std::int64_t env, const double* qpos, const double* qvel, const double* qacc = nullptr) = 0;
   /// Reads one; null pointers are left out.
   virtual void get_state(std::int64_t env, double* qpos, double* qvel, double* qacc = nullptr) = 0;
 
   virtual void set_variation(std::int64_t env, const Variation& variation) = 0;
 
-  /// Makes room for so many sets of controls, all of them the robot's at home.
+  /// Makes room for so many sets of controls; new ones begin as the robot's home controls.
   virtual void reserve_controls(int sets) = 0;
   /// ctrl [nu].
   virtual void set_control(int set, std::int64_t env, const double* ctrl) = 0;

@@ -1,6 +1,6 @@
 #pragma once
-/// \file A task, ready to be simulated: plain data, made once from a task's file (host/task/planned_task.hpp). It crosses the
-/// modules' border, and whoever simulates, learns, evaluates, draws or exports reads this and nothing else of a task.
+/// \file A task, ready to be simulated: plain data, made once from a task's file (host/task/planned_task.hpp). It is
+/// passed to the modules; code that simulates, learns, evaluates, draws or exports knows nothing else of a task.
 
 #include <map>
 #include <memory>
@@ -15,8 +15,8 @@
 
 namespace stampede {
 
-/// A group of observations: what one reader sees, as the policy or the critic. Readings are taken every so many control steps, seen some
-/// control steps later, and the last few lie side by side (envs/readings.hpp).
+/// A group of observations: what one network sees, the policy's or the critic's. Readings are taken every so many
+/// control steps, seen some control steps later, and the last few lie side by side (envs/readings.hpp).
 struct ObservationGroup {
   std::string name;                ///< "policy", "critic"
   std::vector<std::string> names;  ///< of its numbers, in order; of several readings the oldest first
@@ -25,14 +25,14 @@ struct ObservationGroup {
   int delay = 0;                   ///< control steps from a reading to when it is seen
   int history = 1;                 ///< readings side by side
 
-  /// Numbers of what is seen, and of one reading.
+  /// How many numbers are seen, and how many one reading has.
   int size() const { return static_cast<int>(names.size()); }
   int width() const { return size() / history; }
   /// [numbers], or [readings][numbers of one].
   std::vector<int> shape() const {
     return history == 1 ? std::vector<int>{size()} : std::vector<int>{history, width()};
   }
-  /// Whether what is measured is seen as it is.
+  /// Whether what is measured is seen unchanged, in the step in which it is measured.
   bool direct() const { return every == 1 && delay == 0 && history == 1; }
   bool operator==(const ObservationGroup&) const = default;
 };
@@ -46,7 +46,7 @@ struct ActionSpec {
   bool operator==(const ActionSpec&) const = default;
 };
 
-/// A constraint as people know it.
+/// A constraint's name, limit and columns; the kernels' side of it is a PlacedConstraint.
 struct ConstraintSpec {
   std::string name, kind;      ///< kind: hard, soft, style
   float limit = 0;             ///< in its quantity's unit
@@ -76,7 +76,7 @@ struct MirrorMap {
   bool operator==(const MirrorMap&) const = default;
 };
 
-/// How left and right change places, where a training learns from mirror images; else empty.
+/// How mirroring left and right changes rows of numbers, where a training learns from mirror images; else empty.
 struct MirrorSpec {
   MirrorMap policy, critic, action;
 
@@ -98,13 +98,13 @@ struct LeggedSpec {
   std::vector<float> spawn;             ///< [levels][columns][3], on ground of tiles [m]
   std::vector<double> difficulties;     ///< of the levels
   std::vector<TerrainKind> tile_kinds;  ///< of the columns
-  std::vector<float> sensed;  ///< of the policy's observations: 1 for what sensors tell, 0 for what it knows by itself
+  std::vector<float> sensed;  ///< of the policy's observations: 1 where a sensor measures it, 0 where none is needed
 
   /// On which tile, level x columns + column, an evaluation's episode takes place.
   Index tile_of(Index episode) const { return episode % (Index{constants.levels} * constants.columns_of_tiles); }
 };
 
-/// A task, as everybody but its own kernels sees it.
+/// A task, for all code but its own kernels.
 struct TaskSpec {
   std::string name;                            ///< "go2-flat"
   std::string kernel;                          ///< whose kernels step it: "pendulum", "legged"

@@ -1,6 +1,6 @@
 #pragma once
-/// \file What a training is asked: the task, and the tables of settings that say how it is learned. Each table's `describe`
-/// lists its fields once; reading, writing and checking follow from it (host/task/settings_io.hpp).
+/// \file What a training is asked for: the task, and the tables of settings that say how it is learned. Each table's
+/// `describe` lists its fields once; reading, writing and checking follow from it (host/task/settings_io.hpp).
 
 #include <cstdint>
 #include <memory>
@@ -13,8 +13,9 @@
 
 namespace stampede {
 
-/// [train]. Several ranks share these settings: `num_envs` and AlgorithmSettings::minibatch count for each rank, as in most programs that
-/// torchrun starts, so with more ranks a training becomes larger while its configuration stays the same.
+/// [train]. Several ranks share these settings: `num_envs` and AlgorithmSettings::minibatch count for each rank, as in
+/// most programs that torchrun starts, so with more ranks a training becomes larger while its configuration stays the
+/// same.
 struct TrainSettings {
   int num_envs = 4096;
   int horizon = 24;

@@ -1,6 +1,7 @@
 #pragma once
-/// \file Environments of a task, stepped side by side with actions of the caller's own: for a controller or a learner that is not
-/// ours. All arrays stay where the simulation runs; a caller on the same device works on them there, anybody else copies.
+/// \file Environments of a task, stepped side by side with actions of the caller's own: for controllers and learners
+/// outside this project. All arrays stay where the simulation runs; a caller on the same device works on them there,
+/// any other copies them.
 ///
 ///     auto environment = engine->make_environment({task, 4096, 1});
 ///     while (...) {
@@ -30,8 +31,8 @@ struct EnvironmentRequest {
 
 class VectorEnvironment;
 
-/// A view of an array [rows][columns] of floats; copying it copies the pointer only. One that environments gave is valid as
-/// long as they are.
+/// A view of an array [rows][columns] of floats; copying it copies the pointer only. One that environments gave is
+/// valid as long as they are.
 struct DeviceArray {
   float* data = nullptr;
   std::int64_t rows = 0, columns = 0;
@@ -39,23 +40,23 @@ struct DeviceArray {
   std::int64_t stride = 0;  ///< floats from a row's first element to the next row's; 0: as many as columns
   VectorEnvironment* environment = nullptr;  ///< that it belongs to; null for an array of the caller's own
 
-  /// A copy [rows][columns] without gaps, once what was enqueued is done. Throws Error for a GPU's array that belongs to no
-  /// environments.
+  /// A copy [rows][columns] without gaps, once what was enqueued is done. Throws Error for a GPU's array that belongs
+  /// to no environments.
   std::vector<float> to_host() const;
 };
 
 /// Counted over all environments since the last reset.
 struct VectorCounts {
   std::int64_t steps = 0;                ///< control steps of single environments
-  std::int64_t episodes = 0;             ///< that ended, of those that began at their beginning
+  std::int64_t episodes = 0;             ///< that ended, without those that were started at a random age
   std::int64_t nonfinite = 0;            ///< episodes that ended because a state turned non-finite
-  std::int64_t contacts_over_slots = 0;  ///< contacts for which the physics had no place
+  std::int64_t contacts_over_slots = 0;  ///< contacts that the physics left out, as all slots were taken
 };
 
 /// A batch of environments. One thread calls it. Same task, seed and actions: the same bits, for any number of threads.
 ///
-/// A GPU's work is enqueued on one stream and not waited for: whoever reads or writes arrays there enqueues on `stream()` or calls
-/// `wait()` first. A CPU's is done when a call returns.
+/// A GPU's work is enqueued on one stream and not waited for: whoever reads or writes arrays there enqueues on
+/// `stream()` or calls `wait()` first. A CPU's is done when a call returns.
 class VectorEnvironment {
  public:
   virtual ~VectorEnvironment() = default;
@@ -64,42 +65,42 @@ class VectorEnvironment {
   virtual const TaskSpec& task() const = 0;
   virtual std::int64_t num_envs() const = 0;
 
-  /// Starts all anew, as they were when they were made: with first observations, everything else 0.
+  /// Starts all anew, as they were when they were made: first observations are there, rewards and the like are 0.
   virtual void reset() = 0;
 
   /// Takes all environments one control step (task().control_dt seconds) on. Episodes that end are reset at once.
   ///
-  /// actions [num_envs][actions] are in the task's units and are limited to its ranges, task().action.low to high. They may lie on
-  /// the host or on the environments' device; those of `actions()` are used in place. Throws Error where the size is another or
-  /// the array lies on another device.
+  /// actions [num_envs][actions] are in the task's units and are limited to its ranges, task().action.low to high. They
+  /// may lie on the host or on the environments' device; those of `actions()` are used in place. Throws Error where the
+  /// size is another or the array lies on another device.
   virtual void step(const DeviceArray& actions) = 0;
   /// The same, with actions [num_envs][actions] of the host, a row after the other.
   virtual void step(const std::vector<float>& actions) = 0;
 
   /// [num_envs][actions]: room for the next step's actions, for the caller to write; at first the ranges' centres.
   virtual DeviceArray actions() = 0;
-  /// [num_envs][size of the group]: what the next actions are chosen from. "policy"; "critic" where the task has one. Throws
-  /// Error where it has no such group.
+  /// [num_envs][size of the group]: what the next actions are chosen from. "policy"; "critic" where the task has one.
+  /// Throws Error where it has no such group.
   virtual DeviceArray observations(const std::string& group = "policy") = 0;
   /// [num_envs][1]: of the last step.
   virtual DeviceArray rewards() = 0;
-  /// [num_envs][1]: how the last step left each episode. 0: it goes on; 1: it was terminated; 2: its time was up.
+  /// [num_envs][1]: how the last step left each episode. 0: it goes on; 1: it was terminated; 2: it timed out.
   virtual DeviceArray ended() = 0;
-  /// [num_envs][size]: what was seen before the reset where the last step ended an episode, without noise. Other rows mean
-  /// nothing. Of the group "critic" where the task has one, else of "policy".
+  /// [num_envs][size]: what was seen before the reset where the last step ended an episode, without noise. Other rows
+  /// mean nothing. Of the group "critic" where the task has one, else of "policy".
   virtual DeviceArray final_observations() = 0;
-  /// [columns of the constraints][num_envs], those of task().constraints.list[i] from its `begin` on: above 0 where the last step
-  /// violates the constraint, by how much in its quantity's unit; kNotApplied (kernels/constraints.hpp) where it does not apply.
-  /// Without rows where the task has no constraints.
+  /// [columns of the constraints][num_envs], those of task().constraints.list[i] from its `begin` on: above 0 where the
+  /// last step violates the constraint, by how much in its quantity's unit; kNotApplied (kernels/constraints.hpp) where
+  /// it does not apply. Without rows where the task has no constraints.
   virtual DeviceArray violations() = 0;
 
-  /// Waits for what was enqueued.
+  /// Waits for what was enqueued, then counts.
   virtual VectorCounts counts() = 0;
 
-  /// Everything that is gone on from, bit for bit, and all arrays but the actions.
+  /// Everything that the next steps depend on, bit for bit, and all arrays but the actions.
   virtual std::vector<Tensor> state() = 0;
-  /// Takes what `state` gave of as many environments of the same task, seed included. Throws Error naming the tensor that is
-  /// missing or of another size.
+  /// Takes what `state` gave of as many environments of the same task, seed included. Throws Error naming the tensor
+  /// that is missing or of another size.
   virtual void restore(const std::vector<Tensor>& tensors) = 0;
 
   /// Waits until everything is done that was enqueued.

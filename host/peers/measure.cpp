@@ -22,7 +22,7 @@ double median(std::vector<double> values) {
 
 PhysicsBenchmark measure_physics(Engine& engine, const RobotModel& robot, const mjModel* model,
                                  const PhysicsBenchmarkRequest& request) {
-  // Environments beyond these repeat their starts and controls: they cost as much, and the scene fits the memory.
+  // Environments beyond these repeat their starts and controls: they take as long, and the scene fits into memory.
   constexpr std::int64_t kDifferent = 256;
   constexpr double kTimed = 0.5;
   constexpr int kPeers = 32;
@@ -92,7 +92,7 @@ PhysicsBenchmark measure_physics(Engine& engine, const RobotModel& robot, const 
       const auto e = static_cast<std::size_t>(env);
       simulation->set_state(env, &qpos[e * nq], &qvel[e * nv], &qacc[e * nv]);
     }
-    simulation->step(settling, 0);  // takes the states to the device
+    simulation->step(settling, 0);  // uploads the states; takes no step
     simulation->wait();
     before = simulation->counts();
     const double started = seconds_now();

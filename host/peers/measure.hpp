@@ -1,5 +1,6 @@
 #pragma once
-/// \file How fast robots are simulated, and MuJoCo beside us: same model, states, controls, time step, number of threads.
+/// \file Measures how fast robots are simulated, by us and by MuJoCo with the same model, states, controls, time step
+/// and number of threads.
 
 #include "host/engine/engine.hpp"
 #include "host/model/robot/mujoco_handles.hpp"
@@ -19,8 +20,8 @@ struct PhysicsBenchmark {
   double mujoco_steps_per_second = 0;  ///< the faster of its own settings and those of `settle_for_speed`
   double mujoco_default_steps_per_second = 0;
   double mujoco_contacts_mean = 0, mujoco_iterations_mean = 0;
-  int mujoco_nonfinite = 0;  ///< environments of it whose state broke
-  double ratio = 0;          ///< the median of the repetitions' ratios, each of runs that follow each other
+  int mujoco_nonfinite = 0;  ///< its environments whose state became not finite or too large
+  double ratio = 0;          ///< of our speed to MuJoCo's, measured one after the other: the repetitions' median
 };
 
 struct PhysicsBenchmarkRequest {

@@ -12,7 +12,7 @@ namespace stampede {
 ModelHandle comparable_model(const mjModel* model) {
   ModelHandle copy(mj_copyModel(nullptr, model));
   mjModel* m = copy.get();
-  // Who meets the ground now keeps meeting it, and nothing else.
+  // Geoms that touch the ground go on touching it; nothing else touches anything.
   std::vector<bool> meets(static_cast<std::size_t>(m->ngeom));
   for (int g = 0; g < m->ngeom; ++g) {
     for (int ground = 0; ground < m->ngeom; ++ground) {
@@ -45,7 +45,8 @@ void solve_tightly(mjModel* model, double tolerance) {
 void settle_for_speed(mjModel* model) {
   model->opt.jacobian = mjJAC_DENSE;
   model->opt.disableflags |= mjDSBL_SENSOR | mjDSBL_ISLAND;
-  // Of a plane alone a tree of bounding volumes is dear; of a map's boxes it pays.
+  // With few geoms of the ground, such as a plane, a tree of bounding volumes costs more than it saves; with a map's
+  // boxes it saves time.
   int ground = 0;
   for (int g = 0; g < model->ngeom; ++g) ground += model->body_weldid[model->geom_bodyid[g]] == 0 ? 1 : 0;
   if (ground < 10) model->opt.disableflags |= mjDSBL_MIDPHASE;

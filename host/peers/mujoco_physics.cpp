@@ -23,7 +23,7 @@ class MujocoPhysics final : public ExternalPhysics {
       : robot_(task.robot),
         model_(comparable_model(robot_->model.get())),
         limbs_(find_limbs(model_.get(), task.settings.legged->control.robot)) {
-    // Whatever the file says of the solver: it is run to its end, as ours is.
+    // Whatever the file says of the solver, it is run to a tight tolerance, as ours is.
     solve_tightly(model_.get(), kTolerance);
     const mjModel* m = model_.get();
     for (int g = 0; g < m->ngeom; ++g) {
@@ -75,7 +75,7 @@ class MujocoPhysics final : public ExternalPhysics {
     std::vector<double> velocity;  ///< before a step
   };
 
-  /// Whether a step met or left a number that is none, or beyond what MuJoCo takes for sound.
+  /// Whether a step found or left a number that is NaN, or larger than MuJoCo accepts.
   static bool is_bad(const mjModel* m, const mjData* d) {
     for (const mjtWarning warning : {mjWARN_BADQPOS, mjWARN_BADQVEL, mjWARN_BADQACC, mjWARN_BADCTRL}) {
       if (d->warning[warning].number > 0) return true;
@@ -86,7 +86,7 @@ class MujocoPhysics final : public ExternalPhysics {
     return bad(d->qpos, m->nq) || bad(d->qvel, m->nv);
   }
 
-  /// Puts an environment's differences into a thread's model.
+  /// Writes an environment's variation into a thread's model.
   void vary(const Variation& v, mjModel* m) const {
     const mjModel* whole = model_.get();
     m->opt.gravity[0] = v.gravity.x, m->opt.gravity[1] = v.gravity.y, m->opt.gravity[2] = v.gravity.z;

@@ -1,5 +1,5 @@
 #pragma once
-/// \file MuJoCo in the physics' place under a walking task: the same observations, rewards and constraints, another engine.
+/// \file MuJoCo in the place of our physics, for walking tasks: the same observations, rewards and constraints.
 
 #include <memory>
 

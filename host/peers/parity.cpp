@@ -41,8 +41,8 @@ Sample rounded_to_float(Sample sample) {
   return sample;
 }
 
-/// The quaternion of a floating base is what MuJoCo works with: of unit length. A float's is so to rounding only, and is
-/// normalised again in double before MuJoCo takes it.
+/// Normalises a floating base's quaternion in double, as MuJoCo wants it of unit length: rounded to float it is that
+/// only to rounding.
 void normalise(const RobotModel& robot, Sample& sample) {
   if (robot.options.floating) mju_normalize4(&sample.qpos[3]);
 }
@@ -56,7 +56,8 @@ class Comparison {
         model_(comparable_model(model)),
         data_(mj_makeData(model_.get())),
         usual_(model_->opt) {
-    // To rounding. At 0 every step would take all of its iterations: the cost cannot fall by less.
+    // To rounding. A tolerance of 0 would make every step take all its iterations, as the cost cannot fall by less than
+    // 0.
     solve_tightly(model_.get(), 1e-20);
     decimation_ = std::max(1, static_cast<int>(std::lround(0.02 / model_->opt.timestep)));
   }
@@ -92,7 +93,7 @@ class Comparison {
   }
 
  private:
-  /// Lets MuJoCo run a scene and keeps states from all of it.
+  /// Lets MuJoCo run a scene and keeps states spread over its whole length.
   void gather(const std::string& kind, int wanted, std::vector<Sample>& samples) {
     constexpr int kEach = 10;
     const int envs = (wanted + kEach - 1) / kEach;
@@ -103,7 +104,7 @@ class Comparison {
       start(scene, env);
       for (int t = 0; t < control_steps && taken < wanted; ++t) {
         control(scene, t, env);
-        // Somewhere within the control step, so that no phase of it is preferred.
+        // The step is another one each time, so that the samples are of all parts of a control step.
         const int at = (t * 7 + env) % decimation_;
         for (int step = 0; step < decimation_; ++step) {
           if (step == at && t % (control_steps / kEach) == control_steps / kEach - 1) {
@@ -177,7 +178,7 @@ class Comparison {
     Numbers free, contact, mass(static_cast<std::size_t>(nv) * static_cast<std::size_t>(nv));
     double contacts = 0;
     for (std::size_t i = 0; i < samples.size(); ++i) {
-      // What the engine has taken over, rounding and all.
+      // The state as the engine has it, with the engine's rounding.
       Sample sample = samples[i];
       grounded->get_state(static_cast<std::int64_t>(i), sample.qpos.data(), sample.qvel.data());
       normalise(robot_, sample);
@@ -275,7 +276,7 @@ class Comparison {
   const std::uint64_t seed_;
   ModelHandle model_;
   DataHandle data_;
-  mjOption usual_;  ///< before its solver was told to go on
+  mjOption usual_;  ///< options of the model before solve_tightly()
   int decimation_ = 1;
   double scale_ = 1;
 };

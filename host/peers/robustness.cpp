@@ -22,14 +22,14 @@ void control_range(const JointModel<double>& joint, double& low, double& high) {
   }
 }
 
-/// All of the robot's ground, for looking how deep it is in.
+/// All of the robot's ground, to find how deep shapes are in it.
 RoughGround<double> ground_of(const RobotModel& robot) {
   const bool mapped = robot.map != nullptr;
   return {robot.plane.present, mapped && robot.map->rows > 0, robot.plane.point, robot.plane.normal,
           mapped ? robot.map->view() : TerrainView{}};
 }
 
-/// How far any point of a shape is under the ground at most; negative above it.
+/// How deep the deepest point of any shape is under the ground [m]; negative where all are above it.
 double depth(const RobotModel& robot, const RoughGround<double>& ground, const double* qpos) {
   const Quat<double> turn =
       robot.options.floating ? Quat<double>{qpos[3], qpos[4], qpos[5], qpos[6]} : robot.options.fixed_orientation;
@@ -124,7 +124,7 @@ Robustness test_robustness(Engine& engine, const RobotModel& robot, const Robust
       }
       simulation->set_control(0, env, u);
     }
-    // Of all environments one in twenty is pushed at a time, for five intervals.
+    // At any time one environment in twenty is pushed, for five intervals.
     if (t % 5 == 0) {
       for (std::int64_t env = 0; env < request.num_envs; ++env) {
         Variation& v = variation[static_cast<std::size_t>(env)];

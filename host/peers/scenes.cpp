@@ -15,7 +15,8 @@ Vec3<double> root_of(const RobotModel& robot, int limb) {
   return robot.joint[static_cast<std::size_t>(limb * robot.size.joints)].offset;
 }
 
-/// Half a turn for limbs that swing against the first: those of the other diagonal, or of the other side of a biped.
+/// Phase of a limb's swing: half a turn for those of the other diagonal than the first limb's, or of the other side of
+/// a biped.
 double phase_of(const RobotModel& robot, int limb) {
   const Vec3<double> first = root_of(robot, 0), root = root_of(robot, limb);
   const auto side = [](double x) { return x > 1e-6 ? 1 : x < -1e-6 ? -1 : 0; };
@@ -39,7 +40,7 @@ const std::vector<std::string>& scene_names() {
 
 void place_on_map(const RobotModel& robot, Uniform& uniform, double* qpos) {
   const GroundMap& map = *robot.map;
-  double wide = 0;  // of the robot, about
+  double wide = 0;  // the robot's half width, about [m]
   for (int l = 0; l < robot.limbs; ++l) wide = std::max(wide, std::hypot(root_of(robot, l).x, root_of(robot, l).y));
   wide += 0.15;
   const auto somewhere = [&](double low, double high) {

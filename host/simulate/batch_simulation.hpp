@@ -1,9 +1,10 @@
 #pragma once
-/// \file Simulation on a backend: owns the arrays, converts between MuJoCo's coordinates and lanes, launches the kernel.
+/// \file Simulation on a backend: owns the arrays, converts between MuJoCo's coordinates and lanes, launches the
+/// kernel.
 
 #include <algorithm>
-#include <memory>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -17,8 +18,8 @@
 
 namespace stampede {
 
-/// Rows of numbers, a row for each member of a struct of Reals, on the host and on the device: written here, read there, or
-/// the other way round.
+/// Rows of numbers, a row for each member of a struct of Reals, on the host and on the device: written here, read
+/// there, or the other way round.
 template <class Backend, class Scalar>
 class MirroredRows {
  public:
@@ -57,7 +58,8 @@ class MirroredRows {
   }
   Index size() const { return static_cast<Index>(host_.size()); }
 
-  /// All numbers, as they lie. Those of the device, for what changes them there may be a recording that is played again.
+  /// All numbers, row after row. Downloads them unless the host's are newer: a recorded graph may have changed them on
+  /// the device without a call of `view`.
   const std::vector<Scalar>& read_all(Backend& backend) {
     if (!host_newer_) backend.download(device_, host_.data(), size());
     device_newer_ = false;
@@ -135,7 +137,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
       return v;
     }();
     const std::vector<double> still(static_cast<std::size_t>(robot_.nv), 0.0);
-    // The lanes behind the last environment, too: they are computed, and should have it easy.
+    // Also in the lanes that fill up the last warp: they are simulated as well, and the home pose keeps that cheap.
     for (Index lane = 0; lane < lanes_; lane += kGroup) {
       put_state(lane, robot_.home_qpos.data(), still.data(), nullptr);
       put_variation(lane, none);
@@ -401,7 +403,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     };
     const auto s = state_.template read<LaneState>(*backend_, first);
     const auto shared = report_.template read<LaneReport>(*backend_, first);
-    // T takes MuJoCo's base velocities to ours: angular = R spin, linear = velocity.
+    // `turn` maps MuJoCo's base velocities to ours: angular = R spin, linear = velocity.
     double turn[6][6] = {};
     const Mat3<Scalar> axes = s.orientation.matrix();
     const double r[3][3] = {
@@ -463,7 +465,8 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   double taken_ = 0;
 };
 
-/// Calls body.operator()<Shape>() with the compiled shape of that size. Throws Error where it was left out of the build.
+/// Calls body.operator()<Shape>() with the compiled shape of that size. Throws Error where it was left out of the
+/// build.
 template <class Body>
 auto with_shape(RobotSize size, const Body& body) {
 #if defined(STAMPEDE_ONLY_QUADRUPEDS)
@@ -485,7 +488,7 @@ auto with_shape(RobotSize size, const Body& body) {
 /// Whether level ground has a kernel of its own.
 #if defined(__SANITIZE_ADDRESS__)
 template <class Shape>
-inline constexpr bool kHasLevelKernel = Shape::kLimbs == 4;  // instrumented, each takes a minute to compile
+inline constexpr bool kHasLevelKernel = Shape::kLimbs == 4;  // with AddressSanitizer each takes a minute to compile
 #else
 template <class Shape>
 inline constexpr bool kHasLevelKernel = true;
@@ -501,7 +504,7 @@ std::unique_ptr<Interface> make_batch(std::unique_ptr<Backend> own, std::type_id
   return with_shape(robot.size, [&]<class Shape>() -> std::unique_ptr<Interface> {
     using Lanes = typename GroupPack<Shape, Real>::type;
     const PlaneGround& plane = robot.plane;
-    // Without ground, the ground is far below.
+    // A robot without ground gets ground far below it.
     const double height = plane.present ? plane.point.z : -1e6;
     const bool level = robot.map == nullptr && (!plane.present || plane.normal.z > 1 - 1e-12);
     if constexpr (!kAlwaysRough && kHasLevelKernel<Shape>) {

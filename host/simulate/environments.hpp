@@ -1,8 +1,8 @@
 #pragma once
 /// \file A batch of environments of a task that is chosen at run time, on any backend.
 
-#include <memory>
 #include <map>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -63,9 +63,9 @@ class Environments {
   const TaskSpec& task() const { return *task_; }
   /// Rows of `StepOutput::figures`.
   virtual int figures() const { return 0; }
-  /// What the task's family has to say of an evaluation besides: adds it to the result.
+  /// Adds what only the task's family evaluates to the result.
   virtual void sum_up(const EvaluationRequest&, const EpisodeSteps&, Evaluation&) const {}
-  /// Control steps of environments, in all, that one launch of `drive` should have at least, to be measured.
+  /// Control steps, added up over the environments, that one launch of `drive` should take at least, for benchmarks.
   virtual Index worth_a_launch() const { return Index{1} << 22; }
 
   /// Starts all anew and writes the first observations, as their groups see them.
@@ -88,9 +88,10 @@ class Environments {
                      const StepOutput& out) = 0;
   /// Copies the states of a range to [states][stride].
   virtual void copy_states(const Context& context, Range range, float* to) = 0;
-  /// What the task's own metrics are the means of, [TaskSpec::metric_rows][stride], summed since the statistics were cleared.
+  /// What the task's own metrics are the means of, [TaskSpec::metric_rows][stride], summed since the statistics were
+  /// cleared.
   virtual const float* metric_rows() { return nullptr; }
-  /// Sets the figures of finished episodes back to zero.
+  /// Sets the statistics of finished episodes back to zero.
   virtual void clear_statistics(Backend& backend) { backend.launch(stride(), ClearStatistics{view()}); }
 
   /// Everything: states, episodes, counters. The backend's work must be done.
@@ -119,7 +120,8 @@ class Environments {
     for (auto& reader : readers_) reader->load(backend, tensors);
   }
 
-  /// The states before those that were not finite: `environment` [n] had one, `state` [n, states] was before its last. None: empty.
+  /// `environment` [n]: indices of environments whose state was not finite at some time; `state` [n, states]: the state
+  /// of each before the last one that was not finite. Empty where there are none.
   std::vector<Tensor> last_finite(Backend& backend) {
     const auto rows = [&](typename Backend::template Buffer<float>& from, Index begin, Index size) {
       std::vector<float> values(static_cast<std::size_t>(size));
@@ -155,12 +157,12 @@ class Environments {
   }
 
  protected:
-  /// `reset` and `step` of what is measured.
+  /// `reset` and `step` with observations as they are measured, before groups read them.
   virtual void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) = 0;
   virtual void step_range(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
                           const float* action, const StepOutput& out) = 0;
 
-  /// Where [states][stride] of the last good states lie.
+  /// The buffer with the last finite states [states][stride], and where they begin in it.
   virtual typename Backend::template Buffer<float>& buffer_of_last_finite() { return buffer_; }
   virtual Index begin_of_last_finite() { return view().last_finite - buffer_.data(); }
 
@@ -197,8 +199,8 @@ class Environments {
     }
     return among;
   }
-  /// The rows without those of the counts, which it puts in their place. The physics still has the contacts over slots, and adds
-  /// them at the next step.
+  /// Returns the rows without those of the counts, which become `counts`. Contacts over slots are not taken from there:
+  /// the physics' rows have them, and the next step adds them.
   std::vector<float> split_counts(const std::vector<Tensor>& tensors, std::vector<std::uint32_t>& counts) const {
     const auto row = static_cast<std::size_t>(stride());
     auto values = floats_of(tensors, "environments", static_cast<std::size_t>(buffer_.size() + kOldRows * stride()));
@@ -279,7 +281,8 @@ class EnvironmentsOf final : public Environments<Backend> {
 template <class Backend>
 using MakeEnvironments = std::unique_ptr<Environments<Backend>> (*)(Backend&, const EnvironmentsRequest&);
 
-/// What the module has kernels for, by TaskSpec::kernel. Families put themselves in when the module is loaded; nobody lists them.
+/// What the module has kernels for, by TaskSpec::kernel. Each family of tasks registers itself when the module is
+/// loaded.
 template <class Backend>
 std::map<std::string, MakeEnvironments<Backend>>& environment_registry() {
   static std::map<std::string, MakeEnvironments<Backend>> all;

@@ -1,9 +1,10 @@
 #pragma once
-/// \file Robots whose steps another engine takes, in the rows of ours: so tasks need not know of it. On a CPU only.
+/// \file Robots whose steps another engine takes. Their numbers stay in the same rows as our engine's, so that tasks
+/// need not know of it. On a CPU only.
 
 #include <algorithm>
-#include <memory>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

@@ -1,5 +1,6 @@
 #pragma once
-/// \file Reads a group of observations for a batch of environments: from what is measured to what is seen (envs/readings.hpp).
+/// \file Reads a group of observations for a batch of environments: from what is measured to what is seen
+/// (envs/readings.hpp).
 
 #include <string>
 #include <vector>
@@ -11,7 +12,7 @@
 
 namespace stampede {
 
-/// Where first observations go; `critic` only where it has its own.
+/// Where first observations are written; `critic` only where it has a group of its own.
 struct FirstObservations {
   float* policy;
   float* critic = nullptr;
@@ -33,7 +34,7 @@ class GroupReader {
     age_ = floats(1);
   }
 
-  /// What is measured goes here instead, where somebody asks for the group.
+  /// Replaces the group's pointer by that of what is measured, unless it is null: then nobody asks for the group.
   void redirect(FirstObservations& first) {
     float*& to = of_policy() ? first.policy : first.critic;
     if (to != nullptr) to = measured_.data();
@@ -77,7 +78,7 @@ class GroupReader {
     Buffer* buffer;
     Index width;
   };
-  /// What the next steps go on from.
+  /// What later steps depend on, for checkpoints.
   std::vector<Part> parts() {
     const std::string prefix = "observation_group/" + group_.name + "/";
     return {{prefix + "waiting", &waiting_, group_.delay * group_.width()},

@@ -1,6 +1,6 @@
 #pragma once
-/// \file A robot's constants, widened from doubles of one limb to what kernels read: packs whose lanes repeat the limbs, or
-/// an array with an element a limb.
+/// \file A robot's constants for kernels, made from doubles of one limb each: packs whose lanes repeat the limbs, or an
+/// array with an element for each limb.
 
 #include <cstring>
 #include <vector>

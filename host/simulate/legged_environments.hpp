@@ -1,5 +1,6 @@
 #pragma once
-/// \file Walking robots as environments: the physics' rows, the tasks' kernels, one after the other.
+/// \file Walking robots as environments: runs the tasks' kernels and the physics, one after the other, on the robots'
+/// rows.
 
 #include <cstddef>
 #include <vector>
@@ -12,7 +13,7 @@
 
 namespace stampede {
 
-/// Draws actions evenly between the bounds, and the clock that goes with them.
+/// Draws actions evenly between the bounds, with random numbers keyed by seed, environment and clock.
 struct DrawActions {
   const float *low, *high;  ///< [actions]
   int actions;
@@ -143,7 +144,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     Index columns;
   };
   std::vector<SavedBuffer> saved_buffers() {
-    // "good" is what earlier versions called the last finite state.
+    // The names in checkpoints are those of earlier versions, so that their checkpoints can still be read.
     std::vector<SavedBuffer> all = {{"legged_memory", &carried_, lane_stride_},
                                     {"legged_good", &last_coordinates_, lane_stride_},
                                     {"legged_last_good", &last_finite_, this->stride()}};
@@ -151,7 +152,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     return all;
   }
 
-  /// Does nothing where readings come at once.
+  /// Does nothing where readings are not delayed.
   void delay_readings(const Context& context, Range range, float* observation, bool begin) {
     if (last_reading_.size() == 0) return;
     using Lane = LeggedLane<float, J>;
@@ -181,7 +182,8 @@ class LeggedEnvironments final : public Environments<Backend> {
     backend.upload(commands_, rows.data(), 3 * stride);
   }
 
-  /// Spreads the environments over the tiles' columns; those of an evaluation, which gives `commands`, over the levels as well.
+  /// Spreads the environments over the tiles' columns; those of an evaluation, which gives `commands`, over the levels
+  /// as well.
   void place_on_tiles(Backend& backend, bool commands) {
     const Index levels = legged_.constants.levels, columns = legged_.constants.columns_of_tiles;
     if (levels == 0) return;
@@ -241,10 +243,10 @@ class LeggedEnvironments final : public Environments<Backend> {
   Buffer<LeggedConstants> constants_;
   Buffer<float> carried_, last_coordinates_, last_finite_, totals_, random_action_, bounds_, commands_, spawn_, column_,
       level_, last_reading_, sensed_;
-  Buffer<std::uint32_t> clock_;  ///< 0
+  Buffer<std::uint32_t> clock_;  ///< one number, 0: drive() gives the clock as the offset
 };
 
-/// What lanes of a backend are.
+/// The type of the numbers that a backend's kernels are compiled for: its packs, or float.
 template <class Backend>
 struct LaneOf {
   using type = float;

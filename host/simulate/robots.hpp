@@ -1,5 +1,5 @@
 #pragma once
-/// \file Robots on a backend, for whoever works on their rows where they lie: the tasks' kernels.
+/// \file Robots on a backend, for tasks' kernels, which work on the robots' rows on the device.
 
 #include <vector>
 
@@ -23,17 +23,16 @@ class Robots {
   using Context = typename Backend::Context;
   virtual ~Robots() = default;
 
-  /// Puts what was set on the host on the device. To be called by one thread, before the others work on the
-  /// rows or step.
+  /// Uploads what was set on the host. To be called by one thread, before the others work on the rows or step.
   virtual void prepare() = 0;
   /// The rows as `prepare` left them, which the caller may change.
   virtual const RobotRows<Scalar>& rows() const = 0;
   /// The ground's map on the device; all zeros where the ground is a plane.
   virtual TerrainView map() const = 0;
-  /// Takes the lanes of a range `steps` steps on, within a for_tiles: controls come late where `late` says so, and the record
-  /// is written.
+  /// Takes the lanes of a range `steps` physics steps on, within a for_tiles: controls are delayed as the rows
+  /// `delayed` say, and the rows `record` are written.
   virtual void step(const Context& context, Range lanes, int steps) = 0;
-  /// All that they go on from, as numbers; and the reverse. Throws Error where the count is another.
+  /// All that later steps depend on, as numbers; and the reverse. Throws Error where their number is another.
   virtual std::vector<Scalar> save() = 0;
   virtual void restore(const std::vector<Scalar>& numbers) = 0;
 };

@@ -1,11 +1,12 @@
 #pragma once
-/// \file VectorEnvironment on any backend: owns the arrays, takes the caller's actions, launches the environments' steps.
+/// \file VectorEnvironment on any backend: owns the arrays, takes the caller's actions, launches the environments'
+/// steps.
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +19,8 @@
 
 namespace stampede {
 
-/// Limits actions to their ranges. One environment at a time, for the caller's array ends with the last of them: a pack would read
-/// beyond it.
+/// Limits actions to their ranges. One environment at a time, because the caller's array ends with the last of them: a
+/// pack would read beyond it.
 struct TakeActions {
   using Real = float;
   const float* given;       ///< [env][actions]
@@ -94,7 +95,8 @@ class VectorEnvironmentOf final : public VectorEnvironment {
       const std::vector<float> none(static_cast<std::size_t>(buffer.size()), 0.0f);
       if (!none.empty()) backend_->upload(buffer, none.data(), buffer.size());
     }
-    // Behind the last environment, too: what is simulated there should have it easy.
+    // Also for the environments that fill up the last pack: they are simulated as well, and these actions keep that
+    // cheap.
     std::vector<float> centres;
     for (Index env = 0; env < environments_->stride(); ++env) {
       centres.insert(centres.end(), task_->action.centre.begin(), task_->action.centre.end());
@@ -212,7 +214,7 @@ class VectorEnvironmentOf final : public VectorEnvironment {
   struct Held {
     const char* name = "";
     typename Backend::template Buffer<float> buffer;
-    Index rows = 0, columns = 0, stride = 0;  ///< without the environments behind the last one
+    Index rows = 0, columns = 0, stride = 0;  ///< without the environments that fill up the last pack
   };
 
   static std::shared_ptr<const TaskSpec> checked(const EnvironmentRequest& request) {
@@ -286,7 +288,7 @@ class VectorEnvironmentOf final : public VectorEnvironment {
   std::unique_ptr<Environments<Backend>> environments_;
   std::array<Held, kPlaces> held_;
   typename Backend::template Buffer<float> bounds_;
-  typename Backend::template Buffer<Control> control_;  ///< all zeros: the clock below goes with each step
+  typename Backend::template Buffer<Control> control_;  ///< all zeros: steps get `clock_` as their offset
   std::uint32_t clock_ = 0;                             ///< steps taken
 };
 

@@ -1,5 +1,6 @@
 #pragma once
-/// \file What an evaluation of a walking task finds in the figures of its steps; definitions in docs/walking.md.
+/// \file Makes a walking task's LeggedEvaluation from what each step recorded (LeggedFigure); definitions in
+/// docs/walking.md.
 
 #include <algorithm>
 #include <cmath>
@@ -48,7 +49,7 @@ class WalkingFigures {
         result.cost_of_transport += now(LeggedFigure::kPower) / (weight * speed);
       }
     });
-    // Where no step counts, there is no figure: NaN.
+    // Where no step was counted, these are 0 / 0: NaN.
     result.tracking_error_linear /= tracked;
     result.tracking_error_angular /= tracked;
     result.cost_of_transport /= travelling;
@@ -64,8 +65,8 @@ class WalkingFigures {
     result.survival = survivors / static_cast<double>(steps_.count);
   }
 
-  /// Counts the episodes that were told to walk straight and far enough to leave the tile, and those that left it, also where they fell on
-  /// the next one.
+  /// Counts the episodes that were told to walk straight and far enough to leave the tile, and those that left it, also
+  /// where they fell on the next one.
   void count_crossings(LeggedEvaluation& result) const {
     const LeggedConstants& c = legged_.constants;
     const float half = 0.5f * c.tile, seconds = c.control_dt * static_cast<float>(c.max_steps);

@@ -1,5 +1,5 @@
 #pragma once
-/// \file Reads off a task that is compiled in (envs/task.hpp) what the catalogue knows of it.
+/// \file Makes the catalogue's entry of a task that is compiled in (envs/task.hpp).
 
 #include <cstring>
 #include <string>
@@ -44,7 +44,7 @@ TaskSpec specify_task(const std::vector<float>& values) {
   return spec;
 }
 
-/// A state [kStates<Task>] of such a task, drawn.
+/// Draws a state [kStates<Task>] of such a task.
 template <class Task>
 Sketch sketch_task(const std::vector<float>& values, const float* numbers) {
   typename Task::Parameters parameters;

@@ -14,13 +14,14 @@ namespace stampede {
 struct Layer {
   toml::table table;
   std::string origin;
-  bool has_lines = false;  ///< whether the origin is a file, whose lines help
+  bool has_lines = false;  ///< whether messages name a line of the origin: a file or a built-in text
 };
 
-/// Parses a text. Throws Error with the place where it is no TOML.
+/// Parses a text. Throws Error naming the place where it is not TOML.
 Layer parse_layer(std::string_view text, const std::string& origin, bool has_lines);
 
-/// A layer of one key, given as "a.b" and a value; a bare word stands for a string. Throws Error where it has no key or the value is none.
+/// A layer of one key, given as "a.b" and a value; a bare word stands for a string. Throws Error where it has no key or
+/// the value is not valid.
 Layer parse_override(const Override& given);
 
 /// The two sides of `--set key=value`. Throws Error where one is missing.

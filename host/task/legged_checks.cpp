@@ -22,9 +22,10 @@ void check_servos(const RobotModel& robot, const std::string& begin) {
   }
 }
 
-/// Default positions lie in the joints' ranges: targets are set from them, and starts would be elsewhere.
+/// Throws unless the default positions lie in the joints' ranges: episodes start at them, moved into the ranges, and
+/// the actions' targets are counted from them.
 void check_pose(const RobotModel& robot, const ControlSettings& control, const std::string& begin) {
-  constexpr double kRounding = 1e-5;  // ranges in degrees, poses in floats
+  constexpr double kRounding = 1e-5;  // of ranges given in degrees, and of poses in floats
   const bool given = !control.pose.empty();
   if (given && control.pose.size() != robot.joint_info.size()) {
     throw Error(fmt::format("{}control.pose has {} numbers, but the robot '{}' has {} joints", begin,

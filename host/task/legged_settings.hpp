@@ -252,7 +252,7 @@ struct ConstraintSettings {
   }
 };
 
-/// All of them.
+/// All tables of a walking task's file.
 struct LeggedSettings {
   std::string objective = "cat";
   ControlSettings control;

@@ -1,4 +1,4 @@
-/// \file Names of a task's file become places in rows.
+/// \file Turns the names of a task's file into indices of rows and columns, and its settings into the kernels' numbers.
 #include "host/task/legged_spec.hpp"
 
 #include <fmt/format.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr double kFar = 1e29;  ///< beyond it a joint has no limit
 constexpr float kBeyondLimit =
-    0.5f;  ///< how far targets may lie beyond a joint's limits: what presses against them [rad]
+    0.5f;  ///< how far targets may lie beyond a joint's limits, so that a servo can press against them [rad]
 
 int index_of_when(const std::string& name) {
   for (int i = 0; i < kWhenCount; ++i) {
@@ -33,7 +33,7 @@ std::optional<TerrainSettings> terrain_of(const LeggedSettings& settings) {
   const GroundSettings& from = settings.terrain;
   if (from.kinds.empty()) return std::nullopt;
   TerrainSettings to;
-  // As decimals, so that a tile of 8 m is a whole number of spacings of 0.1 m.
+  // Rounded to decimals, so that a tile of 8 m is a whole number of spacings of 0.1 m: 0.1f is not 0.1.
   const auto decimal = [](float x) { return std::round(static_cast<double>(x) * 1e5) / 1e5; };
   to.kinds = from.kinds;
   to.levels = from.levels;
@@ -149,7 +149,7 @@ class Planner {
     c_.actions = static_cast<int>(spec_.action.centre.size());
     const ControlSettings& control = settings_.control;
     if (!control.stiffness
-             .any_above_zero()) {  // of no effect then, but a pattern that matches nothing is a mistake all the same
+             .any_above_zero()) {  // without effect then; but a pattern that matches no joint is a mistake all the same
       for (const auto& [key, value] :
            {std::pair{"control.stiffness", &control.stiffness}, std::pair{"control.damping", &control.damping},
             std::pair{"control.torque_limit", &control.torque_limit}}) {
@@ -234,7 +234,7 @@ class Planner {
     if (const PlaneGround& plane = r.plane; plane.present && r.map == nullptr && plane.normal.z > 0.1) {
       height = (dot(plane.normal, plane.point) - lowest_point(r, qpos.data(), plane.normal)) / plane.normal.z;
     }
-    // A keyframe that stands there but for its last digits is taken as it is.
+    // The keyframe's height is kept where it differs from that by rounding only.
     const bool stands = settings_.control.pose.empty() && std::fabs(r.home_qpos[2] - height) < kRounding;
     c_.home_height = static_cast<float>(stands ? r.home_qpos[2] : height);
   }
@@ -278,7 +278,7 @@ class Planner {
     }
   }
 
-  /// Throws where a joint and its image are driven otherwise: the image of an action would be none.
+  /// Throws where a joint and its image are driven differently: mirrored actions would not give mirrored motions.
   void check_images(const RobotMirror& mirror) const {
     std::vector<float> scale;
     std::size_t action = 0;
@@ -347,7 +347,8 @@ class Planner {
     return joint->name;
   }
 
-  /// The numbers' names: base.x, joints', limbs' as that of their first joint; of a height scan a number.
+  /// Names of a term's numbers: the term's name, followed by .x .y .z, the joint, the limb's first joint, or the index
+  /// of the scan's point.
   std::vector<std::string> names_of(const ObservationTermInfo& info) const {
     const std::string name = info.name;
     std::vector<std::string> names;
@@ -371,7 +372,7 @@ class Planner {
     return names;
   }
 
-  /// Places the terms side by side; `count` becomes how many they are.
+  /// Places the terms side by side in the group's row; sets `count` to their number.
   ObservationGroup place_observations(const std::vector<std::string>& terms, const char* group, PlacedTerm* placed,
                                       int& count) {
     if (terms.empty())
@@ -431,7 +432,7 @@ class Planner {
     }
   }
 
-  /// What training judges: the limit with its margin, on the side where the constraint holds.
+  /// The limit that training judges by: moved by the margin to the side where the constraint holds.
   float tightened_limit(const ConstraintSettings& from, const QuantityInfo& info, const std::string& key) const {
     if (from.margin == 0) return from.limit;
     const std::string given = fmt::format("{}.margin = {}", key, from.margin);
@@ -503,7 +504,7 @@ class Planner {
     list_metrics();
   }
 
-  /// The reward terms that count, and the level of the ground.
+  /// Metrics of the reward terms whose weight is not 0, and of the ground's level.
   void list_metrics() {
     const auto add = [&](const std::string& name, const char* unit, const char* panel, int row, double divisor) {
       MetricInfo info;

@@ -14,8 +14,9 @@ LoadOptions legged_load_options(const LeggedSettings& settings);
 /// Loads the task's robot, with the ground that it walks on. Throws Error where it names none.
 CompiledRobot compile_legged_robot(const TaskInfo& task, const LeggedSettings& settings);
 
-/// Resolves names to places in rows. `robot` is what compile_legged_robot gave for these settings, or for others that load it
-/// alike. Throws Error that begins with the task's name and names the table and key where something does not fit the robot.
+/// Resolves names to indices of rows and columns. `robot` is what compile_legged_robot gave for these settings, or for
+/// others that load the same robot. Throws Error that begins with the task's name and names the table and key where
+/// something does not fit the robot.
 TaskSpec make_legged_spec(const TaskInfo& task, const LeggedSettings& settings, const CompiledRobot& robot);
 
 /// The same task with nothing randomised but its starts and commands: no noise, delays or pushes.

@@ -41,7 +41,7 @@ std::vector<PlacedJoint> place_joints(const CompiledRobot& compiled, const std::
 Vec3<double> image_of(const Vec3<double>& v) { return {v.x, -v.y, v.z}; }
 double distance(const Vec3<double>& a, const Vec3<double>& b) { return std::sqrt(dot(a - b, a - b)); }
 
-/// The limbs' mean places.
+/// Mean place of each limb's joints, in the base's frame [m].
 std::vector<Vec3<double>> limb_places(const RobotModel& robot, const std::vector<PlacedJoint>& placed) {
   std::vector<Vec3<double>> sum(static_cast<std::size_t>(robot.limbs), Vec3<double>{0, 0, 0});
   std::vector<double> count(sum.size(), 0.0);
@@ -65,7 +65,8 @@ void add_joints(MirrorMap& map, int begin, const LeggedConstants& c, const Robot
   }
 }
 
-/// Of a vector's x, y, z: left and right change the sign of a velocity's y, of a rotation's x and z, of a command's y and turning.
+/// The sign that mirroring gives a vector's x, y or z: -1 for the y of a velocity or of gravity, a rotation's x and z,
+/// a command's y and turning.
 float sign_of(ObservationTerm term, int axis) {
   if (term == ObservationTerm::kBaseAngularVelocity) return axis == 1 ? 1.0f : -1.0f;
   if (term == ObservationTerm::kCommand) return axis == 0 ? 1.0f : -1.0f;
@@ -132,7 +133,7 @@ RobotMirror find_mirror(const CompiledRobot& compiled, const std::vector<double>
       if (other.place != info.place || (other.actuator < 0) != (info.actuator < 0)) continue;
       if (distance(placed[image].origin, origin) > kNear) continue;
       const bool slides = robot.joint_of(info).slide > 0.5;
-      // An axis of rotation is no vector: its image turns the other way.
+      // A mirrored rotation turns the other way about the mirrored axis; a mirrored slide moves along it.
       if (distance(placed[image].axis, axis) < kParallel) sign = slides ? 1.0f : -1.0f;
       if (distance(placed[image].axis, axis * -1.0) < kParallel) sign = slides ? -1.0f : 1.0f;
       if (sign != 0) break;

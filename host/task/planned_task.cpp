@@ -10,7 +10,7 @@
 namespace stampede {
 namespace {
 
-/// Says how a group is read, and names what is seen of readings before the last.
+/// Sets how a group is read. The names of earlier readings' numbers say how many readings ago it was: "NAME@-1".
 void read_as(ObservationGroup& group, const GroupSettings& settings) {
   group.every = settings.every;
   group.delay = settings.delay;
@@ -24,7 +24,7 @@ void read_as(ObservationGroup& group, const GroupSettings& settings) {
   }
 }
 
-/// The map of a row of `history` readings, of which one looks in the mirror as `map` says.
+/// The mirror map of a row of `history` readings, made of that of a single one.
 MirrorMap repeated(const MirrorMap& map, int history) {
   MirrorMap all;
   for (int k = 0; k < history; ++k) {
@@ -35,7 +35,7 @@ MirrorMap repeated(const MirrorMap& map, int history) {
   return all;
 }
 
-/// How the groups are read, for whatever kernel.
+/// Sets how the groups of observations are read; the same for the tasks of all kernels.
 void read_groups(TaskSpec& spec, const Settings& settings) {
   read_as(spec.observations.front(), settings.policy_observation);
   if (spec.mirror.present()) spec.mirror.policy = repeated(spec.mirror.policy, settings.policy_observation.history);

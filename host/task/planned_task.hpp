@@ -1,6 +1,6 @@
 #pragma once
-/// \file A task, planned: what was written, and what follows from it, made once. A command that needs a task makes one of these; whoever
-/// simulates, learns, evaluates, draws or exports gets the plain TaskSpec in it.
+/// \file A task, planned: its settings, and what follows from them, made once. A command that needs a task makes one of
+/// these; code that simulates, learns, evaluates, draws or exports gets the plain TaskSpec in it.
 ///
 ///     TOML, flags --resolve_settings--> Settings --plan_task--> PlannedTask { settings, info, robot, spec }
 
@@ -20,10 +20,11 @@ struct PlannedTask {
   std::shared_ptr<const TaskSpec> spec;
 };
 
-/// Compiles the task's robot, where it has one, and makes the spec. Throws Error where something does not fit the robot.
+/// Compiles the task's robot, where it has one, and makes the spec. Throws Error where something does not fit the
+/// robot.
 PlannedTask plan_task(const Settings& settings);
 
-/// The spec of the same task with other settings, which must load the robot alike: nothing is compiled.
+/// The spec of the same task with other settings. They must lead to the same robot, as it is not compiled again.
 std::shared_ptr<const TaskSpec> specify(const PlannedTask& task, const Settings& changed);
 
 /// What a backend's trainer is asked for.

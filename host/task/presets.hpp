@@ -1,8 +1,8 @@
 #pragma once
 /// \file The algorithms and the networks' sizes as data.
 ///
-/// All four algorithms are the one trainer; a fragment of TOML says which member of the family is meant (see
-/// docs/algorithms.md). A preset changes the network only.
+/// All four algorithms are one trainer with different settings, which a fragment of TOML gives (see
+/// docs/algorithms.md). A preset itself changes the network only; a task may change more for it, under `for`.
 
 #include <string>
 #include <vector>
@@ -19,7 +19,7 @@ struct Fragment {
 /// reinforce, reinforce-baseline, actor-critic, ppo.
 const std::vector<Fragment>& algorithms();
 
-/// default, small, medium, large, reference.
+/// default, fast, small, medium, large, reference.
 const std::vector<Fragment>& presets();
 
 /// cat, shaped, early-termination: what walking tasks optimise.

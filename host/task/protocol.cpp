@@ -15,9 +15,10 @@ float spread(const Span& span, int index, int count) {
   return span.low + (span.high - span.low) * static_cast<float>(index) / static_cast<float>(count - 1);
 }
 
-constexpr float kCrossingSpeed = 0.75f;  ///< of the fastest forward
+constexpr float kCrossingSpeed = 0.75f;  ///< share of the fastest forward command
 
-/// [episodes][3]. On ground of tiles every second round of all tiles walks straight on.
+/// Commands [episodes][3]: forward and sideways [m/s], turning [rad/s]. On ground of tiles the episodes take the tiles
+/// in turn; in every second round, the first included, the command is straight ahead.
 std::vector<float> command_grid(const CommandSettings& commands, const LeggedSpec& legged, int episodes) {
   std::vector<std::array<float, 3>> grid = {{0, 0, 0}};
   for (int x = 0; x < 5; ++x) {
@@ -56,7 +57,8 @@ EvaluationRequest evaluation_request(const PlannedTask& task, int episodes, bool
     still.legged = without_randomisation(*settings.legged);
     judged = *specify(task, still);
   }
-  // Whatever it was trained with, a policy is judged alike: against the limits themselves, and a violation ends no episode.
+  // All policies are judged alike, whatever they were trained with: by the limits without margins, and a violation ends
+  // no episode.
   LeggedSpec legged = *judged.legged;
   legged.constants.constraints_end = false;
   for (std::size_t i = 0; i < judged.constraints.list.size(); ++i) {

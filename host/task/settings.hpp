@@ -49,7 +49,8 @@ struct RunSettings {
   }
 };
 
-/// What was written, in all layers on top of each other. What follows from it is in the TaskSpec (planned_task.hpp).
+/// The settings that all layers on top of each other give. What follows from them is in the TaskSpec
+/// (planned_task.hpp).
 struct Settings {
   std::string task = "pendulum";
   std::string kernel =

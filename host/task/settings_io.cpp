@@ -56,7 +56,7 @@ std::string wrong_type(const toml::node& node, const std::string& key, const cha
 
 // ---- One value ----
 
-/// A value on its way into a field.
+/// A value of a layer that is to be assigned to a field, with its key for messages.
 struct Value {
   const Layer& layer;
   const toml::node& node;
@@ -228,7 +228,7 @@ std::vector<std::string> known_keys(const TaskInfo* task) {
   return keys;
 }
 
-/// Lists the keys of one table only, unless one of all the keys is near.
+/// Throws for an unknown key, with the key that may have been meant; where none is near, with the keys of its table.
 [[noreturn]] void fail_unknown(const Layer& layer, const toml::node& node, const std::string& key,
                                const TaskInfo* task) {
   const std::vector<std::string> keys = known_keys(task);
@@ -282,8 +282,8 @@ void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer
   }
 }
 
-/// Tables by name, in the order in which the file defines them (toml++ keeps keys in alphabetical order); those that are there
-/// already are changed, and keep their places.
+/// Tables by name, in the order in which the file defines them (toml++ keeps keys in alphabetical order); those that
+/// are there already are changed, and keep their places.
 void apply_constraints(LeggedSettings& legged, const toml::table& table, const Layer& layer) {
   for (const std::string& name : names_in_order(table)) {
     const toml::node& node = *table.get(name);
@@ -359,8 +359,8 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
   }
 }
 
-/// Looks at all that a task says of algorithms, presets and objectives under `for`, also of those that are not chosen
-/// now: a misspelt name would never be.
+/// Checks all that a task says of algorithms, presets and objectives under `for`, also of those that are not chosen
+/// now: a misspelt name would never be chosen, and never be noticed.
 void check_variants(const Settings& settings, const Layer& layer, const TaskInfo& task) {
   const toml::node* node = layer.table.get("for");
   if (node == nullptr) return;
@@ -396,7 +396,8 @@ void check_variants(const Settings& settings, const Layer& layer, const TaskInfo
 
 // ---- Sources ----
 
-/// The last layer's word for a top-level key that chooses layers, or `fallback`; `origin` becomes what named it.
+/// What the last layer with a top-level key that chooses layers gives it, or `fallback`; `origin` becomes the place of
+/// it, for messages.
 std::string choose(const std::vector<Layer>& layers, const char* key, const std::string& fallback,
                    std::string& origin) {
   std::string chosen = fallback;
@@ -482,7 +483,7 @@ TaskInfo chosen_task(const std::vector<Layer>& given) {
     if (list == nullptr || !list->empty()) {
       throw Error(from + ": " + wrong_type(*extends, "extends", "a task's name or file, or [] for none"));
     }
-    // What says everything about one task is none of another.
+    // A configuration that describes one task completely cannot be that of another.
     if (const auto* own = layer.table.get_as<std::string>("task"); own == nullptr || own->get() != name) {
       throw Error(origin + ": the task is '" + name + "', but " + layer.origin + " is all of " +
                   (own == nullptr ? "another" : "'" + own->get() + "'") +

@@ -40,8 +40,8 @@ struct SettingsSources {
 /// All layers on top of each other; no robot is looked at. A task must be named by one of the sources.
 Settings resolve_settings(const SettingsSources& sources);
 
-/// The settings as the file `config.toml`; `resolve_settings` of that file gives the same settings, whatever has become of the task's
-/// own files.
+/// The settings as the file `config.toml`; `resolve_settings` of that file gives the same settings, even where the
+/// task's own files have changed or gone since.
 std::string to_toml(const Settings& settings);
 
 /// The task of that name. `origin` is what an error names, as in "--task".

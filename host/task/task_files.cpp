@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kDeepest = 16;  ///< files that extend each other
+constexpr std::size_t kDeepest = 16;  ///< files that a task may be made of
 
 std::vector<fs::path> task_folders() { return data_folders("tasks", "STAMPEDE_TASKS", STAMPEDE_SOURCE_TASKS); }
 
@@ -64,10 +64,10 @@ std::vector<std::string> names_in(const toml::node& extends, const std::string& 
   return names;
 }
 
-/// What a file's chain has besides settings.
+/// What a file and those that it extends have besides settings.
 struct Chain {
   bool robot = false;                  ///< whether any file names one
-  const TaskInfo* compiled = nullptr;  ///< the task that is compiled in at its beginning
+  const TaskInfo* compiled = nullptr;  ///< the compiled-in task that they extend; null: none
 };
 
 void add_file(const fs::path& file, TaskInfo& task, Chain& chain);
@@ -93,7 +93,7 @@ void add_file(const fs::path& file, TaskInfo& task, Chain& chain) {
   chain.robot = chain.robot || table.at_path("control.robot").is_string();
   if (const toml::node* extends = table.get("extends")) {
     const std::string origin = file.string() + ":" + std::to_string(extends->source().begin.line) + ": extends";
-    // Of several the last lies on top, so its chain goes in first.
+    // Of several the last overrides the others. Each is put before those that are there, so the last is added first.
     const std::vector<std::string> names = names_in(*extends, origin);
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
       add_extended(*name, file.parent_path(), origin, task, chain);
@@ -101,7 +101,7 @@ void add_file(const fs::path& file, TaskInfo& task, Chain& chain) {
   }
 }
 
-/// The task at the end of a chain.
+/// The task that a file and those that it extends make.
 TaskInfo finished(TaskInfo task, const Chain& chain) {
   task.kernel = "legged";
   if (chain.compiled == nullptr) return task;

@@ -1,5 +1,5 @@
 #pragma once
-/// \file The catalogue of tasks: what is known of each without its settings and without its kernels.
+/// \file The catalogue of tasks: what is known of each before its settings are read, without its kernels.
 
 #include <string>
 #include <vector>
@@ -18,17 +18,18 @@ struct TaskParameter {
 /// A task in the catalogue.
 struct TaskInfo {
   std::string name, summary;
-  /// Whose kernels step it: a task that is compiled in, or "legged" of walking tasks. A task's file that extends one has its kernel.
+  /// Whose kernels step it: a task that is compiled in, or "legged" of walking tasks. A task's file that extends one
+  /// has its kernel.
   std::string kernel;
-  /// Of tasks that are compiled in: what their parameters' values, in the order of `parameters`, make of them. Null of walking tasks,
-  /// whose sizes and names depend on the robot (legged_spec.hpp).
+  /// Makes the spec of a task that is compiled in, from its parameters' values in the order of `parameters`. Null for
+  /// walking tasks, whose sizes and names depend on the robot (legged_spec.hpp).
   TaskSpec (*specify)(const std::vector<float>& values) = nullptr;
-  /// What a state of it looks like; null where it cannot be drawn, or by its robot.
+  /// Draws a state of it; null where it has no drawing, and for walking tasks, whose robot is drawn.
   Sketch (*sketch)(const std::vector<float>& values, const float* state) = nullptr;
   std::vector<TaskParameter> parameters;
   std::string defaults;  ///< TOML: what the task sets differently from the built-in defaults
-  /// The task's own file last, before it those that it extends; empty of one that is compiled in, and of one that a
-  /// configuration describes whole.
+  /// The task's own file last, before it those that it extends; empty for one that is compiled in, and for one that a
+  /// configuration describes completely.
   std::vector<std::string> files;
 
   bool legged() const { return specify == nullptr; }

@@ -86,8 +86,9 @@ STAMPEDE_FN void inertia_block(const RigidInertia<Real>& c, Real (&m)[21]) {
   m[lower(4, 3)] = m[lower(5, 3)] = m[lower(5, 4)] = o;
 }
 
-/// Solves for (base, limb), in world axes. The base's block and right side come as a lane's share, which is summed over
-/// the group, and a part that all its lanes have. All arguments but `common` are used up. With a fixed base, base = 0.
+/// Solves for (base, joint), in world axes. The base's block and right side come as a lane's share, which is summed
+/// over the group, and a part that all its lanes have. Overwrites `share`, `limb` and `right_limb`. With a fixed base,
+/// `base` is 0.
 template <class Shape, class Real, int J>
 STAMPEDE_FN void solve_arrowhead(bool floating, Real (&share)[21], const Real (&common)[21], LimbBlock<Real, J>& limb,
                                  const Real (&right_share)[6], const Real (&right_common)[6], Real (&right_limb)[J],

@@ -16,7 +16,7 @@
 
 namespace stampede {
 
-/// Packs that hold whole groups: what kernels on lanes are compiled for.
+/// The Real that kernels on lanes are compiled for: packs narrower than a group are replaced by packs as wide as one.
 template <class Shape, class Real>
 struct GroupPack {
   using type = Real;
@@ -98,7 +98,7 @@ STAMPEDE_FN Struct select_all(MaskOf<Real> mask, const Struct& yes, const Struct
   return s;
 }
 
-/// A lane's robot: the one there is on a CPU, an element a lane on a GPU.
+/// The constants of a lane's limb: on a CPU one struct for all lanes, on a GPU an element for each lane of a group.
 template <class Real, class Model>
 STAMPEDE_FN const auto& limb_of(const Model& model, Index lane) {
   if constexpr (ScalarLane<Real>) {
@@ -108,7 +108,7 @@ STAMPEDE_FN const auto& limb_of(const Model& model, Index lane) {
   }
 }
 
-/// What a look at a step's stages finds for each lane, world axes.
+/// Intermediate results of a step for each lane, in world axes: what StepPhysics writes to `report`.
 template <class Real, int J>
 struct PhysicsReport {
   Array<Real, 21> base_mass;             ///< the base's block of the mass matrix, lower triangle by rows
@@ -137,11 +137,11 @@ STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stage
   return r;
 }
 
-/// Controls that arrive late: until then the previous ones act.
+/// For controls that take effect with a delay: those that act until then.
 template <class Real, int J>
 struct DelayedControl {
   Array<Real, J> last;
-  Real steps;  ///< steps for which the previous ones still act
+  Real steps;  ///< physics steps for which `last` still acts
 };
 
 /// Moves every environment on by `steps` steps with the same controls. An environment whose controls or state are not
@@ -156,7 +156,7 @@ struct StepPhysics {
   PhysicsModel<Shape, Real> model;
   Ground ground;
   RowsView<Scalar> state, variation, control, counts, report;
-  RowsView<Scalar> delayed, record;  ///< DelayedControl, read, and PhysicsRecord, written; without data neither
+  RowsView<Scalar> delayed, record;  ///< DelayedControl, read; PhysicsRecord, written; not used where data is null
   int steps;
 
   /// On a GPU, a lane by itself.
@@ -181,7 +181,7 @@ struct StepPhysics {
   }
 
 #if !defined(__CUDACC__)
-  /// On a CPU, packs that share their slowest robots (stragglers.hpp).
+  /// On a CPU, up to 16 packs at a time, whose slowest robots are put together in one pack (stragglers.hpp).
   void operator()(Range lanes) const {
     constexpr int kPacks = 16;
     constexpr Index kWidth = kLanes<Real>;

@@ -15,8 +15,7 @@
 ///         |      .
 ///         | sticking . mu^2 r_n = -f |r_t|
 ///
-/// A pyramid's four edges r_n +- f r_t are one-sided rows each; the digits of its zone, as a binary number, are which
-/// of them push.
+/// A pyramid's four edges r_n +- f r_t are one-sided rows each; bit i of its zone says whether edge i pushes.
 
 #include "kernels/physics/contact.hpp"
 
@@ -61,7 +60,8 @@ STAMPEDE_FN ConeForce<Real> elliptic_force(const Contact<Real, J>& c, Vec3<Real>
   cone.force.z = select(free, zero, select(stick, -c.stiffness * r.z, -c.cone_stiffness * over));
   cone.force.x = select(free, zero, select(stick, -c.tangent_stiffness * r.x, drag * ux));
   cone.force.y = select(free, zero, select(stick, -c.tangent_stiffness * r.y, drag * uy));
-  // Sliding: Dm E [w w' + (mu (mu T - N) / T) P] E, with E = diag(mu, f, f), w = (1, -mu u) and P what is across u.
+  // Sliding: Dm E [w w' + (mu (mu T - N) / T) P] E, with E = diag(mu, f, f) for (n, t1, t2), w = (1, -mu u) and P the
+  // projection of the tangents onto the direction perpendicular to u.
   const Real across = -drag * inverse;
   const Real along = drag_stiffness * c.friction - across;
   const Real upright = select(free, zero, c.tangent_stiffness);
@@ -139,7 +139,7 @@ STAMPEDE_FN ConeSlope<Real> pyramid_slope(const Contact<Real, J>& c, Vec3<Real> 
   return cone;
 }
 
-/// Either's, as the options say; on flat ground cones are elliptic.
+/// Of an elliptic cone or a pyramid, as the options say; kernels for flat ground are compiled for elliptic cones only.
 template <bool kFlat, class Model, class Real, int J>
 STAMPEDE_FN ConeForce<Real> cone_force(const Model& model, const Contact<Real, J>& c, Vec3<Real> r) {
   if constexpr (!kFlat) {
@@ -161,7 +161,8 @@ STAMPEDE_FN void shape_cone(Contact<Real, J>& c, bool pyramidal, const PhysicsOp
   const MaskOf<Real> rough = c.friction > Real(0);
   c.mu2 = select(rough, c.friction * c.friction * Real(options.inverse_impratio), Real(1));
   if (pyramidal) {
-    // R of every edge is 2 mu^2 (1 + f^2) R; a contact without friction has one row, here split over four.
+    // The regulariser of every edge is 2 mu^2 (1 + f^2) times the normal row's; a contact without friction has one row,
+    // here split over the four edges.
     const Real spread = Real(2) * c.mu2 * (Real(1) + c.friction * c.friction);
     c.cone_stiffness = c.stiffness * select(rough, reciprocal(spread), Real(0.25f));
     c.tangent_stiffness = Real(0);

@@ -3,7 +3,7 @@
 ///
 /// A loop tests one candidate of each lane at a time. Those that touch are put into the lane's next free slot, so that
 /// the loops after it are as long as the largest number of contacts of a lane in the pack, and not as the number of
-/// candidates:
+/// candidates (in the slots below stand the candidates' numbers):
 ///
 ///                    lane 0   lane 1   lane 2   lane 3
 ///     candidate 0    .        touches  .        touches         slot 0   2   0   1   0
@@ -18,8 +18,8 @@
 
 namespace stampede {
 
-/// Returns 1 - impedance at a violation: that is what divides, and computed from the impedance it would lose its
-/// digits.
+/// Returns 1 - impedance at a violation. Stiffnesses are divided by it; subtracted from 1, an impedance near 1 would
+/// leave few correct digits.
 template <class Constant, class Real>
 STAMPEDE_FN Real impedance_slack(const Softness<Constant>& softness, Real violation, bool square) {
   const Real midpoint = softness.midpoint;
@@ -39,7 +39,7 @@ STAMPEDE_FN Real impedance_slack(const Softness<Constant>& softness, Real violat
 }
 
 /// One contact of each lane. Vectors are in the contact's axes, two tangents, then the normal as z, where nothing else
-/// is said. Under a flat ground those are the world's.
+/// is said. On flat ground those are the world's.
 template <class Real, int J>
 struct Contact {
   // What is copied where a robot moves to another pack (stragglers.hpp) comes first, the axes last of it.
@@ -47,16 +47,16 @@ struct Contact {
   Array<Vec3<Real>, J> lever;  ///< the point's velocity for a unit rate of each joint, world axes
   Vec3<Real> residual;         ///< J a - aref
   Real friction;               ///< 0 where there is none
-  Real link;                   ///< number of joints that move it, and a quarter where it is a foot's
+  Real link;                   ///< number of joints that move it, plus 0.25 where it is the foot's
   Real stiffness;              ///< D of the normal row; 0 in lanes without a contact
   Real tangent_stiffness;      ///< D of the tangential rows
   Real cone_stiffness;         ///< elliptic: D / (1 + mu^2); pyramidal: D of an edge
   Real mu2;                    ///< elliptic: friction^2 / impratio
   Mat3<Real> axes;             ///< tangents and normal, world axes; not used on flat ground
-  // Of an iteration.
+  // Set in each iteration of the search.
   Vec3<Real> change;  ///< of the residual for a unit step along the search direction
   Real zone;          ///< which piece of the cost the residual is on
-  // Before the search.
+  // Used only before the search.
   Real distance;  ///< less the margin
   Real pull;      ///< k impedance distance: the reference acceleration's part along the normal
   Real damping;   ///< b
@@ -95,7 +95,7 @@ STAMPEDE_FN Mat3<Real> contact_axes(Vec3<Real> normal, Vec3<Real> hint) {
 /// Points of a candidate that may touch, and how.
 template <class Real>
 struct TouchPoints {
-  Vec3<Real> point[4];  ///< the surface point's sphere centre, from the base's origin
+  Vec3<Real> point[4];  ///< centres of spheres of `radius`, 0 for a point itself; from the base's origin [m]
   Real radius[4];
   Real distance[4];
   int count;
@@ -234,7 +234,7 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
         const Vec3<Real> centre = origin + axes * shape.point;
         const Real half_length = shape.half_length;
         if (kind.shape == ContactShape::kCylinder) {
-          // Points of the rims that may touch. What is nearest to each of them is found in the loop over points below.
+          // Points of the rims that may touch. The ground nearest to each is found in the loop over points below.
           touching = cylinder_points(centre, axes * shape.axis, axes.x, ground.facing(surface, s.position + centre),
                                      radius, half_length, Real(0));
         } else {

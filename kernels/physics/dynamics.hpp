@@ -3,8 +3,9 @@
 ///
 /// World axes throughout, spatial vectors at the base's origin (spatial.hpp). The velocity unknowns are the base's
 /// [omega; p'] in world axes and the joints' rates; of the accelerations, [omega'; p''] and the joints'. With them the
-/// recursive Newton-Euler algorithm starts from a_0 = [0; -g - omega x p'], because p'' is the acceleration of a point,
-/// not of a field. Links between the base and a lane's joint live in that lane; sums over limbs are `group_sum`s.
+/// recursive Newton-Euler algorithm starts from a_0 = [0; -g - omega x p'], because p'' is the acceleration of a point
+/// that moves along, not of the velocity field at a fixed place. A lane computes all links of its limb; sums over limbs
+/// are `group_sum`s.
 
 #include "kernels/math.hpp"
 #include "kernels/physics/model.hpp"
@@ -110,7 +111,7 @@ struct BiasForces {
   Real joint[J];
 };
 
-/// Gravity, centrifugal and Coriolis forces: what would keep the accelerations at zero.
+/// Gravity, centrifugal and Coriolis forces: the forces that would keep the accelerations at zero.
 template <class Real, int J>
 STAMPEDE_FN void bias_forces(const PhysicsVariation<Real, J>& variation, const PhysicsState<Real, J>& s,
                              const Kinematics<Real, J>& k, BiasForces<Real, J>& bias) {
@@ -138,7 +139,7 @@ template <class Real, int J>
 struct AppliedForces {
   Spatial<Real> base;  ///< the push, the same in the lanes of a group
   Real joint[J];
-  Real actuator[J];       ///< of which the actuators
+  Real actuator[J];       ///< the actuators' part of `joint`
   Real velocity_gain[J];  ///< d force / d velocity of the actuators, 0 where they are at their limits
 };
 

@@ -14,7 +14,7 @@ struct FlatGround {
   static constexpr bool kFlat = true;
   T height;  ///< [m]
 
-  /// How far the point is from all ground.
+  /// Distance of a link's origin from the ground [m].
   template <class Real>
   STAMPEDE_FN Real link_clearance(Vec3<Real> point) const {
     return point.z - Real(height);
@@ -23,10 +23,10 @@ struct FlatGround {
   STAMPEDE_FN float largest_link() const { return 1e30f; }
 };
 
-/// What is nearest to a sphere on one surface.
+/// How near a sphere is to one surface.
 template <class Real>
 struct Touch {
-  Real distance;      ///< from the sphere's surface, negative inside [m]
+  Real distance;      ///< from the sphere's surface to the ground's, negative where they overlap [m]
   Vec3<Real> normal;  ///< of the ground, unit
 };
 

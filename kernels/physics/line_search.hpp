@@ -10,7 +10,8 @@
 ///       |  .   low: slope < 0
 ///
 /// Dry friction, limits and contacts change their piece of the cost on the way, which gives the slope kinks. So the
-/// search keeps the root between two bounds, and takes Newton's steps only while they stay between them and work well.
+/// search keeps the root between two bounds, and takes Newton's steps only while they stay between them and halve the
+/// slope.
 
 #include <type_traits>
 
@@ -29,7 +30,7 @@ struct SearchLine {
   Real slope_at_0;  ///< of the whole cost
 };
 
-/// Completes a line whose step and slope at 0 are there.
+/// Fills in the rest of a line whose `step` and `slope_at_0` are set.
 template <class Real, int J>
 STAMPEDE_FN void prepare_line(const MassMatrix<Real, J>& m, const NewtonSearch<Real, J>& search,
                               SearchLine<Real, J>& line) {
@@ -46,7 +47,7 @@ STAMPEDE_FN void prepare_line(const MassMatrix<Real, J>& m, const NewtonSearch<R
   }
 }
 
-/// The point of the line that is looked at.
+/// A point of the line, with the slope and curvature of the cost there.
 template <class Real>
 struct LinePoint {
   Real alpha, slope, curvature;
@@ -56,8 +57,8 @@ struct LinePoint {
 template <class Real>
 struct FullStep {
   MaskOf<Real> changed;  ///< a row is on another piece of its cost than at the start
-  Real turned;           ///< how far sliding directions turn, squared
-  MaskOf<Real> taken;    ///< the full step is good enough
+  Real turned;           ///< estimate of the squared angles by which the lane's sliding directions turn, summed
+  MaskOf<Real> taken;    ///< the search ends at alpha = 1: the slope there is small enough
 };
 
 /// Slope and curvature at `point.alpha`. With `kFull` that is the full step: the contacts' changes along the line are
@@ -130,8 +131,8 @@ STAMPEDE_FN void narrow(const LinePoint<Real>& point, Bracket<Real>& bracket) {
 }
 
 /// The kink nearest to `inside` and between the bounds; `inside` where there is none. A kink is where a contact's
-/// residual passes closest to zero sliding, so that its direction turns round: the slope rises steeply there, which
-/// Newton's steps from farther away do not see.
+/// residual passes closest to zero sliding, so that its direction turns round: the slope rises steeply there, which the
+/// curvature that Newton's steps from farther away use does not show.
 template <class Shape, class Real, int J>
 STAMPEDE_FN Real nearest_kink(const ContactSet<Real, J>& set, const Bracket<Real>& bracket, Real inside) {
   const Real infinite(Bracket<Real>::kNoBound);
@@ -152,8 +153,8 @@ STAMPEDE_FN Real nearest_kink(const ContactSet<Real, J>& set, const Bracket<Real
   return group_min<Shape::kGroup>(select(nearest <= nearest_of_group, kink, infinite));
 }
 
-/// Searches the line to where the slope is a tenth (`line_search_tolerance`) of that at 0, where `active`; alpha is 0
-/// elsewhere. Returns alpha.
+/// Searches the line for an alpha where the slope is at most `line_search_tolerance` (as a rule a tenth) times that at
+/// 0, in lanes that are `active`; alpha is 0 elsewhere. Returns alpha.
 template <class Shape, bool kFlat, class Model, class Real, int J>
 STAMPEDE_FN Real search_line(const Model& model, const JointRows<Real, J>& rows, bool limits,
                              const FrictionPieces<Real, J>& pieces, const SearchLine<Real, J>& line,
@@ -173,9 +174,10 @@ STAMPEDE_FN Real search_line(const Model& model, const JointRows<Real, J>& rows,
   Real before = infinite;  // size of the slope at the last point
   for (int evaluations = 1; any_together(searching) && evaluations < model.options.max_line_search; ++evaluations) {
     narrow(point, bracket);
-    // Newton's step from the last point, where it stays between the bounds and the slope has halved at least. Else
+    // Newton's step from the last point, where it stays between the bounds and the slope has at least halved. Else
     // twice as far where there is no upper bound yet; else the kink nearest to the secant's root, or that root where
-    // there is no kink. Every third time the middle of the bounds, which halves them whatever the cost looks like.
+    // there is no kink. Every third time the middle of the bounds instead of a kink or the secant's root, which halves
+    // their distance whatever the cost looks like.
     const MaskOf<Real> open = bracket.high > Real(1e29f);
     Real next = point.alpha - point.slope * reciprocal(point.curvature);
     const MaskOf<Real> good = next > bracket.low && next < bracket.high && abs(point.slope) < Real(0.5f) * before;
@@ -197,8 +199,8 @@ STAMPEDE_FN Real search_line(const Model& model, const JointRows<Real, J>& rows,
   return point.alpha;
 }
 
-/// Goes to the point alpha of the line. Residuals and gradients are updated: computed anew, their small differences
-/// would be lost in rounding.
+/// Goes to the point alpha of the line. The changes of residuals and gradients are added to them: if they were computed
+/// anew from the acceleration, small changes would be lost in rounding.
 template <class Real, int J>
 STAMPEDE_FN void move_along(const SearchLine<Real, J>& line, Real alpha, bool limits, ContactSet<Real, J>& set,
                             NewtonSearch<Real, J>& search) {

@@ -93,8 +93,8 @@ struct ContactKind {
   ContactShape shape;
   int link;     ///< 0: the base, i: the link that joint i - 1 moves
   bool square;  ///< the impedance's power is 2 in all lanes
-  bool foot;    ///< belongs to what the limb stands on
-  int of_link;  ///< on the first candidate of a link: how many follow each other there; else 0
+  bool foot;    ///< part of the limb's foot: its forces are recorded as the foot's
+  int of_link;  ///< on the first candidate of a link: number of the link's candidates, which are adjacent; else 0
 };
 
 /// A candidate for contact of one lane.
@@ -105,7 +105,7 @@ struct ContactModel {
   Real radius;       ///< [m]; -1e6 in lanes that have no such candidate
   Real half_length;  ///< of a cylinder [m]
   Real margin;       ///< active below this distance [m]
-  Real reach;        ///< on the first candidate of a link: no part of any is farther from the link's origin [m]
+  Real reach;        ///< on the first candidate of a link: from its origin no candidate touches anything farther [m]
   Real friction;     ///< sliding friction with the ground; 0: without (condim 1)
   Real weight;       ///< translational inverse inertia of the link at the reference pose (body_invweight0) [1/kg]
   Softness<Real> softness;
@@ -118,7 +118,7 @@ struct PhysicsOptions {
   T impratio;               ///< friction's impedance over the normal's
   T inverse_impratio;       ///< its reciprocal
   T tolerance;              ///< Newton stops where g' H^-1 g falls below it
-  T line_search_tolerance;  ///< of the slope at the start
+  T line_search_tolerance;  ///< the line search ends where the slope is below this share of the slope at its start
   int max_iterations;       ///< of Newton
   int max_line_search;      ///< evaluations of the slope
   bool floating;            ///< the base moves freely; else it is fixed
@@ -135,7 +135,7 @@ struct PhysicsOptions {
   Quat<T> fixed_orientation;
 };
 
-/// What constants are stored as: on a CPU the numbers of a group's lanes, which packs repeat; on a GPU a thread's own.
+/// The type of constants: on a CPU the numbers of a group's lanes, which a pack repeats; on a GPU that of one lane.
 template <class Shape, class Real>
 struct ConstantOf {
   using type = Real;

@@ -28,8 +28,8 @@ struct NewtonSystem {
   Real gradient_base[6], gradient_joint[J];
 };
 
-/// Which piece of its cost each joint's dry friction is on. The cost is quadratic where the force is within the loss,
-/// and linear on both sides of that.
+/// Which piece of its cost each joint's dry friction is on. The cost is quadratic where the size of the force is below
+/// the friction loss, and linear on both sides of that.
 template <class Real, int J>
 struct FrictionPieces {
   MaskOf<Real> low[J], high[J];  ///< on the linear piece below, and above; never both
@@ -175,8 +175,8 @@ STAMPEDE_FN void assemble_system(const Model& model, const MassMatrix<Real, J>& 
   }
 }
 
-/// Newton's step: minus the Hessian's inverse times the gradient. Uses up the system's matrix. Returns the slope of the
-/// cost along the step at its start, -g' H^-1 g: twice the decrease that the quadratic model promises, negated.
+/// Newton's step: minus the Hessian's inverse times the gradient. Overwrites the system's matrix. Returns the slope of
+/// the cost along the step at its start, -g' H^-1 g: twice the decrease that the quadratic model promises, negated.
 template <class Shape, class Real, int J>
 STAMPEDE_FN Real solve_for_step(bool floating, const MassMatrix<Real, J>& m, const NewtonSearch<Real, J>& search,
                                 NewtonSystem<Real, J>& system, Acceleration<Real, J>& step) {

@@ -5,19 +5,19 @@
 
 namespace stampede {
 
-/// What tasks judge a robot by: what happened to it in a launch, lane by lane. Forces are sizes, the greatest of the
-/// steps; work is their sum.
+/// What tasks judge a robot by: what happened to it in the steps of a launch, lane by lane. Torques and forces are
+/// magnitudes, the largest of the steps; work is the sum over the steps.
 template <class Real, int J>
 struct PhysicsRecord {
   Array<Real, J> torque;     ///< the actuators' [N m]
   Array<Real, J + 2> force;  ///< of the ground on the lane's share of the base, on each link, and on the foot [N]
   Real touches;              ///< 1 where the foot touched in the last step
-  Real held;                 ///< 1 where the environment was left as it was
+  Real held;                 ///< 1 where the environment was left as it was, as its state or controls were not finite
   Real work;                 ///< sum of |torque x joint velocity| dt over the limb's actuators and the steps [J]
 };
 
-/// Takes a step's torques into the record, with the velocities at which they act, those of the step's start; and its
-/// contact forces once its accelerations are found.
+/// Adds a step's torques to the record, and their work at the joint velocities of the step's start. `record_forces`
+/// adds the contact forces, once the accelerations are found.
 template <class Real, int J>
 STAMPEDE_FN void record_torques(const AppliedForces<Real, J>& applied, const PhysicsState<Real, J>& s, Real timestep,
                                 PhysicsRecord<Real, J>& record) {
@@ -56,7 +56,7 @@ STAMPEDE_CALLED void record_forces(const Model& model, const ContactSet<Real, J>
   for (int i = 0; i < J + 2; ++i) record.force[i] = max(record.force[i], sqrt(dot(force[i], force[i])));
 }
 
-/// Takes a finished search into the counts, and, where there is one, into the record.
+/// Adds a finished search to the counts and, if `records`, its contact forces to the record.
 template <bool kFlat, class Model, class Real, int J>
 STAMPEDE_FN void take_search(const Model& model, const NewtonSearch<Real, J>& search,
                              const ContactSet<Real, J>& contacts, bool records, PhysicsCounts<Real>& counts,

@@ -17,7 +17,7 @@ struct Acceleration {
 /// The rows of joints: dry friction and limits. Scaled so that no division is needed.
 template <class Real, int J>
 struct JointRows {
-  Real friction[J];        ///< D (a - aref): minus the force where that is within the loss
+  Real friction[J];        ///< D (a - aref): minus the force, where its size is below the loss
   Real friction_slope[J];  ///< D
   Real loss[J];
   Real limit[J];            ///< residual

@@ -3,12 +3,12 @@
 ///
 ///     minimise over a   1/2 (a - a0)' M (a - a0) + sum of the rows' costs at J a - aref
 ///
-/// Every row belongs to one limb and perhaps the base, so M + J' H J keeps M's arrowhead (arrowhead.hpp). Gradients
-/// stay partial in the lanes until the Schur complement is summed. The search starts at an extrapolation of the last
-/// two accelerations and stops where the decrement g' H^-1 g falls below the tolerance in every lane that runs in step.
-/// A full step after which no row has changed its piece of the cost ends the search too, if the error that is left is
-/// below the tolerance: without sliding contacts the cost is quadratic there and the step exact, so only their turning
-/// directions can leave one.
+/// Every row belongs to one limb and perhaps the base, so M + J' H J keeps M's arrowhead (arrowhead.hpp). Of the base's
+/// part of the gradient each lane has a share; the shares are summed together with the Schur complement. The search
+/// starts at an extrapolation of the last two accelerations and ends where the decrement g' H^-1 g falls below the
+/// tolerance. A full step after which no row has changed its piece of the cost ends the search too, if an estimate of
+/// the error that is left is below the tolerance: on one piece the cost is quadratic and the step exact, except for
+/// sliding contacts, whose directions may turn along the step.
 ///
 /// An environment's result does not depend on its neighbours in the pack: nothing of a lane that has finished changes.
 
@@ -43,8 +43,8 @@ STAMPEDE_FN void start_search(const Model& model, const typename Model::Limb& li
   search.iterations = search.capped = zero;
 }
 
-/// Ends the search where the step promises less than the tolerance, and, counted in `capped`, where the iterations are
-/// used up. Returns where it goes on.
+/// Ends the search where the decrement -slope_at_0 is not above the tolerance, and, counted in `capped`, where the
+/// iterations are used up. Returns where the search goes on.
 template <class Model, class Real, int J>
 STAMPEDE_FN MaskOf<Real> check_end(const Model& model, Real slope_at_0, NewtonSearch<Real, J>& search) {
   MaskOf<Real> active = search.active && -slope_at_0 > Real(model.options.tolerance);
@@ -52,15 +52,15 @@ STAMPEDE_FN MaskOf<Real> check_end(const Model& model, Real slope_at_0, NewtonSe
   search.capped = select(active && beyond, Real(1), search.capped);
   active = active && !beyond;
   search.active = active;
-  // Adds 0, or NaN where the slope has overflowed. This is done before the return of a pack that has finished, because
-  // whether an overflow is noticed must not depend on neighbours that go on.
+  // Adds 0, or NaN where the slope has overflowed, by which the state is later found to be not finite. It is done here,
+  // before a finished pack returns: whether an overflow is noticed must not depend on neighbours that go on.
   search.a.joint[0] += slope_at_0 - slope_at_0;
   return active;
 }
 
 /// Whether a further iteration would find nothing to do, so that its factorisation can be saved: the full step was
-/// taken, no row of the environment changed its piece of the cost, and an estimate of what the turning of sliding
-/// contacts has left is below the tolerance.
+/// taken, no row of the environment changed its piece of the cost, and an estimate of the error that the turning of
+/// sliding directions has left is below the tolerance.
 template <class Shape, class Model, class Real>
 STAMPEDE_FN MaskOf<Real> is_settled(const Model& model, Real slope_at_0, const FullStep<Real>& full) {
   constexpr int kGroup = Shape::kGroup;

@@ -17,10 +17,10 @@ struct PhysicsStages {
   AppliedForces<Real, J> applied;
   ContactSet<Real, J> contacts;
   MassMatrix<Real, J> mass;
-  NewtonSearch<Real, J> search;  ///< its acceleration, in the end, is the constrained one, before implicit damping
+  NewtonSearch<Real, J> search;  ///< once it has ended, `a` is the constrained acceleration, before implicit damping
 };
 
-/// The stages up to the search for the constrained acceleration, which is ready to be advanced then.
+/// Runs the stages up to the search for the constrained acceleration, which is only set up: `advance_search` follows.
 template <class Shape, class Model, class Ground, class Real, int J>
 STAMPEDE_FN void prepare_step(const Model& model, const typename Model::Limb& limb, const Ground& ground,
                               const PhysicsVariation<Real, J>& variation, const Array<Real, J>& control, Index lane,

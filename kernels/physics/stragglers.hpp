@@ -7,11 +7,11 @@
 ///
 ///     pack 0        a b C d    a, b and d are done, C still searches
 ///     pack 1        E f G h
-///     stragglers    C E G .    iterate together; whoever is done returns to its pack
+///     stragglers    C E G .    iterate together; a robot that is done returns to its pack
 ///
-/// A robot's result does not depend on its neighbours, so it has the same bits wherever it is solved. On a GPU a warp
-/// would have to move robots through its shared memory, where a CPU has them in its cache: there are no stragglers
-/// there.
+/// A robot's result does not depend on its neighbours, so it has the same bits wherever it is solved. On a GPU there
+/// are no stragglers: a warp would have to move robots through its shared memory, whereas a CPU has them in its cache
+/// anyway.
 
 #include <algorithm>
 #include <cstddef>
@@ -40,7 +40,7 @@ void clear_group(Struct& s, int group, int rows) {
   for (int r = 0; r < rows; ++r, target += sizeof(Real)) std::memset(target, 0, kBytes);
 }
 
-/// A pack of robots, and what the integrator needs of a step that waits for stragglers.
+/// A pack of robots, and what `integrate` needs to end a step once the pack's stragglers are done.
 template <class Real, int J>
 struct RobotPack {
   MovingRobots<Real, J> robots;
@@ -51,7 +51,7 @@ struct RobotPack {
   Acceleration<Real, J> a;
 };
 
-/// The stragglers of the packs that a thread works on. A pack must be settled before it is read or steps again.
+/// The stragglers of the packs that a thread works on. `settle` a pack before it is read or steps again.
 template <class Model, bool kFlat, class Real>
 class Stragglers {
  public:
@@ -80,8 +80,8 @@ class Stragglers {
                        search.a, robots.s);
       return;
     }
-    // The counts and records of all robots are updated, and those of the stragglers, which are not done, put back
-    // below.
+    // take_search updates the counts and records of all robots; those of the stragglers, which are not done, are put
+    // back below.
     const PhysicsCounts<Real> counts = robots.counts;
     const PhysicsRecord<Real, J> record = records_ ? robots.record : PhysicsRecord<Real, J>{};
     take_search<kFlat>(model_, search, stages.contacts, records_, robots.counts, robots.record);
@@ -102,7 +102,7 @@ class Stragglers {
     }
   }
 
-  /// Waits for the pack's stragglers.
+  /// Iterates the stragglers until none of them is the pack's.
   void settle(const Pack& pack) {
     while (pack.straggling > 0) advance_all();
   }

@@ -5,14 +5,14 @@
 /// its lower left to its upper right corner, (c, r) to (c + 1, r + 1), as mj_ray and the heightfield's contacts of
 /// MuJoCo 3.17 do (compared in tests/host/model/terrain). Beyond its border the ground goes on at the border's height.
 ///
-/// A sphere is compared with the 2 x 2 cells around its nearest grid point. That holds everything within half a spacing
-/// of its centre, sideways, so touching spheres of radius + margin up to that get the exact nearest point; of larger
-/// ones only the part within that distance of the axis is certain to be seen. Cost: `touch_heightfield` reads three
-/// rows of four numbers for each lane, near the border it gathers 9 numbers; `touch_box` reads two rows. A single lane,
-/// and doubles, read number by number.
+/// A sphere is compared with the 2 x 2 cells around its nearest grid point. They cover all ground within half a spacing
+/// of its centre, measured horizontally. So a sphere whose radius + margin is at most that gets the exact nearest
+/// point; for a larger one, ground farther than that from its centre may be missed. Cost: `touch_heightfield` reads
+/// three rows of four numbers for each lane, near the border it gathers 9 numbers; `touch_box` reads two rows. A single
+/// lane, and doubles, read number by number.
 ///
-/// Boxes are axis-aligned, and listed for each cell of a coarse grid that a centre may be in. Distances and normals are
-/// those of MuJoCo's sphere on a box.
+/// Boxes are axis-aligned. Each cell of a coarse grid lists the boxes that a sphere with its centre in the cell can
+/// touch. Distances and normals are those of MuJoCo's sphere on a box.
 
 #include "kernels/physics/ground.hpp"
 
@@ -24,8 +24,8 @@ inline constexpr int kMaxBoxesPerCell = 8;
 /// Sizes and places of the parts of one buffer of floats.
 struct TerrainView {
   const float* heights;    ///< [rows][columns], world z [m]
-  const float* boxes;      ///< [count + 1][8]: centre, 0, half sizes, 0 [m]; the last is far away: "none"
-  const float* cells;      ///< [cell_rows][cell_columns][boxes_per_cell]: rows of `boxes`, as floats, exactly
+  const float* boxes;      ///< [count + 1][8]: centre, 0, half sizes, 0 [m]; the last is far away and means "no box"
+  const float* cells;      ///< [cell_rows][cell_columns][boxes_per_cell]: indices of rows of `boxes`, as floats
   const float* tops;       ///< [cell_rows][cell_columns]: no ground within a shape's reach of the cell is higher [m]
   const float* link_tops;  ///< the same within `link_reach`
   int columns, rows;       ///< at least 2; 0 where there are boxes only
@@ -127,7 +127,7 @@ template <class Real>
 STAMPEDE_FN Real within(Real low, Real x, Real high) {
   return min(high, max(low, x));
 }
-/// The largest integer that is not above x, or x - 1 at some integers.
+/// The largest integer not above x; where x itself is an integer, for some of them x - 1.
 template <class Real>
 STAMPEDE_FN Real whole_below(Real x) {
   return round_nearest(x - Real(0.5f));
@@ -154,7 +154,7 @@ struct Nearest {
 };
 }  // namespace detail
 
-/// What is under (or over) the point.
+/// Height and normal of the ground at (x, y) [m].
 template <class Real>
 STAMPEDE_FN GroundPoint<Real> height_at(const TerrainView& view, Real x, Real y) {
   const Real last_column = detail::number<Real>(view.columns - 1), last_row = detail::number<Real>(view.rows - 1);
@@ -178,9 +178,9 @@ STAMPEDE_FN GroundPoint<Real> height_at(const TerrainView& view, Real x, Real y)
   return {height, {-slope_x * scale, -slope_y * scale, scale}};
 }
 
-/// The heights and a sphere. `margin` is how near it has to come to matter [m]: for a lane that is certainly farther
-/// away the distance is a lower bound, above the margin. From above, the nearest point of the triangles; a centre below
-/// the ground is pushed out through the triangle over it.
+/// How near a sphere is to the heights. `margin` is how near it has to come to matter [m]: for a lane that is certainly
+/// farther away the distance is a lower bound, above the margin. For a centre above the ground the nearest point of the
+/// triangles counts; one below the ground is pushed out through the triangle over it.
 template <class Real>
 STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> centre, Real radius,
                                           Real margin = Real(0)) {
@@ -199,7 +199,7 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
   const Real column = round_nearest(u), row = round_nearest(v);
   const Real last_column = detail::number<Real>(view.columns - 1), last_row = detail::number<Real>(view.rows - 1);
   Real z[3][4];
-  // Away from the border, which is nearly everywhere, whole rows of four columns can be read.
+  // Away from the border, which is nearly everywhere, four adjacent columns of a row can be read at once.
   const MaskOf<Real> inside =
       column >= Real(1) && column <= last_column - Real(2) && row >= Real(1) && row <= last_row - Real(1);
   if (!any_together(!inside)) {
@@ -268,8 +268,8 @@ STAMPEDE_FN Touch<Real> touch_heightfield(const TerrainView& view, Vec3<Real> ce
   nearest.take_edge({-one, none, h[1][0]}, {one, one, h[2][1] - h[1][0]}, p);
   nearest.take_edge({none, -one, h[0][1]}, {one, one, h[1][2] - h[0][1]}, p);
 
-  // Below the ground, the triangle's normal. Very near to it as well: the direction to an edge would be lost in
-  // rounding there.
+  // Below the ground, the normal of the triangle over the centre. Very near to the ground as well: the direction to an
+  // edge would be lost in rounding there.
   const MaskOf<Real> by_face = above < Real(0) || nearest.square < Real(1e-10f);
   const Real scale = reciprocal_sqrt(Real(1) + slope_x * slope_x + slope_y * slope_y);
   const Real inverse_distance = reciprocal_sqrt(max(nearest.square, Real(1e-30f)));
@@ -292,8 +292,8 @@ STAMPEDE_FN IntOf<Real> cell_at(const TerrainView& view, Vec3<Real> point) {
   return to_int(row) * IntOf<Real>(view.cell_columns) + to_int(column);
 }
 
-/// The row of the box in a slot of the list of the cell that the point is in; `view.box_count` where the slot is empty,
-/// as all slots after it are.
+/// Index in `boxes` of the box in a slot of the list of the cell that the point is in; `view.box_count` where the slot
+/// is empty, as all slots after it are.
 template <class Real>
 STAMPEDE_FN Real box_in(const TerrainView& view, int slot, Vec3<Real> point) {
   return detail::gather_real(view.cells + slot, cell_at(view, point) * IntOf<Real>(view.boxes_per_cell), point.x);
@@ -303,7 +303,7 @@ template <class Real>
 struct GroundBox {
   Vec3<Real> middle, half;  ///< [m]
 };
-/// The box of a row.
+/// The box at an index in `boxes`.
 template <class Real>
 STAMPEDE_FN GroundBox<Real> box_at(const TerrainView& view, Real index) {
   const auto at = to_int(index) * IntOf<Real>(8);
@@ -313,8 +313,8 @@ STAMPEDE_FN GroundBox<Real> box_at(const TerrainView& view, Real index) {
   return {{middle[0], middle[1], middle[2]}, {half[0], half[1], half[2]}};
 }
 
-/// A box and a sphere; far away where there is no box. A centre inside leaves through the nearest side: of sides that
-/// are equally near through the first of x, y, z, and from the exact middle through -x.
+/// How near a sphere is to a box; the distance is large where the index means "no box". A centre inside leaves through
+/// the nearest side: of sides that are equally near through the first of x, y, z, and from the exact middle through -x.
 template <class Real>
 STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, Real index, Vec3<Real> centre, Real radius) {
   const auto [middle, half] = box_at(view, index);
@@ -334,7 +334,7 @@ STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, Real index, Vec3<Real
   const MaskOf<Real> inside = least >= none;
   return {select(inside, -least, square * inverse_distance) - radius, select(inside, out, off * inverse_distance)};
 }
-/// The box in a slot of the list of the cell that the centre is in.
+/// The same for the box in a slot of the list of the cell that the centre is in.
 template <class Real>
 STAMPEDE_FN Touch<Real> touch_box(const TerrainView& view, int slot, Vec3<Real> centre, Real radius) {
   return touch_box(view, box_in(view, slot, centre), centre, radius);
@@ -347,14 +347,14 @@ struct RoughGround {
   bool plane;             ///< there is one
   bool heights;           ///< the map has heights
   Vec3<T> point, normal;  ///< of the plane; the normal is of unit length
-  TerrainView map;        ///< all zeros without
+  TerrainView map;        ///< all zeros where there is none
 
   /// The plane, the heights, and the slots of a cell's list of boxes.
   STAMPEDE_FN int surfaces() const { return (plane ? 1 : 0) + (heights ? 1 : 0) + map.boxes_per_cell; }
 
-  /// Finds a surface's point nearest to a sphere, in `near`; the centre is in the world. `margin` is how near it has to
-  /// come to matter [m]. Returns false where neither this surface nor any later one has a point: lists of boxes have
-  /// empty slots only at their end.
+  /// Sets `near` to how near a sphere is to a surface; the centre is in the world. `margin` is how near it has to come
+  /// to matter [m]. Returns false where in no lane this surface or a later one exists: lists of boxes have empty slots
+  /// only at their end.
   template <class Real>
   STAMPEDE_FN bool touch(int surface, Vec3<Real> centre, Real radius, Real margin, Touch<Real>& near) const {
     if (plane && surface == 0) {
@@ -372,7 +372,7 @@ struct RoughGround {
     return true;
   }
 
-  /// Where a surface faces near a point: what a cylinder's lowest points are chosen by.
+  /// Normal of a surface near a point, by which a cylinder's lowest points are chosen. Upwards for boxes.
   template <class Real>
   STAMPEDE_FN Vec3<Real> facing(int surface, Vec3<Real> point_over) const {
     if (plane && surface == 0) return plane_normal<Real>();
@@ -380,7 +380,7 @@ struct RoughGround {
     return {Real(0), Real(0), Real(1)};
   }
 
-  /// How far a link's origin is from all ground within its reach, at least; not above 0 below the ground.
+  /// A lower bound of the distance of a link's origin from all ground within its reach; at most 0 below the ground.
   template <class Real>
   STAMPEDE_FN Real link_clearance(Vec3<Real> from) const {
     return clearance(from, map.link_tops);

@@ -4,7 +4,7 @@
 /// Ranges marked (1) are those of N. Rudin et al., "Learning to Walk in Minutes Using Massively Parallel Deep
 /// Reinforcement Learning", CoRL 2021, and its published terrain: slopes to 25 degrees, steps of 0.05 to 0.23 m with
 /// treads of 0.31 m, obstacles of 0.05 to 0.25 m. (2) is X. Cheng et al., "Extreme Parkour with Legged Robots", ICRA
-/// 2024: gaps of 0.1 to 0.8 m. The others are ours, and end about where published quadrupeds do.
+/// 2024: gaps of 0.1 to 0.8 m. The others were chosen for this project, up to about what published quadrupeds master.
 
 #include <array>
 
@@ -26,7 +26,7 @@ enum class TerrainKind {
 struct TerrainKindInfo {
   const char* name;
   const char* what;
-  double easiest, hardest;  ///< of what makes it hard: [rad] of slopes, else [m]
+  double easiest, hardest;  ///< the size that makes it hard, at difficulty 0 and 1: a slope [rad], else a length [m]
 };
 
 /// In the order of TerrainKind.

@@ -75,7 +75,7 @@ void read_actuators(const ModelSource& source, RobotModel& robot) {
       stiffness = gear * gear * bias[1];
       joint.velocity_gain = gear * gear * bias[2];
     }
-    // What u and -q share is taken of their difference.
+    // The gain that u and -q have in common becomes servo (u - q), a difference of positions (model.hpp).
     joint.servo = gain > 0 && stiffness < 0 ? std::min(gain, -stiffness) : 0;
     joint.gain = gain - joint.servo;
     joint.stiffness = stiffness + joint.servo;
@@ -90,7 +90,7 @@ void read_actuators(const ModelSource& source, RobotModel& robot) {
       joint.force_high = std::max(gear * range[0], gear * range[1]);
     }
     if (m->jnt_actfrclimited[j]) {
-      // Clamped twice is clamped once, to the ends of the first range as the second leaves them.
+      // To clamp to one range and then to a second is to clamp once: to the first one's ends, clamped to the second.
       const double low = m->jnt_actfrcrange[2 * j], high = m->jnt_actfrcrange[2 * j + 1];
       joint.force_low = std::clamp(joint.force_low, low, high);
       joint.force_high = std::clamp(joint.force_high, low, high);

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The folders that an environment variable lists, each with `below` in it.
+/// Adds the folders that an environment variable lists, each continued by `below`.
 void add_listed(std::vector<fs::path>& folders, const char* variable, const char* below) {
   const char* listed = std::getenv(variable);
   if (listed == nullptr) return;
@@ -27,9 +27,10 @@ void add_listed(std::vector<fs::path>& folders, const char* variable, const char
   }
 }
 
-/// Where `name` is, which the description at `file` gives; empty where it is nowhere. `folder` is its meshdir or texturedir.
+/// The file that the description at `file` calls `name`; empty where there is none. `folder` is its meshdir or
+/// texturedir.
 fs::path locate(const std::string& name, const fs::path& file, const std::string& folder, bool urdf) {
-  // MuJoCo's parser makes one slash of two.
+  // MuJoCo's parser turns // into /, so that package://x arrives as package:/x.
   std::string rest = name;
   bool package = false;
   for (const char* scheme : {"package:", "model:", "file:"}) {
@@ -48,7 +49,8 @@ fs::path locate(const std::string& name, const fs::path& file, const std::string
     if (urdf && !folder.empty())
       places.insert(places.end(), {beside / folder / fs::path(rest).filename(), beside / rest});
   } else {
-    // A package is a folder above the description, or in one that the environment names; its name may be left out.
+    // A package is in a folder above the description or in one that the environment names; or it is such a folder
+    // itself.
     std::vector<fs::path> roots;
     for (fs::path up = beside;; up = up.parent_path()) {
       roots.push_back(up);
@@ -163,7 +165,7 @@ class Assets {
         mjs_setString(texture->file, path.c_str());
         continue;
       }
-      // The texture stays, in one colour: materials name it.
+      // The texture stays, in one colour, because materials refer to it by its name.
       mjs_setString(texture->file, "");
       texture->builtin = mjBUILTIN_FLAT;
       texture->width = 2;
@@ -176,15 +178,15 @@ class Assets {
  private:
   /// Takes out a mesh and its geoms.
   void drop(mjsElement* mesh, const std::string& given, const std::string& why) {
-    // A mesh without a name goes by its file's.
+    // A mesh without a name is referred to by its file's, without the ending.
     std::string name = mjs_getString(mjs_getName(mesh));
     if (name.empty()) name = fs::path(given).stem().string();
     drop_users(name, given, why);
     mjs_delete(spec_, mesh);
   }
 
-  /// Meshes that MuJoCo finds fault with, which it says only when it compiles them: each is tried by itself where the whole
-  /// does not compile.
+  /// Takes out meshes that MuJoCo refuses to compile: where the description does not compile, each mesh is compiled by
+  /// itself to find them.
   void drop_what_does_not_compile() {
     const std::vector<mjsElement*> meshes = elements_of(spec_, mjOBJ_MESH);
     if (std::all_of(meshes.begin(), meshes.end(),

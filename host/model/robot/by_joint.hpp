@@ -17,8 +17,8 @@ struct ByJoint {
 
   bool any_above_zero() const;
   /// The number of each of `joints`: that of the pattern that matches it and has the most letters other than *. Throws
-  /// Error, beginning with `key`, where a pattern matches no joint, no pattern matches a joint, or two that match one are
-  /// equally long.
+  /// Error, beginning with `key`, where a pattern matches no joint, no pattern matches a joint, or two that match one
+  /// are equally long.
   std::vector<float> of(const std::vector<std::string>& joints, const std::string& key) const;
 };
 

@@ -8,8 +8,9 @@ namespace stampede {
 /// The smallest compiled size that holds so many limbs and joints. Throws Error, naming the sizes, where none does.
 RobotSize fitting_size(int limbs, int joints);
 
-/// Puts the candidates of a link behind each other, the feet's first, and notes how far each link's reach: what a kernel
-/// skips them by. To be called once they are all there.
+/// Sorts the candidates by link, the farthest from the base first, and sets `of_link` and `reach` on each link's first:
+/// a kernel skips a link's candidates where the ground is beyond that reach. To be called when all candidates are
+/// there.
 void arrange_candidates(RobotModel& robot);
 
 }  // namespace stampede

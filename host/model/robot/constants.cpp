@@ -17,7 +17,8 @@ constexpr double kUnlimited = 1e30;
 
 bool disabled(const mjModel* m, int flag) { return (m->opt.disableflags & flag) != 0; }
 
-/// solref as it counts: of one sign.
+/// solref as MuJoCo uses it: its default where the two numbers differ in sign. `direct`: they are -stiffness and
+/// -damping; else time constant [s] and damping ratio.
 struct Reference {
   double first, second;
   bool direct;
@@ -29,7 +30,7 @@ Reference reference_of(const double* solref) {
 
 double clamped_impedance(double d) { return std::clamp(d, double(mjMINIMP), double(mjMAXIMP)); }
 
-/// Stiffness and damping without the clamp that belongs to the time step.
+/// Stiffness and damping, without the clamp of the time constant to the time step (refsafe).
 void stiffness_of(const Reference& reference, double width_impedance, double& stiffness, double& damping) {
   const double d = width_impedance;
   if (reference.direct) {
@@ -41,7 +42,8 @@ void stiffness_of(const Reference& reference, double width_impedance, double& st
   }
 }
 
-/// The joint of a chain, as model.hpp has it. `before` is the frame of the link before it.
+/// The joint of a chain, as model.hpp describes it. `before` is the frame of the link before it, `frame` that of its
+/// own.
 JointModel<double> read_joint(const ModelSource& source, Part part, int j, const Pose& before, const Pose& frame) {
   const mjModel* m = source.model;
   const int v = m->jnt_dofadr[j];
@@ -82,9 +84,10 @@ void read_options(const ModelSource& source, RobotModel& robot) {
   PhysicsOptions<double>& options = robot.options;
   options.timestep = m->opt.timestep;
   options.impratio = m->opt.impratio;
-  // Newton stops where g' H^-1 g / 2 is below a tenth of MuJoCo's default of 1e-8, in units of its cost: at 1e-8 a warm start
-  // would at times be taken as it is, with errors of 1e-4; the tenth costs 0.3 to 3.3 % more iterations. A file's own tolerance
-  // bounds another quantity (the gradient, and the cost's decrease), so it says nothing about this one.
+  // Newton stops where g' H^-1 g / 2 is below a tenth of MuJoCo's default of 1e-8, in units of its cost: at 1e-8 a warm
+  // start would at times be accepted without an iteration, with errors of 1e-4; the tenth costs 0.3 to 3.3 % more
+  // iterations. A file's own tolerance bounds another quantity (the gradient, and the cost's decrease), so it says
+  // nothing about this one.
   options.tolerance = 2 * 1e-9 * m->stat.meaninertia * std::max(1, robot.nv);
   options.line_search_tolerance = 0.1;
   options.max_iterations = 20;
@@ -123,7 +126,8 @@ void read_options(const ModelSource& source, RobotModel& robot) {
   robot.gravity = disabled(m, mjDSBL_GRAVITY) ? Vec3<double>{0, 0, 0} : vector_at(m->opt.gravity);
 }
 
-/// Controls that hold the home pose against nothing but themselves: a servo's target is where its joint is, a motor's 0.
+/// The home pose and its controls: the keyframe's, unless all of these are 0; else controls without force: a servo's
+/// target is where its joint is, a motor's control is 0.
 void read_home(const ModelSource& source, RobotModel& robot) {
   const mjModel* m = source.model;
   const double* qpos = m->nkey > 0 ? m->key_qpos : m->qpos0;
@@ -236,7 +240,7 @@ void read_constants(const ModelSource& source, RobotModel& robot) {
     Pose before;
     for (std::size_t i = 0; i < chain.size(); ++i) {
       const Pose frame = link_frame(source, chain[i]);
-      // Of several joints on one body the last carries it: part.link counts them all.
+      // Of several joints on one body the last one's link has its mass: part.link counts them all.
       const JointModel<double> joint =
           read_joint(source, Part{l, static_cast<int>(i) + 1, false}, chain[i], before, frame);
       robot.joint[static_cast<std::size_t>(l * robot.size.joints) + i] = joint;

@@ -14,10 +14,11 @@
 namespace stampede {
 namespace {
 
-/// Set where MuJoCo's parser said that a number of the file is none.
+/// Set where MuJoCo's parser warned of a NaN in the file.
 thread_local bool not_a_number = false;
 
-/// MuJoCo prints warnings and keeps a log file unless somebody takes them; but for this one, what matters is an error.
+/// Installs a handler of MuJoCo's warnings, which would be printed and written to a log file. Only that of a NaN is
+/// used: everything else that matters is an error.
 void take_warnings() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -27,8 +28,8 @@ void take_warnings() {
   });
 }
 
-/// The first element of a file with an attribute that is not a number, as "<joint ... range="nan 1">" is; empty where the
-/// file itself has none.
+/// The first element of a file with an attribute that is not a number, as "<joint ... range="nan 1">" is; empty where
+/// the file itself has none.
 std::string element_with_nan(const std::string& text) {
   std::string lower = text;
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -86,7 +87,8 @@ Description parse_description(const std::filesystem::path& file) {
   char message[1000] = "";
   not_a_number = false;
   const std::string settled = description.urdf ? with_single_materials(text, description.changes) : text;
-  // From the file where that is possible: it is what includes are relative to, which a URDF does not have.
+  // From the file where its text is unchanged, because includes are relative to it. Only a URDF's is changed, which has
+  // none.
   description.spec.reset(settled == text ? mj_parseXML(file.c_str(), nullptr, message, sizeof message)
                                          : mj_parseXMLString(settled.c_str(), nullptr, message, sizeof message));
   if (!description.spec) {
@@ -130,7 +132,7 @@ std::string label_of(mjsElement* element) {
 }
 
 bool set_base(mjSpec* spec, bool free) {
-  // What moves: the topmost body that has limbs, or the one that is free.
+  // The base: of the world's child bodies the first with joints, its own or those of bodies below it; else the first.
   mjsBody *base = nullptr, *world = mjs_findBody(spec, "world");
   std::vector<mjsElement*> free_joints;
   for (mjsElement* e : elements_of(spec, mjOBJ_JOINT)) {
@@ -145,7 +147,7 @@ bool set_base(mjSpec* spec, bool free) {
   }
   if (base == nullptr) return false;
   for (mjsElement* joint : free_joints) mjs_delete(spec, joint);
-  // A base with a joint of its own that moves it is a limb already.
+  // A base that is moved by a hinge or slide joint is a limb's first link: it gets no free joint.
   if (free && mjs_firstChild(base, mjOBJ_JOINT, 0) != nullptr) return !free_joints.empty();
   if (free) mjs_addFreeJoint(base);
   for (mjsElement* e : elements_of(spec, mjOBJ_KEY)) {

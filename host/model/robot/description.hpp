@@ -1,6 +1,6 @@
 #pragma once
-/// \file Reading descriptions: MuJoCo's parser and compiler with messages of one line, meshes and textures that are not
-/// there, and the choice of the base.
+/// \file Reading descriptions: MuJoCo's parser and compiler with messages of one line, missing meshes and textures, and
+/// the choice of the base.
 
 #include <mujoco/mujoco.h>
 
@@ -20,7 +20,7 @@ struct Description {
   SpecHandle spec;
   std::filesystem::path file;
   bool urdf = false;
-  bool visuals = false;              ///< a URDF with shapes that are only looked at, which MuJoCo leaves out
+  bool visuals = false;              ///< a URDF with visual shapes, which MuJoCo leaves out
   std::vector<std::string> changes;  ///< what was read otherwise than the file says, one line each
 };
 
@@ -34,12 +34,12 @@ ModelHandle compile_description(mjSpec_* spec, const std::filesystem::path& file
 std::vector<mjsElement*> elements_of(mjSpec* spec, mjtObj kind);
 /// "geom 'foot'", or "geom of body 'shank'" where it has no name.
 std::string label_of(mjsElement* element);
-/// Whether a geom meets anything at all.
+/// Whether a geom can touch anything at all.
 inline bool collides(const mjsGeom* geom) { return geom->contype != 0 || geom->conaffinity != 0; }
 
-/// Finds meshes and textures, `package://` and `file://` paths included, and takes out what is only looked at and not there
-/// or not readable. Colliding meshes like that are an Error, or where `leave_out` is set are taken out too. One line in
-/// `changes` for each. Paths of what stays are absolute then.
+/// Finds meshes and textures, `package://` and `file://` paths included, and takes out those that do not collide and
+/// are missing or not readable. Colliding meshes like that are an Error, or, where `leave_out` is set, taken out too.
+/// One line in `changes` for each. Paths of what stays are absolute then.
 void settle_assets(Description& description, bool leave_out, std::vector<std::string>& changes);
 
 /// Lets the base move freely or not: adds or removes the free joint, and the pose in keyframes. A description without

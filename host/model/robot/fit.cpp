@@ -68,7 +68,7 @@ void fit_shapes(mjSpec* spec, const mjModel* m, std::vector<std::string>& change
     geom->alt.type = mjORIENTATION_QUAT;
     geom->fromto[0] = std::nan("");
     mjs_setString(geom->meshname, "");
-    if (mesh) mjs_setFrame(e, nullptr);  // the compiled pose holds what frames around it did
+    if (mesh) mjs_setFrame(e, nullptr);  // the compiled pose includes the frames around it
     changes.push_back(fmt::format("{} is a {} instead of {}", label_of(e), shape, mesh ? "a mesh" : "an ellipsoid"));
   }
 }

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kDeepest = 32;  ///< includes in includes
+constexpr int kDeepest = 32;  ///< levels of includes in includes, at most
 
 /// The name behind '<' or '</'.
 std::string name_of_tag(const std::string& tag) {
@@ -39,7 +39,7 @@ void edit_attributes(std::string& tag, const std::function<void(const std::strin
     edit(tag.substr(begin, end - begin), value);
     out += tag.substr(at, open + 1 - at) + value;
     at = close;
-    // The closing quote goes along with what follows.
+    // The closing quote is copied as it is: the search goes on behind it.
     out += tag[at++];
   }
   tag = out + tag.substr(at);
@@ -77,13 +77,14 @@ class Flattener {
       if (!is_file(path)) return refuse("its include '" + name.string() + "' is not found");
       out += expand(path, true, depth + 1);
     });
-    // What closes an <include> that is not closed in itself is left over.
+    // An <include ...></include> has left its closing tag over.
     for (std::size_t at = out.find("</include>"); at != std::string::npos; at = out.find("</include>"))
       out.erase(at, 10);
     return inner ? without_root(out) : out;
   }
 
-  /// Leaves nothing of references but the files' names.
+  /// The text with references to files reduced to the files' names. `used`: paths of all files that it was compiled
+  /// with.
   std::string without_folders(const std::string& text, const std::vector<std::string>& used) {
     std::set<std::string> folders = {""};
     for_each_piece(text, [&](std::string tag, bool is_tag) {

@@ -1,5 +1,6 @@
 #pragma once
-/// \file A description as one file beside all that it reads: includes put in, references without folders.
+/// \file Makes a description one file, to lie in one folder with all files that it reads: includes are put in, and
+/// references lose their folders.
 
 #include <filesystem>
 #include <string>
@@ -8,7 +9,7 @@
 namespace stampede {
 
 struct FlatDescription {
-  std::string text;                            ///< to be written beside the assets, each under its own name
+  std::string text;                            ///< to be written beside the assets, which keep their file names
   std::vector<std::filesystem::path> sources;  ///< what the text was made from, the description itself first
   std::vector<std::filesystem::path> assets;   ///< meshes, heightfields, textures, skins
   std::string refusal;                         ///< why it cannot be written so; else empty

@@ -35,7 +35,7 @@ class Import {
     fit_shapes(spec_, model.get(), changes_);
     model = compile_description(spec_, description_.file);
     settle_world(spec_, model.get(), changes_);
-    model = compile_description(spec_, description_.file);  // some of the world may be gone
+    model = compile_description(spec_, description_.file);  // geoms of the world may have been removed
     touch_only_the_ground(model.get());
     fuse();
     model = compile_description(spec_, description_.file);
@@ -48,7 +48,7 @@ class Import {
 
  private:
   void prepare_urdf() {
-    spec_->compiler.fusestatic = 0;  // in its time
+    spec_->compiler.fusestatic = 0;  // done later, by fuse()
     settle_inertias(description_, changes_);
     name_shapes(spec_);
     if (description_.visuals) changes_.push_back("visual shapes are left out");
@@ -86,7 +86,8 @@ class Import {
     }
   }
 
-  /// Sorts who meets whom: the ground meets what it met, nothing else meets anything. `model` is the same description.
+  /// Lets the robot touch what it touched of the ground, and nothing else touch anything; limits condim to 3; where
+  /// there is no ground for a free robot, adds a plane. `model` is compiled from the description.
   void touch_only_the_ground(const mjModel* model) {
     std::vector<mjsElement*> ground, robot;
     for (mjsElement* e : elements_of(spec_, mjOBJ_GEOM)) {
@@ -100,7 +101,7 @@ class Import {
       const mjsGeom *x = mjs_asGeom(a), *y = mjs_asGeom(b);
       return (x->contype & y->conaffinity) != 0 || (y->contype & x->conaffinity) != 0;
     };
-    // What stood on nothing stands on the new plane.
+    // Where there is no ground, all of the robot's shapes are to touch the plane that is added.
     std::vector<mjsElement*> touching;
     for (mjsElement* g : robot) {
       const bool touches =
@@ -131,7 +132,7 @@ class Import {
     }
     const bool floating = moves_freely(model);
     if (!ground.empty() || (!floating && touching.empty())) return;
-    // A robot that is fixed in the world stands there already: no plane is put through it.
+    // A robot that is fixed in the world gets no plane, which might cut through it.
     if (!floating) return;
     mjsGeom* floor = mjs_addGeom(mjs_findBody(spec_, "world"), nullptr);
     mjs_setName(floor->element, "floor");
@@ -152,7 +153,8 @@ class Import {
     if (fused > 0) changes_.push_back(fmt::format("bodies without joints are fused with their parents: {}", fused));
   }
 
-  /// A keyframe with the joints where they are, in their ranges, and the lowest point on the ground.
+  /// Adds or changes a keyframe: joints at the reference pose (or the first keyframe's), moved into their ranges, and,
+  /// on a plane that was added, the lowest point on the ground.
   void add_home() {
     std::vector<std::string> unused;
     const CompiledRobot compiled = compile_robot(spec_, description_.file, options_, unused);
@@ -207,18 +209,19 @@ class Import {
   bool added_ground_ = false;
 };
 
-/// MuJoCo writes six digits unless told otherwise, by a function that its headers do not show: masses would change.
+/// MuJoCo writes six digits, which would change masses. A function that its headers do not declare sets the number.
 void write_all_digits() {
   if (void* set = ::dlsym(RTLD_DEFAULT, "_mjPRIVATE__set_xml_precision"); set != nullptr) {
     reinterpret_cast<void (*)(int)>(set)(17);
   }
 }
 
-/// Paths of a text, and what they become.
+/// Paths in a text, and what they are replaced by.
 using Paths = std::vector<std::pair<std::filesystem::path, std::filesystem::path>>;
 
-/// The files that a description reads, seen from the folder of `out`, so that it may be moved together with them. Textures
-/// are relative to texturedir, which is absolute here: those of cubes' faces have been so from the beginning.
+/// The files that a description reads, seen from the folder of `out`, so that it may be moved together with them.
+/// Textures are relative to texturedir, which is absolute here: the files of a cube's faces are not in this list, and
+/// are relative to it from the beginning.
 Paths relative_paths(mjSpec* spec, const std::filesystem::path& out) {
   namespace fs = std::filesystem;
   std::error_code code;
@@ -237,7 +240,7 @@ Paths relative_paths(mjSpec* spec, const std::filesystem::path& out) {
   return paths;
 }
 
-/// The text with these paths, each the whole value of an attribute.
+/// Replaces these paths in a text, where they are the complete value of an attribute.
 std::string with_paths(std::string xml, const Paths& paths) {
   const auto quoted = [](const std::string& text) {
     std::string escaped = "\"";

@@ -11,7 +11,7 @@
 namespace stampede {
 namespace {
 
-/// What is there of a geom's name, type and place.
+/// A geom's type, place and, where it has one, name, for messages.
 std::string describe(const mjModel* m, int g, mjsElement* e) {
   const Vec3<double> at = world_pose_of(m, g).origin;
   const std::string name = mjs_getString(mjs_getName(e));
@@ -37,7 +37,7 @@ struct Grid {
   double along_x, along_y;  ///< between points [m]
   std::vector<double> heights;
 
-  /// Bilinear; at the edge beyond it.
+  /// The height at a point, interpolated bilinearly; beyond the edge, that of the nearest point of the edge [m].
   double at(double x, double y) const {
     const double u = std::clamp(x / along_x, 0.0, columns - 1.0), v = std::clamp(y / along_y, 0.0, rows - 1.0);
     const int c = std::min(static_cast<int>(u), columns - 2), r = std::min(static_cast<int>(v), rows - 2);
@@ -59,7 +59,7 @@ Grid grid_of(const mjModel* m, int g) {
   return grid;
 }
 
-/// Gives a geom a heightfield with square cells, of the shorter side, over the same ground.
+/// Gives a geom a heightfield over the same ground with square cells, whose side is the shorter one of the old cells.
 void make_square(mjSpec* spec, const mjModel* m, int g, mjsElement* e, std::vector<std::string>& changes) {
   const Grid from = grid_of(m, g);
   const double side = std::min(from.along_x, from.along_y);
@@ -99,7 +99,7 @@ void make_square(mjSpec* spec, const mjModel* m, int g, mjsElement* e, std::vect
   mju_copy3(geom->pos, position);
   mju_copy4(geom->quat, m->geom_quat + 4 * g);
   geom->alt.type = mjORIENTATION_QUAT;
-  mjs_setFrame(e, nullptr);  // the compiled pose holds what frames around it did
+  mjs_setFrame(e, nullptr);  // the compiled pose includes the frames around it
   const std::vector<mjsElement*> geoms = elements_of(spec, mjOBJ_GEOM);
   const bool used = std::any_of(geoms.begin(), geoms.end(),
                                 [&](mjsElement* other) { return old == mjs_getString(mjs_asGeom(other)->hfieldname); });
@@ -125,7 +125,7 @@ bool is_of_world(const mjModel* model, int body) {
 void settle_world(mjSpec* spec, const mjModel* m, std::vector<std::string>& changes) {
   bool plane = false, heights = false;
   std::vector<std::pair<mjsElement*, int>> oblong;
-  // Ids are asked for first: where something is taken out, they change.
+  // Ids are read first: they change when something is removed.
   std::vector<std::pair<mjsElement*, int>> geoms;
   for (mjsElement* e : elements_of(spec, mjOBJ_GEOM)) geoms.emplace_back(e, mjs_getId(e));
   for (const auto& pair : geoms) {
@@ -133,7 +133,7 @@ void settle_world(mjSpec* spec, const mjModel* m, std::vector<std::string>& chan
     const int g = pair.second;
     if (!is_of_world(m, m->geom_bodyid[g]) || !meets_robot(m, g)) continue;
     const auto leave_out = [&](const char* why) {
-      // What a robot with a fixed base stands beside may be its own base: it stays to be seen.
+      // A geom beside a robot with a fixed base may be part of that base: it stays visible.
       const bool gone = moves_freely(m);
       changes.push_back(
           fmt::format("{} {}: {}", describe(m, g, e), gone ? "is left out" : "does not meet the robot", why));

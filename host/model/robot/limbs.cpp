@@ -23,7 +23,7 @@ std::string first_joint_name(const mjModel* m, int body) { return name_of(m, mjO
 std::string name_of(const mjModel* model, mjtObj kind, int id) {
   const char* name = mj_id2name(model, kind, id);
   if (name != nullptr && name[0] != '\0') return fmt::format("{} '{}'", word_for(kind), name);
-  // What has no name is called by that of what it belongs to.
+  // What has no name is called after the body or joint that it belongs to.
   mjtObj owner = mjOBJ_BODY;
   int of = -1;
   if (kind == mjOBJ_GEOM) of = model->geom_bodyid[id];
@@ -70,7 +70,7 @@ Limbs find_limbs(const mjModel* m, const std::string& file) {
         fmt::format("{}: the robot has no joint that moves; at least one hinge or slide joint would be right", file));
   }
 
-  // Children of each part, and the base: what moves freely, else what all limbs hang on.
+  // Children of each part, and the base: the body that moves freely, else the one that all limbs are attached to.
   std::vector<std::vector<int>> children(static_cast<std::size_t>(bodies));
   for (int body = 1; body < bodies; ++body) {
     if (part_of(m, body) != body || m->body_dofnum[body] == 0) continue;
@@ -128,8 +128,8 @@ Limbs find_limbs(const mjModel* m, const std::string& file) {
     part.world = part_of(m, body) == 0;
   }
 
-  // Poses at qpos0, where no joint turns anything. The base's own frame is the origin, so that nothing is lost to where
-  // it stands.
+  // Poses at qpos0, where joints move nothing. A floating base's own frame is the origin, so that no digits are lost
+  // where it is far from the world's.
   limbs.pose.resize(static_cast<std::size_t>(bodies));
   for (int body = 1; body < bodies; ++body) {
     const auto b = static_cast<std::size_t>(body);

@@ -1,7 +1,8 @@
 #pragma once
-/// \file How a robot hangs together: its base, and limbs that are serial chains of joints.
+/// \file A robot's parts: its base, and limbs that are serial chains of joints.
 ///
-/// Bodies without joints move with the body above them: together they are one rigid part, here named by its topmost body.
+/// Bodies without joints move with the body above them: together they are one rigid part, here named by its topmost
+/// body.
 
 #include <mujoco/mujoco.h>
 
@@ -21,7 +22,7 @@ struct Part {
 
 struct Limbs {
   bool floating = false;
-  int base = 0;                         ///< body of the base; 0: limbs hang on the world itself
+  int base = 0;                         ///< body of the base; 0: limbs are attached to the world itself
   std::vector<std::vector<int>> chain;  ///< [limb][place] -> joint
   std::vector<Part> part;               ///< [body]
   std::vector<Pose> pose;               ///< [body] in the base's frame, at qpos0

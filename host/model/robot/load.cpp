@@ -52,7 +52,8 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   compiled.notes = std::move(notes);
   refuse_negative_masses(spec, where);
   compiled.model = compile_description(spec, file);
-  // What ties bodies together comes first: with it, where joints branch matters less.
+  // Before find_limbs: of a description with equality constraints or tendons, this is what the message should be about,
+  // and not where its joints branch.
   refuse_what_is_not_simulated(compiled.model.get(), where, compiled.notes);
   const Limbs limbs = find_limbs(compiled.model.get(), where);
   check_feet(compiled.model.get(), options.feet, where);

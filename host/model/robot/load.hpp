@@ -1,8 +1,9 @@
 #pragma once
 /// \file From a description, MJCF or URDF, to a robot that is simulated.
 ///
-/// MuJoCo parses and compiles the file; its model becomes ours. What cannot be simulated as the file says is refused with
-/// an Error of one line that names the element; what is left out without changing the rest is a note.
+/// MuJoCo parses and compiles the file; our RobotModel is made from its model. What cannot be simulated as the file
+/// says is refused with an Error of one line that names the element; what is left out without changing the rest is a
+/// note.
 
 #include <filesystem>
 #include <optional>
@@ -16,7 +17,8 @@
 
 namespace stampede {
 
-/// Whether the base moves freely: as the file says (a URDF does not: free where it has two limbs or more), or as chosen.
+/// Whether the base moves freely: as the file says (a URDF says nothing: free where it has two limbs or more), or as
+/// chosen.
 enum class BaseChoice { kAuto, kFree, kFixed };
 
 /// Position servos: torque = clip(stiffness (target - q) - damping v, +-torque_limit).
@@ -32,21 +34,21 @@ struct LoadOptions {
   std::optional<TerrainSettings> terrain;  ///< ground to be made, instead of the file's
   std::vector<std::string> feet;           ///< geoms that the limbs stand on; none: all of each limb's last link
   std::optional<ServoGains> servo;         ///< instead of the file's servos and torque motors
-  bool servos_for_motors = false;          ///< import: position servos in place of the file's torque motors
+  bool servos_for_motors = false;          ///< import only: position servos in place of the file's torque motors
 };
 
-/// A robot, and MuJoCo's model of it: the same numbers, for comparisons and pictures.
+/// A robot, and MuJoCo's model that it was made from, for comparisons and pictures.
 struct CompiledRobot {
   ModelHandle model;
   RobotModel robot;
-  std::optional<Terrain> terrain;  ///< that was made, where one was asked for
+  std::optional<Terrain> terrain;  ///< the ground that was made, where LoadOptions ask for one
   std::vector<std::string> notes;  ///< what is simulated otherwise than the file says, one line each
 };
 
 /// Loads a robot by its name (find_robot.hpp) or its file. A URDF is imported in memory first (import.hpp).
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options = {});
 
-/// How many descriptions load_robot has compiled in this process: a command needs one.
+/// How many descriptions load_robot has compiled in this process, for tests: a command should compile only one.
 int robots_compiled();
 
 /// Compiles a description and makes the robot from it. `file` is its path, for messages and the robot's name.

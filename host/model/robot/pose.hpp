@@ -1,5 +1,5 @@
 #pragma once
-/// \file Poses of frames in frames, in double, and MuJoCo's arrays as vectors and rotations.
+/// \file Poses of frames in other frames, in double, and MuJoCo's arrays as vectors and rotations.
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,7 @@ inline Mat3<double> transposed(const Mat3<double>& m) {
   return {{m.x.x, m.y.x, m.z.x}, {m.x.y, m.y.y, m.z.y}, {m.x.z, m.y.z, m.z.z}};
 }
 
-/// A pose given in frame `a`, in the frame that `a` is given in.
+/// Pose `b`, given in frame `a`, in the frame that `a` is given in.
 inline Pose operator*(const Pose& a, const Pose& b) { return {a.origin + a.axes * b.origin, a.axes * b.axes}; }
 inline Vec3<double> operator*(const Pose& a, Vec3<double> point) { return a.origin + a.axes * point; }
 
@@ -44,7 +44,7 @@ inline Pose pose_at(const double* position, const double* quaternion) {
   return {vector_at(position), quaternion_at(quaternion).matrix()};
 }
 
-/// Whether a frame's axes lie along the outer one's, in whichever order.
+/// Whether a frame's axes lie along those of the frame that it is given in, in any order and direction.
 inline bool along_axes(const Mat3<double>& m) {
   for (const double largest : {std::max({std::abs(m.x.x), std::abs(m.y.x), std::abs(m.z.x)}),
                                std::max({std::abs(m.x.y), std::abs(m.y.y), std::abs(m.z.y)}),

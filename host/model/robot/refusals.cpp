@@ -174,7 +174,7 @@ class Refusals {
   const std::string& file_;
 };
 
-/// Options of the solver that say when it stops. Ours goes on to the minimum.
+/// Notes options that say when MuJoCo's solver stops: ours does not follow them, and goes on to the minimum.
 void note_solver_options(const mjOption& option, std::vector<std::string>& notes) {
   mjOption usual;
   mj_defaultOption(&usual);

@@ -34,7 +34,7 @@ Interval range_of(int limited, const double* ends, bool autolimits) {
 
 bool acts_on_joint(const mjsActuator* a) { return a->trntype == mjTRN_JOINT || a->trntype == mjTRN_JOINTINPARENT; }
 
-/// Whether the actuator's force is its control and nothing else.
+/// Whether the actuator's force is proportional to its control, without any other term.
 bool is_motor(const mjsActuator* a) {
   const bool no_bias = a->biastype == mjBIAS_NONE ||
                        (a->biastype == mjBIAS_AFFINE && a->biasprm[0] == 0 && a->biasprm[1] == 0 && a->biasprm[2] == 0);
@@ -60,7 +60,7 @@ void set_torques(mjsActuator* a, const Interval& torques) {
   a->forcerange[1] = torques.limited() ? std::min(torques.high, kFar) : 0;
 }
 
-/// Whether a joint limits what drives it.
+/// Whether a joint limits the force of its actuator (actuatorfrcrange).
 bool limits_torque(const mjsJoint* joint, bool autolimits) {
   return range_of(joint->actfrclimited, joint->actfrcrange, autolimits).limited();
 }
@@ -89,7 +89,8 @@ bool is_wheel(const mjModel* m, int joint) {
   return round;
 }
 
-/// As much as holds the robot's weight a tenth of a metre away, for a joint or motor that says nothing.
+/// The effort of a joint or motor for which the file gives none: for a hinge, what holds the robot's weight at a lever
+/// of 0.1 m [N m]; for a slide, the weight [N].
 double effort_from_weight(const mjModel* m, bool hinge) {
   return std::max(m->body_subtreemass[0], 1e-3) * 9.81 * (hinge ? 0.1 : 1.0);
 }
@@ -140,7 +141,7 @@ void add_servos(mjSpec* spec, const mjModel* model, std::vector<std::string>& ch
 
 void turn_motors_into_servos(mjSpec* spec, const mjModel* model, std::vector<std::string>& changes) {
   int motors = 0;
-  std::vector<std::pair<int, int>> held;  // control and coordinate
+  std::vector<std::pair<int, int>> held;  // index of the control, and index into qpos
   for (mjsElement* e : elements_of(spec, mjOBJ_ACTUATOR)) {
     mjsActuator* actuator = mjs_asActuator(e);
     if (!is_motor(actuator)) continue;
@@ -209,7 +210,8 @@ void set_servos(mjSpec* spec, const ServoGains& gains, const std::filesystem::pa
     }
     Interval torques = torques_of(actuator, autolimits);
     if (limit[i] > 0) torques = {-static_cast<double>(limit[i]), static_cast<double>(limit[i])};
-    // A motor's control was a torque and is a position now; a servo's was in units of its gear.
+    // A motor's ctrlrange limits torques and is dropped, as its control is a position now. A servo's is divided by the
+    // gear, which becomes 1.
     const Interval targets = motor ? Interval{} : range_of(actuator->ctrllimited, actuator->ctrlrange, autolimits);
     if (motor || actuator->gear[0] != 1) {
       const Interval joint_targets = targets.scaled(1 / actuator->gear[0]);

@@ -1,5 +1,5 @@
-/// \file Which geoms meet the ground and how the two are combined is MuJoCo's (its documentation, chapter Computation,
-/// section Contact); what is simulated differently is said in a note.
+/// \file Which geoms touch the ground, and how the parameters of the two are combined, is as in MuJoCo (its
+/// documentation, chapter Computation, section Contact); what is simulated differently is said in a note.
 #include "host/model/robot/shapes.hpp"
 
 #include <fmt/format.h>
@@ -63,7 +63,7 @@ class Shapes {
     throw Error(fmt::format("{}: {} {}", source_.file, name_of(m_, mjOBJ_GEOM, g), what));
   }
 
-  /// What stands still and touches a part of the robot that moves.
+  /// Finds the ground: geoms that stand still and may touch a part of the robot that moves.
   void find_ground() {
     for (int g = 0; g < m_->ngeom; ++g) {
       if (!static_geom(g)) continue;
@@ -72,7 +72,7 @@ class Shapes {
         touches = !static_geom(other) && masks_match(m_, g, other) && !excluded(m_, g, other);
       }
       if (!touches) continue;
-      // Shapes of a fixed base are the robot's own; where the base moves, bodies that stand still are the world's.
+      // Shapes of a fixed base belong to the robot; where the base moves, bodies that stand still belong to the world.
       const bool own = !robot_.options.floating && m_->geom_bodyid[g] != 0;
       if (own && m_->geom_type[g] != mjGEOM_PLANE) continue;
       switch (m_->geom_type[g]) {
@@ -143,7 +143,7 @@ class Shapes {
     }
   }
 
-  /// A box along the world's axes; turned by quarters it is so, too.
+  /// Adds a box along the world's axes, which may be turned about them by multiples of 90 degrees.
   void add_box(int g) {
     const Pose pose = world_pose_of(m_, g);
     const double* size = m_->geom_size + 3 * g;
@@ -165,7 +165,7 @@ class Shapes {
     map().boxes.push_back(box);
   }
 
-  /// Lists what is on the map, for shapes and links as far as they reach.
+  /// Makes what kernels look up in the map, for shapes and links as far as these reach.
   void index_map() {
     if (map_ == nullptr) return;
     double reach = 0, link_reach = 0;
@@ -191,7 +191,7 @@ class Shapes {
     robot_.map = map_;
   }
 
-  /// What a geom and a ground geom make of their parameters.
+  /// The contact parameters of a geom and a ground geom, combined.
   ContactModel<double> combined(int g, int ground) {
     ContactModel<double> c = absent_contact();
     const double s1 = m_->geom_solmix[ground], s2 = m_->geom_solmix[g];
@@ -228,7 +228,7 @@ class Shapes {
     return c;
   }
 
-  /// Remembers the contact that needs the shortest step, where the file's is longer.
+  /// Remembers the contact that needs the shortest time step, among those for which the file's time step is too long.
   void check_step(int g, const double* solref, const double* solimp, const Softness<double>& s, bool refsafe) {
     const double h = m_->opt.timestep;
     const bool standard = solref[0] > 0 && solref[1] > 0;
@@ -242,7 +242,7 @@ class Shapes {
     }
   }
 
-  /// Whether a geom is of what the limb stands on.
+  /// Whether a geom belongs to the limb's foot: it is named as a foot, or, where none is named, it is on the last link.
   bool is_foot(int g, const Part& part) const {
     if (part.link == 0) return false;
     const std::vector<std::string>& feet = source_.feet;
@@ -335,7 +335,7 @@ class Shapes {
     }
   }
 
-  /// The base's candidates are shared out: each shape's evenly, nearest pairs of candidate and limb first.
+  /// Assigns the base's candidates to limbs: evenly for each kind of shape, nearest pairs of candidate and limb first.
   void share_out() {
     const int limbs = robot_.limbs;
     for (const ContactShape shape : {ContactShape::kPoint, ContactShape::kCorner, ContactShape::kCylinder}) {
@@ -369,7 +369,8 @@ class Shapes {
     }
   }
 
-  /// The k-th candidate of a link and shape is that of all limbs, the largest and outermost first.
+  /// Arranges the candidates in rows: one row holds the k-th candidate of each limb with the same link, shape and foot
+  /// flag, those with the largest radius and farthest out first.
   void finish() {
     index_map();
     share_out();

@@ -13,19 +13,13 @@ namespace {
 
 constexpr int kPoses = 2000;
 
-/// Heights of a candidate's points over a plane through the base's origin, lowest of them first where it matters.
-struct Heights {
-  std::array<double, 4> height;
-  int count;
-};
-
 class Poses {
  public:
   explicit Poses(const RobotModel& robot) : robot_(robot), limbs_(static_cast<std::size_t>(robot.size.limbs)) {}
 
-  /// Contacts of the lane that has most.
+  /// The most contacts of a lane in any of the poses.
   int most_contacts() {
-    // A map may be anywhere, as a floating base may.
+    // On a map a fixed base is tried like a floating one: the ground may be anywhere around it.
     const bool floating = robot_.options.floating || robot_.map != nullptr;
     const Vec3<double> up = robot_.plane.present ? robot_.plane.normal : Vec3<double>{0, 0, 1};
     int most = 0;
@@ -72,7 +66,7 @@ class Poses {
     return low + (high - low) * (static_cast<double>(generator_() >> 11) * 0x1.0p-53);
   }
 
-  /// A rotation, all of them as likely.
+  /// A random rotation, all equally likely.
   Mat3<double> turned() {
     for (;;) {
       const double q[4] = {uniform(-1, 1), uniform(-1, 1), uniform(-1, 1), uniform(-1, 1)};
@@ -81,7 +75,8 @@ class Poses {
     }
   }
 
-  /// Puts joints anywhere in their ranges. Half of the poses bring all limbs alike, as a robot that lies or sits has them.
+  /// Puts joints anywhere in their ranges. In half of the poses the positions, as shares of the ranges, are the same in
+  /// all limbs, as when a robot lies or sits.
   void place(const Mat3<double>& base) {
     const bool alike = uniform(0, 1) < 0.5;
     std::array<double, kMaxJoints> shares;
@@ -117,8 +112,8 @@ class Poses {
     }
   }
 
-  /// Calls for each point that counts: with the lane, the candidate, the height of its surface over the base's origin, and
-  /// where about it is, from there.
+  /// Calls function(lane, candidate, height, place) for each point that may touch: the height of its surface over the
+  /// base's origin along `up`, and its approximate place from that origin, in world axes [m].
   template <class Function>
   void visit(Vec3<double> up, Function&& function) const {
     for (std::size_t k = 0; k < robot_.kind.size(); ++k) {
@@ -134,7 +129,7 @@ class Poses {
         } else if (kind.shape == ContactShape::kCorner) {
           if (along <= 0) function(l, contact, centre, middle);
         } else {
-          // Two points of the lower side, and two more of the lower rim (mujoco's four).
+          // Two points of the lower side, and two more of the lower rim: MuJoCo's four contact points.
           const double rim = contact.radius * std::sqrt(std::max(0.0, 1 - along * along));
           const double end = std::abs(along) * contact.half_length;
           const Vec3<double> half = axis * (along > 0 ? contact.half_length : -contact.half_length);

@@ -12,11 +12,11 @@
 namespace stampede {
 namespace {
 
-/// What a body and the bodies that are fixed to it weigh together.
+/// Mass [kg], first moment [kg m] and moments of inertia [kg m^2] of a body and the bodies that are fixed to it.
 struct Sum {
   double mass = 0;
   Vec3<double> moment{0, 0, 0};
-  Sym3<double> rotational{0, 0, 0, 0, 0, 0};  ///< at the origin
+  Sym3<double> rotational{0, 0, 0, 0, 0, 0};  ///< about the origin
 };
 
 Sum operator+(const Sum& a, const Sum& b) {
@@ -30,7 +30,7 @@ Pose spec_pose(const double* position, const double* quaternion, const mjsOrient
   return pose_at(position, q);
 }
 
-/// A full symmetric matrix about axes of its own: principal moments, in descending order, and the rotation to them.
+/// A symmetric matrix in its principal axes: principal moments, in descending order, and the rotation to these axes.
 struct Principal {
   double moments[3], axes[9], quaternion[4];
 };
@@ -47,7 +47,8 @@ class Inertias {
   Inertias(Description& description, std::vector<std::string>& changes)
       : file_(description.file), compiler_(description.spec->compiler), changes_(changes) {}
 
-  /// Of a body in the frame of its part's first body, those below it that are fixed to it included.
+  /// The sum over a body and those below it that are fixed to it, in the frame of the part's first body. Settles the
+  /// parts that begin below it.
   Sum gather(mjsBody* body, const Pose& pose) {
     Sum sum;
     const bool given = body->explicitinertial != 0 && std::isfinite(body->ipos[0]);
@@ -78,7 +79,7 @@ class Inertias {
     return sum;
   }
 
-  /// Settles a part, which begins with `body`, and all below.
+  /// Gives the first body of a part the part's inertia, and does so for all parts below.
   void settle(mjsBody* body) { write(body, gather(body, Pose{})); }
 
  private:
@@ -88,8 +89,8 @@ class Inertias {
     const Sym3<double> about = sum.rotational + point.rotational * -1.0;
     const Principal principal = principal_of(about);
     const double* moments = principal.moments;
-    // Moments below are what is left of the rounding of none.
-    constexpr double kLeast = 1e-12;  // of a kilogram [m^2]
+    // Smaller moments are rounding errors of 0.
+    constexpr double kLeast = 1e-12;  // times the mass [m^2]
     if (sum.mass > 0 && moments[0] <= kLeast * sum.mass) {
       throw Error(
           fmt::format("{}: {}, with what is fixed to it, has the mass {:.4g} and no moments of inertia, which are "
@@ -111,13 +112,13 @@ class Inertias {
     mju_copy3(body->ipos, origin);
     mju_copy4(body->iquat, principal.quaternion);
     mju_copy3(body->inertia, moments);
-    // The rounding above may have broken what held exactly.
+    // Rounding may have raised it above the sum of the others, where it was equal.
     body->inertia[0] = std::min(moments[0], moments[1] + moments[2]);
     if (sum.mass == 0) body->inertia[0] = body->inertia[1] = body->inertia[2] = 0;
   }
 
-  /// A link's mass and inertia with what the file's <mujoco><compiler> asks of them, as MuJoCo does it for each link before
-  /// they are fused.
+  /// A link's mass (and, in `bounded`, its inertia) with the bounds of the file's <mujoco><compiler>, which MuJoCo
+  /// applies to each link before links are fused.
   double bounded_mass(const mjsBody* body) {
     if (!(body->mass < compiler_.boundmass)) return body->mass;
     changes_.push_back(
@@ -147,7 +148,7 @@ class Inertias {
   std::vector<std::string>& changes_;
 };
 
-/// Limbs below a body: the bodies with joints that are reached through bodies without.
+/// Number of limbs below a body: of bodies with joints that are reached through bodies without joints.
 int limbs_below(mjsBody* body) {
   int limbs = 0;
   for (mjsElement* e = mjs_firstChild(body, mjOBJ_BODY, 0); e != nullptr; e = mjs_nextChild(body, e, 0)) {
@@ -166,7 +167,7 @@ void settle_inertias(Description& description, std::vector<std::string>& changes
   for (mjsElement* e = mjs_firstChild(world, mjOBJ_BODY, 0); e != nullptr; e = mjs_nextChild(world, e, 0)) {
     inertias.settle(mjs_asBody(e));
   }
-  // Done: what is left of links that were fused with others weighs nothing.
+  // They are applied above. MuJoCo must not apply them again: links whose mass was moved to others weigh nothing now.
   mjsCompiler& compiler = description.spec->compiler;
   compiler.balanceinertia = 0;
   compiler.boundmass = compiler.boundinertia = 0;

@@ -50,7 +50,7 @@ Tag next_tag(const std::string& text, std::size_t from) {
   return tag;
 }
 
-/// The value of a tag's attribute `name`.
+/// The value of a tag's attribute `name`; empty where it has none.
 std::string name_in(const std::string& text, const Tag& tag) {
   for (std::size_t at = text.find("name", tag.begin); at < tag.end; at = text.find("name", at + 1)) {
     const std::size_t mark = text.find_first_not_of(" \t\r\n=", at + 4);
@@ -63,7 +63,7 @@ std::string name_in(const std::string& text, const Tag& tag) {
 }  // namespace
 
 std::string with_single_materials(std::string text, std::vector<std::string>& changes) {
-  std::vector<std::string> open;  // names of the elements around
+  std::vector<std::string> open;  // names of the elements that enclose the current place
   std::string link;
   int materials = 0, taken_out = 0;
   const auto report = [&] {

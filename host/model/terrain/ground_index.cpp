@@ -14,7 +14,7 @@ namespace {
 /// Indices in floats are exact up to here.
 constexpr std::size_t kMostBoxes = (1u << 24) - 1;
 
-/// Cells along x and y, from the first to the last that something spans.
+/// The rows and columns of cells that something spans, first and last included.
 struct CellRange {
   int first_row, last_row, first_column, last_column;
 };
@@ -34,7 +34,8 @@ std::size_t cell_index(const GroundMap& map, int row, int column) {
   return static_cast<std::size_t>(row) * static_cast<std::size_t>(map.cell_columns) + static_cast<std::size_t>(column);
 }
 
-/// Lists of the boxes that a sphere with its centre in a cell can touch; sets how long they are.
+/// Lists for each cell of the boxes that a sphere with its centre in it can touch; sets `boxes_per_cell`, the longest
+/// one's length.
 std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std::string(double, double)>& where) {
   std::vector<std::vector<int>> lists(static_cast<std::size_t>(map.cell_columns) *
                                       static_cast<std::size_t>(map.cell_rows));
@@ -60,7 +61,7 @@ std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std
   return lists;
 }
 
-/// The highest ground within reach of each cell.
+/// The highest ground within reach of each cell [m].
 std::vector<float> tops_of(const GroundMap& map, double reach) {
   std::vector<float> tops(static_cast<std::size_t>(map.cell_columns) * static_cast<std::size_t>(map.cell_rows), -1e6f);
   reach += 1e-3;
@@ -113,7 +114,8 @@ void index_ground(GroundMap& map, double reach, double link_reach,
         high[k] = std::max(high[k], static_cast<double>(box.centre[k]) + static_cast<double>(box.half[k]));
       }
     }
-    // As far around as a link reaches: what stands beside a box should not ask for what is about it.
+    // The cells go on around the boxes as far as a link reaches: a point beyond takes the nearest cell, which should
+    // not tell it of boxes that are out of its reach.
     const double around = std::max(reach, link_reach) + kCellSide;
     map.origin_x = low[0] - around, map.origin_y = low[1] - around;
     wide = high[0] - low[0] + 2 * around, deep = high[1] - low[1] + 2 * around;

@@ -133,7 +133,7 @@ TerrainSettings with_kinds(TerrainSettings settings, const std::string& kinds) {
 }
 
 void put_into(mjSpec* spec, const Terrain& t) {
-  // Contact parameters stay those of the plane that goes.
+  // Contact parameters are those of the first geom that is replaced.
   mjsGeom like{};
   mjs_defaultGeom(&like);
   bool found = false;

@@ -1,9 +1,9 @@
 #pragma once
 /// \file Ground of tiles of graded difficulty, from a seed: heights, boxes, and where a robot starts on each tile.
 ///
-/// Tiles stand in a grid: difficulty grows along x (levels), kinds and their variants along y (columns); the map's middle
-/// is the origin of the world. Each tile is level at its rim, so tiles fit together, and a flat border runs around all.
-/// What the kernels read (kernels/physics/terrain.hpp) is one buffer of floats.
+/// Tiles stand in a grid: difficulty grows along x (levels), kinds and their variants along y (columns); the map's
+/// middle is the origin of the world. Each tile is level at its rim, so tiles fit together, and a flat border runs
+/// around all. What the kernels read (kernels/physics/terrain.hpp) is one buffer of floats.
 
 #include <cstdint>
 #include <string>
@@ -38,18 +38,20 @@ struct TerrainTile {
 
 /// A map of tiles.
 struct Terrain : GroundMap {
-  TerrainSettings settings;        ///< with what was left open filled in
+  TerrainSettings settings;        ///< with what was not given filled in
   std::vector<TerrainTile> tiles;  ///< [levels][columns]
 };
 
-/// The same bits for the same settings. Throws Error where a setting is wrong.
+/// Makes the ground: the same bits for the same settings. Throws Error where a setting is wrong.
 Terrain make_terrain(const TerrainSettings& settings);
 
-/// Settings with the kinds of a list such as "stairs-up,rough", or "all", and as many columns; the rest as in `settings`.
+/// Settings with the kinds of a list such as "stairs-up,rough", or "all", and as many columns; the rest as in
+/// `settings`.
 TerrainSettings with_kinds(TerrainSettings settings, const std::string& kinds);
 
-/// Puts the terrain into a description, instead of what stood in the world for robots to touch, whose contact parameters it
-/// takes over. Triangles are the same to float rounding; outside the map MuJoCo has no ground.
+/// Puts the terrain into a description. It replaces the geoms of the world that robots can touch, and takes over the
+/// contact parameters of the first. In MuJoCo the triangles are the same to float rounding, but there is no ground
+/// outside the map.
 void put_into(mjSpec_* spec, const Terrain& terrain);
 
 }  // namespace stampede

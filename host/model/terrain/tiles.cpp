@@ -26,7 +26,7 @@ void draw_slope(TileCanvas& canvas, double angle, double sign) {
 }
 
 void draw_rough(TileCanvas& canvas, double amplitude, Random<float>& random) {
-  // Random at every second decimetre, bilinear between, so that it is as rough on every spacing.
+  // Random heights about every 0.2 m, interpolated bilinearly, so that the roughness does not depend on the spacing.
   const int points = std::max(2, static_cast<int>(std::lround(canvas.side() / 0.2)));
   std::vector<double> knots(static_cast<std::size_t>((points + 1) * (points + 1)));
   for (double& knot : knots) knot = amplitude * (2.0 * static_cast<double>(random.uniform()) - 1.0);
@@ -41,7 +41,6 @@ void draw_rough(TileCanvas& canvas, double amplitude, Random<float>& random) {
   });
 }
 
-/// Frames of one tread each, from the outside in; the middle is what is left.
 /// Lets the heights fall off to `floor`, hidden under a level frame along the rim; returns where that begins.
 double draw_pit(TileCanvas& canvas, double floor) {
   const double spacing = canvas.terrain.settings.spacing;
@@ -82,7 +81,7 @@ void draw_stones(TileCanvas& canvas, double apart, double difficulty, Random<flo
     for (double x = -edge - shift; x < edge; x += pitch) {
       const double x0 = std::max(x, -edge), x1 = std::min(x + width, edge), y1 = std::min(y + width, edge);
       const bool hidden = std::max({-x0, x1, -y, y1}) <= kStart;
-      // Slivers are no stones.
+      // What is cut to less than 5 cm is left out.
       if (x1 - x0 > 0.05 && y1 - y > 0.05 && !hidden) canvas.box(x0, x1, y, y1, bottom, 0.0);
     }
   }

@@ -1,5 +1,5 @@
 #pragma once
-/// \file What one tile's kind draws into the map.
+/// \file Draws one tile of a kind into the map.
 
 #include <vector>
 
@@ -33,7 +33,7 @@ struct TileCanvas {
   void frame(double outer, double inner, double bottom, double top);
 };
 
-/// Draws the kind at a difficulty; `index` is the tile's, which its random numbers hang on.
+/// Draws the kind at a difficulty; `index` is the tile's number, by which its random numbers are keyed.
 void draw_tile(TileCanvas& canvas, TerrainKind kind, double difficulty, std::uint32_t index);
 
 }  // namespace stampede
