@@ -1,5 +1,5 @@
 #pragma once
-/// \file A trained policy that acts, without chance: for evaluations, and for whoever wants to know what it would do.
+/// \file A trained policy that acts for evaluations. It is deterministic: an action is the Gaussian's mean.
 
 #include <string>
 #include <vector>
@@ -19,8 +19,8 @@ class ActingPolicy {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// For `environments` environments, a multiple of kMaxLanes, whose states begin at zero. Throws Error where its network is none that this
-  /// engine can make.
+  /// For `environments` environments, a multiple of kMaxLanes; their network states begin at 0. Throws Error where the
+  /// engine does not know a module of the network, or the network does not fit the actions.
   ActingPolicy(Backend& backend, const Policy& policy, Index environments)
       : actions_(policy.actions()),
         network_(backend, policy.actor, policy.observations(), 0, environments),
@@ -41,8 +41,8 @@ class ActingPolicy {
     if (network_.states() > 0) state_ = backend.template make_buffer<float>(environments * network_.states());
   }
 
-  /// Actions [environment][actions], in the task's units, of a range for observations [environment][observations]; states go one step
-  /// on.
+  /// Writes the actions [environment][actions], in the task's units, of the environments in `range` for the
+  /// observations [environment][observations], and advances their network states by one step.
   void act(const Context& context, Range range, const float* observation, float* action) {
     float* rows = rows_.at(context);
     normaliser_.apply(context, observation + range.begin * normaliser_.observations(), nullptr, range.size(), rows);
@@ -52,7 +52,7 @@ class ActingPolicy {
                    MeanActions{mean, network_.output_stride(), range.begin, actions_, bounds_.scaling(), action});
   }
 
-  /// To be called behind a step: states begin anew where `ended` [environment] is not 0.
+  /// To be called after every step of the environments: sets network states to 0 where `ended` [environment] is not 0.
   void forget(const Context& context, Range range, const float* ended) {
     const Index width = network_.states();
     if (width == 0) return;

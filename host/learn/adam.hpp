@@ -23,7 +23,8 @@ class Adam {
         second_moment_(backend.template make_buffer<float>(networks.size())),
         squared_norm_(backend.template make_buffer<float>(1)) {}
 
-  /// Clips the gradient and takes a step. `loss_sums` [kLossColumns] are the loss's of the minibatch, which the adaptive schedule follows.
+  /// Clips the gradient's norm and takes a step. `loss_sums` [kLossColumns]: sums of the loss's columns over the
+  /// minibatch (kernels/ppo.hpp), for the report and for the adaptive learning rate.
   void step(const float* gradient, const float* loss_sums, Control* control) {
     backend_.template sum<1>(networks_.size(), 1, Squares{gradient}, squared_norm_.data());
     backend_.launch_single(

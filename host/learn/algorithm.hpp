@@ -1,6 +1,7 @@
 #pragma once
-/// \file What an algorithm is: networks, and an update that makes them better by a rollout. PPO is one (ppo.hpp); another is a class of
-/// this shape that is registered under a name, which `algorithm.kind` chooses. Nothing else changes.
+/// \file What an algorithm is: networks, and an update that improves them from a rollout. PPO is one (ppo.hpp). Another
+/// is a class that derives from Algorithm and is registered under a name with each backend (register_algorithm); the
+/// setting `algorithm.kind` chooses among the names.
 
 #include <algorithm>
 #include <cstring>
@@ -23,40 +24,44 @@ class Algorithm {
   using Context = typename Backend::Context;
   virtual ~Algorithm() = default;
 
-  /// What acts, and is saved, exported and evaluated.
+  /// The policy and the critic: they act, and are saved, exported and evaluated.
   ActorCritic<Backend>& networks() { return networks_; }
-  /// What a rollout is to keep of the networks' states.
+  /// What a rollout is to store of the networks' states.
   StateShape states() const { return {networks_.states(), networks_.window()}; }
-  /// The counters on the device. The collector draws by its clock.
+  /// Counters and learning rate, on the device. Its clock is part of the key of every random number that a rollout
+  /// draws.
   Control* control() { return control_.data(); }
 
-  // All of these only enqueue work, the same each time: an iteration is recorded and replayed. A sum over samples goes through the
-  // backend's communicator before it is used, and what it is divided by counts those of all ranks (host/engine/communicator.hpp).
+  // The following functions only enqueue work, and the same work each time, because a GPU records an iteration and
+  // replays it. A sum over samples goes through the backend's communicator before it is used, and is divided by the
+  // number of samples of all ranks (host/engine/communicator.hpp).
   void begin_iteration() {
     backend_.launch_single(BeginIteration{control_.data(), schedule_of(settings_.schedule), settings_.learning_rate,
                                           static_cast<float>(iterations_)});
   }
-  /// What follows from a rollout alone, as advantages and returns: of a tile of environments, once it has its rollout ...
+  /// Computes what follows from the rollout alone, such as advantages and returns: for a tile of environments, as soon
+  /// as its last step is taken, where the task has no constraints ...
   virtual void judge(const Context& context, Range environments, Rollout<Backend>& rollout) = 0;
-  /// ... or of all, where constraints come in between. `soft_terminations` [horizon][stride]: probabilities that each step ended the
-  /// episode; null where constraints are only watched.
+  /// ... or for all environments after the whole rollout, where it has. `soft_terminations` [horizon][stride]: the
+  /// share of the future that each step costs (kernels/constraints.hpp); null where violations are only reported.
   virtual void judge(Rollout<Backend>& rollout, const float* soft_terminations) = 0;
   virtual void update(Rollout<Backend>& rollout) = 0;
   void end_iteration() {
     backend_.launch_single(EndIteration{control_.data(), static_cast<std::uint32_t>(shape_.horizon)});
   }
 
-  /// [2][2]: sum and sum of squares of all ranks' returns and advantages, about their means in the rollouts, for the report; null where
-  /// the algorithm has none.
+  /// [returns, advantages][sum, sum of squares]: over all ranks' rollouts, of the differences from their means, for the
+  /// report; null where the algorithm has none.
   virtual const float* return_sums() { return nullptr; }
-  /// Adds the algorithm's metrics, which are read off the report's row (report.hpp). `samples`: of all ranks' rollouts.
+  /// Adds the algorithm's metrics, which are read from the report's row (report.hpp). `samples`: number of samples in
+  /// an iteration, of all ranks.
   virtual void list_metrics(ReportReader& metrics, double samples) = 0;
-  /// Floating-point operations of one update's networks.
+  /// Floating-point operations that the networks take in one update.
   virtual double update_flops() const = 0;
 
   // ------------------------------------------------------------------------------------------ on the host
 
-  /// Everything that it goes on from; the device's work must be done.
+  /// Everything that a resumed training needs of the algorithm. The device must have finished its work.
   virtual void save(std::vector<Tensor>& tensors) {
     networks_.save_parameters(tensors);
     optimiser_.save(tensors);
@@ -82,7 +87,8 @@ class Algorithm {
   void set_control(const Control& control) { backend_.upload(control_, &control, 1); }
 
  protected:
-  /// `with_critic`: whether values are learned; `most_rows`: samples that one pass of the networks may have, besides a rollout's step.
+  /// `with_critic`: whether values are learned; `most_rows`: the largest number of samples in one pass through the
+  /// networks during an update. (While acting, a pass has up to one row for each environment.)
   Algorithm(Backend& backend, const TrainingRequest& request, const RolloutShape& shape, bool with_critic,
             Index most_rows)
       : backend_(backend),
@@ -112,14 +118,16 @@ class Algorithm {
 template <class Backend>
 using MakeAlgorithm = std::unique_ptr<Algorithm<Backend>> (*)(Backend&, const TrainingRequest&, const RolloutShape&);
 
-/// The module's algorithms, by name. Each puts itself in when the module is loaded.
+/// The algorithms that an engine knows, by name. Filled by initialisers of variables (register_algorithm) when the
+/// engine's shared library is loaded.
 template <class Backend>
 std::map<std::string, MakeAlgorithm<Backend>>& algorithm_registry() {
   static std::map<std::string, MakeAlgorithm<Backend>> all;
   return all;
 }
 
-/// Registers `Made<Backend>`, whose constructor takes what MakeAlgorithm does. Returns true, for the initialiser of a variable.
+/// Registers `Made<Backend>`, whose constructor takes what MakeAlgorithm does. Returns true, for the initialiser of a
+/// variable.
 template <template <class> class Made, class Backend>
 bool register_algorithm(const std::string& name) {
   algorithm_registry<Backend>()[name] = [](Backend& backend, const TrainingRequest& request,
@@ -129,7 +137,7 @@ bool register_algorithm(const std::string& name) {
   return true;
 }
 
-/// Throws Error, naming those that there are, where there is none of the request's name.
+/// Makes the algorithm that the request names. Throws Error that lists the known ones where there is none of that name.
 template <class Backend>
 std::unique_ptr<Algorithm<Backend>> make_algorithm(Backend& backend, const TrainingRequest& request,
                                                    const RolloutShape& shape) {

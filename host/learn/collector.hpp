@@ -1,5 +1,5 @@
 #pragma once
-/// \file Fills rollouts: somebody acts in the environments, and what came of it is kept.
+/// \file Fills rollouts: an actor chooses actions, the environments take steps, and what they bring is stored.
 
 #include <cstdint>
 #include <memory>
@@ -14,28 +14,30 @@
 
 namespace stampede {
 
-/// Who acts while a rollout is collected: the policy that is learned, or somebody else (a teacher, a mixture, chance).
+/// What chooses the actions while a rollout is collected: the policy that is learned, or something else (a teacher,
+/// random actions, a mixture).
 template <class Backend>
 class Actor {
  public:
   using Context = typename Backend::Context;
   virtual ~Actor() = default;
 
-  /// Before a rollout.
+  /// Called before each rollout.
   virtual void begin(Rollout<Backend>& rollout) = 0;
-  /// Actions for step `t` of a range of environments: to `action` [env][actions] in the task's units, and as the update needs them to the
-  /// rollout (output, mean, log_prob). Whoever acts takes the learning actor's state, where there is one, a step on
-  /// (ActorCritic::mean with rollout.current_state()); the collector does so with the critic's.
+  /// Chooses the actions of step `t` for a range of environments. Writes them to `action` [env][actions] in the task's
+  /// units, and to the rollout (output, mean, log_prob) as the update needs them. Where the learning policy has a
+  /// state, this function must also advance it by a step (ActorCritic::mean with rollout.current_state()); the
+  /// collector advances the critic's.
   virtual void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) = 0;
 };
 
-/// The algorithm's own policy, drawn from its Gaussian.
+/// Acts with the algorithm's own policy: actions are drawn from its Gaussian.
 template <class Backend>
 class PolicyActor final : public Actor<Backend> {
  public:
   using Context = typename Backend::Context;
 
-  /// `first_environment`: number of the rollouts' first environment among those of all ranks.
+  /// `first_environment`: number of this rank's first environment among those of all ranks.
   PolicyActor(Backend& backend, Algorithm<Backend>& algorithm, const ActionSpec& action, std::uint64_t seed,
               Index first_environment)
       : backend_(backend),
@@ -70,8 +72,8 @@ class PolicyActor final : public Actor<Backend> {
   Index first_environment_;
 };
 
-/// Collects rollouts: for each tile of environments, `horizon` times: act, value, step. On a CPU a tile stays in the cache of its thread
-/// for the whole rollout.
+/// Collects rollouts: for each tile of environments, `horizon` times: act, value, step. On a CPU a tile stays in its
+/// thread's cache for the whole rollout.
 template <class Backend>
 class Collector {
  public:
@@ -87,7 +89,8 @@ class Collector {
         seed_(seed),
         action_(backend.template make_buffer<float>(environments.stride() * environments.task().action.size())) {}
 
-  /// Starts all environments; what they see first becomes the rollout's last row, with which the next begins.
+  /// Starts all environments, with `random_phase` at random ages. Their first observations become the rollout's last
+  /// row, with which the next rollout begins.
   void reset(Rollout<Backend>& rollout, bool random_phase) {
     FirstObservations first{rollout.observation.data() + rollout.shape.rows() * rollout.observations};
     if (rollout.critic_observations > 0) {
@@ -100,22 +103,22 @@ class Collector {
     }
   }
 
-  /// Enqueues one rollout. Without constraints the algorithm judges each tile at its end; with them the soft terminations of the whole
-  /// rollout come first.
+  /// Enqueues one rollout. Without constraints the algorithm's judge() follows for each tile as soon as it is done.
+  /// With constraints the caller does that later, as the soft terminations of the whole rollout are needed first.
   void collect(Rollout<Backend>& rollout) {
     environments_.clear_statistics(backend_);
     actor_.begin(rollout);
     backend_.for_tiles(rollout.shape.stride, [&](const Context& context, Range range) {
       begin_with_last_row(context, range, rollout);
       for (Index t = 0; t < rollout.shape.horizon; ++t) take_step(context, range, t, rollout);
-      estimate(context, range, rollout.shape.horizon, rollout, false);  // the next rollout begins with this very step
+      estimate(context, range, rollout.shape.horizon, rollout, false);  // the next rollout begins with this step
       if (constraints_ == nullptr) algorithm_.judge(context, range, rollout);
       context.mark(Phase::kInference);
     });
   }
 
  private:
-  /// The row behind the last step of the rollout before becomes the first of this one.
+  /// Copies the observations behind the last rollout's last step to the first row of this one.
   void begin_with_last_row(const Context& context, Range range, Rollout<Backend>& rollout) {
     const auto copy = [&](typename Backend::template Buffer<float>& buffer, Index width) {
       context.launch({range.begin * width, range.end * width},
@@ -131,7 +134,7 @@ class Collector {
                                    rollout.value.data() + at, rollout.current_state(), state_goes_on);
   }
 
-  /// Where a window begins, the networks' states are kept for the update.
+  /// Stores the networks' states for the update where a window begins.
   void keep_states(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
     const Index width = rollout.states.width;
     if (width == 0 || t % rollout.states.window != 0) return;
@@ -163,7 +166,8 @@ class Collector {
     }
     environments_.step(context, range, seed_, algorithm_.control(), static_cast<int>(t), action_.data(), out);
     context.mark(Phase::kPhysics);
-    // An episode that ran into its time limit has not ended: the critic says what would have come.
+    // At its time limit an episode is cut off, not over: the critic's value stands for the rewards that would have
+    // followed.
     ActorCritic<Backend>& networks = algorithm_.networks();
     if (networks.has_critic() && context.any_set(rollout.ended.data() + at, range)) {
       networks.estimate(context, range, rollout.final_observation.data(), algorithm_.control(),
@@ -178,7 +182,7 @@ class Collector {
   Actor<Backend>& actor_;
   Constraints<Backend>* constraints_;  ///< null where the task has none
   std::uint64_t seed_;
-  typename Backend::template Buffer<float> action_;  ///< [env][actions], of the step at hand
+  typename Backend::template Buffer<float> action_;  ///< [env][actions], of the current step
 };
 
 }  // namespace stampede

@@ -58,8 +58,8 @@ class Constraints {
   /// [count][kConstraintTotals], over all ranks.
   const float* totals() { return totals_.data(); }
 
-  /// Turns the rollout's violations into soft terminations [horizon][stride of the rollout]; null where the constraints are only
-  /// watched.
+  /// Turns the rollout's violations into soft terminations [horizon][stride of the rollout]; returns null where
+  /// violations are only reported (ConstraintsSpec::soft is false).
   const float* apply(Backend& backend, const Control* control) {
     backend.row_maxima(violation_.data(), shape_.horizon, columns_, stride_, shape_.envs, largest_.data(),
                        column_stride_);
@@ -78,7 +78,7 @@ class Constraints {
     return soft_ ? delta_.data() : nullptr;
   }
 
-  /// Starts the running maxima anew.
+  /// Sets the running maxima to 0, so that the next step sets them.
   void forget(Backend& backend) {
     const std::vector<float> none(static_cast<std::size_t>(column_stride_), 0.0f);
     backend.upload(running_, none.data(), column_stride_);
@@ -111,11 +111,12 @@ class Constraints {
     backend_.upload(running_, values.data(), column_stride_);
   }
 
-  /// Constraints whose running maxima `load` started anew, as those that it was given would have switched them off.
+  /// Names of the constraints whose running maxima `load` set to 0 because the saved ones were implausible: divided by
+  /// a maximum that is far too large, no violation has any effect.
   const std::vector<std::string>& mended() const { return mended_; }
 
  private:
-  static constexpr float kAbsurdMaximum = 1e6f;  ///< of a running maximum, in scales: nothing that was a violation
+  static constexpr float kAbsurdMaximum = 1e6f;  ///< in multiples of the column's scale; above any plausible one
 
   Backend& backend_;
   bool soft_;
@@ -125,7 +126,7 @@ class Constraints {
   std::vector<ConstraintSpec> constraints_;
   Index column_stride_;
   float tau_, min_p_, rise_iterations_;
-  std::vector<float> scales_;  ///< of the columns
+  std::vector<float> scales_;  ///< [column_stride]: size of a violation that matters, of each column
   std::vector<std::string> mended_;
   typename Backend::template Buffer<float> violation_, largest_, inverse_, scale_, running_, probability_, delta_,
       totals_;

@@ -14,7 +14,7 @@
 
 namespace stampede {
 
-/// Keeps the figures of each environment's first finished episode.
+/// Stores return, length and metric of each environment's first finished episode.
 struct KeepFirstEpisode {
   EnvironmentView view;
   float* kept;  ///< [4][stride]: whether there was one, return, length, metric
@@ -54,7 +54,7 @@ struct LargestColumns {
   }
 };
 
-/// One evaluation: its buffers, the episodes, and the figures that come of them.
+/// One evaluation: its buffers, its episodes and its results.
 template <class Backend>
 class PolicyEvaluation {
  public:
@@ -79,7 +79,7 @@ class PolicyEvaluation {
                   std::to_string(policy.actions()) + " actions, task '" + request.task->name + "' has " +
                   std::to_string(observations_) + " and " + std::to_string(actions_));
     }
-    // Without a trace every step overwrites the last.
+    // Without a trace every step overwrites the one before.
     const Index kept_steps = request.trace ? steps_ : 1;
     observation_ = floats((kept_steps + 1) * stride_ * observations_);
     final_observation_ = floats(stride_ * observations_);
@@ -113,7 +113,7 @@ class PolicyEvaluation {
   }
 
  private:
-  /// Whether anything is summed up or kept of single steps.
+  /// Whether single steps are evaluated or stored.
   bool by_step() const { return request_.trace || constraints_ > 0 || environments_->figures() > 0; }
 
   Buffer<float> floats(Index size) { return backend_.template make_buffer<float>(size); }
@@ -183,7 +183,8 @@ class PolicyEvaluation {
     result.contacts_over_slots = environments_->total(backend_, kOverSlots);
   }
 
-  /// What single steps tell: how often constraints were violated, and what the task's family finds in its figures.
+  /// Results from single steps: how often constraints were violated, and what the task's family computes, such as
+  /// tracking errors (Environments::sum_up).
   void sum_up_steps(Evaluation& result) {
     const std::vector<float> figures = downloaded(figures_), finished = downloaded(finished_), kept = downloaded(kept_);
     const auto row = [&](int which) {
@@ -224,7 +225,7 @@ class PolicyEvaluation {
   static float* floats_in(Tensor& tensor) { return reinterpret_cast<float*>(tensor.bytes.data()); }
 
   void keep_trace(Evaluation& result) {
-    // Device rows hold surplus environments behind the last one; the trace does not.
+    // Rows on the device are padded with surplus environments, which the trace leaves out.
     const auto rows_of = [&](const char* name, const Buffer<float>& buffer, Index width, bool flat) {
       const std::vector<float> all = downloaded(buffer);
       std::vector<float> packed;
@@ -259,7 +260,7 @@ class PolicyEvaluation {
     if (environments_->figures() > 0) columns_of("figures", figures_, environments_->figures());
     if (constraints_ == 0 && environments_->figures() == 0) return;
     columns_of("violation", largest_, constraints_);
-    // What does not apply is not violated.
+    // Where a constraint does not apply, `violation` is 0 and `applied` is 0.
     Tensor& violation = result.trace.back();
     Tensor applied = violation;
     applied.name = "applied";
@@ -280,13 +281,15 @@ class PolicyEvaluation {
   Buffer<int> begin_;
 };
 
-/// Runs `request.episodes` environments until each has finished an episode. Throws Error where policy and task do not fit.
+/// Runs `request.episodes` environments until each has finished an episode. Throws Error where policy and task do not
+/// fit.
 template <class Backend>
 Evaluation evaluate_policy(Backend& backend, const EvaluationRequest& request, const Policy& policy) {
   return PolicyEvaluation<Backend>(backend, request, policy).run(policy);
 }
 
-/// Random actions, drawn in the kernel, resets included.
+/// Measures the speed of environments with random actions, which the kernel draws, and resets, for about
+/// request.seconds.
 template <class Backend>
 EnvironmentBenchmark drive_randomly(Backend& backend, const BenchmarkRequest& request) {
   using Clock = std::chrono::steady_clock;
@@ -299,7 +302,8 @@ EnvironmentBenchmark drive_randomly(Backend& backend, const BenchmarkRequest& re
   environments->reset(backend, request.seed, true, {observation.data()});
   const StepOutput out{reward.data(), ended.data(), observation.data(), final_observation.data()};
 
-  // Long enough to hide the start, short enough to stop in time. A multiple of four, as the kernel draws four actions at once.
+  // Steps of a launch: so many that starting it costs little, so few that the time asked for is not exceeded by much. A
+  // multiple of four, as the kernel draws four actions at once.
   const int steps = static_cast<int>(std::clamp<Index>(environments->worth_a_launch() / stride / 4 * 4, 4, 512));
   EnvironmentBenchmark result;
   std::uint32_t clock = 0;

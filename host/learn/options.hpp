@@ -1,5 +1,5 @@
 #pragma once
-/// \file The settings' words as the kernels' enumerations.
+/// \file Settings translated for the kernels: words to enumerations, and what follows from numbers.
 
 #include <algorithm>
 #include <string>
@@ -20,7 +20,8 @@ inline Surrogate surrogate_of(const std::string& word) {
   return word == "log_prob" ? Surrogate::kLogProb : Surrogate::kClippedRatio;
 }
 
-/// Which member of the family of estimators is meant (kernels/returns.hpp).
+/// The estimator of the advantage, by its two parameters (kernels/returns.hpp): whether the critic's values are used,
+/// and lambda.
 struct Estimator {
   bool use_values;
   float lambda;
@@ -33,7 +34,7 @@ inline Estimator estimator_of(const AlgorithmSettings& settings) {
   return {true, settings.gae_lambda};
 }
 
-/// How a rollout's samples are split into minibatches of nearly equal size, about the one that was asked for.
+/// Into how many minibatches a rollout's `samples` are split, so that their size is near `wanted` samples; at least 1.
 inline int minibatches_of(std::int64_t samples, std::int64_t wanted) {
   return static_cast<int>(std::max<std::int64_t>(1, (samples + wanted / 2) / wanted));
 }

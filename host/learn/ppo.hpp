@@ -1,9 +1,10 @@
 #pragma once
-/// \file Proximal policy optimisation (Schulman et al., 2017) and its older relatives, which differ in the estimator of the advantage and
-/// in the surrogate: the update from a rollout.
+/// \file Proximal policy optimisation (Schulman et al., 2017) and its older relatives, which differ in the estimator of
+/// the advantage and in the surrogate (docs/algorithms.md): the update from a rollout.
 ///
 /// An update makes `epochs` passes over the rollout in shuffled minibatches; for each: gather, networks forward, loss
-/// (kernels/ppo.hpp), networks backward, clip, Adam. It is a fixed sequence of launches; what varies lies in `Control` on the device.
+/// (kernels/ppo.hpp), networks backward, clip, Adam. The sequence of launches is always the same; what varies lies in
+/// `Control` on the device.
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +30,7 @@ class Ppo final : public Algorithm<Backend> {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// Learns from the rollouts of all ranks that the backend's communicator brings together. Each has a rollout of the same shape.
+  /// Learns from the rollouts of all ranks that the backend's communicator connects. All rollouts have the same shape.
   Ppo(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
       : Base(backend, request, shape, estimator_of(request.algorithm).use_values,
              most_samples_of_minibatch(request, shape)),
@@ -108,8 +109,8 @@ class Ppo final : public Algorithm<Backend> {
     }
   }
 
-  /// Loss and gradient of a minibatch: on each rank, the `count` rows of its rollout that `order` names, window after window where the
-  /// networks have a state. `epoch` is the index of the pass over the rollout.
+  /// Loss and gradient of a minibatch: on each rank, the `count` rows of its rollout that `order` names, window after
+  /// window where the networks have a state. `epoch` is the index of the pass over the rollout.
   void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
     Communicator<Backend>& all = backend_.communicator();
     if (settings_.normalise_advantages) {
@@ -157,20 +158,22 @@ class Ppo final : public Algorithm<Backend> {
                 });
   }
 
-  /// The gradient that compute_gradient left, by the parameters' names: the actor's, the critic's, the log standard deviations.
+  /// The gradient that compute_gradient left, by the parameters' names: the actor's, the critic's, the log standard
+  /// deviations'.
   std::vector<Parameter> read_gradient() {
     backend_.synchronise();
     return networks_.store().read(gradient_.read(backend_).data());
   }
 
  private:
-  /// Before it is known whether the networks have a state: then a minibatch is made of whole windows, none longer than the horizon.
+  /// An upper bound, as it is not known yet whether the networks have a state: if so, a minibatch consists of complete
+  /// windows, none of which is longer than the horizon.
   static Index most_samples_of_minibatch(const TrainingRequest& request, const RolloutShape& shape) {
     const Index minibatches = minibatches_of(shape.samples(), request.algorithm.minibatch);
     return (shape.samples() + minibatches - 1) / minibatches + shape.horizon;
   }
 
-  /// The order in which a pass over the rollout visits its windows; without a state each row is one.
+  /// Computes the order in which a pass over the rollout visits its windows; without a state each sample is a window.
   void shuffle(int epoch) {
     std::uint32_t* to = window_ > 1 ? first_row_.data() : order_.data();
     backend_.launch(padded(windows_),
@@ -188,7 +191,7 @@ class Ppo final : public Algorithm<Backend> {
             shape_.stride,         settings_.gamma,          estimator_.lambda,      estimator_.use_values};
   }
 
-  /// A number of this rank's samples, times the ranks: what sums over all of them are divided by.
+  /// What sums over all ranks are divided by: `count` samples of this rank, times the number of ranks.
   float of_all_ranks(Index count) const { return static_cast<float>(count * backend_.communicator().ranks()); }
 
   Pass pass_of(int epoch) {
@@ -236,7 +239,8 @@ class Ppo final : public Algorithm<Backend> {
     networks_.backward(context, rows, gradient_.of(context));
   }
 
-  /// Asks for what the next tile will gather: shuffled rows lie anywhere in memory, and the way backward takes long enough for them to come.
+  /// Prefetches what the next tile will gather: its rows are scattered over the rollout, and the backward pass, which
+  /// comes next, takes long enough to load them.
   void fetch_tile(const Context& context, const RolloutView& rollout, const std::uint32_t* order, Index rows) {
     context.fetch_rows(rollout.observation, networks_.normaliser().observations(), order, rows);
     if (networks_.critic_sees_more()) {
@@ -255,7 +259,7 @@ class Ppo final : public Algorithm<Backend> {
   Estimator estimator_;
   int actions_;
   Index window_;   ///< steps of a window
-  Index windows_;  ///< of the rollout; where the networks have no state, one for each sample
+  Index windows_;  ///< of the rollout; one for each sample where the networks have no state
   Index minibatches_, minibatch_, column_stride_ = 0;
   typename Backend::Gradient gradient_;
   Buffer<float> columns_, sums_, advantage_sums_, means_, return_sums_;

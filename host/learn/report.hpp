@@ -1,5 +1,6 @@
 #pragma once
-/// \file An iteration's report: one row of floats, gathered on the device, and how the metrics are read off it on the host.
+/// \file An iteration's report: one row of floats, gathered on the device, and how the metrics are read off it on the
+/// host.
 
 #include <cstdint>
 #include <functional>
@@ -34,19 +35,21 @@ struct EnvironmentCounts {
   STAMPEDE_FN std::uint32_t operator()(Index env, int column) const { return view.counts[column * view.stride + env]; }
 };
 
-/// Gathers what an iteration reports into one row of floats. A count takes two, with which it is exact up to 2^48.
+/// Gathers what an iteration reports into one row of floats. A count takes two of them, its high bits and its lowest
+/// 24, which hold it exactly up to 2^48.
 struct WriteReport {
   const Control* control;
   const std::uint64_t* counts;     ///< [kEnvironmentCounts]
   const float* totals;             ///< [kEnvironmentTotals + own]
-  int own;                         ///< totals of the task's own metrics
+  int own;                         ///< number of the task's own metrics' totals
   const float* constraint_totals;  ///< [constraints][kConstraintTotals]
   int constraints;
-  const float* return_moments;  ///< [2][2]; null for none
+  const float* return_moments;  ///< [2][2]: Algorithm::return_sums; null: there are none
   const float* log_std;
   int actions;
   float* report;
 
+  /// Where each number lies in the row. From kEntries on: totals of the task's own metrics, then of the constraints.
   enum Entry : int {
     kCounts,
     kReturns = kCounts + 2 * kEnvironmentCounts,
@@ -67,7 +70,7 @@ struct WriteReport {
   };
   static constexpr int kLowBits = 24;
 
-  /// A count of a report.
+  /// Reads a count from its two floats.
   static std::int64_t count_in(const float* report, EnvironmentCount which) {
     const float* const halves = report + kCounts + 2 * which;
     return (static_cast<std::int64_t>(halves[0]) << kLowBits) + static_cast<std::int64_t>(halves[1]);
@@ -103,7 +106,7 @@ struct WriteReport {
 /// The metrics of a training, and how each is read off the device's row.
 class ReportReader {
  public:
-  /// `row` as WriteReport leaves it; `slot` is where the backend keeps the iteration's time stamps.
+  /// Reads one metric. `row` is what WriteReport wrote; `slot` is where the backend keeps the iteration's time stamps.
   using Read = std::function<double(const float* row, int slot)>;
 
   void add(MetricInfo metric, Read read) {
@@ -112,7 +115,7 @@ class ReportReader {
   }
   std::shared_ptr<const MetricTable> table() const { return table_; }
 
-  /// Allocates nothing after the first time.
+  /// Reads all metrics into `report`. Allocates nothing if that was filled before.
   void read(const float* row, int slot, Report& report) const {
     report.table = table_;
     report.values.resize(readers_.size());

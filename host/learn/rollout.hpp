@@ -1,8 +1,8 @@
 #pragma once
 /// \file What a training collects and learns from: `horizon` control steps of all environments, on the device.
 ///
-/// Time-major, one array a quantity: [step][environment][feature]. Observations and values have a row of environments more, what is seen
-/// after the last step, with which the next rollout begins:
+/// One array for each quantity, time first: [step][environment][feature]. Observations and values have one more row of
+/// environments: what is seen after the last step, with which the next rollout begins:
 ///
 ///     step            0        1       ...    horizon - 1   horizon
 ///     observation   | o_0    | o_1    |     | o_{h-1}     | o_h      |   o_{t+1} is what action t led to
@@ -18,7 +18,8 @@
 
 namespace stampede {
 
-/// Extent of a rollout. Its arrays are [horizon][stride], and only the first `envs` of each row count.
+/// Extent of a rollout. Its arrays are [horizon][stride], where `stride` is `envs` rounded up to whole packs; only the
+/// first `envs` of each row count.
 struct RolloutShape {
   Index envs, stride, horizon;
   Index samples() const { return envs * horizon; }
@@ -31,13 +32,13 @@ struct RolloutView {
   const float* critic_observation;  ///< the critic's own; null where it sees the policy's
   const float* output;              ///< [horizon][stride][actions]: the actions as drawn, before scaling
   const float* mean;                ///< [horizon][stride][actions]: of the policy that drew them
-  const float* log_std;             ///< [actions]: of the same
+  const float* log_std;             ///< [actions]: of the same policy
   // [horizon][stride] each:
   const float* log_prob;   ///< of the actions, when they were drawn
   const float* value;      ///< the critic's estimate, in units of the returns
   const float* advantage;  ///< of the actions
   const float* returns;    ///< what the critic is to learn
-  // Read by networks with a state only (host/nets/recurrence.hpp).
+  // Only for networks with a state (host/nets/recurrence.hpp).
   const float* ended = nullptr;  ///< [horizon][stride]
   const float* state = nullptr;  ///< [horizon / window][stride][states]: before the first step of each window
   Index stride = 0;
@@ -45,13 +46,13 @@ struct RolloutView {
   SeenRows seen() const { return {observation, critic_observation, ended, state, stride}; }
 };
 
-/// What a rollout keeps of the networks' states: `width` numbers of each environment (ActorCritic::states), at the beginning of
-/// every `window` steps.
+/// What a rollout stores of the networks' states: `width` numbers for each environment (ActorCritic::states), at the
+/// beginning of every window of `window` steps.
 struct StateShape {
   Index width = 0, window = 1;
 };
 
-/// A rollout's arrays. Unless another shape is given, [horizon][stride] a number.
+/// A rollout's arrays: [horizon][stride] unless another shape is given.
 template <class Backend>
 struct Rollout {
   template <class T>
@@ -94,22 +95,22 @@ struct Rollout {
   }
 
   Index windows() const { return shape.horizon / states.window; }
-  /// [stride][width]: the networks' states as they are by now; null where they have none.
+  /// [stride][width]: the networks' current states; null where they have none.
   float* current_state() { return states.width > 0 ? state.data() + windows() * shape.stride * states.width : nullptr; }
 
   RolloutShape shape;
   StateShape states;
   Index observations, critic_observations, actions;
   Buffer<float> observation, critic_observation;  ///< [horizon + 1][stride][numbers]
-  Buffer<float> final_observation;                ///< what the critic saw before a reset, of the step at hand only
-  Buffer<float> output, mean;   ///< [horizon][stride][actions]: as drawn, before scaling; of the policy that drew them
-  Buffer<float> log_std;        ///< [actions]: of the same
+  Buffer<float> final_observation;                ///< what the critic saw before a reset, in the current step only
+  Buffer<float> output, mean;   ///< [horizon][stride][actions]: actions as drawn, before scaling; the Gaussians' means
+  Buffer<float> log_std;        ///< [actions]: of the policy that drew them
   Buffer<float> log_prob;       ///< of the actions
   Buffer<float> reward, ended;  ///< the latter kRunning, kTerminated or kTimedOut (envs/batch.hpp)
   Buffer<float> value;          ///< [horizon + 1][stride]
-  Buffer<float> final_value;    ///< of final observations, where an episode ended
+  Buffer<float> final_value;    ///< of the final observation, at steps where an episode ended
   Buffer<float> advantage, returns;
-  Buffer<float> state;  ///< [windows + 1][stride][width]: before each window, and as it is by now
+  Buffer<float> state;  ///< [windows + 1][stride][width]: at the beginning of each window; last, the current one
 };
 
 }  // namespace stampede

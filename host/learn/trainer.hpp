@@ -4,9 +4,9 @@
 /// An iteration is a fixed sequence of launches on data that never leaves the device:
 ///
 ///     rollout    the collector's (collector.hpp): act and step, `horizon` times
-///     judge      constraints as terminations (constraints.hpp), where the task has constraints
+///     judge      soft terminations (constraints.hpp) and the advantages with them, where the task has constraints
 ///     update     the algorithm's (algorithm.hpp, ppo.hpp)
-///     report     some twenty numbers, copied asynchronously (report.hpp)
+///     report     one row of numbers, copied asynchronously (report.hpp)
 
 #include <algorithm>
 #include <limits>
@@ -28,9 +28,10 @@ class TaskTrainer final : public Stage {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// The backend is the trainer's own, as recordings, time stamps and reports belong to one training. Its communicator brings the
-  /// trainer together with those of other ranks; with that of a single process it learns from its own rollouts alone, whichever
-  /// rank it is. Throws Error where the task or the algorithm is unknown, or the rank none of its world's.
+  /// The trainer owns its backend, whose recordings, time stamps and reports belong to one training. Through the
+  /// backend's communicator it learns together with the trainers of other ranks; with that of a single process it
+  /// learns from its own rollouts only, whichever rank it is. Throws Error where the task or the algorithm is unknown,
+  /// or the rank's index is not within its world.
   TaskTrainer(std::unique_ptr<Backend> backend, const TrainingRequest& request)
       : owned_(std::move(backend)),
         backend_(*owned_),
@@ -156,13 +157,14 @@ class TaskTrainer final : public Stage {
 
  private:
   static_assert(kIterationsInFlight <= Backend::kReportSlots);
-  /// Where the backend keeps an iteration's report and time stamps until they are fetched.
+  /// The slot in which the backend keeps an iteration's report and time stamps until they are fetched.
   static int slot_of(std::int64_t iteration) { return static_cast<int>(iteration % kIterationsInFlight); }
 
-  /// Random numbers tell 2^32 lanes apart, and an environment is eight at most.
+  /// Random numbers are keyed by a lane's number of 32 bits, and an environment takes up to eight lanes.
   static constexpr std::int64_t kMostEnvironments = std::int64_t{1} << 29;
 
-  /// Throws Error where the rank is none of its world's, or the world too large.
+  /// The environments of this rank. Throws Error where its index is not within its world, or there are too many
+  /// environments.
   static EnvironmentsRequest environments_of(const TrainingRequest& request) {
     const Rank& rank = request.rank;
     if (rank.index < 0 || rank.index >= rank.world_size) {
@@ -181,7 +183,7 @@ class TaskTrainer final : public Stage {
     return environments;
   }
 
-  /// Samples of one iteration.
+  /// Samples of one iteration, over all ranks.
   std::int64_t samples_of_all_ranks() const { return shape_.samples() * backend_.communicator().ranks(); }
 
   /// Kernels index the rollout's values with 31 bits. Throws Error where they would not suffice.
@@ -193,7 +195,8 @@ class TaskTrainer final : public Stage {
                 std::to_string(shape_.horizon) + " make a rollout of more than 2^31 values; choose a smaller product");
   }
 
-  /// What the next rollout begins with: [environment][width] from a row of its buffer on, behind those of the last rollout's steps.
+  /// An array with which the next rollout begins, and which a checkpoint therefore holds: [environment][width], from
+  /// the row `row` of its buffer on, behind the rows of the last rollout's steps.
   struct LastRow {
     const char* name;
     Buffer<float>* buffer;
@@ -215,7 +218,8 @@ class TaskTrainer final : public Stage {
     return WriteReport::kEntries + task_.metric_rows + kConstraintTotals * constraint_count();
   }
 
-  /// What an iteration reports: a line each, and nowhere else.
+  /// Lists all metrics, a line each: those of every training here, the algorithm's in its own list_metrics, the task's
+  /// in TaskSpec::metrics.
   void list_metrics() {
     using W = WriteReport;
     using enum Reduce;
@@ -287,7 +291,8 @@ class TaskTrainer final : public Stage {
     }
   }
 
-  /// First states, and first moments of the observations from a rollout of the untrained policy.
+  /// Starts the environments. Where observations are normalised, it first collects a rollout with the untrained policy,
+  /// from which their means and variances begin, and starts the environments anew.
   void start() {
     collector_->reset(*rollout_, request_.train.random_initial_phase);
     if (!request_.network.normalise_observations) return;
@@ -303,7 +308,7 @@ class TaskTrainer final : public Stage {
     if (constraints_) constraints_->forget(backend_);
   }
 
-  /// Turns the rollout's violations into soft terminations, and judges it with them.
+  /// Turns the rollout's violations into soft terminations, from which advantages and returns are computed.
   void judge() { algorithm_->judge(*rollout_, constraints_->apply(backend_, algorithm_->control())); }
 
   void merge_observations() {

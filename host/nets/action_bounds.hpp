@@ -1,5 +1,5 @@
 #pragma once
-/// \file The bounds of actions on a device, for training and evaluation.
+/// \file From a policy's output to actions in the task's units (kernels/policy.hpp), for training and evaluation.
 
 #include <vector>
 
@@ -7,7 +7,7 @@
 
 namespace stampede {
 
-/// The bounds of actions, on the device.
+/// Centre, scale, lower and upper bound of each action, one row after the other in one buffer on the device.
 template <class Backend>
 class ActionBounds {
  public:

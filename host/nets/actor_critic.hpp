@@ -1,12 +1,15 @@
 #pragma once
 /// \file A policy and a critic on a device:
 ///
-///     policy    normaliser -> network -> Gaussian       its mean the network's output, its deviations parameters of their own
-///     critic    normaliser -> network -> value          the policy's normaliser, unless it sees something else
+///     policy    normaliser -> network -> Gaussian    the network gives its means; the standard deviations are
+///                                                    parameters that do not depend on the observation
+///     critic    normaliser -> network -> value       the policy's normaliser, unless the critic has observations of
+///                                                    its own
 ///
-/// with one flat array of parameters (parameters.hpp), passes for whole ranges of environments and for tiles of samples, and
-/// everything saved by name. What is laid out as the parameters are, a gradient or an optimiser's moments, is read and written by
-/// `to_tensors` and `from_tensors` as well.
+/// All parameters lie in one flat array (parameters.hpp). The networks run over ranges of environments while actions
+/// are chosen, and over tiles, pieces of a minibatch, in an update. Everything is saved by name; arrays that are laid
+/// out as the parameters are, such as a gradient or an optimiser's moments, pass through `to_tensors` and
+/// `from_tensors` too.
 
 #include <algorithm>
 #include <cmath>
@@ -33,8 +36,8 @@ class ActorCritic {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// `most_rows`: samples that one pass may have; `horizon`: steps of a rollout. Throws Error where the settings make no network, or
-  /// no windows of the horizon.
+  /// `most_rows`: the largest number of samples in one pass; `horizon`: control steps of a rollout. Throws Error where
+  /// the settings' modules make no network, or where one has a state and network.window does not divide the horizon.
   ActorCritic(Backend& backend, const TaskSpec& task, const NetworkSettings& settings, std::uint64_t seed,
               bool with_critic, Index most_rows, Index horizon)
       : backend_(backend),
@@ -78,47 +81,50 @@ class ActorCritic {
   Index size() const { return size_; }
   int actions() const { return actions_; }
   float* parameters() { return parameters_.data(); }
-  /// [actions].
+  /// [actions]: logarithms of the Gaussian's standard deviations, in units of the network's output.
   const float* log_std() { return parameters_.data(); }
   bool has_critic() const { return critic_ != nullptr; }
   /// Whether the critic sees observations of its own.
   bool critic_sees_more() const { return critic_normaliser_ != nullptr; }
   Normaliser& normaliser() { return normaliser_; }
   Normaliser& critic_normaliser() { return critic_normaliser_ ? *critic_normaliser_ : normaliser_; }
-  /// The critic's last layers.
+  /// The dense layers at the end of the critic, which must be there.
   const Dense<Backend>& critic_head() const { return critic_->head(); }
 
-  /// Numbers that an environment's state takes: the actor's, then the critic's, each a multiple of kMaxLanes. 0: there is none.
+  /// How many numbers the networks carry from step to step for each environment: the actor's, then the critic's, each a
+  /// multiple of kMaxLanes. 0: they have no state.
   Index states() const { return actor_->states() + (critic_ ? critic_->states() : 0); }
 
-  /// Steps of a rollout that they learn from in one piece; 1 where they have no state.
+  /// Control steps through which an update takes the gradient back (network.window); 1 where they have no state.
   Index window() const { return windows_.steps(); }
 
-  /// To be called once parameters have changed, before the next pass.
+  /// To be called whenever parameters have changed, before the next pass.
   void parameters_changed() {
     actor_->parameters_changed(parameters_.data());
     critic_changed();
   }
-  /// Where only the critic's have.
+  /// The same where only the critic's have changed.
   void critic_changed() {
     if (critic_) critic_->parameters_changed(parameters_.data());
   }
 
-  /// Floating-point operations of a sample, forward and backward.
+  /// Floating-point operations of both networks for one sample, forward and backward.
   double training_flops() const { return actor_->training_flops() + (critic_ ? critic_->training_flops() : 0.0); }
 
   // ------------------------------------------------------------------------------------------ inference
 
-  /// The actor's output for the observations of a range's environments; the row of environment e is e - range.begin.
-  /// Valid until the next call on the same context. `state` [environment][states()], null where there is none, goes one step on.
+  /// The Gaussian's means for the observations of the environments in `range`; the row of environment e is
+  /// e - range.begin, and rows are mean_stride() apart. Valid until the next call on the same context. `state`
+  /// [environment][states()] is advanced by one step; null where the networks have none.
   const float* mean(const Context& context, Range range, const float* observation, float* state) {
     return actor_->forward(context, parameters_.data(), normalised(context, range, observation, normaliser_, rows_),
                            normaliser_.stride(), one_step(range, state, states(), true));
   }
   Index mean_stride() const { return actor_->output_stride(); }
 
-  /// Stores the values of what the critic sees of a range's environments. Does nothing where there is no critic. The state, as above,
-  /// goes on only where `goes_on` says so.
+  /// Writes the critic's values of the environments in `range`, in units of the returns, to `value` [environment]. Does
+  /// nothing where there is no critic. `state` as above, but the critic's part of it is advanced only if `goes_on` is
+  /// true.
   void estimate(const Context& context, Range range, const float* observation, const Control* control, float* value,
                 float* state, bool goes_on) {
     if (!critic_) return;
@@ -133,10 +139,12 @@ class ActorCritic {
 
   // ------------------------------------------------------------------------------------------ a tile of samples
   //
-  // To be called in this order: gather, actor_output, critic_output, backward. All is in the tile's own memory.
+  // A minibatch is learned from in tiles (Backend::for_samples). For each of them, to be called in this order: gather,
+  // actor_output, critic_output, backward. What they return lies in scratch memory of the tile.
 
-  /// Fetches what the networks see of the samples that a tile of `rows` rows of `order` names: whole windows of the rollout, of
-  /// window() steps each, one after the other.
+  /// Copies a tile's observations, normalised, and what is needed of the states into scratch memory. `order` [rows]
+  /// names the samples by their rows in the rollout: complete windows of window() consecutive steps, one after the
+  /// other. Rows that are due in this pass are copied as mirror images (kernels/mirror.hpp).
   void gather(const Context& context, const SeenRows& seen, const std::uint32_t* order, Index rows,
               const MirrorView& mirror = {}, const MirrorView& critic_mirror = {}) {
     normaliser_.apply(context, seen.observation, order, rows, rows_.at(context), mirror);
@@ -154,10 +162,11 @@ class ActorCritic {
                             windows_.sequences(context, rows, actor_->states()));
   }
   Index critic_stride() const { return critic_->output_stride(); }
-  /// Where d loss / d output is put for `backward`, rows and strides as the outputs'.
+  /// Where the caller writes d loss / d output before `backward`; rows and strides as those of the outputs.
   float* mean_gradient(const Context& context) { return actor_->output_gradient(context); }
   float* critic_gradient(const Context& context) { return critic_->output_gradient(context); }
-  /// Adds both networks' gradients to the tile's, which is laid out as the parameters, or sets it (NetworkModule::backward).
+  /// Adds both networks' gradients to `gradient`, which is laid out as the parameters, or overwrites it, as
+  /// NetworkModule::backward says.
   void backward(const Context& context, Index rows, float* gradient) {
     actor_->backward(context, parameters_.data(), rows_.at(context), normaliser_.stride(),
                      windows_.sequences(context, rows, 0), gradient);
@@ -168,16 +177,17 @@ class ActorCritic {
 
   // ------------------------------------------------------------------------------------------ normalisers
 
-  /// To be called once, before the first `merge_observations`: the running means begin at the first observation of rank 0, because
-  /// moments taken about a value near the data lose no digits.
+  /// To be called once, before the first `merge_observations`: the running means begin at the first observation of
+  /// rank 0. Squares are summed about the running mean, and the nearer that is to the data, the more digits a float
+  /// keeps.
   void begin_moments(const float* observation, const float* critic_observation) {
     if (!settings_.normalise_observations) return;
     begin_at(observation, normaliser_);
     if (critic_normaliser_) begin_at(critic_observation, *critic_normaliser_);
   }
 
-  /// Takes the rollouts' observations, of all ranks, into the normalisers: rows [horizon][stride], of which the first `envs` of each step count. The critic's
-  /// are null where it sees the policy's.
+  /// Updates the normalisers with the observations of all ranks' rollouts. `rows` is horizon x `stride`; of the
+  /// `stride` rows of a step the first `envs` count. `critic_observation` is null where the critic sees the policy's.
   void merge_observations(const float* observation, const float* critic_observation, Index rows, Index envs,
                           Index stride) {
     if (!settings_.normalise_observations) return;
@@ -187,7 +197,8 @@ class ActorCritic {
 
   // ------------------------------------------------------------------------------------------ on the host
 
-  /// What is laid out as the parameters are, as tensors: prefix + "actor.0.weight", ..., prefix + "log_std".
+  /// Appends an array that is laid out as the parameters are, as tensors: prefix + "actor.0.weight", ...,
+  /// prefix + "log_std".
   void to_tensors(const Buffer<float>& from, const std::string& prefix, std::vector<Tensor>& tensors) {
     store_.to_tensors(downloaded(from).data(), prefix, tensors);
   }
@@ -222,7 +233,7 @@ class ActorCritic {
     }
   }
 
-  /// Fills in what of the policy is learned.
+  /// Fills in the learned parts of a policy: actor, standard deviations, normalisation of the observations.
   void read_policy(Policy& policy) {
     const std::vector<float> values = downloaded(parameters_);
     policy.actor = actor_->weights(values.data());
@@ -286,7 +297,7 @@ class ActorCritic {
   int actions_;
   Index size_ = 0;
   Normaliser normaliser_;
-  std::unique_ptr<Normaliser> critic_normaliser_;  ///< where the critic sees something else
+  std::unique_ptr<Normaliser> critic_normaliser_;  ///< null where the critic sees the policy's observations
   std::unique_ptr<Network<Backend>> actor_, critic_;
   ParameterStore store_;
   typename Backend::Scratch rows_, critic_rows_;

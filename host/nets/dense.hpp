@@ -1,6 +1,6 @@
 #pragma once
-/// \file Dense layers as a network's module: the backend's multilayer perceptron, which takes a tile of rows through all layers in one
-/// go, so that activations stay in the cache.
+/// \file Dense layers as a network's module: the backend's multilayer perceptron, which takes a tile of rows through
+/// all layers before the next tile, so that activations stay in the cache.
 
 #include <memory>
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace stampede {
 
-/// The word of a configuration.
+/// The activation that a configuration's word names; ELU for any other word.
 inline Activation activation_of(const std::string& word) {
   if (word == "tanh") return Activation::kTanh;
   if (word == "relu") return Activation::kRelu;
@@ -21,7 +21,7 @@ inline Activation activation_of(const std::string& word) {
   return Activation::kElu;
 }
 
-/// inputs, hidden widths, outputs.
+/// The widths of a perceptron: inputs, hidden layers, outputs.
 inline std::vector<int> layer_sizes(int inputs, const std::vector<int>& hidden, int outputs) {
   std::vector<int> sizes = {inputs};
   sizes.insert(sizes.end(), hidden.begin(), hidden.end());
@@ -40,7 +40,8 @@ class Dense final : public NetworkModule<Backend> {
         above_others_(size.above_others),
         mlp_(backend, sizes_, activation_of(options.activation), size.begin, size.most_rows, size.above_others) {}
 
-  /// The last layer's weights (where it is one output: `head_inputs` adjacent values) and bias in the flat array.
+  /// Where the last layer's weights and bias begin in the flat array; with one output the weights are head_inputs()
+  /// adjacent numbers.
   Index head_weight() const { return mlp_.head_weight(); }
   Index head_bias() const { return mlp_.head_bias(); }
   Index head_inputs() const { return mlp_.head_inputs(); }

@@ -20,7 +20,8 @@ Eigen::MatrixXd orthogonal(int rows, int columns, std::uint64_t seed, std::uint3
   }
   const Eigen::HouseholderQR<Eigen::MatrixXd> qr(gaussian);
   Eigen::MatrixXd q = qr.householderQ() * Eigen::MatrixXd::Identity(tall, wide);
-  // With the signs of R's diagonal the result is distributed evenly over the orthogonal matrices.
+  // Columns are multiplied by the signs of R's diagonal: only then is Q distributed evenly over the orthogonal
+  // matrices.
   for (int c = 0; c < wide; ++c) {
     if (qr.matrixQR()(c, c) < 0) q.col(c) = -q.col(c);
   }

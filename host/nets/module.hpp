@@ -1,18 +1,21 @@
 #pragma once
-/// \file What a network is composed of. A module maps rows of numbers to rows of numbers, has parameters in the flat array
-/// (parameters.hpp), and may carry numbers from step to step, its state. `network.modules` lists which ones a network has; a new
-/// kind is a class of this shape that is registered under a name. Nothing else changes.
+/// \file Modules: the parts that a network is a chain of. A module maps rows of numbers to rows of numbers, has
+/// parameters in the flat array (parameters.hpp), and may have a state: numbers that it carries from one step of an
+/// environment to the next. The setting `network.modules` lists a network's modules. A new kind is a class that derives
+/// from NetworkModule and is registered under a name with each backend (register_network_module); to be exported it
+/// also needs a function that writes it as ONNX (host/app/export/onnx.hpp).
 ///
 /// A pass goes over sequences, one after the other, of `steps` rows each:
 ///
 ///     row           0    1    2  |  3    4    5  |  6 ...        steps = 3
 ///     sequence      0    0    0  |  1    1    1  |  2
 ///     step          0    1    2  |  0    1    2  |  0
-///     state        s_0 ------->  | s_1 ------->  |               begins anew in between where an episode does
+///     state        s_0 ------->  | s_1 ------->  |               set to 0 within a sequence where an episode begins
 ///
-/// While a rollout is collected a sequence is one step of an environment. An update learns from windows of several steps, with the state
-/// that the rollout had at their beginning, and takes the gradient back through the steps of a window (truncated backpropagation
-/// through time; Williams and Peng, 1990). Modules without state see rows, whatever their order.
+/// While a rollout is collected a sequence is one step of an environment. An update learns from windows of several
+/// steps, with the state that the rollout had at their beginning, and takes the gradient back through the steps of a
+/// window (truncated backpropagation through time; Williams and Peng, 1990). Modules without a state may ignore the
+/// sequences: to them every row is alike.
 
 #include <cstdint>
 #include <map>
@@ -26,27 +29,27 @@
 
 namespace stampede {
 
-/// The rows of a pass. Pointers are the device's.
+/// The rows of a pass through a network, and the states that go with them. All pointers are to the device's memory.
 struct Sequences {
   Index rows = 0;   ///< in all: sequences x steps
   Index steps = 1;  ///< of each sequence
-  /// [rows]: 0 where an episode begins at that row, so that the state does so anew; else 1. Of a sequence's first row always 1, for
-  /// its state is given. Null: 1 everywhere.
+  /// [rows]: 0 where an episode begins at that row, so that the state is 0 before it; else 1. Always 1 in a sequence's
+  /// first row, whose state is given. Null: 1 everywhere.
   const float* goes_on = nullptr;
-  const float* state = nullptr;  ///< [sequence][state_stride]: before the first step; only where there is any
-  float* next_state = nullptr;   ///< the same behind the last step; may be `state`; null where nobody asks
+  const float* state = nullptr;  ///< [sequence][state_stride]: before the first step; null where there is no state
+  float* next_state = nullptr;   ///< where the state after the last step goes; may be `state`; null: it is not written
   Index state_stride = 0;
 
   STAMPEDE_FN Index count() const { return rows / steps; }
 };
 
-/// What a module is made for.
+/// A module's place in a network, from which it is made.
 struct ModuleSize {
   int inputs = 0;
-  int outputs = 0;            ///< 0: as many as the module finds right
-  Index begin = 0;            ///< of its parameters in the flat array: a multiple of kMaxLanes
-  Index most_rows = 0;        ///< that a pass may have
-  bool above_others = false;  ///< whether modules below it learn, and so need the gradient of its inputs
+  int outputs = 0;            ///< 0: the module chooses how many
+  Index begin = 0;            ///< where its parameters begin in the flat array; a multiple of kMaxLanes
+  Index most_rows = 0;        ///< the largest number of rows in a pass
+  bool above_others = false;  ///< whether modules before it have parameters, and so need the gradient of its inputs
 };
 
 template <class Backend>
@@ -56,33 +59,37 @@ class NetworkModule {
   virtual ~NetworkModule() = default;
 
   virtual int outputs() const = 0;
-  /// Numbers that it carries from step to step, of an environment.
+  /// How many numbers it carries from step to step for each environment.
   virtual int states() const { return 0; }
-  /// Its parameters, and the end of their place in the flat array, padding included: a multiple of kMaxLanes.
+  /// Its parameters, and where its part of the flat array ends, padding included; a multiple of kMaxLanes.
   virtual std::vector<ParameterPlace> parameters() const = 0;
   virtual Index end() const = 0;
-  /// Writes first parameters to a flat array on the host. The same seed and stream give the same on every machine, and no two modules
-  /// of a policy and its critic have the same; `gain` is that of a network's last layer.
+  /// Writes its initial parameters to a flat array on the host. The same seed and stream give the same numbers on every
+  /// machine; each module of the actor and the critic has a stream of its own. `gain`: scale of the weights in a
+  /// network's last layer.
   virtual void initialise(std::uint64_t seed, std::uint32_t stream, double gain, float* values) const = 0;
   /// To be called whenever the parameters have changed, before the next pass.
   virtual void parameters_changed(Backend&, const float*) {}
 
-  /// Outputs, [row][output_stride()], of inputs whose rows are `stride` apart. Columns behind the last one up to a whole pack may
-  /// be read, of inputs and outputs, and hold some finite number. Valid until the next call on the same context.
+  /// Returns the outputs [row][output_stride()] for inputs whose rows are `stride` apart. The columns that pad a row to
+  /// a multiple of kMaxLanes may be read, in inputs and outputs, and must hold finite numbers. Valid until the next
+  /// call on the same context.
   virtual const float* forward(const Context& context, const float* parameters, const float* input, Index stride,
                                const Sequences& sequences) = 0;
-  /// At least padded(outputs()) unless it is the last module: the gradient of the outputs may be written up to there.
+  /// Distance between rows of the outputs. At least padded(outputs()) unless it is the last module: the next one writes
+  /// the gradient of its inputs with this stride, padding included.
   virtual Index output_stride() const = 0;
   /// What the last `forward` on this context returned.
   virtual const float* output(const Context& context) = 0;
-  /// Where d loss / d output is put for `backward`, same rows and stride as the outputs.
+  /// Where the caller writes d loss / d output before `backward`; rows and stride as those of the outputs.
   virtual float* output_gradient(const Context& context) = 0;
-  /// Of the rows of the last `forward` on this context: adds to `gradient`, which is laid out as the parameters, where
-  /// `context.accumulates()`, else sets it; sets `input_gradient`, laid out as the inputs, unless it is null.
+  /// Takes the gradient back through the rows of the last `forward` on this context. If `context.accumulates()`, adds
+  /// the parameters' gradient to `gradient`, which is laid out as the parameters; else overwrites it, so that nobody
+  /// has to clear it. Writes the inputs' gradient to `input_gradient`, laid out as the inputs, unless it is null.
   virtual void backward(const Context& context, const float* parameters, const float* input, Index stride,
                         const Sequences& sequences, float* gradient, float* input_gradient) = 0;
 
-  /// Floating-point operations of a row, forward and backward.
+  /// Floating-point operations for one row, forward and backward.
   virtual double training_flops() const = 0;
 };
 
@@ -90,14 +97,16 @@ template <class Backend>
 using MakeNetworkModule = std::unique_ptr<NetworkModule<Backend>> (*)(Backend&, const ModuleOptions&,
                                                                       const ModuleSize&);
 
-/// The kinds that an engine knows, by name. Each puts itself in when the engine's shared library is loaded.
+/// The kinds of modules that an engine knows besides dense ones, by name. Filled by initialisers of variables
+/// (register_network_module) when the engine's shared library is loaded.
 template <class Backend>
 std::map<std::string, MakeNetworkModule<Backend>>& network_module_registry() {
   static std::map<std::string, MakeNetworkModule<Backend>> all;
   return all;
 }
 
-/// Registers `Made<Backend>`, whose constructor takes what MakeNetworkModule does. Returns true, for the initialiser of a variable.
+/// Registers `Made<Backend>`, whose constructor takes what MakeNetworkModule does. Returns true, for the initialiser of
+/// a variable.
 template <template <class> class Made, class Backend>
 bool register_network_module(const std::string& kind) {
   network_module_registry<Backend>()[kind] = [](Backend& backend, const ModuleOptions& options,
@@ -107,7 +116,7 @@ bool register_network_module(const std::string& kind) {
   return true;
 }
 
-/// Throws Error, naming those that there are, where there is none of the kind.
+/// Makes a module of a registered kind. Throws Error that lists the known kinds where `kind` is none of them.
 template <class Backend>
 std::unique_ptr<NetworkModule<Backend>> make_network_module(Backend& backend, const std::string& kind,
                                                             const ModuleOptions& options, const ModuleSize& size) {

@@ -1,10 +1,10 @@
 #pragma once
-/// \file A network: modules (module.hpp), one on the other.
+/// \file A network: a chain of modules (module.hpp), each of which gets the outputs of the one before.
 ///
 ///     rows -> module 0 -> module 1 -> ... -> dense -> outputs
 ///              |  ^ state
 ///
-/// What is computed from the outputs, a Gaussian's mean or a value, is the algorithm's.
+/// Whether the outputs are a Gaussian's means or a value is up to whoever uses the network (actor_critic.hpp).
 
 #include <memory>
 #include <string>
@@ -16,8 +16,10 @@
 
 namespace stampede {
 
-/// The modules that a configuration names, for Network: without parameters, and but for the last one's outputs without sizes. Names begin
-/// with `name`: the dense layers' is that itself, as it is in files of networks that have nothing else.
+/// The modules that a configuration lists, as Network's constructor takes them: without parameters, and without sizes
+/// but for the last one's `outputs`. A module is named `name`.`kind`, a second one of a kind with _2 behind. The dense
+/// module is named `name` alone, so that its parameters are called the same (actor.0.weight) whether or not there are
+/// other modules.
 inline std::vector<ModuleWeights> plan_network(const std::vector<std::string>& kinds, const std::string& name,
                                                const ModuleOptions& options, int outputs) {
   std::vector<ModuleWeights> plan;
@@ -40,8 +42,8 @@ class Network {
  public:
   using Context = typename Backend::Context;
 
-  /// `plan`: what the modules are; parameters in it are not read. They lie from `begin`, a multiple of kMaxLanes, on. `most_rows`: that
-  /// one pass may have. Throws Error where the modules do not make a network.
+  /// `plan`: the modules; parameters in it are not read. The network's parameters lie from `begin` on, a multiple of
+  /// kMaxLanes. `most_rows`: the largest number of rows in a pass. Throws Error where the modules make no network.
   Network(Backend& backend, const std::vector<ModuleWeights>& plan, int inputs, Index begin, Index most_rows)
       : backend_(backend), begin_(begin), end_(begin) {
     check(plan);
@@ -68,18 +70,20 @@ class Network {
     }
   }
 
-  /// The parameters' place in the flat array, padding included.
+  /// Where the parameters lie in the flat array, padding included.
   Range place() const { return {begin_, end_}; }
   const ParameterStore& store() const { return store_; }
-  /// Numbers that an environment's state takes, of all modules, each one's padded to whole packs. 0: it has none.
+  /// How many numbers the network carries from step to step for each environment: those of all modules, each padded to
+  /// a multiple of kMaxLanes. 0: it has no state.
   Index states() const { return states_; }
   /// The dense layers at its end.
   const Dense<Backend>& head() const { return *head_; }
 
-  /// Writes first parameters to a flat array on the host; `gain` is the last layer's. Streams of the same parity, from `stream` on,
-  /// are the network's.
+  /// Writes initial parameters to a flat array on the host; `gain`: scale of the last layer's weights. The modules'
+  /// streams are `stream`, `stream` + 2, ..., so the actor takes 0 and the critic 1.
   void initialise(std::uint64_t seed, std::uint32_t stream, double gain, float* values) const {
-    // The dense layers, the last, have the stream itself: so it was before there were others.
+    // The dense module, which is the last, has `stream` itself, so that adding modules leaves its first weights as they
+    // are.
     auto own = stream + 2 * static_cast<std::uint32_t>(modules_.size());
     for (const Entry& entry : modules_) entry.module->initialise(seed, own -= 2, gain, values);
   }
@@ -88,7 +92,8 @@ class Network {
     for (Entry& entry : modules_) entry.module->parameters_changed(backend_, parameters);
   }
 
-  /// As NetworkModule's; states of the modules lie one behind the other.
+  /// As NetworkModule::forward, through all modules. An environment's state holds the modules' states one behind the
+  /// other.
   const float* forward(const Context& context, const float* parameters, const float* input, Index stride,
                        const Sequences& sequences) {
     const float* x = input;
@@ -112,14 +117,14 @@ class Network {
     }
   }
 
-  /// Floating-point operations of a row, forward and backward.
+  /// Floating-point operations for one row, forward and backward.
   double training_flops() const {
     double sum = 0;
     for (const Entry& entry : modules_) sum += entry.module->training_flops();
     return sum;
   }
 
-  /// As plain data, with the parameters of a flat array on the host.
+  /// The network as plain data, with the parameters from a flat array on the host.
   std::vector<ModuleWeights> weights(const float* values) const {
     std::vector<ModuleWeights> all;
     for (const Entry& entry : modules_) {
@@ -130,7 +135,8 @@ class Network {
     }
     return all;
   }
-  /// The reverse, of modules that the network was made of. Throws Error where their parameters are others.
+  /// The reverse: writes the parameters in `weights`, whose modules the network was made of, to a flat array on the
+  /// host. Throws Error where one is missing or of another shape.
   void write(const std::vector<ModuleWeights>& weights, float* values) const {
     for (std::size_t i = 0; i < modules_.size(); ++i) {
       ParameterStore own;
@@ -151,7 +157,7 @@ class Network {
   struct Entry {
     ModuleWeights described;
     bool above_others;
-    Index first_state;  ///< where its state begins in an environment's
+    Index first_state;  ///< where its state begins within an environment's state
     std::unique_ptr<NetworkModule<Backend>> module;
   };
 

@@ -1,5 +1,5 @@
 #pragma once
-/// \file What networks see, on a device: observations normalised, and how their rows look in the mirror.
+/// \file On a device: the running normalisation of observations, and the maps that make mirror images of rows.
 
 #include <vector>
 
@@ -8,8 +8,8 @@
 
 namespace stampede {
 
-/// Running normalisation of observations, on the device: to mean 0 and deviation 1, then limited to +-`clip`. Until moments
-/// are written or merged it passes them on.
+/// Running normalisation of observations, on the device: to mean 0 and standard deviation 1, then limited to +-`clip`.
+/// Until moments are written or merged, observations are only limited.
 template <class Backend>
 class ObservationNormaliser {
  public:
@@ -32,7 +32,7 @@ class ObservationNormaliser {
   float* variance() { return data_.data() + 2 * stride_; }
   float* inverse() { return data_.data() + 3 * stride_; }
 
-  /// target[row] = normalised observation[index[row]] for `rows` rows; without index the rows as they come.
+  /// target[row] = normalised observation[index[row]] for `rows` rows; with a null index, of observation[row].
   void apply(const Context& context, const float* observation, const std::uint32_t* index, Index rows, float* target,
              const MirrorView& mirror = {}) {
     context.launch({0, rows * stride_}, NormaliseRows{observation, index, mean(), inverse(), target,
@@ -66,12 +66,12 @@ class ObservationNormaliser {
   typename Backend::template Buffer<float> data_;
 };
 
-/// How a row looks in the mirror, on the device; empty where nothing is mirrored.
+/// How the mirror image of a row is made from it (kernels/mirror.hpp), on the device; empty where nothing is mirrored.
 template <class Backend>
 class MirrorBuffer {
  public:
   MirrorBuffer() = default;
-  /// `first_environment`: number of the rollouts' first environment among those of all ranks.
+  /// `first_environment`: number of this rank's first environment among those of all ranks.
   MirrorBuffer(Backend& backend, const MirrorMap& map, Index first_environment)
       : first_environment_(static_cast<std::uint32_t>(first_environment)) {
     const auto size = static_cast<std::size_t>(padded(static_cast<Index>(map.place.size())));
@@ -84,7 +84,7 @@ class MirrorBuffer {
     backend.upload(place_, place.data(), static_cast<Index>(size));
     backend.upload(sign_, sign.data(), static_cast<Index>(size));
   }
-  /// For one pass over a rollout.
+  /// The map for one pass over a rollout: the pass decides which environments are mirrored.
   MirrorView in_pass(const Pass& pass) {
     if (sign_.size() == 0) return {};
     return {place_.data(), sign_.data(), pass, first_environment_};

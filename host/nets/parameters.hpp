@@ -1,9 +1,10 @@
 #pragma once
-/// \file The parameters of networks: one flat array on the device, in which each has a name, a shape and a place. What is laid out alike,
-/// a gradient or an optimiser's moments, is read and written by the same names.
+/// \file The parameters of networks: one flat array on the device, in which each parameter has a name, a shape and a
+/// place. Arrays that are laid out alike, such as a gradient or an optimiser's moments, are read and written by the
+/// same names.
 ///
 ///     flat array   | log_std | actor.0.weight | actor.0.bias | actor.1.weight | ... | critic.0.weight | ... |
-///                  0         begin of the actor's modules, each a multiple of kMaxLanes
+///                  0         the actor's modules; each module begins at a multiple of kMaxLanes
 
 #include <algorithm>
 #include <cstdint>
@@ -20,8 +21,9 @@
 
 namespace stampede {
 
-/// Where a parameter lies in the flat array: its element (row, column) at begin + row * by_row + column * by_column. Of a vector every
-/// element is a row; of more than two dimensions, all but the first are columns, row-major.
+/// Where a parameter lies in the flat array: its element (row, column) at begin + row * by_row + column * by_column.
+/// Every element of a vector is a row; of an array with more than two dimensions, all but the first count as columns,
+/// row-major.
 struct ParameterPlace {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -38,7 +40,7 @@ struct ParameterPlace {
 /// Names and places of all parameters.
 class ParameterStore {
  public:
-  /// Adds parameters, each under `prefix` + its name. Throws Error where there is one of that name.
+  /// Adds parameters, each under `prefix` + its name. Throws Error where a name is taken already.
   void add(const std::string& prefix, const std::vector<ParameterPlace>& places) {
     for (ParameterPlace place : places) {
       place.name = prefix + place.name;
@@ -50,7 +52,7 @@ class ParameterStore {
   }
   const std::vector<ParameterPlace>& places() const { return places_; }
 
-  /// What a flat array on the host holds, in the order in which the parameters were added.
+  /// The parameters that a flat array on the host holds, in the order in which they were added.
   std::vector<Parameter> read(const float* values) const {
     std::vector<Parameter> all;
     for (const ParameterPlace& place : places_) {
@@ -79,7 +81,7 @@ class ParameterStore {
     }
   }
 
-  /// As tensors, named `prefix` + name.
+  /// Appends the parameters of a flat array on the host as tensors, named `prefix` + name.
   void to_tensors(const float* values, const std::string& prefix, std::vector<Tensor>& tensors) const {
     for (const Parameter& parameter : read(values)) {
       tensors.push_back(make_tensor(prefix + parameter.name, parameter.shape, parameter.values));

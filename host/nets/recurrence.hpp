@@ -1,5 +1,7 @@
 #pragma once
-/// \file What networks with a state need besides rows: one step of it while acting, and windows of a rollout while learning.
+/// \file What networks with a state need besides rows of observations: while acting, the state of each environment,
+/// which every step advances; while learning, windows, a few consecutive steps of an environment with the state at
+/// their beginning.
 
 #include <string>
 
@@ -9,7 +11,8 @@
 
 namespace stampede {
 
-/// Steps of a rollout that networks with a state learn from in one piece. Throws Error where they do not divide the rollout.
+/// Control steps of a window: network.window, or the horizon where that is 0. Throws Error where a window would be too
+/// long, or does not divide the horizon.
 inline Index window_of(const NetworkSettings& settings, Index horizon) {
   const Index window = settings.window > 0 ? settings.window : horizon;
   const std::string most = std::to_string(NetworkSettings::kLongestWindow);
@@ -27,12 +30,13 @@ struct SeenRows {
   const float* observation;
   const float* critic_observation;  ///< the critic's own; null where it sees the policy's
   const float*
-      ended;  ///< not 0 where the row's step was the last of an episode; as what follows, only for networks with a state
+      ended;  ///< not 0 where the row's step ended an episode. This and the two below: for networks with a state only
   const float* state;  ///< [windows in time][stride][width]: at the beginning of each window
   Index stride;        ///< from a row to that of the same environment one step later
 };
 
-/// One step of a range's environments, whose states [environment][width] go on in place where `goes_on` says so. Null: there are none.
+/// Sequences of one step each, for the environments in `range`. Their states `state` [environment][width] are
+/// overwritten with the next ones if `goes_on` is true; null where the networks have no state.
 inline Sequences one_step(Range range, float* state, Index width, bool goes_on) {
   Sequences sequences;
   sequences.rows = range.size();
@@ -43,24 +47,26 @@ inline Sequences one_step(Range range, float* state, Index width, bool goes_on) 
   return sequences;
 }
 
-/// A tile's windows: where its rows go on from each other, and the states that they begin with. Nothing where no network has a state.
+/// The windows of a tile: which rows continue the episode of the row before, and the state at each window's beginning.
+/// Empty where no network has a state.
 template <class Backend>
 class Windows {
  public:
   using Context = typename Backend::Context;
 
   Windows() = default;
-  /// `width`: numbers of an environment's state, a multiple of kMaxLanes; `steps`: of each window; `most_rows`: that one pass may have.
+  /// `width`: numbers of an environment's state, a multiple of kMaxLanes; `steps`: rows of a window; `most_rows`: the
+  /// largest number of rows in a pass.
   Windows(Backend& backend, Index width, Index steps, Index most_rows) : width_(width), steps_(steps) {
     if (width == 0) return;
     goes_on_ = typename Backend::Scratch(backend, most_rows, 1);
     state_ = typename Backend::Scratch(backend, (most_rows + steps - 1) / steps, width);
   }
 
-  /// Steps of each; without a state a window is one sample.
+  /// Steps of each window; 1 where the networks have no state.
   Index steps() const { return steps_; }
 
-  /// Fetches them for `rows` rows of the rollout that `order` names: whole windows, one after the other.
+  /// Gathers a tile's windows. `order` [rows] names rows of the rollout: complete windows, one after the other.
   void gather(const Context& context, const SeenRows& seen, const std::uint32_t* order, Index rows) {
     if (width_ == 0) return;
     const auto window = static_cast<std::uint32_t>(steps_), env_stride = static_cast<std::uint32_t>(seen.stride);
@@ -69,7 +75,7 @@ class Windows {
                    GatherStates{seen.state, order, state_.at(context), width_, window, env_stride});
   }
 
-  /// What was gathered; of an environment's state the numbers from `first` on.
+  /// The gathered windows as a network takes them whose part of an environment's state begins at `first`.
   Sequences sequences(const Context& context, Index rows, Index first) {
     Sequences sequences;
     sequences.rows = rows;

@@ -1,4 +1,5 @@
-/// \file `stampede bench env`, `train`, `physics` and `robustness`; with bench_busy.cpp the one place that times whole systems.
+/// \file `stampede bench env`, `train`, `physics` and `robustness`; no other place but bench_busy.cpp times whole
+/// systems.
 #include <fmt/format.h>
 
 #include <optional>
@@ -20,7 +21,7 @@ struct BenchFlags {
   double seconds = 3;
 };
 
-/// Does `work`, whose size goes with the number of environments.
+/// Runs `work`. Where memory runs out, the error names the number of environments and advises a smaller one.
 template <class Work>
 auto for_environments(std::int64_t num_envs, Work&& work) {
   return within_memory(fmt::format("{} environments", num_envs), "choose a smaller --num-envs",
@@ -74,7 +75,7 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
     trainer->enqueue_iteration();
     if (!trainer->fetch_report(report, true)) throw Error("the trainer lost a report", Status::kFailed);
   };
-  iterate();  // caches, clock, and what is made at the first use
+  iterate();  // not timed: fills caches, raises the processor's clock, makes what is made at first use
   const double peak = engine->fma_peak_gflops();
   const std::int64_t steps_before = report.steps;
   const bool watches = !task.spec->constraints.list.empty();
@@ -124,7 +125,7 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   return outcome;
 }
 
-/// Four levels of each kind.
+/// Ground with four levels of each kind in `kinds`.
 TerrainSettings bench_terrain(const std::string& kinds, std::uint64_t seed) {
   TerrainSettings settings;
   settings.levels = 4;

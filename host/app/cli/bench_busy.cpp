@@ -1,9 +1,10 @@
-/// \file `stampede bench busy`: how a training gets on beside other processes, and under a quota.
+/// \file `stampede bench busy`: how much longer a training takes beside other processes, and under a quota.
 ///
-/// The training runs as a child process: alone, beside busy processes, in a control group with a quota. What the share of the
-/// processors explains: T threads on P processors get min(1, P / T) of a processor each when alone, and min(1, P / (T + b P)) beside b
-/// busy processes for each processor, of a fair scheduler; a quota of q processors is shared by min(T, P). The quotient of the two is the case's
-/// `share`, and a training that lost nothing would take 1 / share times as long as alone.
+/// The training runs as a child process: alone, beside busy processes, in a control group with a quota. From a fair
+/// scheduler each of T threads on P processors gets min(1, P / T) of a processor when alone, and min(1, P / (T + b P))
+/// beside b busy processes for each processor; under a quota of q processors min(T, P) threads share them. What a
+/// thread gets, divided by what it gets alone, is the case's `share`. A training that lost nothing beyond that would
+/// take 1 / share times as long as alone.
 #include "host/app/cli/bench_busy.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder that goes with the object.
+/// A temporary folder, which is removed with the object.
 class TemporaryFolder {
  public:
   TemporaryFolder() : path_((fs::temp_directory_path() / "stampede-bench-XXXXXX").string()) {
@@ -45,16 +46,16 @@ struct BusyFlags {
   SettingsFlags settings;
   int repetitions = 3;
   double quota = 1.5;
-  std::string program;  ///< empty: this one
+  std::string program;  ///< file of the program to measure; empty: this one
 };
 
 struct Case {
   std::string name;
   int busy_per_core = 0;
   double quota = 0;  ///< 0: none
-  double share = 1;  ///< of what the training gets alone
+  double share = 1;  ///< of the processor time that the training gets alone
   std::vector<ChildTimes> runs = {};
-  std::vector<double> spinning = {};  ///< what spinning processes got there, right before each run
+  std::vector<double> spinning = {};  ///< spinning_share() right before each run
 };
 
 double median(std::vector<double> values) {
@@ -114,13 +115,13 @@ Outcome bench_busy(const CommonFlags& common, const BusyFlags& flags) {
                      std::min(1.0, flags.quota / std::min(threads, cores))});
   }
 
-  // Ctrl-C ends the child, and what was made here is put away.
+  // Ctrl-C ends the child process; the temporary folder and the control group are removed all the same.
   const std::atomic<bool>& interrupted = catch_interrupts();
   const TemporaryFolder folder;
   const auto arguments = training_arguments(common, flags, threads, folder.path() + "/run");
   constexpr double kProbe = 0.4;                             // [s]
-  run_program(program, arguments, "");                       // files come from memory from now on
-  for (int round = 0; round < flags.repetitions; ++round) {  // all cases in turn, so that they meet the same weather
+  run_program(program, arguments, "");                       // not timed: from now on files come from the page cache
+  for (int round = 0; round < flags.repetitions; ++round) {  // all cases in turn: the machine's load may drift
     for (Case& c : cases) {
       const std::string members = c.quota > 0 ? quota.members() : "";
       const BusyNeighbours neighbours(c.busy_per_core * cores);

@@ -18,7 +18,7 @@ SettingsSources SettingsFlags::sources() const {
   sources.set = set;
   const auto add = [&](const char* key, const std::string& value, const char* flag, bool word) {
     if (value.empty()) return;
-    // Words are quoted so that a name such as `true` stays one.
+    // Words are quoted, so that a name such as `true` is read as a string.
     sources.flags.push_back({key, word ? Json(value).dump() : value, flag});
   };
   add("task", task, "--task", true);
@@ -119,7 +119,7 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
 void refuse_other_task(const std::string& task, const std::string& run) {
   const std::filesystem::path config = std::filesystem::path(run) / "config.toml";
   std::error_code code;
-  if (task.empty() || !std::filesystem::exists(config, code)) return;  // where there is no run, reading it says so
+  if (task.empty() || !std::filesystem::exists(config, code)) return;  // a missing run is reported by whoever reads it
   const std::string own = resolve_settings({config.string(), {}, {}}).task;
   if (own == task) return;
   throw Error("--task " + task + ": the run in " + run + " is of the task '" + own + "'; leave --task out");
@@ -127,7 +127,7 @@ void refuse_other_task(const std::string& task, const std::string& run) {
 
 namespace {
 
-/// Who crossed what ground: a line for each kind, the levels side by side.
+/// How many episodes crossed their tile: a line for each kind of ground, its levels side by side.
 void show_crossings(const TaskSpec& task, const LeggedEvaluation& evaluation, Outcome& outcome) {
   const LeggedSpec& legged = *task.legged;
   Json& list = outcome.json["terrain"] = Json::array();
@@ -199,7 +199,7 @@ void show_legged(const TaskSpec& task, const Evaluation& evaluation, Outcome& ou
 std::string short_number(double value) {
   if (!std::isfinite(value)) return "-";
   for (const auto& [factor, unit] : {std::pair{1e9, " G"}, std::pair{1e6, " M"}, std::pair{1e3, " k"}}) {
-    // What would be written as 1e+03 of a unit is 1 of the next.
+    // What would be rounded to 1e+03 of a unit is written as 1 of the next.
     if (std::abs(value) >= 0.9995 * factor) return fmt::format("{:.3g}{}", value / factor, unit);
   }
   return fmt::format("{:.3g}", value);

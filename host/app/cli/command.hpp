@@ -1,5 +1,5 @@
 #pragma once
-/// \file What the commands share: flags, output, and the way from a flag to a result.
+/// \file What the commands share: flags, output, and how a command is added and run.
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -21,7 +21,7 @@ using Json = nlohmann::ordered_json;
 /// What a command ends with.
 struct Outcome {
   Json json = Json::object();  ///< the command's own keys
-  std::string text;            ///< the same for people
+  std::string text;            ///< the same for people to read
   std::string device, instruction_set;
   int threads = 0;
   Status status = Status::kDone;
@@ -34,7 +34,8 @@ struct CommonFlags {
   int threads = 0;  ///< 0: not given, all cores
 };
 
-/// Flags of the commands that take settings. They stay text: settings_io reads and checks them.
+/// Flags of the commands that take settings. Their values are kept as text; resolve_settings reads and checks them
+/// (host/task/settings_io.hpp).
 struct SettingsFlags {
   std::string task, algo, preset, seed, num_envs, iterations, config, objective, robot;
   std::vector<std::string> set;
@@ -58,8 +59,8 @@ CLI::App* add_command(CLI::App& parent, Chosen& chosen, const std::string& name,
 void add_task_flag(CLI::App& command, SettingsFlags& flags);
 /// --seed, --config, --set.
 void add_settings_flags(CLI::App& command, SettingsFlags& flags);
-/// Lets every command below `app` take --seed, --config, --set and --force, without effect where it has none of its own:
-/// one set of flags fits all commands.
+/// Lets every command below `app` take --seed, --config, --set and --force, without effect where it has none of its
+/// own: one set of flags fits all commands.
 void accept_shared_flags(CLI::App& app);
 
 /// Chooses the device without loading it; fills the outcome's device, instruction set and threads.
@@ -77,19 +78,19 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
 /// Throws Error where `task`, from --task, is given and is not that of the run in `run`.
 void refuse_other_task(const std::string& task, const std::string& run);
 
-/// Adds what an evaluation of a walking task found, with its constraints by name.
+/// Adds the results of a walking task's evaluation to the outcome: tracking, falls, each constraint, terrain.
 void show_legged(const TaskSpec& task, const Evaluation& evaluation, Outcome& outcome);
 
 /// "12.3 M".
 std::string short_number(double value);
 
-/// With so many digits behind the point; "-" for what is no number: a mean over nothing.
+/// With `digits` digits behind the point; "-" where the value is not finite, as a mean over nothing.
 std::string fixed(double value, int digits);
 
 /// NaN and infinities as null.
 Json number_or_null(double value);
 
-// One for each command, each in a file of its own.
+// One for each command, each in a file of its own; main.cpp calls them.
 void add_list(CLI::App& app, Chosen& chosen);
 void add_info(CLI::App& app, Chosen& chosen);
 void add_train(CLI::App& app, Chosen& chosen);

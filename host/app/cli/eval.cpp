@@ -1,4 +1,5 @@
-/// \file `stampede eval`: the task's evaluation protocol with the deterministic policy.
+/// \file `stampede eval`: evaluates a deterministic policy in the way that is fixed for its task
+/// (host/task/protocol.hpp).
 #include <fmt/format.h>
 
 #include "host/app/cli/policy_source.hpp"
@@ -21,7 +22,7 @@ struct EvalFlags {
   bool force = false;
 };
 
-/// Refuses what no task of this version can do.
+/// Throws Error for flags that have no meaning for the task.
 void check(const EvalFlags& flags, const Settings& settings) {
   if (flags.simulator != "stampede" && flags.simulator != "mujoco") {
     throw Error("--simulator " + flags.simulator + ": must be stampede or mujoco");
@@ -54,7 +55,7 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
     }
     episodes = static_cast<int>(flags.episodes);
   }
-  // A run's own seed is that of its training; the protocol's starts are the same for every run.
+  // A run's own seed is that of its training. Without --seed every run is evaluated from the same starts.
   const std::uint64_t seed = flags.source.settings.seed.empty() ? kProtocolSeed : settings.seed;
   EvaluationRequest request = evaluation_request(planned, episodes, randomise);
   request.seed = evaluation_seed(seed);

@@ -1,4 +1,4 @@
-/// \file `stampede import`: any description as the MJCF that is simulated.
+/// \file `stampede import`: turns any robot description into an MJCF file that can be simulated.
 #include "host/model/robot/import.hpp"
 
 #include <fmt/format.h>

@@ -29,7 +29,7 @@ Outcome run_list(const CommonFlags& common) {
     names.push_back(task.name);
     Json& detail = details[task.name] = {{"summary", task.summary}};
     if (!task.files.empty()) detail["file"] = task.files.back();
-    if (task.specify != nullptr && task.files.empty()) {  // a file says itself what is otherwise
+    if (task.specify != nullptr && task.files.empty()) {  // a task's file itself says what it sets
       const TaskSpec spec = task.specify({});
       detail["observations"] = spec.policy().names;
       detail["actions"] = spec.action.names;

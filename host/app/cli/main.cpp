@@ -1,4 +1,4 @@
-/// \file The program: finds the command, runs it, prints what came of it.
+/// \file The program: finds the command, runs it, prints its result.
 #include <signal.h>
 
 #include <cstdio>
@@ -49,7 +49,7 @@ std::vector<std::string> command_names(const CLI::App* app) {
   return names;
 }
 
-/// An error of the command line's form as one line.
+/// Reports an error in the command line's form as one line on stderr.
 int fail_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const CLI::App* command = named_command(&app);
   std::string path = "stampede";
@@ -80,7 +80,7 @@ int fail_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char
   return fail(std::string(error.what()) + "; see " + path + " --help", Status::kBadInput);
 }
 
-/// Prints the outcome; with --json as the one object that stdout gets.
+/// Prints the outcome; with --json as one JSON object, the only output on stdout.
 int finish(const cli::Chosen& chosen, const cli::Outcome& outcome) {
   if (chosen.common->json) {
     Json json = {{"command", chosen.name},
@@ -94,7 +94,7 @@ int finish(const cli::Chosen& chosen, const cli::Outcome& outcome) {
   } else {
     std::fputs(outcome.text.c_str(), stdout);
   }
-  // An interrupted training has saved its state, whether anybody is left to read of it or not.
+  // An interrupted training has saved its state; its exit status stays the same where stdout can no longer be written.
   if (std::fflush(stdout) != 0 && outcome.status != Status::kInterrupted)
     return fail(std::string("cannot write to stdout: ") + std::strerror(errno), Status::kFailed);
   return static_cast<int>(outcome.status);
@@ -103,8 +103,8 @@ int finish(const cli::Chosen& chosen, const cli::Outcome& outcome) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  seconds_since_start();       // reads the process's start while it is near
-  ::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write()
+  seconds_since_start();       // the first call reads when the process started
+  ::signal(SIGXFSZ, SIG_IGN);  // then write() fails where a file grows too large; the signal would end the process
   CLI::App app{"stampede: thousands of environments side by side, and reinforcement learning beside them", "stampede"};
   app.set_version_flag("--version", std::string("stampede ") + STAMPEDE_VERSION + " (" + STAMPEDE_COMMIT + ")");
   app.require_subcommand(1);
@@ -132,7 +132,7 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     return fail(error.what(), error.status());
   } catch (const std::bad_alloc& reason) {
-    // What is known to be large says so itself (within_memory).
+    // Where memory is likely to run out, within_memory has made a more exact message of it.
     const auto* device = dynamic_cast<const OutOfMemory*>(&reason);
     return fail("not enough memory" + (device != nullptr ? std::string(": ") + device->what() : "") +
                     "; ask for less at once, or end what else needs memory",

@@ -24,14 +24,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A child that runs body(), which does not return. Only what is safe after fork() is done in it.
+/// Starts a child process that runs body(), which does not return. After fork() it calls only functions that are safe
+/// there.
 template <class Body>
 pid_t start_child(const Body& body) {
   const pid_t parent = ::getpid(), child = ::fork();
   if (child < 0) throw Error(fmt::format("cannot start a process: {}", std::strerror(errno)), Status::kFailed);
   if (child > 0) return child;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);  // it died before that
+  if (::getppid() != parent) ::_exit(1);  // the parent ended before prctl() was called
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_DFL);
   body();
   ::_exit(127);
@@ -41,7 +42,7 @@ pid_t start_child(const Body& body) {
 void join(const char* members) {
   if (*members == '\0') return;
   const int file = ::open(members, O_WRONLY | O_CLOEXEC);
-  if (file < 0 || ::write(file, "0", 1) != 1) ::_exit(126);  // 0: who writes
+  if (file < 0 || ::write(file, "0", 1) != 1) ::_exit(126);  // 0 stands for the process that writes
   ::close(file);
 }
 
@@ -89,7 +90,7 @@ std::string last_line(std::FILE* file) {
 BusyNeighbours::BusyNeighbours(int count) {
   for (int i = 0; i < count; ++i) {
     children_.push_back(start_child([] {
-      while (true) asm volatile("");  // or the compiler might take an endless loop for one that is never reached
+      while (true) asm volatile("");  // without it, C++ allows the compiler to remove the loop
     }));
   }
 }
@@ -100,7 +101,8 @@ BusyNeighbours::~BusyNeighbours() {
 }
 
 ProcessorQuota::ProcessorQuota(double processors) {
-  // This process's own groups first, then the mounts' folders: a group with members of its own has no subgroups in cgroup v2.
+  // This process's own groups first, then the mounts' folders: a group with members of its own has no subgroups in
+  // cgroup v2.
   std::vector<fs::path> parents;
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {

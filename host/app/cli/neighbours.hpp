@@ -1,5 +1,6 @@
 #pragma once
-/// \file Child processes of a benchmark: a program that is measured, neighbours that keep processors busy, and a quota for the former.
+/// \file Child processes of a benchmark: the program that is measured, processes that keep the processors busy beside
+/// it, and a control group that limits its processor time.
 
 #include <sys/types.h>
 
@@ -8,7 +9,7 @@
 
 namespace stampede::cli {
 
-/// Processes that do nothing but spin, for as long as the object lives, and no longer than this process.
+/// Processes that do nothing but spin. They end with the object, at the latest with this process.
 class BusyNeighbours {
  public:
   explicit BusyNeighbours(int count);
@@ -20,8 +21,8 @@ class BusyNeighbours {
   std::vector<pid_t> children_;
 };
 
-/// A control group of its own with a quota of processor time, removed with the object. Needs cgroup v2's or v1's controller of processors,
-/// and the right to write there.
+/// A control group of its own with a quota of processor time, removed with the object. Needs cgroup v2's or v1's
+/// controller of processors, and the right to write there.
 class ProcessorQuota {
  public:
   /// `processors`: how many processors' worth of time its members get.
@@ -30,7 +31,7 @@ class ProcessorQuota {
   ProcessorQuota& operator=(const ProcessorQuota&) = delete;
   ~ProcessorQuota();
 
-  /// What a process's number is written to, so that it becomes a member. Empty where no group could be made.
+  /// The file that a process's number is written to, so that it becomes a member. Empty where no group could be made.
   const std::string& members() const { return members_; }
   /// Why no group could be made.
   const std::string& reason() const { return reason_; }
@@ -41,17 +42,18 @@ class ProcessorQuota {
   std::string folder_, members_, reason_;
 };
 
-/// What a child took [s]: of the clock, and of all processors.
+/// What a child process took [s]: time by the clock, and processor time, of all its threads together.
 struct ChildTimes {
   double seconds = 0, processor_seconds = 0;
 };
 
-/// Runs a program to its end, its output thrown away, in the group whose `members` file is given (empty: in this process's). Throws Error with the last line
-/// that it wrote to stderr where it fails.
+/// Runs a program to its end, in the control group whose `members` file is given (empty: in this process's). Its output
+/// is discarded. Throws Error with the last line that it wrote to stderr where it fails.
 ChildTimes run_program(const std::string& program, const std::vector<std::string>& arguments,
                        const std::string& members);
 
-/// The share of a processor that each of so many spinning processes gets, measured for that long.
+/// The share of a processor that each of `processes` spinning processes gets, measured over `seconds`, in the control
+/// group of `members`.
 double spinning_share(int processes, double seconds, const std::string& members);
 
 }  // namespace stampede::cli

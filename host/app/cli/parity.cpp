@@ -1,4 +1,4 @@
-/// \file `stampede parity`: the engine beside MuJoCo on a model.
+/// \file `stampede parity`: compares the physics with MuJoCo's on a model.
 #include <fmt/format.h>
 
 #include "host/app/cli/command.hpp"
@@ -39,7 +39,7 @@ Outcome parity(const CommonFlags& common, const ParityFlags& flags) {
   for (const std::string& note : compiled.notes) say(note);
   Outcome outcome;
   CommonFlags on_cpu = common;
-  if (on_cpu.device == "auto") on_cpu.device = "cpu";  // for its doubles
+  if (on_cpu.device == "auto") on_cpu.device = "cpu";  // only the CPU also computes in doubles
   const std::unique_ptr<Engine> engine = load_engine(on_cpu, outcome);
   const Parity p = compare_with_mujoco(*engine, compiled.robot, compiled.model.get(), flags.states, flags.seed);
   outcome.json = {{"model", flags.model},

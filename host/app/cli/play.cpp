@@ -1,4 +1,4 @@
-/// \file `stampede play`: a policy that acts, or a robot let fall; simulated here, robots drawn by MuJoCo.
+/// \file `stampede play`: draws an episode of a policy, or a robot that is let fall. Robots are drawn by MuJoCo.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +30,7 @@ struct PlayFlags {
   bool force = false;
 };
 
-/// What is drawn, moments 1 / fps apart: a model's positions, or of tasks without a robot sketches.
+/// What is drawn, frames 1 / fps apart: positions of a model, or sketches for a task without a robot.
 struct Motion {
   std::string name;
   std::shared_ptr<const mjModel_> model;
@@ -57,7 +57,8 @@ std::string quoted_list(const std::string& words) {
   return list + "\"";
 }
 
-/// Above its home, turned anywhere; a robot with a fixed base is let go from a pose somewhere in its joints' ranges.
+/// Where a robot that is let fall starts [qpos]: 0.5 m above its home pose, turned at random (on a map at a random
+/// place); with a fixed base, at random joint positions within their ranges and +-2.
 std::vector<double> starting_pose(const RobotModel& robot, std::uint64_t seed) {
   Uniform uniform(seed);
   std::vector<double> qpos = robot.home_qpos;
@@ -74,7 +75,7 @@ std::vector<double> starting_pose(const RobotModel& robot, std::uint64_t seed) {
   return qpos;
 }
 
-/// A robot let fall.
+/// The motion of a robot that is let fall.
 Motion let_fall(const CommonFlags& common, const PlayFlags& flags, Outcome& outcome) {
   LoadOptions options;
   if (!flags.terrain.empty()) {
@@ -112,7 +113,7 @@ Motion let_fall(const CommonFlags& common, const PlayFlags& flags, Outcome& outc
   return motion;
 }
 
-/// Says which commands a task trains, and that this one is none of them.
+/// Reports the commands that a task trains; prints a note where `command` is outside of them.
 void compare_with_trained(const CommandSettings& trained, const std::vector<float>& command, const std::string& task,
                           Outcome& outcome) {
   const Span* const spans[3] = {&trained.x, &trained.y, &trained.yaw};
@@ -123,7 +124,7 @@ void compare_with_trained(const CommandSettings& trained, const std::vector<floa
     list.push_back({span.low, span.high});
     ranges +=
         fmt::format("{}{} {} to {} {}", i > 0 ? ", " : "", kCommandNames[i], span.low, span.high, kCommandUnits[i]);
-    // 0 is always among them: in training, what is below the dead zone is 0.
+    // 0 is always trained: a drawn command below the dead zone is set to 0.
     const float low = std::min(span.low, 0.0f), high = std::max(span.high, 0.0f);
     if (!(command[i] >= low && command[i] <= high))
       outside += (outside.empty() ? "" : ", ") + std::string(kCommandNames[i]);
@@ -154,7 +155,7 @@ EvaluationRequest episode_of(const PlayFlags& flags, PlannedTask& task, Outcome&
   return request;
 }
 
-/// An episode of a policy, up to its end or the seconds asked for.
+/// The motion of a policy's episode, up to its end or to --seconds.
 Motion let_act(const CommonFlags& common, const PlayFlags& flags, const ChosenPolicy& chosen, Outcome& outcome) {
   PlannedTask task = chosen.task;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
@@ -212,7 +213,7 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   if (!(flags.seconds > 0 && flags.seconds <= 600)) {
     throw Error(fmt::format("--seconds {} is out of range; it must be above 0, up to 600", flags.seconds));
   }
-  seed_of(flags);  // what is wrong with it should not have to wait
+  seed_of(flags);  // refuses a bad --seed before anything is loaded
   ChosenPolicy chosen;
   std::string name = std::filesystem::path(flags.robot).stem().string();
   if (!falls) {

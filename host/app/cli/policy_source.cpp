@@ -14,7 +14,7 @@ namespace stampede::cli {
 namespace {
 
 constexpr std::uintmax_t kLargestPolicy = std::uintmax_t{2}
-                                          << 30;  ///< what a protobuf, as ONNX is one, may hold [bytes]
+                                          << 30;  ///< the most that a protobuf file, such as ONNX, can hold [bytes]
 
 }  // namespace
 
@@ -32,7 +32,7 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
   if (!flags.run.empty() && !flags.settings.config.empty()) {
     throw Error("--config with --run: the run has its own config.toml; leave --config out, or use --set");
   }
-  // The policy first: a file that is none should not have to wait for an engine.
+  // The policy is read first, so that a bad file is refused before an engine is loaded.
   SettingsSources sources = flags.settings.sources();
   ChosenPolicy chosen;
   std::vector<std::string> notes_of_robot;
@@ -53,7 +53,7 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
   const auto own_robot = [&](const std::filesystem::path& run) {
     return legged && is_trained_robot(run, legged->control.robot);
   };
-  // That the run's robot has changed matters only where it is the one that is simulated.
+  // Notes about the run's robot matter only where it is the robot that is simulated.
   std::vector<std::string> notes;
   if (!flags.run.empty() && own_robot(flags.run)) notes = notes_of_robot;
   const std::filesystem::path beside = std::filesystem::path(flags.settings.config).parent_path();

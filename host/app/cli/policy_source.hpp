@@ -1,5 +1,5 @@
 #pragma once
-/// \file Where a command's policy comes from: a run, or a file and a task.
+/// \file Finds a command's policy and its task: from a run's folder, or from a policy file and the name of a task.
 
 #include "host/app/cli/command.hpp"
 #include "host/engine/policy.hpp"
@@ -16,14 +16,14 @@ struct PolicyFlags {
 struct ChosenPolicy {
   Policy policy;  ///< fits the task
   PlannedTask task;
-  std::vector<std::string> notes;  ///< what is otherwise than somebody might think; they were said
+  std::vector<std::string> notes;  ///< differences that the user should know of; already printed on stderr
 };
 
 /// Adds --task, --run, --policy and the settings' flags.
 void add_policy_flags(CLI::App& command, PolicyFlags& flags);
 
-/// Loads the policy and plans its task. `command` is what needs them, for messages. Throws Error where both or none are
-/// given, and where they do not fit each other.
+/// Loads the policy and plans its task. `command` is the command's name, for messages. Throws Error where both or
+/// neither of --run and --policy are given, and where policy and task do not fit each other.
 ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command);
 
 }  // namespace stampede::cli

@@ -7,7 +7,8 @@
 
 namespace stampede::cli {
 
-/// On a terminal one line that is written over; elsewhere a line for each tenth of the schedule, and every ten seconds.
+/// On a terminal one line that is overwritten; elsewhere a new line at each tenth of the iterations and after ten
+/// seconds without one.
 class ProgressLine {
  public:
   ProgressLine();
@@ -22,8 +23,8 @@ class ProgressLine {
 
  private:
   bool terminal_;
-  bool open_ = false;  ///< whether the terminal's line has been begun
-  double last_ = 0;    ///< when it was shown last [s]
+  bool open_ = false;  ///< whether the line on the terminal still lacks its newline
+  double last_ = 0;    ///< seconds_now() when it was shown last [s]
 };
 
 /// "iteration 12/300  1.2 M steps/s  return -431.0  rollout 40 % update 60 %  0:07 left".

@@ -87,7 +87,7 @@ std::string text_of(const TrainResult& result) {
   return text;
 }
 
-/// A run goes on with its own settings only.
+/// Throws Error for flags that contradict --resume: a run goes on in its folder, with its own settings.
 void refuse_beside_resume(const TrainFlags& flags) {
   const SettingsFlags& settings = flags.settings;
   const std::pair<const char*, bool> others[] = {{"--seed", !settings.seed.empty()},

@@ -19,8 +19,8 @@
 namespace stampede {
 namespace {
 
-constexpr int kPaletteFrames = 12;  ///< that a GIF's colours are chosen from
-constexpr double kSmoothing = 0.5;  ///< so far to both sides the camera's way is a mean over time [s]
+constexpr int kPaletteFrames = 12;  ///< from which a GIF's colours are chosen
+constexpr double kSmoothing = 0.5;  ///< the camera's path is a mean over so long before and after [s]
 
 struct DeleteData {
   void operator()(mjData* data) const { mj_deleteData(data); }
@@ -48,10 +48,10 @@ class Motion {
     }
   }
 
-  /// Whether the robot, or each of several, is free to move in the world.
+  /// Whether any robot is free to move in the world.
   bool free() const { return !bases_.empty(); }
 
-  /// Where it is in the state that `at` gave last, of several the middle; world [m].
+  /// The base's position in the state that `at` gave last; the mean where there are several robots; world [m].
   std::array<double, 3> base() const {
     std::array<double, 3> middle{};
     for (const int body : bases_) {
@@ -82,8 +82,8 @@ class Motion {
 
 using Point = std::array<double, 3>;
 
-/// The points' way without what is quicker than about `half` points: each is the mean of those around it, of fewer
-/// towards the ends, so that the way begins and ends where the points do.
+/// A moving average: each point becomes the mean of up to `half` points to each side, fewer towards the ends, so that
+/// the path begins and ends where the points do.
 std::vector<Point> smoothed(const std::vector<Point>& points, int half) {
   const auto size = static_cast<int>(points.size());
   std::vector<Point> smooth;
@@ -98,10 +98,11 @@ std::vector<Point> smoothed(const std::vector<Point>& points, int half) {
   return smooth;
 }
 
-/// The camera's way, and how far the motion has come at each frame.
+/// The camera's path, and how much has moved up to each frame.
 ///
-/// Along the ground the camera goes with the base of a robot that is free to move, and evenly: it neither nods nor sways
-/// with the gait. With a robot that hangs on the world it goes only where the way is long, measured by the robot.
+/// Along the ground the camera follows the base of a robot that is free to move, on a smoothed path, so that it does
+/// not shake with the gait. A robot whose base is fixed is followed only along axes along which it moves far, compared
+/// with its size.
 class Camera {
  public:
   Camera(const Renderer& renderer, Motion& motion, const FilmOptions& options) {
@@ -138,8 +139,8 @@ class Camera {
     const bool travels = std::max(extent(0), extent(1)) > 2 * size;
     follows_[0] = motion.free() || extent(0) > 2 * size;
     follows_[1] = motion.free() || extent(1) > 2 * size;
-    // Who travels is followed up and down too. A fall is watched from further away, so that one sees how far it is to the
-    // ground.
+    // A robot that travels is followed up and down too. One that falls in place is not: its way to the ground stays in
+    // view.
     follows_[2] = (motion.free() && travels) || extent(2) > 4 * size;
     centre_ = smoothed(centres, static_cast<int>(std::lround(kSmoothing * options.fps)));
     for (int i = 0; i < motion.size(); ++i) {
@@ -159,8 +160,8 @@ class Camera {
     return view;
   }
 
-  /// `count` frames, first and last among them: spread half by time and half by how much moves, for a fall is over long
-  /// before the film is.
+  /// Chooses `count` frames, first and last among them: spread half by time and half by how much moves, because a fall
+  /// takes only the beginning of a film.
   std::vector<int> moments(int count) const {
     const auto size = static_cast<int>(way_.size());
     count = std::min(count, size);
@@ -181,7 +182,7 @@ class Camera {
   View view_;
   std::array<bool, 3> follows_{};
   std::vector<Point> centre_;  ///< that the camera goes with, of each frame, world [m]
-  std::vector<double> way_;    ///< what all shapes went since the start [m]
+  std::vector<double> way_;    ///< how far all shapes together have moved since the start [m]
 };
 
 }  // namespace

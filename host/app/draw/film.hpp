@@ -13,10 +13,10 @@ namespace stampede {
 
 /// How a motion is drawn.
 struct FilmOptions {
-  std::filesystem::path out;              ///< its ending says what is made: .png, .gif, .mp4
+  std::filesystem::path out;              ///< its ending chooses the format: .png, .gif or .mp4
   int width = 640, height = 480;          ///< of one frame [pixels]; a strip has kStripMoments of them side by side
-  double fps = 25;                        ///< frames a second: whole steps of 2 and 5 ms, and whole
-                                          ///< hundredths of a second, which a GIF counts in
+  double fps = 25;                        ///< frames a second; at 25 a frame lasts a whole number of steps
+                                          ///< of 2 or 5 ms, and of hundredths of a second, a GIF's unit
   double azimuth = 135, elevation = -18;  ///< of the line of sight [degrees]
   std::function<void(int done, int all)> progress;  ///< called after each frame, where given
 };
@@ -30,14 +30,14 @@ constexpr int kMaxFrameSide = 4096;
 /// of range.
 void check_film(const FilmOptions& options);
 
-/// Writes a film of `count` frames as the options' file: `frame(i)` draws one, `moments(n)` chooses n of them or fewer, for a strip and for a
-/// GIF's colours. Returns the number of frames drawn.
+/// Writes a film of `count` frames to options.out. `frame(i)` draws one; `moments(n)` chooses n frames or fewer, for a
+/// strip and to choose a GIF's colours from. Returns the number of frames drawn.
 int write_film(int count, const std::function<std::vector<int>(int)>& moments, const std::function<Image(int)>& frame,
                const FilmOptions& options);
 
-/// Draws a motion: `qpos` holds a state's positions [nq] for each frame of the film, 1 / fps apart; a strip shows some of
-/// them, from first to last. The camera follows a robot that is free to move.
-/// Returns the number of frames drawn. Throws Error where there is no frame, or a position is not finite.
+/// Draws a motion: `qpos` holds a state's positions [nq] for each frame of the film, 1 / fps apart; a strip shows some
+/// of them, from first to last. The camera follows a robot that is free to move. Returns the number of frames drawn.
+/// Throws Error where there is no frame, or a position is not finite.
 int draw_film(const mjModel_* model, const std::vector<std::vector<double>>& qpos, const FilmOptions& options);
 
 }  // namespace stampede

@@ -1,4 +1,4 @@
-/// \file GIF, coded by giflib: one palette, and of each frame what differs from the one before.
+/// \file GIF, encoded by giflib: one palette for all frames, and in each frame only what differs from the one before.
 #include <gif_lib.h>
 
 #include <algorithm>
@@ -53,7 +53,7 @@ class GifWriter : public FilmWriter {
     if (frame.width != width_ || frame.height != height_) throw Error("a film's frames must be of one size");
     std::vector<GifByteType> now(shown_.size());
     for (std::size_t i = 0; i < now.size(); ++i) now[i] = palette_.nearest(&frame.rgb[3 * i]);
-    // The rectangle outside of which nothing changed; of one pixel where nothing did at all.
+    // The smallest rectangle that holds all changes; one pixel where nothing changed.
     int left = width_, right = -1, top = height_, bottom = -1;
     for (int y = 0; y < height_; ++y) {
       for (int x = 0; x < width_; ++x) {
@@ -64,7 +64,7 @@ class GifWriter : public FilmWriter {
     }
     if (right < 0) left = right = top = bottom = 0;
 
-    // Hundredths of a second, so that the end of frame n lies nearest to n / fps.
+    // Durations in hundredths of a second, such that frame n ends as near to n / fps as possible.
     ++frames_;
     const auto end = static_cast<long>(std::lround(100 * static_cast<double>(frames_) / fps_));
     GraphicsControlBlock control{};

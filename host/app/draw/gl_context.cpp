@@ -18,7 +18,7 @@ Function* symbol(void* library, const char* name) {
   return reinterpret_cast<Function*>(::dlsym(library, name));
 }
 
-/// What dlopen says where it fails, for the end of an error's line.
+/// Why dlopen failed, for the end of an error's line.
 std::string load_failure() {
   const char* reason = ::dlerror();
   return reason == nullptr ? "cannot be loaded" : reason;
@@ -67,7 +67,7 @@ struct Egl {
   unsigned (*make_current)(Display, Handle, Handle, Handle);
 };
 
-/// Displays to try, best first: each device's, then Mesa's without a surface, then the default one.
+/// Displays to try, in this order: each device's, Mesa's without a surface, the default one.
 std::vector<Display> displays_of(const Egl& egl) {
   std::vector<Display> displays;
   const auto query_devices =
@@ -139,7 +139,7 @@ class EglContext : public GlContext {
 };
 
 std::unique_ptr<GlContext> make_egl(std::string& reason) {
-  // Mesa tells on stderr of every device that it does not find; what matters is in our own line.
+  // Else Mesa reports on stderr every device that it does not find; our error says what matters.
   ::setenv("EGL_LOG_LEVEL", "fatal", 0);
   void* library = ::dlopen("libEGL.so.1", RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -219,7 +219,7 @@ std::unique_ptr<GlContext> make_osmesa(std::string& reason) {
 }  // namespace
 
 std::unique_ptr<GlContext> GlContext::make() {
-  // MuJoCo's own variable chooses, as it does for its Python package.
+  // The environment variable MUJOCO_GL chooses, as for MuJoCo's Python package.
   const char* wish = ::getenv("MUJOCO_GL");
   const std::string only = wish == nullptr ? "" : wish;
   std::string egl_reason, osmesa_reason;

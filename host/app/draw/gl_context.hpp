@@ -1,9 +1,9 @@
 #pragma once
 /// \file An OpenGL context without a window, for MuJoCo's renderer.
 ///
-/// EGL on the first device that gives one (a GPU, else Mesa in software), without surfaces; else OSMesa. Both libraries
-/// are loaded when the first context is made: the program starts without them. Names and values of constants are those of
-/// Khronos' EGL registry and of Mesa's GL/osmesa.h.
+/// EGL on the first device that offers a context (a GPU, else Mesa in software), without a surface; else OSMesa. Both
+/// libraries are loaded when the first context is made: the program starts without them. Names and values of constants
+/// are those of Khronos' EGL registry and of Mesa's GL/osmesa.h.
 
 #include <memory>
 #include <string>
@@ -13,7 +13,8 @@ namespace stampede {
 /// A context that belongs to the thread that made it.
 class GlContext {
  public:
-  /// Makes one and makes it current. Throws Error, naming the packages to install, where there is neither EGL nor OSMesa.
+  /// Makes one and makes it current. Throws Error, naming the packages to install, where there is neither EGL nor
+  /// OSMesa.
   static std::unique_ptr<GlContext> make();
   virtual ~GlContext() = default;
 

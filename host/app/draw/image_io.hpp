@@ -1,5 +1,6 @@
 #pragma once
-/// \file Pictures and films as files: PNG, GIF, MP4. Each is written beside and renamed: whole, or not there.
+/// \file Pictures and films as files: PNG, GIF, MP4. Each is written under another name and renamed when it is
+/// complete, so that no file is ever half written.
 
 #include <filesystem>
 #include <memory>
@@ -16,7 +17,7 @@ std::string to_png(const Image& image);
 /// Pictures of one height side by side.
 Image side_by_side(const std::vector<Image>& images);
 
-/// A film that is written as it is drawn.
+/// Writes a film frame by frame, as it is drawn.
 class FilmWriter {
  public:
   virtual ~FilmWriter() = default;
@@ -26,9 +27,10 @@ class FilmWriter {
   virtual void finish() = 0;
 };
 
-/// A GIF that repeats for ever. All frames have one palette, chosen from `samples` by median cut, so that a colour that
-/// stays the same is drawn the same; a frame holds only what differs from the one before.
-/// `fps` [1/s] up to 100; the format counts hundredths of a second, and durations alternate so that the rate is right.
+/// A GIF that repeats for ever. All frames share one palette, chosen from `samples` by median cut, so that a colour
+/// that stays the same looks the same in every frame. A frame holds only the rectangle that differs from the one
+/// before. `fps` [1/s] is at most 100. The format counts hundredths of a second; durations alternate so that the rate
+/// is right on average.
 std::unique_ptr<FilmWriter> make_gif(const std::filesystem::path& path, const std::vector<Image>& samples, double fps);
 
 /// An MP4 (H.264), made by the program ffmpeg. Throws Error where ffmpeg is missing.

@@ -29,13 +29,14 @@ class Mp4Writer : public FilmWriter {
         height_(height),
         messages_(std::tmpfile()) {
     if (messages_ == nullptr) throw Error(fmt::format("cannot write a temporary file: {}", std::strerror(errno)));
-    // A socket, for writing to one whose reader has ended is an error and not a signal.
+    // A socket and not a pipe: where ffmpeg has ended, writing to a socket can return an error instead of raising a
+    // signal.
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
       throw Error(fmt::format("cannot make a socket: {}", std::strerror(errno)), Status::kFailed);
     }
     socket_ = ends[0];
-    // Odd sizes get one more row or column: H.264's colours have half the resolution.
+    // Odd sizes get one more row or column, because colours are stored at half the resolution (yuv420p).
     std::vector<std::string> words = {"ffmpeg",
                                       "-nostdin",
                                       "-hide_banner",

@@ -29,7 +29,7 @@ struct Bin {
 struct Box {
   std::size_t begin, end;
   int channel;
-  std::int64_t score;  ///< weighted squared errors: what cutting the box can win
+  std::int64_t score;  ///< weighted squared error along that channel; the box with the largest is cut
 };
 
 Box make_box(const std::vector<Bin>& bins, std::size_t begin, std::size_t end) {
@@ -67,7 +67,7 @@ Palette::Palette(const std::vector<Image>& samples, int size) : found_(kCells, s
     if (cell[3] == 0) continue;
     Bin bin;
     for (int c = 0; c < 3; ++c) bin.colour[c] = static_cast<int>(16 * cell[c] / cell[3]);
-    // Roots of the counts: a large even ground must not take the colours that a small robot needs.
+    // Square roots of the counts, so that a large even ground does not take the colours that a small robot needs.
     std::int64_t root = 1;
     while (root * root < cell[3]) ++root;
     bin.count = root;
@@ -111,7 +111,7 @@ std::uint8_t Palette::nearest(const std::uint8_t* rgb) {
   for (std::size_t k = 0; k < colours_.size(); ++k) {
     int distance = 0;
     for (int c = 0; c < 3; ++c) {
-      const int middle = ((rgb[c] >> kShift) << kShift) + (1 << (kShift - 1));  // of the cell: the same for all in it
+      const int middle = ((rgb[c] >> kShift) << kShift) + (1 << (kShift - 1));  // the cell's middle, for all in it
       const int difference = colours_[k][c] - middle;
       distance += kWeight[c] * difference * difference;
     }

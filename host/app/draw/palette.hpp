@@ -10,7 +10,7 @@
 
 namespace stampede {
 
-/// Colours, and which of them is nearest to any other.
+/// A table of colours, and the search for the one nearest to any other colour.
 class Palette {
  public:
   /// At most `size` colours that serve all of `samples`. Throws Error where these hold no pixel.
@@ -19,7 +19,7 @@ class Palette {
   /// Red, green and blue of each colour.
   const std::vector<std::array<std::uint8_t, 3>>& colours() const { return colours_; }
 
-  /// The index of the colour nearest to `rgb`, its channels weighted as the eye does.
+  /// The index of the colour nearest to `rgb`, where channels count by how strongly the eye sees them.
   std::uint8_t nearest(const std::uint8_t* rgb);
 
  private:

@@ -17,13 +17,13 @@ namespace stampede {
 namespace {
 
 constexpr int kMaxGeoms = 20000;
-/// What the map of shadows covers, in half widths of the picture. MuJoCo leaves out a texel at each edge of the map, so
-/// that a shadow is displaced by up to one there, and even ground gets speckles; in the map's middle it gets none.
+/// What the map of shadows covers, in multiples of Renderer::reach. MuJoCo leaves out a texel at each edge of the map,
+/// so that a shadow is displaced by up to one there, and even ground gets speckles; in the map's middle it gets none.
 constexpr double kShadowMargin = 3.2;
-constexpr float kLift = 1.3F;    ///< makes up for what the ground's texture takes of a colour
-constexpr double kMargin = 1.1;  ///< about what fits into a picture
+constexpr float kLift = 1.3F;    ///< brightens a colour that the ground's texture darkens
+constexpr double kMargin = 1.1;  ///< factor on the distance: free space around what is shown
 
-/// The stage of a model that brings none: its textures are all that is used of it.
+/// The stage: sky and ground for models that have none. Only its textures are used.
 constexpr const char* kStage = R"(<mujoco>
   <asset>
     <texture name="sky" type="skybox" builtin="gradient" rgb1="0.62 0.76 0.90" rgb2="0.95 0.97 1" width="256" height="256"/>
@@ -46,10 +46,10 @@ std::unique_ptr<mjModel, DeleteModel> compile_stage() {
   return std::unique_ptr<mjModel, DeleteModel>(model);
 }
 
-/// Whether geom `g` hangs on something that moves.
+/// Whether geom `g` belongs to a body that can move.
 bool moves(const mjModel* model, int g) { return model->body_weldid[model->geom_bodyid[g]] != 0; }
 
-/// Whether geom `g` is ground of one colour, on which one would not see that something goes over it.
+/// Whether geom `g` is ground of one colour, on which the motion of a robot over it could not be seen.
 bool is_bare_ground(const mjModel* model, int g) {
   const int type = model->geom_type[g];
   return (type == mjGEOM_PLANE || type == mjGEOM_HFIELD || type == mjGEOM_BOX) && model->geom_matid[g] < 0 &&
@@ -77,8 +77,8 @@ struct Renderer::Parts {
     return option.geomgroup[group] != 0 && model->geom_rgba[4 * g + 3] > 0;
   }
 
-  /// Lends the context the stage's textures, for what the model lacks. MuJoCo keeps them in tables by number:
-  /// the skybox's in the last place of materials, as its own mjr_makeContext does.
+  /// Gives the context the stage's textures for what the model lacks. MuJoCo keeps textures in tables by number; the
+  /// skybox's belongs to the last material, as in MuJoCo's own mjr_makeContext.
   void borrow_stage() {
     bool has_sky = false, has_bare_ground = false;
     for (int i = 0; i < model->ntex; ++i) has_sky |= model->tex_type[i] == mjTEXTURE_SKYBOX;
@@ -107,13 +107,13 @@ struct Renderer::Parts {
   }
   int borrowed = 0;
 
-  /// Gives the scene a ground and a light where the model has none, and points its shadows at what is seen.
+  /// Gives the scene the stage's ground and a light where the model has none, and directs its shadows at what is seen.
   void dress(const View& view, double reach) {
     for (int i = 0; ground_material >= 0 && i < scene.ngeom; ++i) {
       mjvGeom& geom = scene.geoms[i];
       if (geom.objtype != mjOBJ_GEOM || geom.matid >= 0 || !is_bare_ground(model, geom.objid)) continue;
       geom.matid = ground_material;
-      // A plane takes the stage's colours, other ground keeps its own below them.
+      // A plane is shown in the stage's colours; other ground keeps its own colour, on which the texture is drawn.
       for (int c = 0; c < 3; ++c)
         geom.rgba[c] = geom.type == mjGEOM_PLANE ? 1.0F : std::min(1.0F, kLift * geom.rgba[c]);
       geom.specular = 0.1F;
@@ -131,8 +131,8 @@ struct Renderer::Parts {
       std::fill(light.specular, light.specular + 3, 0.15F);
       light.attenuation[0] = 1;
     }
-    // A directional light's map of shadows is centred on the light and reaches as far as shadowClip. Only what is in the
-    // picture needs shadows, so that is what it covers: at any place of the robot, and sharp with a small map.
+    // A directional light's map of shadows is centred on the light and reaches as far as shadowClip. Only what is in
+    // the picture needs shadows, so that is what it covers: at any place of the robot, and sharp with a small map.
     for (int i = 0; i < scene.nlight; ++i) {
       mjvLight& light = scene.lights[i];
       if (light.type != mjLIGHT_DIRECTIONAL || light.headlight) continue;
@@ -152,13 +152,13 @@ Renderer::Renderer(const mjModel_* model, int width, int height) : parts_(std::m
   mjv_defaultOption(&p.option);
   bool any = false;
   for (int g = 0; g < model->ngeom; ++g) any |= moves(model, g) && p.drawn(g);
-  // A description that hides all its shapes shows them here: a picture of nothing helps nobody.
+  // Where a description hides all shapes that move, all are shown: the picture would be empty else.
   if (!any) std::fill(p.option.geomgroup, p.option.geomgroup + mjNGROUP, mjtByte{1});
   mjv_defaultScene(&p.scene);
   mjv_makeScene(model, &p.scene, kMaxGeoms);
   mjr_defaultContext(&p.context);
   {
-    // Shadows about as fine as the picture: a larger map takes most of the time where a processor draws.
+    // Shadows about as fine as the picture: without a GPU a larger map takes most of the time.
     const std::unique_ptr<mjModel, DeleteModel> copy(mj_copyModel(nullptr, model));
     if (copy == nullptr) throw std::bad_alloc();
     int& size = copy->vis.quality.shadowsize;
@@ -180,7 +180,7 @@ Renderer::~Renderer() {
   Parts& p = *parts_;
   if (p.gl == nullptr) return;
   p.gl->make_current();
-  p.context.ntexture -= p.borrowed;  // those are the stage's to free
+  p.context.ntexture -= p.borrowed;  // they are freed with the stage's context
   mjr_freeContext(&p.context);
   mjr_freeContext(&p.stage_context);
   mjv_freeScene(&p.scene);

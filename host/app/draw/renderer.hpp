@@ -12,7 +12,7 @@ struct mjData_;
 
 namespace stampede {
 
-/// Where the camera is: so far from `target`, which is in the middle of the picture.
+/// Where the camera is: `distance` from `target`, which is in the middle of the picture.
 struct View {
   std::array<double, 3> target{};                              ///< world [m]
   double distance = 3;                                         ///< [m]
@@ -21,7 +21,7 @@ struct View {
   static constexpr double kThreeQuarterView = 135, kFromAbove = -18;
 };
 
-/// A ball about one shape of the robot.
+/// A ball that encloses one shape of the robot.
 struct Ball {
   std::array<double, 3> centre{};  ///< world [m]
   double radius = 0;               ///< [m]
@@ -29,7 +29,7 @@ struct Ball {
 
 /// Draws states of one model. Belongs to the thread that made it.
 ///
-/// A model that brings no sky, no light or a ground of one colour gets them from here; one that has them keeps its own.
+/// A model without a sky or a light gets one from here, and ground of one colour a texture; what a model has is kept.
 class Renderer {
  public:
   /// `model` must outlive the renderer. Throws Error where nothing can draw (GlContext) or the picture is too large for
@@ -41,14 +41,14 @@ class Renderer {
 
   /// The state as `view` shows it. `data` must have its positions computed (mj_kinematics, mj_comPos, mj_camlight).
   Image frame(const mjData_* data, const View& view);
-  /// The state from a three-quarter view, as large as the picture holds it.
+  /// The state from a three-quarter view, as large as it fits into the picture.
   Image frame(const mjData_* data);
 
-  /// Balls about the shapes that are drawn of what moves; never none.
+  /// Balls that enclose the drawn shapes of moving bodies; at least one.
   std::vector<Ball> balls(const mjData_* data) const;
-  /// The view that holds all of `balls` and as little else as it can.
+  /// The view that shows all of `balls` as large as they fit.
   View fit(const std::vector<Ball>& balls, double azimuth, double elevation) const;
-  /// The picture's half extent at the view's target, in its wider direction [m].
+  /// Half of what the picture covers at the distance of the view's target, in its wider direction [m].
   double reach(const View& view) const;
 
  private:

@@ -16,12 +16,12 @@
 namespace stampede {
 namespace {
 
-constexpr double kAir = 0.06;  ///< around what is drawn, of the picture's shorter side
+constexpr double kAir = 0.06;  ///< margin on each side, as a share of the picture's width or height
 
-/// What part of the plane the picture shows [m].
+/// The part of the plane that the picture shows.
 struct Window {
-  double x = 0, y = 0;  ///< in its middle
-  double pixels = 1;    ///< a metre
+  double x = 0, y = 0;  ///< its middle [m]
+  double pixels = 1;    ///< for each metre
 };
 
 Window window_of(const std::vector<Sketch>& sketches, const FilmOptions& options) {

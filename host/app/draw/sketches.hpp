@@ -8,8 +8,9 @@
 
 namespace stampede {
 
-/// Draws a motion: a sketch for each frame of the film, 1 / fps apart; a strip shows some of them, from first to last. The picture holds
-/// all that moves in any of them. Returns the number of frames drawn. Throws Error where there is no frame, or a number is not finite.
+/// Draws a motion: a sketch for each frame of the film, 1 / fps apart; a strip shows some of them, from first to last.
+/// All of them are drawn at one scale, such that every stroke is in the picture. Returns the number of frames drawn.
+/// Throws Error where there is no frame, or a number is not finite.
 int draw_sketches(const std::vector<Sketch>& sketches, const FilmOptions& options);
 
 }  // namespace stampede

@@ -109,7 +109,7 @@ std::string write_normalisation(OnnxGraph& graph, const Policy& policy, const st
   return graph.node("Clip", {scaled, low, high}, "observation.clipped");
 }
 
-/// The modules, one on the other. Those with a state get an input and an output of their own.
+/// Writes the modules, one after the other. Those with a state get an input and an output of their own.
 std::string write_network(onnx::GraphProto& graph, OnnxGraph& nodes, const Policy& policy, const std::string& input) {
   std::string x = input;
   for (const ModuleWeights& module : policy.actor) {

@@ -1,11 +1,12 @@
 #pragma once
 /// \file Policies as ONNX, opset 17: input `obs` float32 [batch, observation], output `action` float32 [batch, action].
 ///
-/// The graph: Sub mean, Mul 1/std, Clip; the network's modules, of which a dense one is Gemm and activation for each layer; Mul scale,
-/// Add centre; Max low, Min high (Clip takes one bound for all actions only). SiLU is Sigmoid and Mul.
+/// The graph: Sub mean, Mul 1/std, Clip; the network's modules, of which a dense one is Gemm and activation for each
+/// layer; Mul scale, Add centre; Max low, Min high (Clip takes one bound for all actions only). SiLU is Sigmoid and
+/// Mul.
 ///
-/// A module with a state has an input `state_in_<module>` and an output `state_out_<module>`, float32 [batch, states]: zeros when an
-/// episode begins, and from then on what the step before gave.
+/// A module with a state has an input `state_in_<module>` and an output `state_out_<module>`, float32 [batch, states]:
+/// zeros when an episode begins, from then on the output of the step before.
 
 #include <functional>
 #include <string>
@@ -17,7 +18,7 @@
 
 namespace stampede {
 
-/// A graph under construction. Nodes and arrays are named as they are given.
+/// A graph under construction. Nodes and arrays get the names that are passed in, which must differ.
 class OnnxGraph {
  public:
   virtual ~OnnxGraph() = default;
@@ -30,23 +31,24 @@ class OnnxGraph {
   virtual std::string dense(const std::vector<std::string>& inputs, const std::string& name) = 0;
 };
 
-/// Adds a module's nodes: from the values `input` [batch, inputs] and `state` [batch, states], which is empty where it has none, to
-/// its outputs, whose name it returns. Sets `next_state` to the name of what the state becomes.
+/// Adds a module's nodes: from the values `input` [batch, inputs] and `state` [batch, states], which is empty where it
+/// has none, to its outputs, whose name it returns. Sets `next_state` to the name of what the state becomes.
 using WriteModule = std::function<std::string(OnnxGraph& graph, const ModuleWeights& module, const std::string& input,
                                               const std::string& state, std::string& next_state)>;
 
-/// Says how modules of a kind are written; dense ones are known.
+/// Registers the function that writes modules of a kind; that of dense ones is built in.
 void register_onnx_module(const std::string& kind, WriteModule write);
 
-/// Throws Error where the policy's network has a module of a kind that nobody has said how to write.
+/// Throws Error where the policy's network has a module of a kind without such a function.
 void check_onnx_modules(const Policy& policy);
 
-/// The file's bytes. Throws Error where the network has a module of a kind that nobody has said how to write. Task, names, bounds, control step and version go into its metadata.
+/// The file's bytes. Task, names, bounds, control step and version go into its metadata. Throws Error as
+/// check_onnx_modules.
 std::string to_onnx(const Policy& policy, const TaskSpec& task);
 
-/// Reads such a file back. Normalisation, scaling and bounds may be missing; then they change nothing. The variance
-/// comes from 1/std and is the written one to rounding. Throws Error, naming the file `name`, where the bytes are not
-/// ONNX or hold a graph of another kind.
+/// Reads such a file back, if its network has dense layers only. Normalisation, scaling and bounds may be missing; then
+/// they change nothing. The variance is computed from 1/std and equals the written one to rounding. Throws Error,
+/// naming the file `name`, where the bytes are not ONNX or hold a graph of another kind.
 Policy parse_onnx(std::string_view bytes, const std::string& name);
 
 }  // namespace stampede

@@ -16,8 +16,8 @@ namespace {
 
 constexpr const char* kRight = "; it must be a policy that stampede exported";
 
-/// The variance of a deviation, such that inverse_deviation gives `factor` again to the last bit: a policy acts alike from
-/// every file that it is written to.
+/// The variance that belongs to a deviation, such that inverse_deviation gives exactly `factor` where a float allows
+/// it: then a policy gives the same actions from every file that it is written to.
 float variance_of(double deviation, float factor) {
   const float nearest = static_cast<float>(deviation * deviation - 1e-8);
   for (const float candidate : {nearest, std::nextafter(nearest, 0.0f), std::nextafter(nearest, HUGE_VALF)}) {
@@ -26,7 +26,7 @@ float variance_of(double deviation, float factor) {
   return nearest;
 }
 
-/// Walks along the graph's chain of nodes and collects what a policy is made of.
+/// Follows the graph's chain of nodes and collects the parts of a policy.
 class Reader {
  public:
   Reader(const onnx::ModelProto& model, const std::string& name) : graph_(model.graph()), name_(name) {
@@ -99,7 +99,8 @@ class Reader {
     return values;
   }
 
-  /// The operand beside the chain of a node that takes two, repeated to `size` where it is a single number.
+  /// The constant operand of a node whose other operand is the chain's value; repeated to `size` where it is one
+  /// number.
   std::vector<float> operand(const onnx::NodeProto& node, std::size_t size, bool may_come_first) const {
     if (node.input_size() != 2) fail("has a node " + node.op_type() + " without two operands");
     const bool second = node.input(0) == current_;
@@ -228,9 +229,9 @@ class Reader {
   std::map<std::string, const onnx::TensorProto*> constants_;
   Policy policy_;
   std::vector<DenseLayer> layers_;
-  std::string activation_;    ///< of all of them; empty until there is one
-  std::string current_;       ///< what the chain gave last
-  std::string gate_, gated_;  ///< of a SiLU that is half read: the sigmoid's output, its input
+  std::string activation_;    ///< of all layers; empty until there is one
+  std::string current_;       ///< the chain's last value
+  std::string gate_, gated_;  ///< of a SiLU whose Mul is still to come: the Sigmoid's output and input
   int stage_ = -1;            ///< see advance
   bool activated_ = false;    ///< whether the last layer has had its activation
 };

@@ -14,7 +14,7 @@ namespace {
 
 using Facts = std::map<std::string, std::string>;
 
-/// A fact that is a list; nothing where it is not there or of another kind.
+/// A fact that is a list; nothing where it is missing or something else.
 template <class Value>
 std::optional<std::vector<Value>> list_in(const Facts& facts, const std::string& key) {
   const auto found = facts.find(key);
@@ -42,7 +42,7 @@ std::optional<double> number_in(const Facts& facts, const std::string& key) {
 
 bool differs(double a, double b) { return !(std::fabs(a - b) <= 1e-4 * std::max({1.0, std::fabs(a), std::fabs(b)})); }
 
-/// Where in `from` each of `to` is; throws Error where one of both has what the other has not.
+/// The position in `from` of each name in `to`. Throws Error where only one of the two has a name.
 std::vector<std::size_t> places_of(const std::vector<std::string>& to, const std::vector<std::string>& from,
                                    const std::string& name, const TaskSpec& task, const char* what) {
   std::vector<std::size_t> places;
@@ -65,7 +65,7 @@ std::vector<std::size_t> places_of(const std::vector<std::string>& to, const std
 }
 
 void permute(std::vector<float>& values, const std::vector<std::size_t>& places) {
-  if (values.size() != places.size()) return;  // not there in every file
+  if (values.size() != places.size()) return;  // missing in some files
   std::vector<float> moved;
   for (const std::size_t place : places) moved.push_back(values[place]);
   values = std::move(moved);
@@ -77,7 +77,8 @@ bool ends_in_number(const std::string& name) {
          name.find_first_not_of("0123456789", dot + 1) == std::string::npos;
 }
 
-/// Earlier versions numbered limbs, in the order of the joints: where that order is the same, the numbers become names.
+/// Earlier versions numbered the limbs in observations' names, in the order of the joints. Where that order is the
+/// task's, the numbers are replaced by its names.
 void name_limbs(std::vector<std::string>& names, const std::vector<std::string>& now, bool same_joints) {
   if (!same_joints || names.size() != now.size()) return;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -147,7 +148,7 @@ std::optional<std::vector<double>> by_joint(const Policy& policy, const TaskSpec
   return ordered;
 }
 
-/// What is different joint by joint, the first that is; empty where nothing is, or one side says nothing.
+/// Describes the first joint for which the fact `key` differs; empty where none does, or where policy or task lacks it.
 std::string difference(const Policy& policy, const TaskSpec& task, const std::string& key, const char* what) {
   const auto trained = by_joint(policy, task, key);
   const auto now = list_in<double>(task.facts, key);
@@ -160,7 +161,8 @@ std::string difference(const Policy& policy, const TaskSpec& task, const std::st
   return "";
 }
 
-/// Throws Error where the policy's observations were read at another rate or delay: of another history it has other names.
+/// Throws Error where the policy's observations were read at another rate or delay. Another history shows in their
+/// names, and has been refused already.
 void compare_reading(const Policy& policy, const TaskSpec& task, const std::string& name) {
   const auto found = policy.facts.find("observation_groups");
   if (found == policy.facts.end()) return;  // of an earlier version
@@ -209,7 +211,7 @@ void compare_control(const Policy& policy, const TaskSpec& task, const std::stri
   compare("physics_dt", "a physics step", number_in(task.facts, "physics_dt"));
 }
 
-/// What is listed in a policy's facts in the task's order, as its numbers are by now.
+/// Puts the lists in a policy's facts into the task's order, in which its numbers are already.
 void put_facts_in_order(Policy& policy, const TaskSpec& task) {
   if (!list_in<std::string>(policy.facts, "action_names")) return;
   for (const char* key : {"default_pose", "stiffness", "damping", "torque_low", "torque_high", "action_centre",

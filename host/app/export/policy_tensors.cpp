@@ -25,7 +25,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 
 constexpr std::array<std::string_view, 4> kActivations = {"elu", "tanh", "relu", "silu"};
 
-/// What the network's modules are, as JSON: all but the numbers of their parameters.
+/// The network's modules as JSON, without the numbers of their parameters.
 std::string modules_text(const std::vector<ModuleWeights>& modules) {
   nlohmann::json list = nlohmann::json::array();
   for (const ModuleWeights& module : modules) {
@@ -43,7 +43,8 @@ std::string modules_text(const std::vector<ModuleWeights>& modules) {
   return list.dump();
 }
 
-/// The reverse, with parameters that have no numbers yet. Throws Error.
+/// The reverse; the parameters have names, but no numbers yet. Throws Error, naming `name`, where the text is something
+/// else.
 std::vector<ModuleWeights> modules_of_text(const std::string& text, const std::string& name) {
   const Error wrong(name +
                     ": its metadata 'modules' is not what stampede writes there: a list of the network's modules, "
@@ -78,7 +79,7 @@ std::vector<ModuleWeights> modules_of_text(const std::string& text, const std::s
   }
 }
 
-/// What files of earlier versions hold: dense layers and nothing else, and of them no list.
+/// The modules of a file of an earlier version, which has dense layers only and no list of modules.
 std::vector<ModuleWeights> modules_of_layers(const SafetensorsFile& file, const std::string& prefix,
                                              const std::string& activation) {
   ModuleWeights module;

@@ -26,7 +26,7 @@ struct SafetensorsFile {
 std::string to_safetensors(const std::vector<Tensor>& tensors, const std::map<std::string, std::string>& metadata,
                            bool checksum = false);
 
-/// Reads and checks a file's bytes. Throws Error where they are not safetensors; `name` is what it calls the file.
+/// Reads and checks a file's bytes. Throws Error, which calls the file `name`, where they are not safetensors.
 SafetensorsFile parse_safetensors(std::string_view bytes, const std::string& name);
 
 /// Whether the last four bytes are the checksum of the bytes before them.

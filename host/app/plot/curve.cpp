@@ -15,7 +15,7 @@ namespace {
 constexpr double kWidth = 640, kHeight = 400;
 constexpr double kMarginLeft = 76, kMarginRight = 24, kMarginTop = 58, kMarginBottom = 54;
 
-/// The vertical axis: all points and the final return, with some air.
+/// The vertical axis: all points and the final return, with a margin.
 Axis vertical_axis(const std::vector<CurvePoint>& points, double final_return) {
   double low = INFINITY, high = -INFINITY;
   const auto include = [&](double value) {

@@ -15,7 +15,7 @@ struct CurveText {
   double final_return;   ///< of the evaluation after training; NaN: none
 };
 
-/// A PNG file's bytes: return over environment steps, every iteration's faint and their moving average.
+/// A PNG file's bytes: return over environment steps, of every iteration in a faint colour, and their moving average.
 std::string draw_curve(const std::vector<CurvePoint>& points, const CurveText& text);
 
 }  // namespace stampede

@@ -50,7 +50,7 @@ std::vector<double> smoothed(const std::vector<double>& values, int radius) {
   for (std::size_t i = 0; i < values.size(); ++i) sums[i + 1] = sums[i] + values[i];
   const auto reach = static_cast<std::size_t>(std::max(0, radius));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    // As far to one side as to the other, so that the ends do not lag.
+    // As far to one side as to the other, so that the average does not lag behind at the ends.
     const std::size_t here = std::min({reach, i, values.size() - 1 - i});
     means[i] = (sums[i + here + 1] - sums[i - here]) / static_cast<double>(2 * here + 1);
   }

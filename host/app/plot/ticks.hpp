@@ -9,8 +9,8 @@ namespace stampede {
 /// Multiples of 1, 2 or 5 times a power of ten that lie in [low, high], about `count` of them. Ascending.
 std::vector<double> nice_ticks(double low, double high, int count);
 
-/// A number in words that fit an axis: as many digits behind the point as ticks at the distance `step` need, in
-/// thousands, millions or billions where `largest`, the axis's largest number, asks for it: "-0.2", "250", "20 k",
+/// A number as an axis shows it: with as many digits behind the point as ticks at the distance `step` need, and in
+/// thousands, millions or billions if `largest`, the axis's largest number, is large enough: "-0.2", "250", "20 k",
 /// "1.5 M".
 std::string tick_label(double value, double step, double largest);
 

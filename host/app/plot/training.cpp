@@ -51,7 +51,7 @@ struct Panel {
   std::vector<std::string> names;  ///< of the series' metrics
   std::vector<double> scales;
 
-  /// As high as the list of names on its right, at least.
+  /// At least as high as the list of names on its right [points].
   double height() const { return std::max(150.0, 15 * static_cast<double>(series.size())); }
 };
 

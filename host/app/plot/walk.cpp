@@ -13,7 +13,7 @@ namespace {
 
 using Points = std::vector<std::pair<double, double>>;
 
-constexpr double kGaitSeconds = 3;  ///< shown of the gait, from the middle
+constexpr double kGaitSeconds = 3;  ///< of the gait diagram, from the episode's middle [s]
 
 }  // namespace
 

@@ -8,18 +8,19 @@
 
 namespace stampede {
 
-/// What an environment did, control step by control step.
+/// An episode of one environment, control step by control step.
 struct Walk {
   double dt = 0.02;                             ///< [s]
   std::vector<double> velocity[3], command[3];  ///< forward, sideways [m/s], turning [rad/s]
-  std::vector<std::vector<bool>> feet;          ///< [limb][step]: on the ground
+  std::vector<std::vector<bool>> feet;          ///< [limb][step]: whether the foot is on the ground
   std::vector<std::string> limbs;               ///< their names
 };
 
-/// What the first environment of a traced evaluation of a walking task did until its episode ended.
+/// The episode of the first environment in a traced evaluation of a walking task.
 Walk walk_of(const Evaluation& evaluation, const TaskSpec& task);
 
-/// A PNG file's bytes: commands and velocities over time, and below the gait diagram, a bar where a foot is on the ground.
+/// A PNG file's bytes: commands and velocities over time; below them the gait diagram, with a bar where a foot is on
+/// the ground.
 std::string draw_walk(const Walk& walk, const std::string& title);
 
 }  // namespace stampede

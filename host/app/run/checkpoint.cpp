@@ -54,7 +54,7 @@ bool is_whole(const fs::path& file) {
   }
 }
 
-/// What to do about a damaged newest checkpoint.
+/// Advice for an error about a damaged newest checkpoint.
 std::string remedy(const std::vector<fs::path>& files) {
   for (std::size_t i = files.size() - 1; i-- > 0;) {
     if (!is_whole(files[i])) continue;
@@ -83,7 +83,7 @@ RunCounts counts_in(const SafetensorsFile& file, const std::string& prefix, cons
           number(file, prefix + "nonfinite", name), number(file, prefix + "contacts_over_slots", name)};
 }
 
-/// The policy's arrays, and what they do not say.
+/// Adds the policy's arrays, its metadata and its facts.
 void put_policy(const Policy& policy, const std::string& prefix, std::vector<Tensor>& tensors,
                 std::map<std::string, std::string>& metadata) {
   metadata.merge(policy_metadata(policy, prefix));
@@ -114,7 +114,7 @@ void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept
              Durability::kDisk, run / ".checkpoint.partial");
   const std::vector<fs::path> files = list(run);
   for (std::size_t i = 0; i + static_cast<std::size_t>(kept) < files.size(); ++i) {
-    fs::remove(files[i], code);  // one too many does no harm
+    fs::remove(files[i], code);  // where that fails, one checkpoint too many stays
   }
 }
 

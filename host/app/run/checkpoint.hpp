@@ -1,9 +1,11 @@
 #pragma once
-/// \file Checkpoints: `checkpoint/<iteration>.safetensors`, all that a training goes on from.
+/// \file Checkpoints: `checkpoint/<iteration>.safetensors`, everything that a training needs to go on.
 ///
-/// The trainer's tensors, the policy's and its facts behind `policy/`, and a checksum of every byte before it. The metadata say in which
-/// stage the run is and where that began (`before_stage/`); behind `policy_before/` lies the policy that the stage before ended with. A file is written in
-/// the run folder and renamed into `checkpoint/`, so that folder holds only whole checkpoints.
+/// A file holds the tensors of the run's stage, those of the policy (names that begin with `policy/`, as its facts in
+/// the metadata do) and, from the second stage on, of the policy that the stage before ended with (`policy_before/`);
+/// at its end a checksum of all bytes before it. The metadata also say in which stage the run is and where that began
+/// (`before_stage/`). A file is written in the run's folder and renamed into `checkpoint/`, which therefore holds
+/// complete checkpoints only.
 
 #include <cstdint>
 #include <filesystem>
@@ -24,18 +26,18 @@ struct RunCounts {
 struct Checkpoint {
   std::string task;
   RunCounts counts;
-  std::string stage;          ///< the stage that it is in; empty of earlier versions, which had one
-  RunCounts before_stage;     ///< where that began
+  std::string stage;          ///< the one that the run is in; empty in files of earlier versions, which had one stage
+  RunCounts before_stage;     ///< how far the run was when that began
   std::vector<Tensor> state;  ///< what the stage's Stage::state gave
   Policy policy;
-  std::optional<Policy> before;  ///< that the stage before ended with
+  std::optional<Policy> before;  ///< the policy that the stage before ended with
 };
 
 /// Writes a checkpoint of the run in `run` and removes all but the newest `kept`.
 void save_checkpoint(const std::filesystem::path& run, const Checkpoint& checkpoint, int kept);
 
 /// The newest checkpoint of a run. Throws Error where there is none, where it is of another task than `task`, or where
-/// it is damaged; then the line says which older one is whole.
+/// it is damaged; then the message names an older one that is not.
 Checkpoint load_newest_checkpoint(const std::filesystem::path& run, const std::string& task);
 
 /// The file of the newest checkpoint, or an empty path.

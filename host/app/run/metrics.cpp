@@ -30,7 +30,7 @@ std::string host_name() {
   return name;
 }
 
-/// The lines of whole reports up to `iteration`.
+/// The leading lines that are complete reports of iterations up to `iteration`.
 std::string lines_until(const std::string& text, std::int64_t iteration) {
   std::size_t at = 0;
   for (;;) {
@@ -63,7 +63,7 @@ void put(Json& line, const MetricInfo& metric, double value) {
   if (metric.integer && std::isfinite(value)) {
     *to = static_cast<std::int64_t>(value);
   } else {
-    *to = value;  // what is no number becomes null
+    *to = value;  // NaN and infinities become null
   }
 }
 

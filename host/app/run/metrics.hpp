@@ -20,7 +20,7 @@ struct CurvePoint {
   double steps = 0, return_mean = 0;
 };
 
-/// The points of a run's `metrics.jsonl` at which episodes ended; none where there is no such file.
+/// The points of a run's `metrics.jsonl` for iterations in which episodes ended; none where there is no such file.
 std::vector<CurvePoint> read_curve(const std::filesystem::path& run);
 
 /// Writes both files.

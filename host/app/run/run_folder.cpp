@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLock = ".stampede-lock";
 
-/// What a run's files are called. The configuration comes first: it goes first when an old run is removed, and a folder
-/// without it is not gone on with, so no kill leaves half an old run that looks whole.
+/// What a run's files are called. The configuration comes first, so that it is removed first: a folder without it is no
+/// run, so a process that is killed while it removes a run leaves nothing that looks like one.
 constexpr const char* kNames[] = {
     "config.toml", "trained_robot", "metrics.jsonl", "checkpoint",   "policy.onnx",          "policy.safetensors",
     "curve.png",   "system.json",   "walk.png",      "training.png", "nonfinite.safetensors"};
@@ -30,7 +30,7 @@ bool is_ours(std::string_view name) {
   return name.starts_with(kEventsPrefix) || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
-/// The files of a run in `directory`. Nobody else's hidden files are among them.
+/// The files of a run in `directory`, without partial ones.
 std::vector<fs::path> files_of_run(const fs::path& directory) {
   std::vector<fs::path> found;
   std::error_code code;
@@ -44,7 +44,7 @@ std::vector<fs::path> files_of_run(const fs::path& directory) {
   return found;
 }
 
-/// The half-written files of a killed process in `directory`: `.NAME.partial` with the NAME of a run's file.
+/// The partial files in `directory` that a killed process left: `.NAME.partial` with the NAME of a run's file.
 std::vector<fs::path> partials_of_run(const fs::path& directory) {
   std::vector<fs::path> found;
   std::error_code code;
@@ -97,7 +97,7 @@ RunFolder RunFolder::create(const fs::path& directory, const std::string& task, 
     folder.made_ = !existed;
     const std::vector<fs::path> files = files_of_run(directory);
     if (!files.empty() && !force) {
-      folder.started_ = true;  // nothing to tidy up
+      folder.started_ = true;  // so that the destructor leaves the folder
       if (holds_run(directory)) {
         throw Error(directory.string() + ": holds a run already (" + files.front().filename().string() +
                     " is there); --resume " + directory.string() + " goes on with it, --force replaces it");
@@ -114,7 +114,7 @@ RunFolder RunFolder::create(const fs::path& directory, const std::string& task, 
     const fs::path path = runs / (task + "-" + std::to_string(next_number(runs, task)));
     std::error_code code;
     if (!fs::create_directory(path, code)) {
-      if (!code) continue;  // another training was faster: it has this number
+      if (!code) continue;  // another training has just taken this number
       throw Error("cannot make the folder " + path.string() + ": " + code.message() + "; name one with --run");
     }
     RunFolder folder(path, lock(path));
@@ -131,7 +131,7 @@ RunFolder RunFolder::resume(const fs::path& directory) {
   }
   RunFolder folder(directory, lock(directory));
   folder.started_ = true;
-  // Killed between the configuration and the robot's move: the robot was whole before.
+  // The process was killed after it wrote the configuration and before it moved the robot, which was complete by then.
   if (!fs::exists(folder.file("trained_robot"), code) && fs::exists(folder.partial("trained_robot"), code)) {
     folder.settle_partial("trained_robot");
   }
@@ -143,7 +143,7 @@ RunFolder::~RunFolder() {
   if (path_.empty() || started_ || !made_) return;
   std::error_code code;
   fs::remove(path_ / kLock, code);
-  fs::remove(path_, code);  // only an empty folder goes
+  fs::remove(path_, code);  // removes only an empty folder
 }
 
 void RunFolder::start(const std::string& spared) {

@@ -1,8 +1,9 @@
 #pragma once
-/// \file The folder of a training run: who may write there, and what an old run loses.
+/// \file The folder of a training run: its files, the lock that lets only one training write there, and what is removed
+/// of an earlier run.
 ///
-///     config.toml trained_robot/ metrics.jsonl events.out.tfevents.* checkpoint/ policy.onnx policy.safetensors curve.png
-///     system.json
+///     config.toml trained_robot/ metrics.jsonl events.out.tfevents.* checkpoint/ system.json nonfinite.safetensors
+///     policy.onnx policy.safetensors curve.png training.png walk.png
 
 #include <filesystem>
 #include <string>
@@ -16,23 +17,24 @@ class RunFolder {
  public:
   /// Takes a folder for a new run: `directory`, or a new `runs/<task>-<n>` where that is empty. Throws Error where it
   /// holds a file with the name of a run's and `force` is not given, where another training runs in it, or where it
-  /// cannot be written. An old run's files stay until `start`.
+  /// cannot be written. An earlier run's files stay until `start`.
   static RunFolder create(const std::filesystem::path& directory, const std::string& task, bool force);
 
-  /// Takes the folder of a run that is to go on. Throws Error where there is no config.toml.
+  /// Takes the folder of a run that is to go on. Throws Error where it has no config.toml, or another training runs in
+  /// it.
   static RunFolder resume(const std::filesystem::path& directory);
 
   RunFolder(RunFolder&&) noexcept = default;
   RunFolder& operator=(RunFolder&&) = delete;
 
-  /// A folder that was made by `create` and never started goes again.
+  /// Removes the folder if `create` made it and no run was started in it.
   ~RunFolder();
 
-  /// The new run begins: an old run's files are removed, and half-written ones of a killed process, but for the partial
-  /// folder of the name `spared`, which was made for it.
+  /// Begins the new run: removes an earlier run's files, and partial ones that a killed process left, except
+  /// partial(`spared`), which was made for the new run.
   void start(const std::string& spared = "");
 
-  /// The new run could not begin after all: what it wrote is removed.
+  /// Where the new run cannot begin after all: removes what it wrote.
   void abandon() noexcept;
 
   /// The folder.
@@ -41,9 +43,11 @@ class RunFolder {
   /// Path of a file in it.
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
-  /// Where a folder of the run is made, which is there only once it is whole and `config.toml`, which needs it, written.
+  /// Where a folder of the run is made. It gets its name (settle_partial) only when it is complete and `config.toml`,
+  /// which refers to it, is written.
   std::filesystem::path partial(const std::string& name) const { return path_ / ("." + name + ".partial"); }
-  /// Has `make` make it there, after whatever a killed process left; where that throws, nothing of it stays.
+  /// Calls `make` with that path, after removing what a killed process left there. Where it throws, nothing stays
+  /// there.
   template <class Make>
   auto make_partial(const std::string& name, const Make& make) const {
     std::error_code code;
@@ -55,13 +59,13 @@ class RunFolder {
       throw;
     }
   }
-  /// Moves it to its place.
+  /// Moves the partial folder to its place.
   void settle_partial(const std::string& name) const;
 
-  /// Writes one of its files, whole or not at all.
+  /// Writes one of the run's files, completely or not at all.
   void write(const std::string& name, std::string_view bytes, Durability durability) const;
 
-  /// Whether `directory` holds a run: a config.toml, which is the first that a run writes.
+  /// Whether `directory` holds a run: a config.toml, which is the first file that a run writes.
   static bool holds_run(const std::filesystem::path& directory);
 
  private:

@@ -22,7 +22,7 @@
 namespace stampede {
 namespace {
 
-/// A file of /proc or /etc, or nothing where this system has none.
+/// The text of a file of /proc or /etc; empty where this system has no such file.
 std::string read_if_there(const char* path) {
   try {
     return read_file(path);

@@ -27,7 +27,7 @@ struct Library {
 /// The libraries that the program is built from.
 std::vector<Library> libraries();
 
-/// `system.json`, its text. `device` and `instruction_set` are the engine's, `description` its own words.
+/// The text of `system.json`. The arguments are what the engine says of itself (host/engine/engine.hpp).
 std::string system_json(const std::string& device, const std::string& instruction_set, const std::string& description,
                         int threads);
 

@@ -25,9 +25,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFiles = "files.json";
-constexpr std::uintmax_t kMostBytes = 100u << 20;  ///< of all files together that a run copies
+constexpr std::uintmax_t kMostBytes = 100u << 20;  ///< a run copies no more, all files together [bytes]
 
-/// FNV-1a (Fowler, Noll, Vo) of 64 bits: tells of a change, does not guard against one that is meant to hide.
+/// FNV-1a (Fowler, Noll, Vo) of 64 bits: notices changes by accident, not forged files with the same digest.
 std::string digest_of(const std::string& bytes) {
   std::uint64_t hash = 0xcbf29ce484222325ull;
   for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3ull;
@@ -39,7 +39,7 @@ fs::path absolute_path(const fs::path& path) {
   return fs::absolute(path, code).lexically_normal();
 }
 
-/// A model's arrays and their sizes in bytes; those that say where its files were are left out.
+/// A model's arrays and their sizes in bytes, without those that hold the paths of its files.
 std::vector<std::pair<const void*, std::size_t>> arrays_of(const mjModel* m) {
   std::vector<std::pair<const void*, std::size_t>> arrays;
   MJMODEL_POINTERS_PREAMBLE(m)
@@ -65,7 +65,7 @@ bool same_model(const mjModel* a, const mjModel* b) {
          });
 }
 
-/// Where the files are that a compiled model was made from: meshes, heightfields, textures, skins.
+/// The paths of the files that a compiled model was made from: meshes, heightfields, textures, skins.
 std::vector<std::string> paths_in(const mjModel* m) {
   std::vector<std::string> paths;
   const auto add = [&](const int* addresses, mjtSize count) {
@@ -82,12 +82,12 @@ std::vector<std::string> paths_in(const mjModel* m) {
   return paths;
 }
 
-/// Whether a robot is named as one that comes with the program, and not by its file.
+/// Whether `robot` is the name of one that comes with the program, and not a file.
 bool is_name(const std::string& robot) {
   return robot.find('/') == std::string::npos && robot.find('.') == std::string::npos;
 }
 
-/// Throws Error where a run's own copy is not what it was.
+/// Throws Error where a file of the run's copy is missing or has changed.
 void check_copies(const fs::path& folder, const Json& json) {
   for (const Json& entry : json.at("copies")) {
     const fs::path file = folder / entry.at("file").get<std::string>();
@@ -99,18 +99,19 @@ void check_copies(const fs::path& folder, const Json& json) {
   }
 }
 
-/// The first of a robot's files that is there and is not what it was; empty where there is none.
+/// The first of the robot's original files that is there and has changed; empty where there is none.
 std::string changed_source(const std::string& robot, const Json& sources) {
   fs::path folder;
   if (is_name(robot)) {
     const std::vector<std::string> names = robot_names();
-    if (std::find(names.begin(), names.end(), robot) == names.end()) return "";  // does not come with it any more
+    if (std::find(names.begin(), names.end(), robot) == names.end()) return "";  // no longer comes with the program
     folder = find_robot(robot).parent_path();
   }
   for (const Json& entry : sources) {
     const fs::path file = folder / entry.at("file").get<std::string>();
     std::error_code code;
-    // One that is elsewhere has not changed: a copy does without it, and where there is none loading says what is missing.
+    // A file that is not there does not count as changed: a run with a copy does not need it, and without one loading
+    // the robot fails and names it.
     if (!fs::is_regular_file(file, code)) continue;
     if (digest_of(read_file(file)) != entry.at("digest").get<std::string>()) return file.string();
   }

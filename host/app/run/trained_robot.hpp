@@ -1,6 +1,7 @@
 #pragma once
-/// \file The robot that a run was trained with: `trained_robot/` in its folder, a copy of the description and of every file that it
-/// reads, so that neither a change of these nor their loss changes the run; and digests that tell of a change.
+/// \file The robot that a run was trained with: `trained_robot/` in its folder, a copy of the description and of every
+/// file that it reads, so that the run does not depend on the originals; and digests of all files, by which a change is
+/// noticed.
 ///
 ///     trained_robot/files.json go2.xml *.stl ...
 
@@ -12,23 +13,25 @@
 
 namespace stampede {
 
-/// How a run is to name its robot.
+/// What a run's configuration is to give as its robot.
 struct KeptRobot {
   std::string robot;  ///< for config.toml: the copy's path, relative to the run's folder; without a copy the original
   std::string note;   ///< why there is no copy; empty where there is one
 };
 
-/// Copies a robot (its name or file, as in control.robot) into `folder`, which is `trained_robot/` once it is moved there. `compiled` is what
-/// was loaded of it with `options`; the copy is loaded alike, and taken only where MuJoCo compiles it to the same model.
+/// Copies a robot (its name or file, as in control.robot) into `folder`, which is renamed to `trained_robot/` later.
+/// `compiled` is the robot as it was loaded with `options`. The copy is loaded with them too, and kept only where
+/// MuJoCo compiles it to the same model.
 KeptRobot keep_robot(const std::string& robot, const CompiledRobot& compiled, const LoadOptions& options,
                      const std::filesystem::path& folder);
 
-/// Compares the robot of the run in `run` with what it was trained with. Throws Error where the run's copy is damaged, or where there is
-/// none, the robot has changed, and the training is to go on (`resume`). A line where only the original has changed since; else
-/// nothing.
+/// Compares the files of the run's robot with those that it was trained with. Throws Error where the run's copy has
+/// changed, or where there is no copy, the original has changed and the training is to go on (`resume`). Returns a line
+/// for the user where the original has changed and that is no error, else nothing.
 std::vector<std::string> check_trained_robot(const std::filesystem::path& run, bool resume);
 
-/// Whether `robot` (as in control.robot) is the one that the run in `run` goes by: its copy, or the original where it has none.
+/// Whether `robot` (as in control.robot) is the one that the run in `run` uses: its copy, or the original where it has
+/// none.
 bool is_trained_robot(const std::filesystem::path& run, const std::string& robot);
 
 }  // namespace stampede

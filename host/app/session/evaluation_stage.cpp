@@ -28,7 +28,7 @@ bool EvaluationStage::fetch_report(Report& report, bool) {
   if (!waiting_) return false;
   waiting_ = false;
   report.iteration = iterations_;
-  report.steps = 0;  // nothing is learned from them
+  report.steps = 0;  // steps that something is learned from
   report.table = table_;
   report.set("return_mean", evaluation_.return_mean);
   report.set("return_std", evaluation_.return_std);

@@ -1,5 +1,5 @@
 #pragma once
-/// \file An evaluation as a stage of a run: one iteration, in which the policy of the stage before is evaluated and not changed.
+/// \file An evaluation as a stage of a run: in its iteration it evaluates a policy, and does not change it.
 
 #include <memory>
 #include <utility>
@@ -17,7 +17,7 @@ class EvaluationStage final : public Stage {
   void enqueue_iteration() override;
   bool fetch_report(Report& report, bool wait) override;
   std::shared_ptr<const MetricTable> metrics() const override { return table_; }
-  /// An evaluation goes on from nothing: one that was interrupted is made again.
+  /// An evaluation has no state: one that was interrupted starts again.
   std::vector<Tensor> state() override { return {}; }
   void restore(const std::vector<Tensor>&) override {}
   Policy policy() override { return policy_; }
@@ -33,7 +33,7 @@ class EvaluationStage final : public Stage {
   Evaluation evaluation_;
   std::shared_ptr<MetricTable> table_;
   std::int64_t iterations_ = 0;
-  bool waiting_ = false;  ///< a report was not fetched yet
+  bool waiting_ = false;  ///< whether a report is still to be fetched
 };
 
 }  // namespace stampede

@@ -19,13 +19,13 @@ toml::table constraints_in(const std::string& file) {
   try {
     toml::table table = toml::parse_file(file);
     toml::table* constraints = table["constraints"].as_table();
-    return constraints != nullptr ? std::move(*constraints) : toml::table();  // a copy would not know its lines
+    return constraints != nullptr ? std::move(*constraints) : toml::table();  // a copy would lose its line numbers
   } catch (const toml::parse_error&) {
     return {};  // whoever reads the file for its settings says what is wrong with it
   }
 }
 
-/// In the order in which a run wrote them down: that of its start.
+/// The constraints' names in the order in which the run wrote them to its config.toml when it began.
 std::vector<std::string> order_of_start(const std::string& config) {
   const toml::table table = constraints_in(config);
   std::map<toml::source_index, std::string> by_line;
@@ -35,7 +35,8 @@ std::vector<std::string> order_of_start(const std::string& config) {
   return names;
 }
 
-/// In the order of earlier versions that went on with it: file by file, each in alphabetical order.
+/// The names in the order that earlier versions used when they went on with a run: file by file, in each
+/// alphabetically.
 std::vector<std::string> order_of_resumption(std::vector<std::string> files, const std::string& config) {
   std::vector<std::string> names;
   files.push_back(config);
@@ -48,7 +49,7 @@ std::vector<std::string> order_of_resumption(std::vector<std::string> files, con
   return names;
 }
 
-/// The files that a run's task stands on besides its configuration: none where that says it all (`extends = []`).
+/// The files that a run's task is made of besides its configuration; none where that is complete (`extends = []`).
 std::vector<std::string> files_of(const std::string& name, const std::string& config) {
   const toml::table table = toml::parse_file(config);
   if (const toml::node* extends = table.get("extends")) {

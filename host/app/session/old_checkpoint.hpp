@@ -1,5 +1,6 @@
 #pragma once
-/// \file Checkpoints of earlier versions, which kept constraints' running maxima by place instead of by name.
+/// \file Checkpoints of earlier versions, which stored the constraints' running maxima in one tensor, by position, and
+/// not one for each constraint, by name.
 
 #include <filesystem>
 #include <vector>
@@ -9,9 +10,10 @@
 
 namespace stampede {
 
-/// Names the running maxima of an old checkpoint; one that has named them already stays as it is. `run` is the run's folder, whose
-/// config.toml lists the constraints in the order of its start. Throws Error where a version that went on with the run might have used
-/// another order, as it did for tasks with several parents.
+/// Splits the running maxima of an old checkpoint into tensors by name; a newer checkpoint stays as it is. `run` is the
+/// run's folder, whose config.toml lists the constraints in the order that the run began with. Throws Error where the
+/// order cannot be told for sure: earlier versions, when they went on with a run, ordered them by the files that its
+/// task extends.
 void name_constraint_maxima(std::vector<Tensor>& state, const TaskSpec& task, const std::filesystem::path& run);
 
 }  // namespace stampede

@@ -26,7 +26,7 @@ RunContents load_run(const std::filesystem::path& run, SettingsSources more, con
   Checkpoint checkpoint = load_newest_checkpoint(run, trained.task);
   more.config_file = config;
   contents.task = plan_task(resolve_settings(more));
-  // Checkpoints of earlier versions say nothing of it: it is as the run's configuration has it.
+  // Checkpoints of earlier versions hold no facts: they are taken from the run's configuration.
   if (checkpoint.policy.facts.count("action_names") == 0) {
     checkpoint.policy.facts = policy_facts(checkpoint.policy, *plan_task(trained).spec);
   }
@@ -42,7 +42,8 @@ bool never_saved(const std::filesystem::path& run) {
 }
 
 std::uint64_t evaluation_seed(std::uint64_t seed) {
-  // The finaliser of SplitMix64 (Steele, Lea and Flood 2014) on the seed, away from small numbers that users choose.
+  // The finaliser of SplitMix64 (Steele, Lea and Flood 2014) on the seed: far away from the small numbers that users
+  // choose.
   std::uint64_t z = seed + 0x9e3779b97f4a7c15ull;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;

@@ -14,24 +14,24 @@ namespace stampede {
 struct RunContents {
   PlannedTask task;
   Policy policy;  ///< of the newest checkpoint, with the facts of its training, in the order of the task
-  // For people: what is not as it was, of the robot, and of the settings beside the policy.
+  // Lines for the user: what has changed of the robot's files, and which settings differ from those of the training.
   std::vector<std::string> notes, notes_of_fit;
   std::int64_t iteration = 0;
 };
 
-/// Reads a run's `config.toml`, with `more` on top of it, and its newest checkpoint. Throws Error where one is missing or damaged, or where
-/// the policy does not fit the task. `flag` is what named the folder.
+/// Reads a run's `config.toml`, overridden by `more`, and its newest checkpoint. Throws Error where one is missing or
+/// damaged, or where the policy does not fit the task. `flag`: the flag that named the folder, for messages.
 RunContents load_run(const std::filesystem::path& run, SettingsSources more = {}, const std::string& flag = "--run");
 
 /// Whether the run in `run` was killed before its first checkpoint: there is neither a checkpoint nor a metric. A run
-/// that has lost its checkpoints is none such.
+/// that has lost its checkpoints still has metrics.
 bool never_saved(const std::filesystem::path& run);
 
-/// The seed of the evaluation protocol: whatever seed a run was trained with, `train` and `eval` evaluate it from the
-/// same starts, so that their figures agree and runs compare. `eval --seed` takes another.
+/// The seed of evaluations: `train` and `eval` evaluate every run from the same starts, whatever seed it was trained
+/// with, so that their results agree and runs can be compared. `eval --seed` uses another.
 inline constexpr std::uint64_t kProtocolSeed = 1;
 
-/// The random stream's seed for an evaluation with `seed`: another stream than training's with the same number.
+/// The seed of an evaluation's random numbers, made from `seed` so that they differ from those of a training with it.
 std::uint64_t evaluation_seed(std::uint64_t seed);
 
 }  // namespace stampede

@@ -1,4 +1,4 @@
-/// \file A whole training.
+/// \file A run from its first iteration to its exported policy.
 #include "host/app/session/training.hpp"
 
 #include <fmt/format.h>
@@ -42,14 +42,14 @@
 namespace stampede {
 namespace {
 
-constexpr double kFewNonfinite = 10;  ///< so many say nothing of their share yet
+constexpr double kFewNonfinite = 10;  ///< up to so many never end a training: too few to judge their share
 
-/// So many of so many.
+/// A share as its two numbers.
 struct Share {
   double part = 0, whole = 0;
 };
 
-/// One call's work on a run, from its first iteration to its export.
+/// The work of one call on a run, from the call's first iteration to the export.
 class Session {
  public:
   Session(Engine& engine, const PlannedTask& task, const TrainOptions& options, RunFolder folder)
@@ -71,8 +71,9 @@ class Session {
     }
   }
 
-  /// A new run: the folder is emptied, the configuration written, and the start saved. The configuration comes first: a
-  /// process that is killed before it leaves a folder for a new run, one that is killed after it a run that goes on.
+  /// Begins a new run: empties the folder, writes the configuration, then the first checkpoint. A process that is
+  /// killed before the configuration is written leaves a folder for a new run; one that is killed later leaves a run
+  /// that can go on.
   void start() {
     enter(0, {}, std::nullopt);
     Settings kept = settings_;
@@ -96,7 +97,8 @@ class Session {
     }
   }
 
-  /// Saves the start. It follows from the configuration alone, so a run that was killed before it loses nothing.
+  /// Writes the first checkpoint. The start follows from the configuration alone, so a run that was killed before this
+  /// loses nothing.
   void begin() {
     if (trainer_ == nullptr) enter(0, {}, std::nullopt);
     save();
@@ -104,12 +106,12 @@ class Session {
     write_system();
   }
 
-  /// What of the robot is simulated otherwise than its file says.
+  /// Says what is simulated differently from the robot's file.
   void say_notes_of_robot() {
     for (const std::string& note : spec_.notes) say(note);
   }
 
-  /// A line for people, which the result keeps.
+  /// A line for the user, which is also part of the result.
   void say(const std::string& note) {
     notes_.push_back(note);
     if (options_.message) options_.message(note);
@@ -134,7 +136,7 @@ class Session {
     write_system();
   }
 
-  /// Of all stages together.
+  /// Iterations of all stages together.
   std::int64_t iterations() const { return total_; }
 
   TrainResult run() {
@@ -170,7 +172,7 @@ class Session {
         fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon),
         "choose a smaller train.num_envs (--num-envs), train.horizon or network",
         [&] { return stages_[stage].make(engine_, before_ ? &*before_ : nullptr); });
-    check_onnx_modules(trainer_->policy());  // now: the run's policy.onnx is written at its end
+    check_onnx_modules(trainer_->policy());  // checked now, though policy.onnx is written at the run's end
     for (const MetricInfo& metric : *trainer_->metrics()) {
       if (seen_.find(metric.name) == seen_.size()) seen_.add(metric);
     }
@@ -179,7 +181,7 @@ class Session {
   /// The next stage begins with the policy of the one that has ended.
   void enter_next() {
     Policy policy = trainer_->policy();
-    trainer_.reset();  // its memory goes first
+    trainer_.reset();  // frees its memory before the next one needs some
     enter(stage_ + 1, counts_, std::move(policy));
     if (options_.message) options_.message("stage " + stages_[stage_].name);
   }
@@ -212,8 +214,8 @@ class Session {
     return std::max<std::int64_t>(1, stages_[stage_].iterations / 10);
   }
 
-  /// Whether it is time for a checkpoint, wherever the schedule stands. Not before the last one is written: on a slow
-  /// disk the training would only wait for it.
+  /// Whether run.checkpoint_seconds have passed since the last checkpoint. Not before that is written: on a slow disk
+  /// the training would only wait for it.
   bool overdue() const {
     const auto seconds = static_cast<double>(settings_.run.checkpoint_seconds);
     if (seconds <= 0 || seconds_now() - saved_at_ < seconds) return false;
@@ -245,14 +247,14 @@ class Session {
     const std::int64_t &done = counts_.iteration, every = checkpoint_every();
     saved_at_ = seconds_now();
     while (done < end) {
-      // Nothing is started beyond a checkpoint before its state is fetched.
+      // No iteration behind a checkpoint starts before the checkpoint's state is fetched.
       const std::int64_t boundary = std::min(end, (done / every + 1) * every);
       while (enqueued < boundary && enqueued - done < kIterationsInFlight && !stop_asked() &&
              !(enqueued > done && overdue())) {
         trainer_->enqueue_iteration();
         ++enqueued;
       }
-      if (enqueued == done) return;  // asked to stop, and nothing is under way
+      if (enqueued == done) return;  // asked to stop, and no iteration is running
       Report report;
       if (!trainer_->fetch_report(report, true)) {
         throw Error("the trainer lost the report of iteration " + std::to_string(done + 1), Status::kFailed);
@@ -262,9 +264,9 @@ class Session {
     }
   }
 
-  /// Takes in what an iteration reports.
+  /// Processes an iteration's report.
   void take(Report& report, Metrics& metrics, std::int64_t target) {
-    // A stage counts from its own beginning.
+    // A stage's reports count from its own beginning, the run's from its first stage.
     report.iteration = ++counts_.iteration;
     report.steps += before_stage_.steps;
     counts_.steps = report.steps;
@@ -287,14 +289,14 @@ class Session {
                                elapsed / done_here * static_cast<double>(target - counts_.iteration)});
   }
 
-  /// What a stage has counted since its own beginning becomes what the run has counted.
+  /// Replaces a count since the stage's beginning by that since the run's.
   static void count_through(Report& report, const char* name, std::int64_t total) {
     if (report.table->find(name) < report.table->size()) report.set(name, static_cast<double>(total));
   }
 
-  /// Keeps each metric's last number.
+  /// Stores each metric's last finite value.
   void remember(const Report& report) {
-    if (latest_.table != report.table) latest_.values.clear();  // those of another stage have other names
+    if (latest_.table != report.table) latest_.values.clear();  // another stage has other metrics
     latest_.iteration = report.iteration;
     latest_.steps = report.steps;
     latest_.table = report.table;
@@ -304,7 +306,7 @@ class Session {
     }
   }
 
-  /// Keeps what environments were like before they turned non-finite.
+  /// Writes a file with the last finite states of environments whose state became non-finite.
   void keep_last_finite() {
     const std::vector<Tensor> tensors = trainer_->last_finite();
     if (tensors.empty()) return;
@@ -313,8 +315,8 @@ class Session {
     folder_.write("nonfinite.safetensors", to_safetensors(tensors, facts), Durability::kProcess);
   }
 
-  /// What to try against a divergence. States that turn non-finite as often before anything was learnt say nothing of
-  /// learning: then the simulation itself is unstable.
+  /// Advice against a divergence. Where states became non-finite at least half as often in the first rollout, before
+  /// anything was learnt, the simulation itself is unstable.
   std::string advice(const Report& report) const {
     const double share =
         static_cast<double>(counts_.nonfinite) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
@@ -341,8 +343,8 @@ class Session {
     return already + "the simulation is unstable with these values of " + keys;
   }
 
-  /// Gives up a training that has diverged. What it was before is in the last checkpoint; a broken state never
-  /// becomes one.
+  /// Throws Error where the training has diverged. The last checkpoint holds a state from before: a diverged one is
+  /// never saved.
   void check(const Report& report) {
     const auto fail = [&](const std::string& what) {
       settle();
@@ -362,7 +364,7 @@ class Session {
     }
   }
 
-  /// Starts to write a checkpoint; the disk's time passes beside the next iterations.
+  /// Starts to write a checkpoint; the next iterations run while it is written.
   void save() {
     settle();
     Checkpoint checkpoint;
@@ -381,7 +383,8 @@ class Session {
     saved_at_ = seconds_now();
   }
 
-  /// What a policy and a critic are fed with and give, in order: what a checkpoint keeps by place.
+  /// The names of what the policy and the critic take and give, in order: a checkpoint stores their numbers by
+  /// position.
   std::map<std::string, std::string> facts_of(const Policy& policy) const {
     std::map<std::string, std::string> facts = policy_facts(policy, spec_);
     if (spec_.legged != nullptr) {
@@ -392,7 +395,7 @@ class Session {
     return facts;
   }
 
-  /// Waits until the last checkpoint is written; throws what went wrong with it.
+  /// Waits until the last checkpoint is written; throws the Error where that failed.
   void settle() {
     if (writing_.valid()) writing_.get();
   }
@@ -449,22 +452,22 @@ class Session {
   const TaskSpec& spec_;
   const TrainOptions& options_;
   RunFolder folder_;
-  std::unique_ptr<Stage> trainer_;  ///< of the stage
+  std::unique_ptr<Stage> trainer_;  ///< the current stage
   std::vector<StageSpec> stages_;
   std::int64_t total_ = 0;        ///< iterations of all stages
   std::size_t stage_ = 0;         ///< the one that the run is in ...
   RunCounts before_stage_;        ///< ... where it began ...
   std::optional<Policy> before_;  ///< ... and the policy that the one before ended with
   RunCounts counts_, first_;      ///< how far the run is, and was before this call
-  std::int64_t saved_ = 0;        ///< iterations in the last checkpoint
+  std::int64_t saved_ = 0;        ///< the run's iterations at the last checkpoint
   std::vector<std::string> notes_;
-  std::future<void> writing_;  ///< the checkpoint that is on its way to the disk
-  bool reached_ = false;       ///< this call's iterations are done
-  Report latest_;              ///< each metric's last number
+  std::future<void> writing_;  ///< the checkpoint that is being written
+  bool reached_ = false;       ///< whether this call's iterations are done
+  Report latest_;              ///< each metric's last finite value
   MetricTable seen_;           ///< metrics of all stages that this call was in
   double started_ = 0, seconds_ = 0;
   double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
-  Share unlearnt_;       ///< of the first rollout, which acts before anything is learnt
+  Share unlearnt_;       ///< non-finite states, and steps, of the first rollout: before anything is learnt
 };
 
 std::unique_ptr<Engine> engine_for(const TrainOptions& options) {
@@ -479,7 +482,7 @@ void check(const TrainOptions& options) {
   }
 }
 
-/// A function that gives the engine when it is needed; the folder is looked at before, which costs nothing.
+/// `get_engine` makes the engine only when it is needed: the folder is checked before that, as this takes no time.
 template <class GetEngine>
 TrainResult train_with(GetEngine&& get_engine, const PlannedTask& task, const TrainOptions& options) {
   check(options);

@@ -1,6 +1,6 @@
 #pragma once
-/// \file A run from its first iteration to its exported policy: run folder, stages, checkpoints, evaluation, pictures. `stampede train`
-/// only reads its flags and calls this, and so may a program of 30 lines (docs/example/).
+/// \file A run from its first iteration to its exported policy: run folder, stages, checkpoints, evaluation, pictures.
+/// `stampede train` only reads its flags and calls this, and so may a program of 30 lines (docs/example/).
 
 #include <atomic>
 #include <cstdint>
@@ -15,47 +15,48 @@
 
 namespace stampede {
 
-/// How far a training is, after each iteration.
+/// How far a training is; reported after each iteration.
 struct Progress {
   const Report& report;
-  const Report& latest;     ///< each metric as it was last when there was something to tell; NaN: never yet
+  const Report& latest;     ///< each metric's last finite value; NaN: there was none yet
   std::int64_t iterations;  ///< of all stages together
   double steps_per_second;  ///< of this call so far
   double share_update;      ///< of the iteration's time, in [0, 1]; the rest is rollout
   double seconds_left;      ///< [s] to the end of this call's iterations
 };
 
-/// A stage of a run: so many iterations of something that has a state and a policy, such as a training.
+/// A stage of a run: `iterations` iterations of something that has a state and a policy (Stage), such as a training.
 struct StageSpec {
-  std::string name;  ///< as checkpoints say it: "training"
+  std::string name;  ///< stored in checkpoints: "training"
   std::int64_t iterations = 0;
-  /// Makes it with the policy that the stage before ended with, null for the first.
+  /// Makes the stage. `before`: the policy that the stage before ended with; null for the first stage.
   std::function<std::unique_ptr<Stage>(Engine&, const Policy* before)> make;
 };
 
-/// The stages of a task's run, one after the other. A checkpoint knows its stage, so a run that was killed in one goes on there.
+/// The stages of a task's run, one after the other. A checkpoint knows its stage, so a run that was killed in one goes
+/// on there.
 using Pipeline = std::function<std::vector<StageSpec>(const PlannedTask&)>;
 
 /// One stage, "training".
 std::vector<StageSpec> training_alone(const PlannedTask& task);
 
-/// What to do besides what the settings say.
+/// Options of a call that are not settings of the run.
 struct TrainOptions {
   std::string device = "auto";              ///< auto, cpu or cuda
   int threads = 0;                          ///< 0: all cores
   std::filesystem::path run;                ///< the run folder; empty: a new runs/<task>-<n>
   bool force = false;                       ///< replace a run that is there
   std::int64_t stop_after = 0;              ///< iterations of this call; 0: to the end of the schedule
-  const std::atomic<bool>* stop = nullptr;  ///< set: stop after the iteration and save
+  const std::atomic<bool>* stop = nullptr;  ///< true: stop after the current iteration and save
   Pipeline pipeline = training_alone;
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> message;  ///< a line for people
 };
 
-/// What came of it.
+/// The result of a call.
 struct TrainResult {
   PlannedTask task;
-  std::vector<std::string> notes;  ///< what is otherwise than somebody might think; `message` was told them
+  std::vector<std::string> notes;  ///< differences that the user should know of; passed to `message` before
   std::filesystem::path run;
   std::string device, instruction_set;
   int threads = 0;
@@ -64,7 +65,7 @@ struct TrainResult {
   std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
-  Report last;  ///< each metric as it was last when there was something to tell; empty where this call had no iteration
+  Report last;  ///< each metric's last finite value (NaN: there was none yet); empty where this call ran no iteration
   Evaluation evaluation;  ///< of the deterministic policy
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };
@@ -77,7 +78,7 @@ TrainResult train(const PlannedTask& task, const TrainOptions& options = {});
 /// `force` of the options have no meaning here.
 TrainResult resume_training(const std::filesystem::path& directory, const TrainOptions& options = {});
 
-/// The same on an engine that is there already; `device` and `threads` have no meaning here.
+/// The same on an engine that the caller has; the options' `device` and `threads` have no meaning here.
 TrainResult train(Engine& engine, const PlannedTask& task, const TrainOptions& options);
 TrainResult resume_training(Engine& engine, const std::filesystem::path& directory, const TrainOptions& options);
 

@@ -1,4 +1,5 @@
-/// \file The CPU's module: compiled once for each instruction set.
+/// \file The CPU's engine, a shared library: compiled once for each instruction set. A new algorithm or network module
+/// is registered here.
 
 #include <fstream>
 #include <memory>

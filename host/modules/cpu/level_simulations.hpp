@@ -1,11 +1,11 @@
 #pragma once
-/// \file Robots on level ground on the CPU: declared for simulation_float.cpp, compiled by simulation_level.cpp. Two files, so that
-/// two processors compile them at a time: together they take longest of all.
+/// \file Robots on level ground on the CPU: declared for simulation_float.cpp, compiled by simulation_level.cpp. As one
+/// file they would take longer to compile than any other; as two they are compiled in parallel.
 
 #include "host/modules/cpu/simulation.hpp"
 #include "host/simulate/batch_simulation.hpp"
 
-/// `extern` but where they are compiled.
+/// `extern`, that is declared only, everywhere but in simulation_level.cpp.
 #if !defined(STAMPEDE_LEVEL_SIMULATIONS)
 #define STAMPEDE_LEVEL_SIMULATIONS extern
 #endif

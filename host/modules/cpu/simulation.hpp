@@ -1,5 +1,6 @@
 #pragma once
-/// \file Robots on the CPU, in packs of floats. Those in doubles are a module of their own (double/).
+/// \file Simulations of robots on the CPU, in packs of floats. Those in doubles are a shared library of their own
+/// (double/).
 
 #include <memory>
 
@@ -10,7 +11,7 @@ namespace stampede {
 
 std::unique_ptr<Simulation> make_float_simulation(std::unique_ptr<CpuBackend> backend,
                                                   const SimulationRequest& request);
-/// For tasks, on the trainer's backend.
+/// For a task's environments: they run on the trainer's backend.
 std::unique_ptr<Robots<CpuBackend, float>> make_robots(CpuBackend& backend, const SimulationRequest& request);
 
 }  // namespace stampede

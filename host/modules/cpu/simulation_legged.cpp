@@ -1,4 +1,4 @@
-/// \file Walking robots on the CPU.
+/// \file Registers the environments of walking tasks on the CPU.
 #include "host/modules/cpu/simulation.hpp"
 #include "host/simulate/legged_environments.hpp"
 

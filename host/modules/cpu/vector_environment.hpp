@@ -1,5 +1,6 @@
 #pragma once
-/// \file Environments for callers' own actions on the CPU, in a file of their own, which compiles beside the engine.
+/// \file Environments that are stepped with the caller's actions, on the CPU. They have a source file of their own, so
+/// that it is compiled in parallel with the engine's.
 
 #include <memory>
 
@@ -8,7 +9,7 @@
 
 namespace stampede {
 
-/// The backend becomes the environments' own.
+/// The environments own the backend from then on.
 std::unique_ptr<VectorEnvironment> make_vector_environment(std::unique_ptr<CpuBackend> backend,
                                                            const EnvironmentRequest& request);
 

@@ -1,4 +1,5 @@
-/// \file The module of robots in doubles, for comparisons: compiled once, for the plainest instruction set that is built.
+/// \file The shared library that simulates robots in doubles, for comparisons. It is compiled once, for the plainest
+/// instruction set of the build.
 #include "host/cpu/backend.hpp"
 #include "host/engine/engine.hpp"
 #include "host/engine/interface.hpp"
@@ -6,7 +7,7 @@
 
 extern "C" __attribute__((visibility("default"))) const char stampede_interface[] = STAMPEDE_ENGINE_INTERFACE;
 
-// Speed counts for little: one kernel for every ground.
+// Speed matters little here, so one kernel serves level ground too, which shortens the build.
 extern "C" __attribute__((visibility("default"))) stampede::Simulation* stampede_double_simulation(
     int threads, const stampede::SimulationRequest& request) {
   using namespace stampede;
