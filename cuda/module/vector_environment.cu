@@ -1,11 +1,11 @@
 /// \file Environments on the GPU that callers step with actions of their own.
 #include "cuda/module/engine.cuh"
-#include "host/simulate/vector_environment.hpp"
+#include "host/learn/policy_runner.hpp"
 
 namespace stampede {
 
 std::unique_ptr<VectorEnvironment> make_cuda_environment(const EnvironmentRequest& request) {
-  return std::make_unique<VectorEnvironmentOf<CudaBackend>>(std::make_unique<CudaBackend>(), request);
+  return std::make_unique<ActingEnvironment<CudaBackend>>(std::make_unique<CudaBackend>(), request);
 }
 
 }  // namespace stampede

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "host/base/error.hpp"
+#include "host/engine/policy.hpp"
 #include "host/engine/task_spec.hpp"
 #include "host/engine/tensor.hpp"
 
@@ -51,6 +52,19 @@ struct VectorCounts {
   std::int64_t episodes = 0;             ///< that ended, without those that were started at a random age
   std::int64_t nonfinite = 0;            ///< episodes that ended because a state turned non-finite
   std::int64_t contacts_over_slots = 0;  ///< contacts that the physics left out, as all slots were taken
+};
+
+/// A policy that acts in a batch of environments, on their device and without chance. It may not outlive them.
+class PolicyRunner {
+ public:
+  virtual ~PolicyRunner() = default;
+
+  /// What the policy does with what the environments show by now, for their next step: written to their `actions()`, which are returned,
+  /// [num_envs][actions] in the task's units. States of its network go one step on, and begin anew where the last step ended an episode:
+  /// to be called once a step. Enqueued like any other work.
+  virtual DeviceArray act() = 0;
+  /// All states begin anew, as the environments do after their own reset().
+  virtual void reset() = 0;
 };
 
 /// A batch of environments. One thread calls it. Same task, seed and actions: the same bits, for any number of threads.
@@ -93,6 +107,9 @@ class VectorEnvironment {
   /// last step violates the constraint, by how much in its quantity's unit; kNotApplied (kernels/constraints.hpp) where
   /// it does not apply. Without rows where the task has no constraints.
   virtual DeviceArray violations() = 0;
+
+  /// A policy to act in these environments. Throws Error where it does not fit their task.
+  virtual std::unique_ptr<PolicyRunner> make_policy_runner(const Policy& policy) = 0;
 
   /// Waits for what was enqueued, then counts.
   virtual VectorCounts counts() = 0;

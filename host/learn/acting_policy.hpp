@@ -5,12 +5,24 @@
 #include <vector>
 
 #include "host/engine/policy.hpp"
+#include "host/engine/task_spec.hpp"
 #include "host/nets/action_bounds.hpp"
 #include "host/nets/network.hpp"
 #include "host/nets/normaliser.hpp"
 #include "host/nets/recurrence.hpp"
 
 namespace stampede {
+
+/// Throws Error where a policy has other observations or actions than the task.
+inline void check_fit(const Policy& policy, const TaskSpec& task) {
+  if (policy.observations() == task.policy().size() && policy.actions() == task.action.size() &&
+      !policy.actor.empty()) {
+    return;
+  }
+  throw Error("policy: it maps " + std::to_string(policy.observations()) + " observations to " +
+              std::to_string(policy.actions()) + " actions, task '" + task.name + "' has " +
+              std::to_string(task.policy().size()) + " and " + std::to_string(task.action.size()));
+}
 
 template <class Backend>
 class ActingPolicy {
@@ -39,6 +51,13 @@ class ActingPolicy {
     const std::vector<float> no_counts(policy.observation_mean.size(), 0.0f);
     normaliser_.write(backend, no_counts, policy.observation_mean, policy.observation_variance);
     if (network_.states() > 0) state_ = backend.template make_buffer<float>(environments * network_.states());
+  }
+
+  /// All states begin anew.
+  void reset(Backend& backend) {
+    if (network_.states() > 0) {
+      backend.launch(state_.size(), ForgetStates{nullptr, state_.data(), network_.states()});
+    }
   }
 
   /// Writes the actions [environment][actions], in the task's units, of the environments in `range` for the

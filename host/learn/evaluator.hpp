@@ -74,11 +74,7 @@ class PolicyEvaluation {
         actions_(request.task->action.size()),
         states_(request.task->states),
         steps_(request.task->max_steps) {
-    if (policy.observations() != observations_ || policy.actions() != actions_ || policy.actor.empty()) {
-      throw Error("policy: it maps " + std::to_string(policy.observations()) + " observations to " +
-                  std::to_string(policy.actions()) + " actions, task '" + request.task->name + "' has " +
-                  std::to_string(observations_) + " and " + std::to_string(actions_));
-    }
+    check_fit(policy, *request.task);
     // Without a trace every step overwrites the one before.
     const Index kept_steps = request.trace ? steps_ : 1;
     observation_ = floats((kept_steps + 1) * stride_ * observations_);

@@ -1,6 +1,6 @@
 #pragma once
 /// \file VectorEnvironment on any backend: owns the arrays, takes the caller's actions, launches the environments'
-/// steps.
+/// steps. What policies do in it is added above (host/learn/policy_runner.hpp).
 
 #include <algorithm>
 #include <array>
@@ -48,7 +48,7 @@ struct ClearCounts {
 };
 
 template <class Backend>
-class VectorEnvironmentOf final : public VectorEnvironment {
+class VectorEnvironmentOf : public VectorEnvironment {
  public:
   using Context = typename Backend::Context;
 
@@ -205,12 +205,20 @@ class VectorEnvironmentOf final : public VectorEnvironment {
     throw Error("to_host: the array is none of these environments'");
   }
 
+ protected:
+  enum Place : std::size_t { kAction, kPolicy, kCritic, kFinal, kReward, kEnded, kViolation, kPlaces };
+
+  Backend& backend() { return *backend_; }
+  /// Rows of the arrays, the environments behind the last one included: a multiple of kMaxLanes.
+  Index stride() const { return environments_->stride(); }
+  /// An array on the device; null where the task has none of its kind.
+  float* data_of(Place place) { return held_[place].rows > 0 ? held_[place].buffer.data() : nullptr; }
+
  private:
   /// Whether arrays lie on a GPU.
   static constexpr bool kOnDevice = requires(Backend & backend) { backend.stream(); };
   static constexpr const char* kProgress = "vector_environment";  ///< seed and steps taken
 
-  enum Place : std::size_t { kAction, kPolicy, kCritic, kFinal, kReward, kEnded, kViolation, kPlaces };
   struct Held {
     const char* name = "";
     typename Backend::template Buffer<float> buffer;
@@ -239,7 +247,6 @@ class VectorEnvironmentOf final : public VectorEnvironment {
                 "], environments and actions, would be right");
   }
 
-  float* data_of(Place place) { return held_[place].rows > 0 ? held_[place].buffer.data() : nullptr; }
   DeviceArray array_of(Place place) {
     const Held& held = held_[place];
     return {data_of(place), held.rows, held.columns, kOnDevice, held.stride, this};

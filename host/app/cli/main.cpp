@@ -113,6 +113,7 @@ int main(int argc, char** argv) {
   cli::add_train(app, chosen);
   cli::add_eval(app, chosen);
   cli::add_export(app, chosen);
+  cli::add_record(app, chosen);
   cli::add_import(app, chosen);
   cli::add_bench(app, chosen);
   cli::add_parity(app, chosen);

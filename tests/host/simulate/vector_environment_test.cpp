@@ -163,6 +163,44 @@ TEST(VectorEnvironment, DoesWhatTheEvaluatorDoes) {
   }
 }
 
+/// A policy that looks: every action follows some of what is seen.
+Policy seeing_policy(const TaskSpec& task) {
+  Policy policy = still_policy(task);
+  std::vector<DenseLayer> layers = policy.layers();
+  std::vector<float>& weight = layers.front().weight;
+  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = 0.3f * std::sin(1.7f * static_cast<float>(i));
+  policy.set_layers(layers);
+  return policy;
+}
+
+TEST(VectorEnvironment, APolicyActsInItAsInTheEvaluator) {
+  for (const Case& each : cases()) {
+    SCOPED_TRACE(each.name);
+    const auto engine = engine_for(best_instruction_set(), 2);
+    EvaluationRequest request;
+    request.task = spec_of(each.settings);
+    request.episodes = 37;
+    request.seed = 4;
+    request.trace = true;
+    const Policy policy = seeing_policy(*request.task);
+    Evaluation evaluation = engine->evaluate(request, policy);
+    const std::vector<float> actions = floats_of(find(evaluation.trace, "action"));
+    const auto environment = engine->make_environment({request.task, request.episodes, request.seed, false});
+    const auto runner = environment->make_policy_runner(policy);
+    for (std::size_t step = 0; step < static_cast<std::size_t>(request.task->max_steps); ++step) {
+      const DeviceArray chosen = runner->act();
+      const std::vector<float> values = chosen.to_host();
+      ASSERT_TRUE(
+          std::equal(values.begin(), values.end(), actions.begin() + static_cast<std::ptrdiff_t>(step * values.size())))
+          << "step " << step;
+      environment->step(chosen);
+    }
+    Policy other = policy;
+    other.observation_mean.pop_back();
+    EXPECT_THROW(environment->make_policy_runner(other), Error);
+  }
+}
+
 TEST(VectorEnvironment, EpisodesEndAtTheTimeLimit) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const auto task = spec_of(awkward_settings());

@@ -205,5 +205,35 @@ TEST(NetworkModule, AnEvaluationActsByTheFormula) {
   }
 }
 
+/// The same in a caller's own environments, which go on behind the episodes' ends.
+TEST(NetworkModule, APolicyRunnerForgetsWithTheEnvironments) {
+  const auto with_leaky = engine();
+  const PlannedTask task = planned();
+  const auto trainer = with_leaky->make_trainer(training_request(task));
+  iterate(*trainer, 2);
+  EvaluationRequest request = evaluation_request(task, 3, false);
+  request.trace = true;
+  const Policy policy = trainer->policy();
+  const std::vector<float> actions = floats_of(named(with_leaky->evaluate(request, policy).trace, "action"));
+  const auto environment = with_leaky->make_environment({task.spec, 3, request.seed});
+  const auto runner = environment->make_policy_runner(policy);
+  std::vector<float> first;
+  for (std::size_t step = 0; step < 100; ++step) {
+    const std::vector<float> chosen = runner->act().to_host();
+    if (step == 0) first = chosen;
+    EXPECT_TRUE(std::equal(chosen.begin(), chosen.end(), actions.begin() + static_cast<std::ptrdiff_t>(3 * step)));
+    environment->step(chosen);
+  }
+  ASSERT_EQ(environment->ended().to_host(), std::vector<float>(3, 2.0f)) << "their time was up";
+  // Episodes begin: what a fresh runner does is what this one does.
+  const std::vector<float> again = runner->act().to_host();
+  EXPECT_EQ(again, environment->make_policy_runner(policy)->act().to_host());
+  environment->step(again);
+  EXPECT_NE(runner->act().to_host(), environment->make_policy_runner(policy)->act().to_host()) << "a state matters";
+  environment->reset();
+  runner->reset();
+  EXPECT_EQ(runner->act().to_host(), first);
+}
+
 }  // namespace
 }  // namespace stampede
