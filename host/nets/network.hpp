@@ -29,7 +29,7 @@ inline std::vector<ModuleWeights> plan_network(const std::vector<std::string>& k
     planned.name = kind == kDenseModule ? name : name + "." + kind;
     int earlier = 0;
     for (const ModuleWeights& there : plan) earlier += there.kind == kind ? 1 : 0;
-    if (earlier > 0) planned.name += "_" + std::to_string(earlier + 1);
+    if (earlier > 0) planned.name.append("_").append(std::to_string(earlier + 1));
     planned.options = options;
     plan.push_back(planned);
   }
