@@ -17,7 +17,7 @@ namespace {
 struct Column {
   std::string name;
   std::int64_t width;
-  std::function<std::vector<float>()> read;  ///< [num_envs][width], of the step at hand
+  std::function<std::vector<float>()> read;  ///< [num_envs][width], of the current step
   bool before;                               ///< whether it is read before the step is taken
   std::vector<std::vector<float>> steps{};   ///< [step] of what was read
 };
@@ -46,6 +46,7 @@ class Recorder {
     }
     add("action", task_->action.size(), true, [this] { return environment_->actions().to_host(); });
     add("reward", 1, false, [this] { return environment_->rewards().to_host(); });
+    ended_ = columns_.size();
     add("ended", 1, false, [this] { return environment_->ended().to_host(); });
     if (const std::size_t columns = task_->constraints.columns.size(); columns > 0) {
       add("violation", static_cast<std::int64_t>(columns), false,
@@ -93,7 +94,7 @@ class Recorder {
     for (Column& column : columns_) {
       if (!column.before) column.steps.push_back(column.read());
     }
-    return environment_->ended().to_host();
+    return columns_[ended_].steps.back();
   }
 
   /// Sequence after sequence, each as long as its episode.
@@ -138,6 +139,7 @@ class Recorder {
   std::unique_ptr<VectorEnvironment> environment_;
   std::unique_ptr<PolicyRunner> runner_;
   std::vector<Column> columns_;
+  std::size_t ended_ = 0;  ///< which of the columns says how the episodes went on
 };
 
 }  // namespace
