@@ -74,10 +74,11 @@ struct StepOutput {
   float* reward;
   float* ended;
   float* observation;        ///< [env][observations]: what the next action is chosen from
-  float* final_observation;  ///< the critic's, before the reset; written only where an episode ended
+  float* final_observation;  ///< of the privileged group where there is one, before the reset; only where an episode
+                             ///< ended
   // Null where the task does not have it, or it was not asked for.
-  float* critic_observation = nullptr;  ///< [env][critic observations]: where the critic has its own
-  float* violation = nullptr;           ///< [columns][violation_stride] of the constraints, or kNotApplied
+  float* privileged_observation = nullptr;  ///< [env][numbers]: TaskSpec::privileged
+  float* violation = nullptr;               ///< [columns][violation_stride] of the constraints, or kNotApplied
   Index violation_stride = 0;
   float* figures = nullptr;   ///< [figures][stride]: numbers of the step for evaluations (LeggedFigure)
   float* measures = nullptr;  ///< [measures][stride]: sums, to which the results of `Task::measure` are added

@@ -9,6 +9,9 @@ namespace stampede {
 /// How the learning rate moves.
 enum class Schedule : int { kFixed, kLinear, kAdaptive };
 
+/// The largest weight that values before have in running moments: floats are 64 apart there.
+inline constexpr float kMostWeight = 1e9f;
+
 /// Running mean and variance of one quantity (Chan, Golub and LeVeque, 1983: merging of two sets' moments).
 struct Moments {
   float count, mean, variance;
@@ -24,8 +27,7 @@ struct Moments {
     const float old_share = count / total, new_share = n / total;
     variance = old_share * variance + new_share * spread + old_share * new_share * shift * shift;
     mean += new_share * shift;
-    // The count stops at 10^9, where floats are 64 apart: from then on the values before keep that weight.
-    count = total < 1e9f ? total : 1e9f;
+    count = total < kMostWeight ? total : kMostWeight;
   }
 };
 

@@ -20,6 +20,12 @@ struct ActionScaling {
   STAMPEDE_FN Real operator()(Real u, int action) const {
     return clamp(Real(centre[action]) + Real(scale[action]) * u, Real(low[action]), Real(high[action]));
   }
+  /// The network's output that is nearest to u among those whose actions are within the bounds. `scale` must be above 0.
+  template <class Real>
+  STAMPEDE_FN Real within(Real u, int action) const {
+    const float inverse = 1.0f / scale[action];
+    return clamp(u, Real((low[action] - centre[action]) * inverse), Real((high[action] - centre[action]) * inverse));
+  }
 };
 
 /// Draws actions u = mean + deviation * normal, with their log-probabilities.

@@ -26,7 +26,8 @@ inline constexpr float kMostLogRatio = 20.0f;
 
 enum class Surrogate : int { kLogProb, kClippedRatio };
 
-/// Which rows of the rollout a pass over it visits, in which order.
+/// Which rows of the rollout a pass over it visits, in which order. With several rollouts side by side, as many rows as
+/// one has, of all those that are filled.
 struct Shuffle {
   std::uint32_t* order;  ///< [samples]
   std::uint32_t samples, envs, env_stride;
@@ -35,11 +36,13 @@ struct Shuffle {
   /// Each rank has an order of its own: if all were the same, the samples of a minibatch would come from the same few
   /// steps of the rollout, and from the same tiles of the ground, on every rank.
   std::uint32_t rank = 0;
+  std::uint32_t rollouts = 1;  ///< for which there is room; iteration i fills the i-th, then the first again
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
     using Uint = UintOf<Real>;
-    const Uint place = permute<Real>(lane_indices<Real>(first), samples, seed, pass.number(), rank);
+    const std::uint32_t begun = pass.control->iteration + 1, filled = begun < rollouts ? begun : rollouts;
+    const Uint place = permute<Real>(lane_indices<Real>(first), samples * filled, seed, pass.number(), rank);
     // Rows of the surplus environments that fill up the last pack are left out.
     store(order + first, envs == env_stride ? place : place + (place / Uint(envs)) * Uint(env_stride - envs));
   }

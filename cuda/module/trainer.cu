@@ -1,12 +1,14 @@
 /// \file The trainer on the GPU.
 #include "cuda/module/engine.cuh"
+#include "host/learn/distillation.hpp"
 #include "host/learn/ppo.hpp"
 #include "host/learn/trainer.hpp"
 
 namespace stampede {
 namespace {
 
-[[maybe_unused]] const bool registered = register_algorithm<Ppo, CudaBackend>("policy_gradient");
+[[maybe_unused]] const bool registered[] = {register_algorithm<Ppo, CudaBackend>("policy_gradient"),
+                                            register_algorithm<Distillation, CudaBackend>("distillation")};
 
 }  // namespace
 

@@ -222,12 +222,14 @@ struct FinishStep {
     }
   }
 
-  /// What the critic sees of the last state, before the reset: time-outs are bootstrapped from it. Without noise.
+  /// The privileged observation (else the policy's) of the last state, before the reset: time-outs are bootstrapped
+  /// from it. Without noise.
   STAMPEDE_FN void write_final_observation(const View& seen) const {
     const LeggedConstants& c = *task.constants;
-    const bool own = out.critic_observation != nullptr;
-    write_observation(seen, own ? c.critic : c.policy, own ? c.critic_terms : c.policy_terms,
-                      own ? c.critic_size : c.policy_size, static_cast<Random<Real>*>(nullptr), out.final_observation);
+    const bool own = out.privileged_observation != nullptr;
+    write_observation(seen, own ? c.privileged : c.policy, own ? c.privileged_terms : c.policy_terms,
+                      own ? c.privileged_size : c.policy_size, static_cast<Random<Real>*>(nullptr),
+                      out.final_observation);
   }
 
   /// Counts bad steps, and keeps the coordinates at their start.
@@ -307,16 +309,17 @@ struct FinishStep {
     write_rows<Real>(task.rows.carried, lane, carried);
   }
 
-  /// What the next actions are chosen from: the policy's with noise, and the critic's where it has its own.
+  /// What the next actions are chosen from: the policy's observation with noise, and the privileged one
+  /// where there is one.
   STAMPEDE_FN void write_next_observations(Index lane, std::uint32_t now, const State& s,
                                            const Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     const View next(c, task.ground, lane, s, carried);
     Random<Real> noise(task.seed, task.global_lanes<K, Real>(lane), now, Purpose::kNoise);
     write_observation(next, c.policy, c.policy_terms, c.policy_size, &noise, out.observation);
-    if (out.critic_observation == nullptr) return;
-    write_observation(next, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr),
-                      out.critic_observation);
+    if (out.privileged_observation == nullptr) return;
+    write_observation(next, c.privileged, c.privileged_terms, c.privileged_size, static_cast<Random<Real>*>(nullptr),
+                      out.privileged_observation);
   }
 
   STAMPEDE_FN static void add_each(MaskOf<Real> mask, float* to, Index lane, Real x) {

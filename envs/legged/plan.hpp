@@ -87,9 +87,9 @@ struct LeggedConstants {
   float end_gravity_z;   ///< gravity's z, base axes, above which it ends
   bool constraints_end;  ///< any violation ends the episode
 
-  int policy_terms, critic_terms, constraints;
-  int policy_size, critic_size, columns;
-  PlacedTerm policy[kMostTerms], critic[kMostTerms];
+  int policy_terms, privileged_terms, constraints;
+  int policy_size, privileged_size, columns;
+  PlacedTerm policy[kMostTerms], privileged[kMostTerms];
   PlacedConstraint constraint[kMostConstraints];
 };
 

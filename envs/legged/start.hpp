@@ -123,7 +123,7 @@ struct ResetLegged {
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
   LeggedTask task;
   bool random_phase;
-  float *policy, *critic;  ///< [env][size]; critic null where it sees what the policy sees
+  float *policy, *privileged;  ///< [env][size]; the second null where there is no such group
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
@@ -153,8 +153,9 @@ struct ResetLegged {
     const LeggedView<Shape, Real> seen(c, task.ground, lane, start.state, start.carried);
     Random<Real> noise(task.seed, task.global_lanes<K, Real>(lane), 0, Purpose::kNoise);
     write_observation(seen, c.policy, c.policy_terms, c.policy_size, &noise, policy);
-    if (critic == nullptr) return;
-    write_observation(seen, c.critic, c.critic_terms, c.critic_size, static_cast<Random<Real>*>(nullptr), critic);
+    if (privileged == nullptr) return;
+    write_observation(seen, c.privileged, c.privileged_terms, c.privileged_size, static_cast<Random<Real>*>(nullptr),
+                      privileged);
   }
 };
 

@@ -15,10 +15,10 @@
 
 namespace stampede {
 
-/// A group of observations: what one network sees, the policy's or the critic's. Readings are taken every so many
+/// A group of observations: what one network sees, the policy's, the critic's or a teacher's. Readings are taken every so many
 /// control steps, seen some control steps later, and the last few lie side by side (envs/readings.hpp).
 struct ObservationGroup {
-  std::string name;                ///< "policy", "critic"
+  std::string name;                ///< "policy", "critic", "teacher"
   std::vector<std::string> names;  ///< of its numbers, in order; of several readings the oldest first
   std::string type = "f32";        ///< of a number
   int every = 1;                   ///< control steps between readings
@@ -108,7 +108,7 @@ struct LeggedSpec {
 struct TaskSpec {
   std::string name;                            ///< "go2-flat"
   std::string kernel;                          ///< whose kernels step it: "pendulum", "legged"
-  std::vector<ObservationGroup> observations;  ///< the policy's first
+  std::vector<ObservationGroup> observations;  ///< the policy's, then the privileged one where there is one
   ActionSpec action;
   int states = 0;                 ///< numbers of a state as traces hold it
   int max_steps = 0;              ///< the time limit [control steps]
@@ -131,11 +131,12 @@ struct TaskSpec {
     }
     return nullptr;
   }
-  /// Numbers of the critic's own group; 0 where it sees the policy's.
-  int critic_size() const {
-    const ObservationGroup* group = find_group("critic");
-    return group == nullptr ? 0 : group->size();
-  }
+  /// What only the simulator knows, and a policy on a robot does not get: the observations of the critic in a training
+  /// ("critic"), of the teacher in a distillation ("teacher"). Null where these see what the policy sees.
+  const ObservationGroup* privileged() const { return observations.size() > 1 ? &observations[1] : nullptr; }
+  int privileged_size() const { return privileged() == nullptr ? 0 : privileged()->size(); }
+  /// The group of final observations, those before a reset.
+  const ObservationGroup& last() const { return observations.back(); }
 };
 
 }  // namespace stampede

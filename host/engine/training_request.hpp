@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/base/fields.hpp"
+#include "host/engine/policy.hpp"
 #include "host/engine/rank.hpp"
 #include "host/engine/task_spec.hpp"
 
@@ -102,6 +103,53 @@ struct NetworkSettings {
   }
 };
 
+/// [distill]: how a student learns from a teacher (docs/distillation.md).
+struct DistillSettings {
+  std::string teacher;
+  std::vector<std::string> observations;
+  int every = 1, delay = 0, history = 1;
+  std::string loss = "mse";
+  float huber_threshold = 1.0f;
+  float beta = 0.0f;
+  std::string beta_schedule = "constant";
+  int beta_rounds = 10;
+  float action_noise = 0.0f;
+  int rollouts_kept = 1;
+  int epochs = 2;
+  int minibatch = 2048;
+  float learning_rate = 1e-3f;
+  std::string schedule = "linear";
+  float max_gradient_norm = 1.0f;
+  int finetune = 0;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = DistillSettings;
+    field("teacher", &S::teacher, Names{}, "folder of the teacher's run, from which --teacher took it");
+    field("observations", &S::observations, Names{}, "of walking tasks: what the teacher sees; set by --teacher");
+    field("every", &S::every, Bounds{1, 1000}, "control steps between the teacher's readings; set by --teacher");
+    field("delay", &S::delay, Bounds{0, 1000}, "control steps from a reading to when it sees it; set by --teacher");
+    field("history", &S::history, Bounds{1, 1000}, "readings that it sees side by side; set by --teacher");
+    field("loss", &S::loss, Choices{"mse", "huber", "kl"},
+          "between the actions' means, or from the teacher's Gaussian to the student's");
+    field("huber_threshold", &S::huber_threshold, Bounds{1e-6, 1e6},
+          "half ranges of the action, from which on huber grows linearly");
+    field("beta", &S::beta, Bounds{0, 1}, "probability with which the teacher acts in a step, at the start");
+    field("beta_schedule", &S::beta_schedule, Choices{"constant", "first", "linear"},
+          "of beta: constant, in the first iteration only, or linear to 0 over beta_rounds");
+    field("beta_rounds", &S::beta_rounds, Bounds{1, 1e9}, "iterations until a linear beta is 0");
+    field("action_noise", &S::action_noise, Bounds{0, 10},
+          "deviation of noise on the actions, not on the labels [half ranges]");
+    field("rollouts_kept", &S::rollouts_kept, Bounds{0, 1 << 20}, "rollouts that an update learns from; 0: all");
+    field("epochs", &S::epochs, Bounds{1, 100000}, "passes of an update, each of as many samples as a rollout has");
+    field("minibatch", &S::minibatch, Bounds{1, 1 << 28}, "samples of an optimiser step, about");
+    field("learning_rate", &S::learning_rate, Bounds{0, 1}, "Adam's step size, at the start");
+    field("schedule", &S::schedule, Choices{"fixed", "linear"}, "of the learning rate; linear to 0");
+    field("max_gradient_norm", &S::max_gradient_norm, Bounds{1e-9, 1e9}, "clip of the gradient's global norm");
+    field("finetune", &S::finetune, Bounds{0, 1e9}, "iterations of PPO that the student is trained with afterwards");
+  }
+};
+
 /// A training, as a backend gets it.
 struct TrainingRequest {
   std::shared_ptr<const TaskSpec> task;
@@ -111,6 +159,10 @@ struct TrainingRequest {
   NetworkSettings network;
   bool timing = false;  ///< split the rollout's time into physics and inference, which costs a little
   Rank rank{};
+  std::shared_ptr<const Policy> initial;  ///< what the policy begins as; null: random weights
+  // Of a distillation.
+  std::shared_ptr<const Policy> teacher;  ///< sees the task's privileged group, else what the policy sees
+  DistillSettings distill;
 };
 
 }  // namespace stampede

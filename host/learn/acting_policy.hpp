@@ -63,13 +63,20 @@ class ActingPolicy {
   /// Writes the actions [environment][actions], in the task's units, of the environments in `range` for the
   /// observations [environment][observations], and advances their network states by one step.
   void act(const Context& context, Range range, const float* observation, float* action) {
+    const float* output = mean(context, range, observation);
+    context.launch(range, MeanActions{output, mean_stride(), range.begin, actions_, bounds_.scaling(), action});
+  }
+  /// The same as the network gives it, before scaling: the row of environment e is e - range.begin, and rows are
+  /// mean_stride() apart. Valid until the next call on the same context.
+  const float* mean(const Context& context, Range range, const float* observation) {
     float* rows = rows_.at(context);
     normaliser_.apply(context, observation + range.begin * normaliser_.observations(), nullptr, range.size(), rows);
-    const float* mean = network_.forward(context, parameters_.data(), rows, normaliser_.stride(),
-                                         one_step(range, state(), network_.states(), true));
-    context.launch(range,
-                   MeanActions{mean, network_.output_stride(), range.begin, actions_, bounds_.scaling(), action});
+    return network_.forward(context, parameters_.data(), rows, normaliser_.stride(),
+                            one_step(range, state(), network_.states(), true));
   }
+  Index mean_stride() const { return network_.output_stride(); }
+  /// How many numbers the network carries from step to step for each environment.
+  Index states() const { return network_.states(); }
 
   /// To be called after every step of the environments: sets network states to 0 where `ended` [environment] is not 0.
   void forget(const Context& context, Range range, const float* ended) {

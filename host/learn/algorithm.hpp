@@ -12,6 +12,7 @@
 
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/training_request.hpp"
+#include "host/learn/actor.hpp"
 #include "host/learn/adam.hpp"
 #include "host/learn/report.hpp"
 #include "host/learn/rollout.hpp"
@@ -26,6 +27,13 @@ class Algorithm {
 
   /// The policy and the critic: they act, and are saved, exported and evaluated.
   ActorCritic<Backend>& networks() { return networks_; }
+  /// Makes what chooses the actions of the rollouts: here the policy that is learned, with actions drawn from its
+  /// Gaussian. `first_environment`: number of this rank's first environment among those of all ranks.
+  virtual std::unique_ptr<Actor<Backend>> make_actor(const ActionSpec& action, std::uint64_t seed,
+                                                     Index first_environment) {
+    return std::make_unique<PolicyActor<Backend>>(backend_, networks_, control_.data(), action, seed,
+                                                  first_environment);
+  }
   /// What a rollout is to store of the networks' states.
   StateShape states() const { return {networks_.states(), networks_.window()}; }
   /// Counters and learning rate, on the device. Its clock is part of the key of every random number that a rollout

@@ -5,72 +5,13 @@
 #include <memory>
 
 #include "host/engine/phase.hpp"
+#include "host/learn/actor.hpp"
 #include "host/learn/algorithm.hpp"
 #include "host/learn/constraints.hpp"
 #include "host/learn/rollout.hpp"
-#include "host/nets/action_bounds.hpp"
 #include "host/simulate/environments.hpp"
-#include "kernels/policy.hpp"
 
 namespace stampede {
-
-/// What chooses the actions while a rollout is collected: the policy that is learned, or something else (a teacher,
-/// random actions, a mixture).
-template <class Backend>
-class Actor {
- public:
-  using Context = typename Backend::Context;
-  virtual ~Actor() = default;
-
-  /// Called before each rollout.
-  virtual void begin(Rollout<Backend>& rollout) = 0;
-  /// Chooses the actions of step `t` for a range of environments. Writes them to `action` [env][actions] in the task's
-  /// units, and to the rollout (output, mean, log_prob) as the update needs them. Where the learning policy has a
-  /// state, this function must also advance it by a step (ActorCritic::mean with rollout.current_state()); the
-  /// collector advances the critic's.
-  virtual void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) = 0;
-};
-
-/// Acts with the algorithm's own policy: actions are drawn from its Gaussian.
-template <class Backend>
-class PolicyActor final : public Actor<Backend> {
- public:
-  using Context = typename Backend::Context;
-
-  /// `first_environment`: number of this rank's first environment among those of all ranks.
-  PolicyActor(Backend& backend, Algorithm<Backend>& algorithm, const ActionSpec& action, std::uint64_t seed,
-              Index first_environment)
-      : backend_(backend),
-        networks_(algorithm.networks()),
-        control_(algorithm.control()),
-        bounds_(backend, action.centre, action.scale, action.low, action.high),
-        seed_(seed),
-        first_environment_(first_environment) {}
-
-  void begin(Rollout<Backend>& rollout) override {
-    backend_.launch(rollout.actions, CopyElements{networks_.log_std(), rollout.log_std.data()});
-  }
-
-  void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
-    const Index at = t * rollout.shape.stride;
-    const float* mean = networks_.mean(context, environments, rollout.observation.data() + at * rollout.observations,
-                                       rollout.current_state());
-    context.launch(
-        environments,
-        SampleActions{mean, networks_.mean_stride(), environments.begin, networks_.log_std(),
-                      static_cast<int>(rollout.actions), seed_, control_, static_cast<std::uint32_t>(t),
-                      bounds_.scaling(), rollout.output.data() + at * rollout.actions, action,
-                      rollout.log_prob.data() + at, rollout.mean.data() + at * rollout.actions, first_environment_});
-  }
-
- private:
-  Backend& backend_;
-  ActorCritic<Backend>& networks_;
-  const Control* control_;
-  ActionBounds<Backend> bounds_;
-  std::uint64_t seed_;
-  Index first_environment_;
-};
 
 /// Collects rollouts: for each tile of environments, `horizon` times: act, value, step. On a CPU a tile stays in its
 /// thread's cache for the whole rollout.
@@ -93,8 +34,8 @@ class Collector {
   /// row, with which the next rollout begins.
   void reset(Rollout<Backend>& rollout, bool random_phase) {
     FirstObservations first{rollout.observation.data() + rollout.shape.rows() * rollout.observations};
-    if (rollout.critic_observations > 0) {
-      first.critic = rollout.critic_observation.data() + rollout.shape.rows() * rollout.critic_observations;
+    if (rollout.privileged_observations > 0) {
+      first.privileged = rollout.privileged_observation.data() + rollout.shape.rows() * rollout.privileged_observations;
     }
     environments_.reset(backend_, seed_, random_phase, first);
     const Index width = rollout.states.width;
@@ -125,12 +66,12 @@ class Collector {
                      CopyElements{buffer.data() + rollout.shape.rows() * width, buffer.data()});
     };
     copy(rollout.observation, rollout.observations);
-    if (rollout.critic_observations > 0) copy(rollout.critic_observation, rollout.critic_observations);
+    if (rollout.privileged_observations > 0) copy(rollout.privileged_observation, rollout.privileged_observations);
   }
 
   void estimate(const Context& context, Range range, Index t, Rollout<Backend>& rollout, bool state_goes_on) {
     const Index at = t * rollout.shape.stride;
-    algorithm_.networks().estimate(context, range, rollout.seen_by_critic(at), algorithm_.control(),
+    algorithm_.networks().estimate(context, range, rollout.privileged_row(at), algorithm_.control(),
                                    rollout.value.data() + at, rollout.current_state(), state_goes_on);
   }
 
@@ -157,8 +98,9 @@ class Collector {
     context.mark(Phase::kInference);
     StepOutput out{rollout.reward.data() + at, rollout.ended.data() + at,
                    rollout.observation.data() + (at + stride) * rollout.observations, rollout.final_observation.data()};
-    if (rollout.critic_observations > 0) {
-      out.critic_observation = rollout.critic_observation.data() + (at + stride) * rollout.critic_observations;
+    if (rollout.privileged_observations > 0) {
+      out.privileged_observation =
+          rollout.privileged_observation.data() + (at + stride) * rollout.privileged_observations;
     }
     if (constraints_ != nullptr) {
       out.violation = constraints_->violation(t);

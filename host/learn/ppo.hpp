@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/learn/algorithm.hpp"
+#include "host/learn/minibatches.hpp"
 #include "host/learn/options.hpp"
 #include "kernels/returns.hpp"
 
@@ -33,18 +34,14 @@ class Ppo final : public Algorithm<Backend> {
   /// Learns from the rollouts of all ranks that the backend's communicator connects. All rollouts have the same shape.
   Ppo(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
       : Base(backend, request, shape, estimator_of(request.algorithm).use_values,
-             most_samples_of_minibatch(request, shape)),
-        rank_(static_cast<std::uint32_t>(request.rank.index)),
+             Minibatches<Backend>::most_samples(shape, request.algorithm.minibatch)),
         normalise_values_(request.network.normalise_values),
-        seed_(request.seed),
         estimator_(estimator_of(request.algorithm)),
         actions_(request.task->action.size()),
-        window_(networks_.window()),
-        windows_(shape.samples() / window_),
-        minibatches_(std::min<Index>(windows_, minibatches_of(shape.samples(), request.algorithm.minibatch))),
-        minibatch_((windows_ + minibatches_ - 1) / minibatches_ * window_) {
+        minibatches_(backend, shape, networks_.window(), request.algorithm.minibatch, request.seed,
+                     static_cast<std::uint32_t>(request.rank.index)) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
-    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatch_, window_);
+    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatches_.most(), networks_.window());
     if (const MirrorSpec& images = request.task->mirror; images.present()) {
       if (networks_.states() > 0) {
         throw Error(
@@ -56,9 +53,7 @@ class Ppo final : public Algorithm<Backend> {
       if (networks_.critic_sees_more()) critic_mirror_ = Mirror(backend, images.critic, first);
       action_mirror_ = Mirror(backend, images.action, first);
     }
-    order_ = backend.template make_buffer<std::uint32_t>(shape.samples());
-    if (window_ > 1) first_row_ = backend.template make_buffer<std::uint32_t>(windows_);
-    column_stride_ = padded(minibatch_);
+    column_stride_ = padded(minibatches_.most());
     columns_ = floats((kLossColumns + actions_) * column_stride_);
     sums_ = floats(padded(kLossColumns + actions_));
     advantage_sums_ = floats(2);
@@ -100,12 +95,10 @@ class Ppo final : public Algorithm<Backend> {
       networks_.critic_changed();
     }
     for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
-      shuffle(epoch);
-      for (Index i = 0; i < minibatches_; ++i) {
-        const Index begin = i * windows_ / minibatches_ * window_, end = (i + 1) * windows_ / minibatches_ * window_;
-        compute_gradient(rollout, order_.data() + begin, end - begin, epoch);
+      minibatches_.pass(pass_of(epoch), [&](const std::uint32_t* order, Index samples) {
+        compute_gradient(rollout, order, samples, epoch);
         optimiser_.step(gradient_.total(), sums_.data(), control_.data());
-      }
+      });
     }
   }
 
@@ -166,25 +159,6 @@ class Ppo final : public Algorithm<Backend> {
   }
 
  private:
-  /// An upper bound, as it is not known yet whether the networks have a state: if so, a minibatch consists of complete
-  /// windows, none of which is longer than the horizon.
-  static Index most_samples_of_minibatch(const TrainingRequest& request, const RolloutShape& shape) {
-    const Index minibatches = minibatches_of(shape.samples(), request.algorithm.minibatch);
-    return (shape.samples() + minibatches - 1) / minibatches + shape.horizon;
-  }
-
-  /// Computes the order in which a pass over the rollout visits its windows; without a state each sample is a window.
-  void shuffle(int epoch) {
-    std::uint32_t* to = window_ > 1 ? first_row_.data() : order_.data();
-    backend_.launch(padded(windows_),
-                    Shuffle{to, static_cast<std::uint32_t>(windows_), static_cast<std::uint32_t>(shape_.envs),
-                            static_cast<std::uint32_t>(shape_.stride * window_), seed_, pass_of(epoch), rank_});
-    if (window_ == 1) return;
-    backend_.launch(padded(shape_.samples()),
-                    ExpandWindows{to, order_.data(), shape_.samples(), static_cast<std::uint32_t>(window_),
-                                  static_cast<std::uint32_t>(shape_.stride)});
-  }
-
   Advantages advantages(Rollout<Backend>& rollout, const float* soft_terminations) const {
     return {rollout.reward.data(), rollout.ended.data(),     rollout.value.data(),   rollout.final_value.data(),
             soft_terminations,     rollout.advantage.data(), rollout.returns.data(), static_cast<int>(shape_.horizon),
@@ -244,7 +218,7 @@ class Ppo final : public Algorithm<Backend> {
   void fetch_tile(const Context& context, const RolloutView& rollout, const std::uint32_t* order, Index rows) {
     context.fetch_rows(rollout.observation, networks_.normaliser().observations(), order, rows);
     if (networks_.critic_sees_more()) {
-      context.fetch_rows(rollout.critic_observation, networks_.critic_normaliser().observations(), order, rows);
+      context.fetch_rows(rollout.privileged_observation, networks_.critic_normaliser().observations(), order, rows);
     }
     context.fetch_rows(rollout.output, actions_, order, rows);
     context.fetch_rows(rollout.mean, actions_, order, rows);
@@ -253,18 +227,14 @@ class Ppo final : public Algorithm<Backend> {
     }
   }
 
-  std::uint32_t rank_;
   bool normalise_values_;
-  std::uint64_t seed_;
   Estimator estimator_;
   int actions_;
-  Index window_;   ///< steps of a window
-  Index windows_;  ///< of the rollout; one for each sample where the networks have no state
-  Index minibatches_, minibatch_, column_stride_ = 0;
+  Minibatches<Backend> minibatches_;
+  Index column_stride_ = 0;
   typename Backend::Gradient gradient_;
   Buffer<float> columns_, sums_, advantage_sums_, means_, return_sums_;
   Buffer<AdvantageScale> advantage_scale_;
-  Buffer<std::uint32_t> order_, first_row_;
   Mirror mirror_, critic_mirror_, action_mirror_;
 };
 

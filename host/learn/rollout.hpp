@@ -28,11 +28,11 @@ struct RolloutShape {
 
 /// What an update reads of a rollout, on the device.
 struct RolloutView {
-  const float* observation;         ///< [horizon][stride][observations]
-  const float* critic_observation;  ///< the critic's own; null where it sees the policy's
-  const float* output;              ///< [horizon][stride][actions]: the actions as drawn, before scaling
-  const float* mean;                ///< [horizon][stride][actions]: of the policy that drew them
-  const float* log_std;             ///< [actions]: of the same policy
+  const float* observation;             ///< [horizon][stride][observations]
+  const float* privileged_observation;  ///< the critic's own, or the teacher's; null where it sees the policy's
+  const float* output;                  ///< [horizon][stride][actions]: the actions as drawn, before scaling
+  const float* mean;                    ///< [horizon][stride][actions]: of the policy that drew them
+  const float* log_std;                 ///< [actions]: of the same policy
   // [horizon][stride] each:
   const float* log_prob;   ///< of the actions, when they were drawn
   const float* value;      ///< the critic's estimate, in units of the returns
@@ -43,7 +43,7 @@ struct RolloutView {
   const float* state = nullptr;  ///< [horizon / window][stride][states]: before the first step of each window
   Index stride = 0;
 
-  SeenRows seen() const { return {observation, critic_observation, ended, state, stride}; }
+  SeenRows seen() const { return {observation, privileged_observation, ended, state, stride}; }
 };
 
 /// What a rollout stores of the networks' states: `width` numbers for each environment (ActorCritic::states), at the
@@ -62,13 +62,13 @@ struct Rollout {
       : shape(extent),
         states(kept_states),
         observations(task.policy().size()),
-        critic_observations(task.critic_size()),
+        privileged_observations(task.privileged_size()),
         actions(task.action.size()) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
     const Index rows = shape.rows(), stride = shape.stride;
     observation = floats((rows + stride) * observations);
-    if (critic_observations > 0) critic_observation = floats((rows + stride) * critic_observations);
-    final_observation = floats(stride * (critic_observations > 0 ? critic_observations : observations));
+    if (privileged_observations > 0) privileged_observation = floats((rows + stride) * privileged_observations);
+    final_observation = floats(stride * (privileged_observations > 0 ? privileged_observations : observations));
     output = floats(rows * actions);
     mean = floats(rows * actions);
     log_std = floats(actions);
@@ -83,15 +83,19 @@ struct Rollout {
   }
 
   RolloutView view() {
-    return {observation.data(), own_critic_observation(), output.data(),  mean.data(),  log_std.data(), log_prob.data(),
-            value.data(),       advantage.data(),         returns.data(), ended.data(), state.data(),   shape.stride};
+    return {observation.data(), own_privileged_observation(),
+            output.data(),      mean.data(),
+            log_std.data(),     log_prob.data(),
+            value.data(),       advantage.data(),
+            returns.data(),     ended.data(),
+            state.data(),       shape.stride};
   }
-  /// Null where the critic sees what the policy sees.
-  float* own_critic_observation() { return critic_observations > 0 ? critic_observation.data() : nullptr; }
-  /// What the critic sees, at a row of the rollout.
-  const float* seen_by_critic(Index row) {
-    return critic_observations > 0 ? critic_observation.data() + row * critic_observations
-                                   : observation.data() + row * observations;
+  /// Null where critic and teacher see what the policy sees.
+  float* own_privileged_observation() { return privileged_observations > 0 ? privileged_observation.data() : nullptr; }
+  /// What the critic, or the teacher, sees at a row of the rollout.
+  const float* privileged_row(Index row) {
+    return privileged_observations > 0 ? privileged_observation.data() + row * privileged_observations
+                                       : observation.data() + row * observations;
   }
 
   Index windows() const { return shape.horizon / states.window; }
@@ -100,9 +104,9 @@ struct Rollout {
 
   RolloutShape shape;
   StateShape states;
-  Index observations, critic_observations, actions;
-  Buffer<float> observation, critic_observation;  ///< [horizon + 1][stride][numbers]
-  Buffer<float> final_observation;                ///< what the critic saw before a reset, in the current step only
+  Index observations, privileged_observations, actions;
+  Buffer<float> observation, privileged_observation;  ///< [horizon + 1][stride][numbers]
+  Buffer<float> final_observation;                    ///< the privileged one before a reset, in the current step only
   Buffer<float> output, mean;   ///< [horizon][stride][actions]: actions as drawn, before scaling; the Gaussians' means
   Buffer<float> log_std;        ///< [actions]: of the policy that drew them
   Buffer<float> log_prob;       ///< of the actions

@@ -48,9 +48,9 @@ class TaskTrainer final : public Stage {
           std::make_unique<Constraints<Backend>>(backend_, task_.constraints, shape_, request.train.iterations);
     }
     algorithm_ = make_algorithm(backend_, request_, shape_);
+    if (request.initial != nullptr) algorithm_->networks().begin_with(*request.initial);
     rollout_ = std::make_unique<Rollout<Backend>>(backend_, task_, shape_, algorithm_->states());
-    actor_ = std::make_unique<PolicyActor<Backend>>(backend_, *algorithm_, task_.action, request.seed,
-                                                    environments_->first_environment());
+    actor_ = algorithm_->make_actor(task_.action, request.seed, environments_->first_environment());
     collector_ = std::make_unique<Collector<Backend>>(backend_, *environments_, *algorithm_, *actor_,
                                                       constraints_.get(), request.seed);
     list_metrics();
@@ -189,7 +189,7 @@ class TaskTrainer final : public Stage {
   /// Kernels index the rollout's values with 31 bits. Throws Error where they would not suffice.
   void check_sizes() const {
     const Index widest =
-        std::max(padded(std::max(task_.policy().size(), task_.critic_size())), padded(task_.action.size()));
+        std::max(padded(std::max(task_.policy().size(), task_.privileged_size())), padded(task_.action.size()));
     if (shape_.rows() <= std::numeric_limits<std::int32_t>::max() / widest) return;
     throw Error("train.num_envs = " + std::to_string(shape_.envs) + " with train.horizon = " +
                 std::to_string(shape_.horizon) + " make a rollout of more than 2^31 values; choose a smaller product");
@@ -198,15 +198,15 @@ class TaskTrainer final : public Stage {
   /// An array with which the next rollout begins, and which a checkpoint therefore holds: [environment][width], from
   /// the row `row` of its buffer on, behind the rows of the last rollout's steps.
   struct LastRow {
-    const char* name;
+    std::string name;
     Buffer<float>* buffer;
     Index width, row;
   };
   std::vector<LastRow> last_rows() {
     std::vector<LastRow> rows = {{"observation", &rollout_->observation, rollout_->observations, shape_.rows()}};
-    if (rollout_->critic_observations > 0) {
-      rows.push_back(
-          {"critic_observation", &rollout_->critic_observation, rollout_->critic_observations, shape_.rows()});
+    if (rollout_->privileged_observations > 0) {
+      rows.push_back({task_.privileged()->name + "_observation", &rollout_->privileged_observation,
+                      rollout_->privileged_observations, shape_.rows()});
     }
     if (const StateShape& states = rollout_->states; states.width > 0) {
       rows.push_back({"network_state", &rollout_->state, states.width, rollout_->windows() * shape_.stride});
@@ -297,7 +297,7 @@ class TaskTrainer final : public Stage {
     collector_->reset(*rollout_, request_.train.random_initial_phase);
     if (!request_.network.normalise_observations) return;
     collector_->collect(*rollout_);
-    algorithm_->networks().begin_moments(rollout_->observation.data(), rollout_->own_critic_observation());
+    algorithm_->networks().begin_moments(rollout_->observation.data(), rollout_->own_privileged_observation());
     merge_observations();
     algorithm_->end_iteration();
     backend_.synchronise();
@@ -312,7 +312,7 @@ class TaskTrainer final : public Stage {
   void judge() { algorithm_->judge(*rollout_, constraints_->apply(backend_, algorithm_->control())); }
 
   void merge_observations() {
-    algorithm_->networks().merge_observations(rollout_->observation.data(), rollout_->own_critic_observation(),
+    algorithm_->networks().merge_observations(rollout_->observation.data(), rollout_->own_privileged_observation(),
                                               shape_.rows(), shape_.envs, shape_.stride);
   }
 

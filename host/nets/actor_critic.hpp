@@ -45,7 +45,7 @@ class ActorCritic {
         actions_(task.action.size()),
         normaliser_(backend, task.policy().size(),
                     settings.normalise_observations ? kObservationClip : std::numeric_limits<float>::max()) {
-    const int observations = task.policy().size(), of_critic = task.critic_size();
+    const int observations = task.policy().size(), of_critic = task.privileged_size();
     const int critic_inputs = of_critic > 0 ? of_critic : observations;
     actor_ = std::make_unique<Network<Backend>>(
         backend, plan_network(settings.modules, "actor", {settings.activation, settings.actor}, actions_), observations,
@@ -149,7 +149,8 @@ class ActorCritic {
               const MirrorView& mirror = {}, const MirrorView& critic_mirror = {}) {
     normaliser_.apply(context, seen.observation, order, rows, rows_.at(context), mirror);
     if (critic_normaliser_) {
-      critic_normaliser_->apply(context, seen.critic_observation, order, rows, critic_rows_.at(context), critic_mirror);
+      critic_normaliser_->apply(context, seen.privileged_observation, order, rows, critic_rows_.at(context),
+                                critic_mirror);
     }
     windows_.gather(context, seen, order, rows);
   }
@@ -178,21 +179,21 @@ class ActorCritic {
   // ------------------------------------------------------------------------------------------ normalisers
 
   /// To be called once, before the first `merge_observations`: the running means begin at the first observation of
-  /// rank 0. Squares are summed about the running mean, and the nearer that is to the data, the more digits a float
-  /// keeps.
-  void begin_moments(const float* observation, const float* critic_observation) {
+  /// rank 0, unless the policy's were given (begin_with). Squares are summed about the running mean, and the nearer
+  /// that is to the data, the more digits a float keeps.
+  void begin_moments(const float* observation, const float* privileged_observation) {
     if (!settings_.normalise_observations) return;
-    begin_at(observation, normaliser_);
-    if (critic_normaliser_) begin_at(critic_observation, *critic_normaliser_);
+    if (!moments_given_) begin_at(observation, normaliser_);
+    if (critic_normaliser_) begin_at(privileged_observation, *critic_normaliser_);
   }
 
   /// Updates the normalisers with the observations of all ranks' rollouts. `rows` is horizon x `stride`; of the
-  /// `stride` rows of a step the first `envs` count. `critic_observation` is null where the critic sees the policy's.
-  void merge_observations(const float* observation, const float* critic_observation, Index rows, Index envs,
+  /// `stride` rows of a step the first `envs` count. `privileged_observation` is null where the critic sees the policy's.
+  void merge_observations(const float* observation, const float* privileged_observation, Index rows, Index envs,
                           Index stride) {
     if (!settings_.normalise_observations) return;
     merge(observation, normaliser_, rows, envs, stride);
-    if (critic_normaliser_) merge(critic_observation, *critic_normaliser_, rows, envs, stride);
+    if (critic_normaliser_) merge(privileged_observation, *critic_normaliser_, rows, envs, stride);
   }
 
   // ------------------------------------------------------------------------------------------ on the host
@@ -232,6 +233,21 @@ class ActorCritic {
                         floats_of(tensors, name + "_variance", count));
     }
   }
+
+  /// Begins with a policy that has the same modules: with its parameters, standard deviations and normalisation of
+  /// observations, which stays as it is. Throws Error where its modules or their sizes differ.
+  void begin_with(const Policy& policy) {
+    std::vector<float> values = downloaded(parameters_);
+    actor_->write(policy.actor, values.data());
+    backend_.upload(parameters_, values.data(), size_);
+    parameters_changed();
+    set_log_std(policy.log_std);
+    const std::vector<float> never_moves(policy.observation_mean.size(), kMostWeight);
+    normaliser_.write(backend_, never_moves, policy.observation_mean, policy.observation_variance);
+    moments_given_ = true;
+  }
+  /// `log_std` [actions()].
+  void set_log_std(const std::vector<float>& log_std) { backend_.upload(parameters_, log_std.data(), actions_); }
 
   /// Fills in the learned parts of a policy: actor, standard deviations, normalisation of the observations.
   void read_policy(Policy& policy) {
@@ -296,6 +312,7 @@ class ActorCritic {
   NetworkSettings settings_;
   int actions_;
   Index size_ = 0;
+  bool moments_given_ = false;  ///< whether the policy's normaliser was given its moments
   Normaliser normaliser_;
   std::unique_ptr<Normaliser> critic_normaliser_;  ///< null where the critic sees the policy's observations
   std::unique_ptr<Network<Backend>> actor_, critic_;

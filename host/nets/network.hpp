@@ -138,6 +138,10 @@ class Network {
   /// The reverse: writes the parameters in `weights`, whose modules the network was made of, to a flat array on the
   /// host. Throws Error where one is missing or of another shape.
   void write(const std::vector<ModuleWeights>& weights, float* values) const {
+    if (weights.size() != modules_.size()) {
+      throw Error("policy: its network has " + std::to_string(weights.size()) + " modules, the other one " +
+                  std::to_string(modules_.size()));
+    }
     for (std::size_t i = 0; i < modules_.size(); ++i) {
       ParameterStore own;
       own.add("", modules_[i].module->parameters());

@@ -28,7 +28,7 @@ inline Index window_of(const NetworkSettings& settings, Index horizon) {
 /// What networks see of a rollout's rows, on the device.
 struct SeenRows {
   const float* observation;
-  const float* critic_observation;  ///< the critic's own; null where it sees the policy's
+  const float* privileged_observation;  ///< null where the critic sees the policy's
   const float*
       ended;  ///< not 0 where the row's step ended an episode. This and the two below: for networks with a state only
   const float* state;  ///< [windows in time][stride][width]: at the beginning of each window

@@ -175,8 +175,7 @@ class Environments {
         counts_(backend.template make_buffer<std::uint32_t>(kEnvironmentCounts * padded(count_))) {
     for (const ObservationGroup& group : task_->observations) {
       if (group.direct()) continue;
-      const bool last = group.name == (task_->critic_size() > 0 ? "critic" : "policy");
-      readers_.push_back(std::make_unique<GroupReader<Backend>>(backend, group, last, stride()));
+      readers_.push_back(std::make_unique<GroupReader<Backend>>(backend, group, &group == &task_->last(), stride()));
     }
   }
 
@@ -241,6 +240,8 @@ class EnvironmentsOf final : public Environments<Backend> {
   void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) override {
     backend.launch(this->stride(),
                    ResetEnvironments<Task>{parameters_, this->view(), seed, random_phase, first.policy});
+    if (first.privileged == nullptr) return;
+    backend.launch(this->stride() * Task::kObservations, CopyElements{first.policy, first.privileged});
   }
 
   void step_range(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
@@ -249,6 +250,10 @@ class EnvironmentsOf final : public Environments<Backend> {
     to.measures = measures_.data();
     context.launch(range, StepEnvironments<Task>{parameters_, this->view(), seed, &control->clock,
                                                  static_cast<std::uint32_t>(offset), action, to});
+    // These tasks measure one row, which the policy's group and the privileged one read each in its own way.
+    if (out.privileged_observation == nullptr) return;
+    context.launch({range.begin * Task::kObservations, range.end * Task::kObservations},
+                   CopyElements{out.observation, out.privileged_observation});
   }
 
   void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,

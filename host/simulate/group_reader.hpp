@@ -12,10 +12,10 @@
 
 namespace stampede {
 
-/// Where first observations are written; `critic` only where it has a group of its own.
+/// Where first observations are written; `privileged` only where the task has such a group (TaskSpec::privileged).
 struct FirstObservations {
   float* policy;
-  float* critic = nullptr;
+  float* privileged = nullptr;
 };
 
 template <class Backend>
@@ -36,11 +36,11 @@ class GroupReader {
 
   /// Replaces the group's pointer by that of what is measured, unless it is null: then nobody asks for the group.
   void redirect(FirstObservations& first) {
-    float*& to = of_policy() ? first.policy : first.critic;
+    float*& to = of_policy() ? first.policy : first.privileged;
     if (to != nullptr) to = measured_.data();
   }
   void redirect(StepOutput& out) {
-    float*& to = of_policy() ? out.observation : out.critic_observation;
+    float*& to = of_policy() ? out.observation : out.privileged_observation;
     if (to == nullptr) return;
     to = measured_.data();
     if (last_) out.final_observation = final_measured_.data();
@@ -48,12 +48,12 @@ class GroupReader {
 
   /// All episodes start.
   void begin(Backend& backend, Index stride, const FirstObservations& first) {
-    float* const out = of_policy() ? first.policy : first.critic;
+    float* const out = of_policy() ? first.policy : first.privileged;
     if (out != nullptr) backend.launch(stride, kernel(out, nullptr, nullptr));
   }
   /// After a step.
   void read(const Context& context, Range range, const StepOutput& out) {
-    float* const to = of_policy() ? out.observation : out.critic_observation;
+    float* const to = of_policy() ? out.observation : out.privileged_observation;
     if (to != nullptr) context.launch(range, kernel(to, out.ended, last_ ? out.final_observation : nullptr));
   }
 

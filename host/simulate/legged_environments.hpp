@@ -82,7 +82,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) override {
     backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
       context.launch(lanes_of(range),
-                     ResetLegged<Shape, Real>{kernel_task(seed), random_phase, first.policy, first.critic});
+                     ResetLegged<Shape, Real>{kernel_task(seed), random_phase, first.policy, first.privileged});
       delay_readings(context, range, first.policy, true);
     });
   }

@@ -60,14 +60,16 @@ class VectorEnvironmentOf : public VectorEnvironment {
         random_phase_(request.random_initial_phase),
         environments_(make_environments(*backend_, {task_, request.num_envs, {}, nullptr})) {
     const Index envs = environments_->count(), stride = environments_->stride();
-    const Index policy = task_->policy().size(), critic = task_->critic_size(), actions = task_->action.size();
-    const auto rows_of_environments = [&](const char* name, Index columns) {
+    const Index policy = task_->policy().size(), privileged = task_->privileged_size(), actions = task_->action.size();
+    const auto rows_of_environments = [&](const std::string& name, Index columns) {
       return Held{name, backend_->template make_buffer<float>(stride * columns), envs, columns, columns};
     };
     held_[kAction] = rows_of_environments("action", actions);
     held_[kPolicy] = rows_of_environments("observation", policy);
-    if (critic > 0) held_[kCritic] = rows_of_environments("critic_observation", critic);
-    held_[kFinal] = rows_of_environments("final_observation", critic > 0 ? critic : policy);
+    if (privileged > 0) {
+      held_[kPrivileged] = rows_of_environments(task_->privileged()->name + "_observation", privileged);
+    }
+    held_[kFinal] = rows_of_environments("final_observation", privileged > 0 ? privileged : policy);
     held_[kReward] = rows_of_environments("reward", 1);
     held_[kEnded] = rows_of_environments("ended", 1);
     if (const auto columns = static_cast<Index>(task_->constraints.columns.size()); columns > 0) {
@@ -87,7 +89,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
   std::int64_t num_envs() const override { return environments_->count(); }
 
   void reset() override {
-    environments_->reset(*backend_, seed_, random_phase_, {data_of(kPolicy), data_of(kCritic)});
+    environments_->reset(*backend_, seed_, random_phase_, {data_of(kPolicy), data_of(kPrivileged)});
     environments_->clear_statistics(*backend_);
     backend_->launch(kEnvironmentCounts * environments_->stride(), ClearCounts{environments_->view().counts});
     for (const Place place : {kFinal, kReward, kEnded, kViolation}) {
@@ -136,7 +138,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
   DeviceArray actions() override { return array_of(kAction); }
   DeviceArray observations(const std::string& group) override {
     if (group == task_->policy().name) return array_of(kPolicy);
-    if (group == "critic" && task_->critic_size() > 0) return array_of(kCritic);
+    if (task_->privileged() != nullptr && group == task_->privileged()->name) return array_of(kPrivileged);
     std::string known;
     for (const ObservationGroup& each : task_->observations) known += (known.empty() ? "" : ", ") + each.name;
     throw Error("task '" + task_->name + "' has no group of observations '" + group + "'; it has: " + known);
@@ -206,7 +208,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
   }
 
  protected:
-  enum Place : std::size_t { kAction, kPolicy, kCritic, kFinal, kReward, kEnded, kViolation, kPlaces };
+  enum Place : std::size_t { kAction, kPolicy, kPrivileged, kFinal, kReward, kEnded, kViolation, kPlaces };
 
   Backend& backend() { return *backend_; }
   /// Rows of the arrays, the environments behind the last one included: a multiple of kMaxLanes.
@@ -220,7 +222,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
   static constexpr const char* kProgress = "vector_environment";  ///< seed and steps taken
 
   struct Held {
-    const char* name = "";
+    std::string name;
     typename Backend::template Buffer<float> buffer;
     Index rows = 0, columns = 0, stride = 0;  ///< without the environments that fill up the last pack
   };
@@ -232,7 +234,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
     }
     const TaskSpec& task = *request.task;
     // Kernels index rows of observations with 31 bits.
-    const Index widest = padded(std::max({task.policy().size(), task.critic_size(), task.action.size()}));
+    const Index widest = padded(std::max({task.policy().size(), task.privileged_size(), task.action.size()}));
     const Index most = (std::numeric_limits<std::int32_t>::max() / widest - kMaxLanes) / kMaxLanes * kMaxLanes;
     if (request.num_envs > most) {
       throw Error("num_envs " + std::to_string(request.num_envs) + " is out of range; of task '" + task.name +
@@ -276,7 +278,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
 
   void advance(const float* given) {
     StepOutput out{data_of(kReward), data_of(kEnded), data_of(kPolicy), data_of(kFinal)};
-    out.critic_observation = data_of(kCritic);
+    out.privileged_observation = data_of(kPrivileged);
     out.violation = data_of(kViolation);
     out.violation_stride = held_[kViolation].stride;
     const auto actions = static_cast<int>(held_[kAction].columns);

@@ -66,14 +66,14 @@ class Planner {
     spec_.observations = {place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms)};
     c_.policy_size = spec_.policy().size();
     if (settings_.observations.critic.empty()) {
-      std::copy(c_.policy, c_.policy + kMostTerms, c_.critic);
-      c_.critic_terms = c_.policy_terms;
-      c_.critic_size = 0;
+      std::copy(c_.policy, c_.policy + kMostTerms, c_.privileged);
+      c_.privileged_terms = c_.policy_terms;
+      c_.privileged_size = 0;
     } else {
       spec_.observations.push_back(
-          place_observations(settings_.observations.critic, "critic", c_.critic, c_.critic_terms));
-      c_.critic_size = spec_.critic_size();
-      for (PlacedTerm& placed : c_.critic) placed.noise = 0;
+          place_observations(settings_.observations.critic, "critic", c_.privileged, c_.privileged_terms));
+      c_.privileged_size = spec_.privileged_size();
+      for (PlacedTerm& placed : c_.privileged) placed.noise = 0;
     }
     place_diagonals();
     place_constraints();
@@ -271,7 +271,8 @@ class Planner {
       const RobotMirror mirror = find_mirror(compiled_, pose());
       check_images(mirror);
       spec_.mirror.policy = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
-      if (c_.critic_size > 0) spec_.mirror.critic = mirror_of(c_.critic, c_.critic_terms, c_, robot(), mirror);
+      if (c_.privileged_size > 0)
+        spec_.mirror.critic = mirror_of(c_.privileged, c_.privileged_terms, c_, robot(), mirror);
       spec_.mirror.action = mirror_of_actions(c_, robot(), mirror);
     } catch (const Error& error) {
       fail(error.what());

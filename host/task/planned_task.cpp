@@ -1,5 +1,6 @@
 #include "host/task/planned_task.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,9 @@ MirrorMap repeated(const MirrorMap& map, int history) {
   }
   return all;
 }
+
+/// How a distillation's teacher reads its observations.
+GroupSettings reading_of(const DistillSettings& distill) { return {distill.every, distill.delay, distill.history}; }
 
 /// Sets how the groups of observations are read; the same for the tasks of all kernels.
 void read_groups(TaskSpec& spec, const Settings& settings) {
@@ -76,9 +80,64 @@ std::shared_ptr<const TaskSpec> specify(const PlannedTask& task, const Settings&
   return std::make_shared<const TaskSpec>(std::move(spec));
 }
 
+std::shared_ptr<const TaskSpec> distillation_spec(const PlannedTask& student) {
+  const DistillSettings& distill = student.settings.distill.value();
+  Settings changed = student.settings;
+  std::optional<ObservationGroup> measured;
+  if (changed.legged) {
+    changed.legged->observations.critic = distill.observations;
+    changed.legged->symmetry.mirror = false;
+    changed.critic_observation = reading_of(distill);
+  } else {
+    changed.policy_observation = changed.critic_observation = {};
+    measured = specify(student, changed)->policy();
+    changed.policy_observation = student.settings.policy_observation;
+  }
+  TaskSpec spec = *specify(student, changed);
+  if (measured) {
+    read_as(*measured, reading_of(distill));
+    spec.observations.push_back(std::move(*measured));
+  }
+  spec.observations.back().name = "teacher";
+  return std::make_shared<const TaskSpec>(std::move(spec));
+}
+
+std::shared_ptr<const TaskSpec> teacher_spec(const PlannedTask& student) {
+  const DistillSettings& distill = student.settings.distill.value();
+  Settings changed = student.settings;
+  if (changed.legged) {
+    changed.legged->observations.policy = distill.observations;
+    changed.legged->symmetry.mirror = false;
+  }
+  changed.policy_observation = reading_of(distill);
+  return specify(student, changed);
+}
+
+TrainingRequest distillation_request(const PlannedTask& student, const Policy& teacher) {
+  const DistillSettings& distill = student.settings.distill.value();
+  TrainingRequest request = training_request(student);
+  request.task = distillation_spec(student);
+  request.teacher = std::make_shared<const Policy>(teacher);
+  request.distill = distill;
+  request.algorithm.kind = "distillation";
+  request.algorithm.epochs = distill.epochs;
+  request.algorithm.minibatch = distill.minibatch;
+  request.algorithm.learning_rate = distill.learning_rate;
+  request.algorithm.schedule = distill.schedule;
+  request.algorithm.max_gradient_norm = distill.max_gradient_norm;
+  return request;
+}
+
 TrainingRequest training_request(const PlannedTask& task, bool timing) {
   const Settings& settings = task.settings;
-  return {task.spec, settings.seed, settings.train, settings.algorithm, settings.network, timing};
+  TrainingRequest request;
+  request.task = task.spec;
+  request.seed = settings.seed;
+  request.train = settings.train;
+  request.algorithm = settings.algorithm;
+  request.network = settings.network;
+  request.timing = timing;
+  return request;
 }
 
 }  // namespace stampede

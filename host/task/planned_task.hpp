@@ -30,4 +30,13 @@ std::shared_ptr<const TaskSpec> specify(const PlannedTask& task, const Settings&
 /// What a backend's trainer is asked for.
 TrainingRequest training_request(const PlannedTask& task, bool timing = false);
 
+/// Of a student's task, whose settings have a table [distill]: the spec in which its teacher sees the same states
+/// beside it, through the privileged group "teacher" ...
+std::shared_ptr<const TaskSpec> distillation_spec(const PlannedTask& student);
+/// ... and that in which the teacher acts alone: the policy's group is what the teacher sees.
+std::shared_ptr<const TaskSpec> teacher_spec(const PlannedTask& student);
+
+/// What a backend's trainer is asked for to teach the student.
+TrainingRequest distillation_request(const PlannedTask& student, const Policy& teacher);
+
 }  // namespace stampede

@@ -33,6 +33,33 @@ clip_value = false
 advantage = "gae"
 surrogate = "clipped_ratio"
 )"},
+      {"online", "distillation: the student acts, and learns from the labels of its last rollout", R"(
+[train]
+iterations = 300
+[distill]
+beta = 0
+rollouts_kept = 1
+)",
+       true},
+      {"dagger", "distillation: the teacher acts first, then the student; all labels are kept (Ross 2011)", R"(
+[train]
+iterations = 30
+[distill]
+beta = 1
+beta_schedule = "first"
+rollouts_kept = 0
+epochs = 10
+)",
+       true},
+      {"bc", "distillation: behaviour cloning of what the teacher does", R"(
+[train]
+iterations = 30
+[distill]
+beta = 1
+rollouts_kept = 0
+epochs = 10
+)",
+       true},
   };
   return all;
 }

@@ -1,8 +1,9 @@
 #pragma once
 /// \file The algorithms and the networks' sizes as data.
 ///
-/// All four algorithms are one trainer with different settings, which a fragment of TOML gives (see
-/// docs/algorithms.md). A preset itself changes the network only; a task may change more for it, under `for`.
+/// The first four algorithms are one trainer with different settings, which a fragment of TOML gives
+/// (docs/algorithms.md); the last three teach a student, and differ likewise (docs/distillation.md). A preset itself
+/// changes the network only; a task may change more for it, under `for`.
 
 #include <string>
 #include <vector>
@@ -14,9 +15,10 @@ struct Fragment {
   const char* name;
   const char* summary;
   const char* toml;
+  bool teaches = false;  ///< of an algorithm: a student learns from a teacher, as [distill] says
 };
 
-/// reinforce, reinforce-baseline, actor-critic, ppo.
+/// reinforce, reinforce-baseline, actor-critic, ppo; online, dagger, bc.
 const std::vector<Fragment>& algorithms();
 
 /// default, fast, small, medium, large, reference.

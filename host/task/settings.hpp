@@ -63,6 +63,7 @@ struct Settings {
   NetworkSettings network;
   RunSettings run;
   GroupSettings policy_observation, critic_observation;
+  std::optional<DistillSettings> distill;  ///< where `algo` teaches a student
   /// Parameters of a task that is compiled in, in the order in which its `Parameters` declares them.
   std::vector<float> environment;
   /// The tables of walking tasks.

@@ -390,6 +390,9 @@ void check_variants(const Settings& settings, const Layer& layer, const TaskInfo
       }
     }
     Settings tried = settings;
+    for (const Fragment& fragment : algorithms()) {
+      if (fragment.name == name && fragment.teaches) tried.distill.emplace();
+    }
     apply(tried, *inner, layer, task, false);
   }
 }
@@ -521,6 +524,7 @@ Settings resolve_settings(const SettingsSources& sources) {
   for (const Layer& layer : given) chosen_by.push_back(layer);
   settings.algo = choose(chosen_by, "algo", settings.algo, origin = "--algo");
   const Fragment& algorithm = find_fragment(algorithms(), settings.algo, "algorithm", origin);
+  if (algorithm.teaches) settings.distill.emplace();
   settings.preset = choose(chosen_by, "preset", settings.preset, origin = "--preset");
   const Fragment& preset = find_fragment(presets(), settings.preset, "preset", origin);
   std::vector<const Fragment*> fragments = {&algorithm, &preset};

@@ -16,6 +16,7 @@ void for_each_table(SettingsType& settings, Visit&& visit) {
   visit("run", settings.run);
   visit("policy_observation", settings.policy_observation);
   visit("critic_observation", settings.critic_observation);
+  if (settings.distill) visit("distill", *settings.distill);
   if (!settings.legged) return;
   auto& legged = *settings.legged;
   visit("control", legged.control);

@@ -35,7 +35,7 @@ def newest_checkpoint(folder):
 def test_list_names_everything():
     said = run_json("list")
     assert set(said["tasks"]) >= {"pendulum", "cartpole-swingup", "double-pendulum"}
-    assert said["algorithms"] == ["reinforce", "reinforce-baseline", "actor-critic", "ppo"]
+    assert said["algorithms"] == ["reinforce", "reinforce-baseline", "actor-critic", "ppo", "online", "dagger", "bc"]
     assert "default" in said["presets"]
     assert set(said["robots"]) >= {"solo12", "go2", "anymal_c", "bolt", "hexapod", "cartpole", "double_pendulum"}
     assert {"limbs": 4, "joints": 3} in said["robot_sizes"]

@@ -63,7 +63,7 @@ Outcome bench_env(const CommonFlags& common, const BenchFlags& flags) {
 
 Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   check(flags);
-  const PlannedTask task = plan_task(resolve_settings(flags.settings.sources()));
+  const PlannedTask task = plan_task(training_settings(flags.settings));
   const Settings& settings = task.settings;
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);

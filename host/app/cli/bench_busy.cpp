@@ -97,7 +97,7 @@ Outcome bench_busy(const CommonFlags& common, const BusyFlags& flags) {
   if (!(flags.quota > 0 && flags.quota <= 4096)) {
     throw Error(fmt::format("--quota {} is out of range; it must be above 0, up to 4096 processors", flags.quota));
   }
-  const Settings settings = resolve_settings(flags.settings.sources());
+  const Settings settings = training_settings(flags.settings);
   Outcome outcome;
   name_device(common, outcome);
   const int threads = outcome.threads, cores = usable_processors();

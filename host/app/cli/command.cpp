@@ -29,6 +29,7 @@ SettingsSources SettingsFlags::sources() const {
   add("seed", seed, "--seed", false);
   add("train.num_envs", num_envs, "--num-envs", false);
   add("train.iterations", iterations, "--iterations", false);
+  add("distill.finetune", finetune, "--finetune", false);
   return sources;
 }
 
@@ -114,6 +115,12 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
   if (!force && std::filesystem::exists(path, code)) {
     throw Error(flag + " " + path + ": exists already; --force overwrites it");
   }
+}
+
+Settings training_settings(const SettingsFlags& flags) {
+  Settings settings = resolve_settings(flags.sources());
+  if (!settings.distill) return settings;
+  throw Error("algo = \"" + settings.algo + "\" teaches a student; `stampede distill --teacher RUN` would be right");
 }
 
 void refuse_other_task(const std::string& task, const std::string& run) {

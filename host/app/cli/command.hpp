@@ -37,7 +37,7 @@ struct CommonFlags {
 /// Flags of the commands that take settings. Their values are kept as text; resolve_settings reads and checks them
 /// (host/task/settings_io.hpp).
 struct SettingsFlags {
-  std::string task, algo, preset, seed, num_envs, iterations, config, objective, robot;
+  std::string task, algo, preset, seed, num_envs, iterations, config, objective, robot, finetune;
   std::vector<std::string> set;
 
   /// All that were given, as sources.
@@ -78,6 +78,9 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
 /// Throws Error where `task`, from --task, is given and is not that of the run in `run`.
 void refuse_other_task(const std::string& task, const std::string& run);
 
+/// The settings of a training. Throws Error where their algorithm teaches a student, which needs a teacher.
+Settings training_settings(const SettingsFlags& flags);
+
 /// Adds the results of a walking task's evaluation to the outcome: tracking, falls, each constraint, terrain.
 void show_legged(const TaskSpec& task, const Evaluation& evaluation, Outcome& outcome);
 
@@ -94,6 +97,7 @@ Json number_or_null(double value);
 void add_list(CLI::App& app, Chosen& chosen);
 void add_info(CLI::App& app, Chosen& chosen);
 void add_train(CLI::App& app, Chosen& chosen);
+void add_distill(CLI::App& app, Chosen& chosen);
 void add_eval(CLI::App& app, Chosen& chosen);
 void add_export(CLI::App& app, Chosen& chosen);
 void add_record(CLI::App& app, Chosen& chosen);

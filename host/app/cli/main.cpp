@@ -111,6 +111,7 @@ int main(int argc, char** argv) {
   app.footer("Each command has --help and --json.\nExample:\n  stampede train --task pendulum");
   cli::Chosen chosen;
   cli::add_train(app, chosen);
+  cli::add_distill(app, chosen);
   cli::add_eval(app, chosen);
   cli::add_export(app, chosen);
   cli::add_record(app, chosen);

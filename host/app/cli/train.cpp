@@ -1,4 +1,4 @@
-/// \file `stampede train`: trains, evaluates, exports.
+/// \file `stampede train` and `stampede distill`: train or teach a policy, evaluate and export it.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -7,6 +7,7 @@
 #include "host/app/cli/command.hpp"
 #include "host/app/cli/progress.hpp"
 #include "host/app/run/metrics.hpp"
+#include "host/app/session/distillation.hpp"
 #include "host/app/session/training.hpp"
 #include "host/base/interrupt.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 
 struct TrainFlags {
   SettingsFlags settings;
-  std::string run, resume;
+  std::string run, resume, teacher;
   std::int64_t stop_after = 0;
   bool stop_after_given = false;
   bool force = false;
@@ -52,6 +53,11 @@ Json json_of(const TrainResult& result) {
     json.update(legged.json);
   }
   if (!result.last.values.empty()) json["metrics"] = Json::parse(to_json_line(result.last));
+  if (settings.distill) {
+    json["teacher_return_mean"] = number_or_null(result.teacher_return_mean.value_or(none));
+    const bool learned = !result.last.values.empty() && result.last.table->find("loss") < result.last.table->size();
+    json["loss"] = number_or_null(learned ? result.last["loss"] : none);
+  }
   json["run"] = result.run.string();
   json["policy_onnx"] = path(result.policy_onnx);
   json["policy_safetensors"] = path(result.policy_safetensors);
@@ -74,6 +80,7 @@ std::string text_of(const TrainResult& result) {
     text += fmt::format("return   {} +- {} over {} episodes (deterministic policy)\n",
                         fixed(result.evaluation.return_mean, 1), fixed(result.evaluation.return_std, 1),
                         result.evaluation.episodes);
+    if (result.teacher_return_mean) text += fmt::format("teacher  {}\n", fixed(*result.teacher_return_mean, 1));
     if (result.task.spec->legged != nullptr) {
       Outcome legged;
       show_legged(*result.task.spec, result.evaluation, legged);
@@ -99,6 +106,7 @@ void refuse_beside_resume(const TrainFlags& flags) {
                                                  {"--robot", !settings.robot.empty()},
                                                  {"--num-envs", !settings.num_envs.empty()},
                                                  {"--iterations", !settings.iterations.empty()},
+                                                 {"--teacher", !flags.teacher.empty()},
                                                  {"--run", !flags.run.empty()},
                                                  {"--force", flags.force}};
   for (const auto& [flag, given] : others) {
@@ -109,7 +117,19 @@ void refuse_beside_resume(const TrainFlags& flags) {
   }
 }
 
-Outcome run(const CommonFlags& common, const TrainFlags& flags) {
+/// The run that the flags ask for: a training, or, with `teaches`, a distillation.
+TrainResult start(const TrainFlags& flags, const TrainOptions& options, bool teaches) {
+  if (!teaches) return train(plan_task(training_settings(flags.settings)), options);
+  SettingsSources sources = flags.settings.sources();
+  // Below all that the user says, but for a file, which may choose another one.
+  if (flags.settings.config.empty()) sources.set.insert(sources.set.begin(), "algo=online");
+  const Settings settings = resolve_settings(sources);
+  const std::string teacher = flags.teacher.empty() && settings.distill ? settings.distill->teacher : flags.teacher;
+  if (teacher.empty()) throw Error("distill needs a teacher: --teacher RUN, the folder of its run");
+  return distill(plan_task(with_teacher(settings, teacher)), options);
+}
+
+Outcome run(const CommonFlags& common, const TrainFlags& flags, bool teaches) {
   ProgressLine line;
   TrainOptions options;
   options.device = common.device;
@@ -130,7 +150,7 @@ Outcome run(const CommonFlags& common, const TrainFlags& flags) {
     refuse_other_task(flags.settings.task, flags.resume);
     result = resume_training(flags.resume, options);
   } else {
-    result = train(plan_task(resolve_settings(flags.settings.sources())), options);
+    result = start(flags, options, teaches);
   }
   line.finish();
 
@@ -147,6 +167,29 @@ Outcome run(const CommonFlags& common, const TrainFlags& flags) {
   return outcome;
 }
 
+/// Flags that both commands have.
+void add_run_flags(CLI::App& command, const std::shared_ptr<TrainFlags>& flags) {
+  add_task_flag(command, flags->settings);
+  add_settings_flags(command, flags->settings);
+  command.add_option("--preset", flags->settings.preset, "size of the networks (default)");
+  command.add_option("--objective", flags->settings.objective,
+                     "of walking tasks: cat, shaped or early-termination (cat)");
+  command.add_option("--robot", flags->settings.robot,
+                     "of walking tasks: another robot's name, or its file (the task's)");
+  command.add_option("--num-envs", flags->settings.num_envs, "environments side by side");
+  command.add_option("--iterations", flags->settings.iterations, "the schedule's length");
+  command.add_option("--run", flags->run, "folder of the run (a new runs/<task>-<n>)");
+  command.add_flag("--force", flags->force, "replace the run that is in the folder");
+  command.add_option("--resume", flags->resume, "go on with the run in this folder, with what its config.toml says");
+  command.add_option_function<std::int64_t>(
+      "--stop-after",
+      [flags](const std::int64_t& iterations) {
+        flags->stop_after = iterations;
+        flags->stop_after_given = true;
+      },
+      "stop after so many iterations of this call");
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, Chosen& chosen) {
@@ -154,27 +197,22 @@ void add_train(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* command = add_command(app, chosen, "train", "Train a policy, evaluate and export it",
                                   "stampede train --task pendulum --seed 3\n  stampede train --resume runs/pendulum-1",
-                                  common, [common, flags] { return run(*common, *flags); });
-  add_task_flag(*command, flags->settings);
-  add_settings_flags(*command, flags->settings);
+                                  common, [common, flags] { return run(*common, *flags, false); });
+  add_run_flags(*command, flags);
   command->add_option("--algo", flags->settings.algo, "reinforce, reinforce-baseline, actor-critic or ppo (ppo)");
-  command->add_option("--preset", flags->settings.preset, "size of the networks (default)");
-  command->add_option("--objective", flags->settings.objective,
-                      "of walking tasks: cat, shaped or early-termination (cat)");
-  command->add_option("--robot", flags->settings.robot,
-                      "of walking tasks: another robot's name, or its file (the task's)");
-  command->add_option("--num-envs", flags->settings.num_envs, "environments side by side");
-  command->add_option("--iterations", flags->settings.iterations, "the schedule's length");
-  command->add_option("--run", flags->run, "folder of the run (a new runs/<task>-<n>)");
-  command->add_flag("--force", flags->force, "replace the run that is in the folder");
-  command->add_option("--resume", flags->resume, "go on with the run in this folder, with what its config.toml says");
-  command->add_option_function<std::int64_t>(
-      "--stop-after",
-      [flags](const std::int64_t& iterations) {
-        flags->stop_after = iterations;
-        flags->stop_after_given = true;
-      },
-      "stop after so many iterations of this call");
+}
+
+void add_distill(CLI::App& app, Chosen& chosen) {
+  auto common = std::make_shared<CommonFlags>();
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* command = add_command(app, chosen, "distill", "Teach a student what a trained policy does",
+                                  "stampede distill --teacher runs/go2-rough-1 --task go2-blind\n"
+                                  "  stampede distill --resume runs/go2-blind-1",
+                                  common, [common, flags] { return run(*common, *flags, true); });
+  command->add_option("--teacher", flags->teacher, "folder of the teacher's run");
+  add_run_flags(*command, flags);
+  command->add_option("--algo", flags->settings.algo, "online, dagger or bc (online)");
+  command->add_option("--finetune", flags->settings.finetune, "iterations of PPO for the student afterwards (0)");
 }
 
 }  // namespace stampede::cli

@@ -56,7 +56,7 @@ class Recorder {
 
   DataSet record() {
     std::vector<std::int64_t> length(episodes_, 0);
-    const ObservationGroup& last = *task_->find_group(task_->critic_size() > 0 ? "critic" : "policy");
+    const ObservationGroup& last = task_->last();
     const auto width = static_cast<std::size_t>(last.size());
     std::vector<float> final_observation(episodes_ * width);
     std::size_t running = episodes_;

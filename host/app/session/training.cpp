@@ -28,6 +28,7 @@
 #include "host/app/run/run_folder.hpp"
 #include "host/app/run/system_info.hpp"
 #include "host/app/run/trained_robot.hpp"
+#include "host/app/session/distillation.hpp"
 #include "host/app/session/evaluation_stage.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/run_contents.hpp"
@@ -75,7 +76,9 @@ class Session {
   /// killed before the configuration is written leaves a folder for a new run; one that is killed later leaves a run
   /// that can go on.
   void start() {
-    enter(0, {}, std::nullopt);
+    enter(0, {}, options_.before);
+    std::map<std::string, std::string> files;
+    if (options_.more_files) files = options_.more_files(engine_);
     Settings kept = settings_;
     if (kept.legged) {
       // Before the folder is emptied: the robot may be the copy of the run that is replaced.
@@ -87,6 +90,7 @@ class Session {
     }
     folder_.start(kTrainedRobot);
     try {
+      for (const auto& [name, bytes] : files) folder_.write(name, bytes, Durability::kDisk);
       folder_.write("config.toml", to_toml(kept), Durability::kDisk);
       if (kept.legged) folder_.settle_partial(kTrainedRobot);
       say_notes_of_robot();
@@ -100,7 +104,7 @@ class Session {
   /// Writes the first checkpoint. The start follows from the configuration alone, so a run that was killed before this
   /// loses nothing.
   void begin() {
-    if (trainer_ == nullptr) enter(0, {}, std::nullopt);
+    if (trainer_ == nullptr) enter(0, {}, options_.before);
     save();
     settle();
     write_system();
@@ -412,6 +416,7 @@ class Session {
                     folder_.file("config.toml").string(), folder_.path().string()),
         [&] { evaluation.enqueue_iteration(); });
     result.evaluation = evaluation.evaluation();
+    if (settings_.distill) result.teacher_return_mean = return_of_teacher(folder_.path());
     result.nonfinite += result.evaluation.nonfinite;
     result.contacts_over_slots += result.evaluation.contacts_over_slots;
 
@@ -503,7 +508,9 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
     checkpoint = load_newest_checkpoint(directory, task.settings.task);
     name_constraint_maxima(checkpoint->state, *task.spec, directory);
   }
-  Session session(get_engine(), task, options, std::move(folder));
+  TrainOptions with_teacher = options;
+  if (task.settings.distill && !checkpoint) with_teacher.before = find_teacher(task);
+  Session session(get_engine(), task, with_teacher, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();
   if (checkpoint) {
@@ -520,7 +527,8 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
 
 }  // namespace
 
-std::vector<StageSpec> training_alone(const PlannedTask& task) {
+std::vector<StageSpec> stages_of(const PlannedTask& task) {
+  if (task.settings.distill) return distillation_stages(task);
   return {{"training", task.settings.train.iterations,
            [request = training_request(task)](Engine& engine, const Policy*) { return engine.make_trainer(request); }}};
 }

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +31,7 @@ struct Progress {
 struct StageSpec {
   std::string name;  ///< stored in checkpoints: "training"
   std::int64_t iterations = 0;
-  /// Makes the stage. `before`: the policy that the stage before ended with; null for the first stage.
+  /// Makes the stage. `before`: the policy that the stage before ended with; for the first one TrainOptions::before.
   std::function<std::unique_ptr<Stage>(Engine&, const Policy* before)> make;
 };
 
@@ -37,8 +39,9 @@ struct StageSpec {
 /// on there.
 using Pipeline = std::function<std::vector<StageSpec>(const PlannedTask&)>;
 
-/// One stage, "training".
-std::vector<StageSpec> training_alone(const PlannedTask& task);
+/// The stages that the settings ask for: "training"; or, of a student, "distillation" and, with distill.finetune,
+/// "finetuning" by PPO.
+std::vector<StageSpec> stages_of(const PlannedTask& task);
 
 /// Options of a call that are not settings of the run.
 struct TrainOptions {
@@ -48,7 +51,10 @@ struct TrainOptions {
   bool force = false;                       ///< replace a run that is there
   std::int64_t stop_after = 0;              ///< iterations of this call; 0: to the end of the schedule
   const std::atomic<bool>* stop = nullptr;  ///< true: stop after the current iteration and save
-  Pipeline pipeline = training_alone;
+  Pipeline pipeline = stages_of;
+  std::optional<Policy> before;  ///< what the first stage gets as the policy of the one before: a teacher
+  /// Makes more files of a new run, their bytes by name, before its folder is emptied; called once the folder is taken.
+  std::function<std::map<std::string, std::string>(Engine&)> more_files;
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> message;  ///< a line for people
 };
@@ -66,7 +72,8 @@ struct TrainResult {
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
   Report last;  ///< each metric's last finite value (NaN: there was none yet); empty where this call ran no iteration
-  Evaluation evaluation;  ///< of the deterministic policy
+  Evaluation evaluation;                      ///< of the deterministic policy
+  std::optional<double> teacher_return_mean;  ///< of a distillation
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };
 

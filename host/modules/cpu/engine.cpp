@@ -10,6 +10,7 @@
 #include "host/engine/engine.hpp"
 #include "host/engine/interface.hpp"
 #include "host/engine/loader.hpp"
+#include "host/learn/distillation.hpp"
 #include "host/learn/evaluator.hpp"
 #include "host/learn/ppo.hpp"
 #include "host/learn/trainer.hpp"
@@ -19,7 +20,8 @@
 namespace stampede {
 namespace {
 
-[[maybe_unused]] const bool registered = register_algorithm<Ppo, CpuBackend>("policy_gradient");
+[[maybe_unused]] const bool registered[] = {register_algorithm<Ppo, CpuBackend>("policy_gradient"),
+                                            register_algorithm<Distillation, CpuBackend>("distillation")};
 
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");

@@ -24,7 +24,7 @@ Arrays arrays_of(VectorEnvironment& environment) {
                 {"ended", environment.ended().to_host()},
                 {"final observations", environment.final_observations().to_host()},
                 {"violations", environment.violations().to_host()}};
-  if (environment.task().critic_size() > 0) all["critic"] = environment.observations("critic").to_host();
+  if (environment.task().privileged_size() > 0) all["critic"] = environment.observations("critic").to_host();
   return all;
 }
 
@@ -249,8 +249,8 @@ TEST(VectorEnvironment, ArraysAreAsLargeAsTheTaskSays) {
   using Shape = std::vector<std::int64_t>;
   EXPECT_EQ(shape_of(environment->actions()), (Shape{kEnvs, 12}));
   EXPECT_EQ(shape_of(environment->observations()), (Shape{kEnvs, 45}));
-  EXPECT_EQ(shape_of(environment->observations("critic")), (Shape{kEnvs, task->critic_size()}));
-  EXPECT_EQ(shape_of(environment->final_observations()), (Shape{kEnvs, task->critic_size()}));
+  EXPECT_EQ(shape_of(environment->observations("critic")), (Shape{kEnvs, task->privileged_size()}));
+  EXPECT_EQ(shape_of(environment->final_observations()), (Shape{kEnvs, task->privileged_size()}));
   EXPECT_EQ(shape_of(environment->rewards()), (Shape{kEnvs, 1}));
   EXPECT_EQ(shape_of(environment->ended()), (Shape{kEnvs, 1}));
   EXPECT_EQ(shape_of(environment->violations()),

@@ -423,7 +423,7 @@ TEST(LeggedTasks, ObservationsOfLimbsAreNamedByTheirFirstJoint) {
   EXPECT_EQ(names.at(12), "foot_contact.FL_hip_joint");
   EXPECT_EQ(names.at(16), "height_scan.0");
   EXPECT_EQ(task.spec->facts.count("scan"), 1u);
-  EXPECT_EQ(task.spec->critic_size(), task.spec->legged->constants.critic_size);
+  EXPECT_EQ(task.spec->privileged_size(), task.spec->legged->constants.privileged_size);
 }
 
 }  // namespace

@@ -105,11 +105,11 @@ TEST(Mirror, RowsExchangeLeftAndRight) {
       EXPECT_EQ(map->sign[i] * map->sign[image], 1.0f);
     }
   }
-  EXPECT_EQ(spec.mirror.critic.place.size(), static_cast<std::size_t>(spec.legged->constants.critic_size));
+  EXPECT_EQ(spec.mirror.critic.place.size(), static_cast<std::size_t>(spec.legged->constants.privileged_size));
   // The scan's first row is the rightmost.
-  const int first = spec.legged->constants.critic_size - spec.legged->constants.scan_points;
+  const int first = spec.legged->constants.privileged_size - spec.legged->constants.scan_points;
   EXPECT_EQ(spec.mirror.critic.place[static_cast<std::size_t>(first)],
-            spec.legged->constants.critic_size - spec.legged->constants.scan_columns);
+            spec.legged->constants.privileged_size - spec.legged->constants.scan_columns);
 }
 
 TEST(Mirror, DiagonalsOfQuadrupedsOnly) {

@@ -1,0 +1,174 @@
+/// \file A student's run.
+#include "host/app/session/distillation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "host/app/export/onnx.hpp"
+#include "host/app/export/policy_fit.hpp"
+#include "host/app/export/policy_tensors.hpp"
+#include "host/app/run/checkpoint.hpp"
+#include "host/app/run/run_folder.hpp"
+#include "host/app/session/run_contents.hpp"
+#include "host/base/error.hpp"
+#include "host/base/files.hpp"
+#include "host/task/protocol.hpp"
+
+namespace stampede {
+namespace {
+
+constexpr std::uintmax_t kLargestPolicy = std::uintmax_t{2} << 30;  ///< a protobuf file holds no more [bytes]
+constexpr const char* kTeacherFile = "teacher.json";
+
+/// The policy of a run's newest checkpoint; of a folder without checkpoints, that of its policy.onnx.
+Policy read_policy(const std::filesystem::path& run) {
+  const std::filesystem::path exported = run / "policy.onnx";
+  std::error_code code;
+  if (newest_checkpoint(run).empty() && std::filesystem::exists(exported, code)) {
+    return parse_onnx(read_file(exported.string(), kLargestPolicy), exported.string());
+  }
+  if (newest_checkpoint(run).empty()) {
+    throw Error("--teacher " + run.string() + ": the run has no policy yet, neither a checkpoint nor policy.onnx; " +
+                "`stampede train --resume " + run.string() + "` goes on with it");
+  }
+  return load_run(run, {}, "--teacher").policy;
+}
+
+/// Throws Error where the teacher acts at other times than the student.
+void check_control_step(const Policy& teacher, const TaskSpec& task, const std::string& name) {
+  const auto found = teacher.facts.find("control_dt");
+  if (found == teacher.facts.end()) return;
+  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  if (!json.is_number()) return;
+  const double step = json.get<double>();
+  if (std::fabs(step - task.control_dt) <= 1e-5 * task.control_dt) return;
+  throw Error(fmt::format("{}: the teacher's control step is {} s, that of the task '{}' is {} s; they must be equal",
+                          name, static_cast<float>(step), task.name, static_cast<float>(task.control_dt)));
+}
+
+bool sees_scan(const std::vector<std::string>& terms) {
+  return std::find(terms.begin(), terms.end(), "height_scan") != terms.end();
+}
+
+/// The teacher's evaluation in the student's task, as a file of the run. Also says its result.
+std::string evaluate_teacher(Engine& engine, const PlannedTask& student, const Policy& teacher,
+                             const TrainOptions& options) {
+  PlannedTask task = student;
+  task.spec = teacher_spec(student);
+  EvaluationRequest request =
+      evaluation_request(task, student.settings.run.eval_episodes, randomises(student.settings));
+  request.seed = evaluation_seed(kProtocolSeed);
+  const Evaluation evaluation = engine.evaluate(request, teacher);
+  const auto number = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nlohmann::ordered_json(); };
+  nlohmann::ordered_json found = {{"teacher", student.settings.distill->teacher},
+                                  {"episodes", evaluation.episodes},
+                                  {"return_mean", number(evaluation.return_mean)},
+                                  {"return_std", number(evaluation.return_std)},
+                                  {"episode_length_mean", number(evaluation.episode_length_mean)}};
+  if (!student.spec->metric.empty()) found[student.spec->metric] = number(evaluation.metric);
+  if (student.spec->legged != nullptr) {
+    found["tracking_error_linear"] = number(evaluation.legged.tracking_error_linear);
+    found["tracking_error_angular"] = number(evaluation.legged.tracking_error_angular);
+    found["fall_rate"] = number(evaluation.legged.fall_rate);
+  }
+  if (options.message) {
+    options.message(fmt::format("the teacher's return in this task: {:.1f} +- {:.1f} over {} episodes",
+                                evaluation.return_mean, evaluation.return_std, evaluation.episodes));
+  }
+  return found.dump(2) + "\n";
+}
+
+/// The options with the teacher in them.
+TrainOptions taught(const PlannedTask& student, const TrainOptions& options) {
+  TrainOptions own = options;
+  own.before = find_teacher(student);
+  own.more_files = [student, teacher = *own.before, options](Engine& engine) {
+    return std::map<std::string, std::string>{{kTeacherFile, evaluate_teacher(engine, student, teacher, options)}};
+  };
+  return own;
+}
+
+}  // namespace
+
+Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag) {
+  if (!student.distill) {
+    throw Error("algo = \"" + student.algo + "\" teaches no student; online, dagger or bc would be right");
+  }
+  if (!RunFolder::holds_run(teacher)) {
+    throw Error(flag + " " + teacher.string() + ": holds no run; name a folder that `stampede train` wrote");
+  }
+  const Settings other = resolve_settings({(teacher / "config.toml").string(), {}, {}});
+  if (other.kernel != student.kernel) {
+    throw Error(flag + " " + teacher.string() + ": the teacher's task '" + other.task + "' is of another kind ('" +
+                other.kernel + "') than the student's, '" + student.task + "' ('" + student.kernel + "')");
+  }
+  DistillSettings& distill = *student.distill;
+  std::error_code code;
+  distill.teacher = std::filesystem::absolute(teacher, code).lexically_normal().string();
+  distill.every = other.policy_observation.every;
+  distill.delay = other.policy_observation.delay;
+  distill.history = other.policy_observation.history;
+  if (other.legged && student.legged) {
+    distill.observations = other.legged->observations.policy;
+    // One scan is simulated for both. Where both see it, differences are found by find_teacher.
+    if (sees_scan(distill.observations) && !sees_scan(student.legged->observations.policy)) {
+      student.legged->scan = other.legged->scan;
+    }
+  }
+  return student;
+}
+
+Policy find_teacher(const PlannedTask& student) {
+  const std::filesystem::path run = student.settings.distill.value().teacher;
+  if (!RunFolder::holds_run(run)) {
+    throw Error("distill.teacher = \"" + run.string() + "\" holds no run; begin anew with --teacher");
+  }
+  const std::shared_ptr<const TaskSpec> spec = teacher_spec(student);
+  Policy teacher = read_policy(run);
+  const std::string name = "--teacher " + run.string();
+  check_control_step(teacher, *spec, name);
+  // Tasks of one kind are the same to a policy, whatever they are called: its numbers are compared by their names.
+  teacher.task = spec->name;
+  std::vector<std::string> notes;
+  return fit_policy(std::move(teacher), *spec, name, notes);
+}
+
+std::vector<StageSpec> distillation_stages(const PlannedTask& student) {
+  const DistillSettings& distill = student.settings.distill.value();
+  std::vector<StageSpec> stages = {
+      {"distillation", student.settings.train.iterations, [student](Engine& engine, const Policy* before) {
+         if (before == nullptr) throw Error("a distillation needs a teacher; `stampede distill --teacher RUN` has one");
+         return engine.make_trainer(distillation_request(student, *before));
+       }}};
+  if (distill.finetune > 0) {
+    stages.push_back({"finetuning", distill.finetune, [student](Engine& engine, const Policy* before) {
+                        TrainingRequest request = training_request(student);
+                        request.train.iterations = student.settings.distill->finetune;
+                        request.initial = std::make_shared<const Policy>(*before);
+                        return engine.make_trainer(request);
+                      }});
+  }
+  return stages;
+}
+
+TrainResult distill(const PlannedTask& student, const TrainOptions& options) {
+  return train(student, taught(student, options));
+}
+TrainResult distill(Engine& engine, const PlannedTask& student, const TrainOptions& options) {
+  return train(engine, student, taught(student, options));
+}
+
+std::optional<double> return_of_teacher(const std::filesystem::path& run) {
+  const std::filesystem::path file = run / kTeacherFile;
+  std::error_code code;
+  if (!std::filesystem::exists(file, code)) return std::nullopt;
+  const auto json = nlohmann::json::parse(read_file(file.string(), kLargestPolicy), nullptr, false);
+  if (!json.is_object() || !json.contains("return_mean") || !json["return_mean"].is_number()) return std::nullopt;
+  return json["return_mean"].get<double>();
+}
+
+}  // namespace stampede

@@ -1,0 +1,34 @@
+#pragma once
+/// \file A student's run: where its teacher comes from, and the stages that teach it. The run is a training like any
+/// other (training.hpp), with other stages: its folder, checkpoints, `--resume`, evaluation and export are the same.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/app/session/training.hpp"
+
+namespace stampede {
+
+/// The student's settings with what they need to know of its teacher: what it sees, and how it reads that.
+/// `teacher`: folder of the teacher's run, with config.toml and checkpoints or policy.onnx. Throws Error where
+/// there is no such run, or it is of another kind of task; `flag` is what messages name.
+Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag = "--teacher");
+
+/// The policy of the teacher that the student's settings name, with its numbers in the order of the student's task.
+/// Throws Error that names the first difference between the two: robots, joints, observations, action scales, control
+/// steps.
+Policy find_teacher(const PlannedTask& student);
+
+/// "distillation", and "finetuning" where the settings ask for it.
+std::vector<StageSpec> distillation_stages(const PlannedTask& student);
+
+/// Evaluates the teacher in the student's task, then teaches the student as `train` trains.
+TrainResult distill(const PlannedTask& student, const TrainOptions& options = {});
+TrainResult distill(Engine& engine, const PlannedTask& student, const TrainOptions& options);
+
+/// What the evaluation of the teacher found when the run began; nothing where its folder does not say.
+std::optional<double> return_of_teacher(const std::filesystem::path& run);
+
+}  // namespace stampede

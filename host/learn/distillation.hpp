@@ -1,0 +1,281 @@
+#pragma once
+/// \file Distillation: a student learns, by regression, to act as a teacher does (kernels/distillation.hpp). Teacher and
+/// student see the same states through observations of their own: the student the policy's group, the teacher the
+/// privileged one.
+///
+///     observation            -> student --.
+///                                          >-- beta --> action -> step -> next states
+///     privileged observation -> teacher --'
+///                                  '---> label ------------------------> loss with the student's mean
+///
+/// An update learns from the last `rollouts_kept` rollouts. With one rollout and beta = 0 that is the on-policy form
+/// which is in use for legged robots; with all rollouts DAgger (Ross et al., 2011), or, if beta stays 1, behaviour
+/// cloning.
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/learn/acting_policy.hpp"
+#include "host/learn/algorithm.hpp"
+#include "host/learn/minibatches.hpp"
+#include "kernels/distillation.hpp"
+
+namespace stampede {
+
+inline TeacherShare share_of(const DistillSettings& settings) {
+  const ShareSchedule schedule = settings.beta_schedule == "first"    ? ShareSchedule::kFirst
+                                 : settings.beta_schedule == "linear" ? ShareSchedule::kLinear
+                                                                      : ShareSchedule::kConstant;
+  return {settings.beta, schedule, static_cast<float>(settings.beta_rounds)};
+}
+
+inline Imitation imitation_of(const std::string& word) {
+  if (word == "huber") return Imitation::kHuber;
+  return word == "kl" ? Imitation::kDivergence : Imitation::kSquared;
+}
+
+/// In each step of an environment the teacher acts, with probability beta, or the student; the teacher labels every
+/// step.
+template <class Backend>
+class TeachingActor final : public Actor<Backend> {
+ public:
+  using Context = typename Backend::Context;
+
+  /// `label` [horizon][stride][actions] is written to.
+  TeachingActor(Backend& backend, ActorCritic<Backend>& student, ActingPolicy<Backend>& teacher, const Control* control,
+                const ActionSpec& action, const DistillSettings& settings, std::uint64_t seed, Index first_environment,
+                float* label)
+      : student_(student),
+        teacher_(teacher),
+        control_(control),
+        bounds_(backend, action.centre, action.scale, action.low, action.high),
+        share_(share_of(settings)),
+        noise_(settings.action_noise),
+        seed_(seed),
+        first_environment_(first_environment),
+        label_(label) {}
+
+  void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
+    const Index at = t * rollout.shape.stride;
+    const float* taught = teacher_.mean(context, environments, rollout.privileged_row(at));
+    const float* own = student_.mean(context, environments, rollout.observation.data() + at * rollout.observations,
+                                     rollout.current_state());
+    context.launch(environments,
+                   MixActions{own, student_.mean_stride(), taught, teacher_.mean_stride(), environments.begin,
+                              static_cast<int>(rollout.actions), seed_, control_, static_cast<std::uint32_t>(t), share_,
+                              noise_, bounds_.scaling(), label_ + at * rollout.actions, action, first_environment_});
+  }
+
+ private:
+  ActorCritic<Backend>& student_;
+  ActingPolicy<Backend>& teacher_;
+  const Control* control_;
+  ActionBounds<Backend> bounds_;
+  TeacherShare share_;
+  float noise_;
+  std::uint64_t seed_;
+  Index first_environment_;
+  float* label_;
+};
+
+template <class Backend>
+class Distillation final : public Algorithm<Backend> {
+  using Base = Algorithm<Backend>;
+  using Base::backend_, Base::settings_, Base::shape_, Base::networks_, Base::optimiser_, Base::control_;
+
+ public:
+  using Context = typename Backend::Context;
+  template <class T>
+  using Buffer = typename Backend::template Buffer<T>;
+
+  /// Throws Error where the request has no teacher, or one that does not fit the task.
+  Distillation(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
+      : Base(backend, request, shape, false, Minibatches<Backend>::most_samples(shape, request.algorithm.minibatch)),
+        distill_(request.distill),
+        actions_(request.task->action.size()),
+        kept_(rollouts_kept(request, shape)),
+        teacher_(backend, checked_teacher(request), shape.stride),
+        minibatches_(backend, shape, networks_.window(), request.algorithm.minibatch, request.seed,
+                     static_cast<std::uint32_t>(request.rank.index), kept_) {
+    if (teacher_.states() > 0) {
+      throw Error("teacher: its network carries a state from step to step; a teacher without one would be right");
+    }
+    const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
+    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatches_.most(), networks_.window());
+    column_stride_ = padded(minibatches_.most());
+    columns_ = floats((kLossColumns + actions_) * column_stride_);
+    sums_ = floats(padded(kLossColumns + actions_));
+    backend.reserve_sums(kLossColumns + actions_);
+    label_ = floats(shape.rows() * actions_);
+    teacher_log_std_ = floats(actions_);
+    backend.upload(teacher_log_std_, request.teacher->log_std.data(), actions_);
+    networks_.set_log_std(request.teacher->log_std);
+    if (kept_ > 1) {
+      kept_observation_ = floats(kept_ * shape.rows() * request.task->policy().size());
+      kept_label_ = floats(kept_ * shape.rows() * actions_);
+      if (networks_.states() > 0) {
+        kept_ended_ = floats(kept_ * shape.rows());
+        kept_state_ = floats(kept_ * shape.rows() / networks_.window() * networks_.states());
+      }
+    }
+  }
+
+  std::unique_ptr<Actor<Backend>> make_actor(const ActionSpec& action, std::uint64_t seed,
+                                             Index first_environment) override {
+    return std::make_unique<TeachingActor<Backend>>(backend_, networks_, teacher_, control_.data(), action, distill_,
+                                                    seed, first_environment, label_.data());
+  }
+
+  // A student learns from labels alone: rewards and constraints are only reported.
+  void judge(const Context&, Range, Rollout<Backend>&) override {}
+  void judge(Rollout<Backend>&, const float*) override {}
+
+  void update(Rollout<Backend>& rollout) override {
+    const SeenRows seen = keep(rollout);
+    const float* label = kept_ > 1 ? kept_label_.data() : label_.data();
+    for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
+      minibatches_.pass(
+          {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)},
+          [&](const std::uint32_t* order, Index count) {
+            compute_gradient(seen, label, order, count);
+            optimiser_.step(gradient_.total(), sums_.data(), control_.data());
+          });
+    }
+  }
+
+  double update_flops() const override {
+    return networks_.training_flops() * static_cast<double>(shape_.samples()) * settings_.epochs;
+  }
+
+  void list_metrics(ReportReader& metrics, double) override {
+    using W = WriteReport;
+    using enum Reduce;
+    const auto number = [](int entry) {
+      return [entry](const float* row, int) { return static_cast<double>(row[entry]); };
+    };
+    metrics.add({.name = "loss", .tag = "loss/imitation", .must_be_finite = true}, number(W::kPolicy));
+    metrics.add({.name = "action_error",
+                 .tag = "distill/action_error",
+                 .unit = "half ranges, mean of the actions",
+                 .must_be_finite = true},
+                number(W::kValue));
+    metrics.add({.name = "teacher_share", .tag = "distill/teacher_share", .unit = "share of steps"}, number(W::kClip));
+    metrics.add({.name = "gradient_norm", .tag = "update/gradient_norm", .must_be_finite = true}, number(W::kNorm));
+    metrics.add({.name = "learning_rate", .tag = "update/learning_rate", .reduce = kLast}, number(W::kRate));
+    metrics.add({.name = "action_std", .tag = "policy/action_std", .unit = "half ranges", .reduce = kLast},
+                number(W::kStd));
+  }
+
+  /// Besides the learner's own state the kept rollouts, from which later iterations learn.
+  void save(std::vector<Tensor>& tensors) override {
+    Base::save(tensors);
+    for (const auto& [name, buffer] : kept_buffers()) {
+      std::vector<float> values(static_cast<std::size_t>(buffer->size()));
+      backend_.download(*buffer, values.data(), buffer->size());
+      tensors.push_back(make_tensor(name, {kept_, buffer->size() / kept_}, values));
+    }
+  }
+  void load(const std::vector<Tensor>& tensors) override {
+    Base::load(tensors);
+    for (const auto& [name, buffer] : kept_buffers()) {
+      const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
+      backend_.upload(*buffer, values.data(), buffer->size());
+    }
+  }
+
+ private:
+  struct NamedBuffer {
+    const char* name;
+    Buffer<float>* buffer;
+  };
+  std::vector<NamedBuffer> kept_buffers() {
+    if (kept_ == 1) return {};
+    std::vector<NamedBuffer> all = {{"kept/observation", &kept_observation_}, {"kept/label", &kept_label_}};
+    if (networks_.states() > 0) {
+      all.push_back({"kept/ended", &kept_ended_});
+      all.push_back({"kept/state", &kept_state_});
+    }
+    return all;
+  }
+
+  static const Policy& checked_teacher(const TrainingRequest& request) {
+    if (request.teacher == nullptr) {
+      throw Error("algorithm.kind = \"distillation\" needs a teacher; `stampede distill --teacher RUN` gives it one");
+    }
+    const TaskSpec& task = *request.task;
+    const Policy& teacher = *request.teacher;
+    const int seen = task.privileged() != nullptr ? task.privileged_size() : task.policy().size();
+    if (teacher.observations() == seen && teacher.actions() == task.action.size()) return teacher;
+    throw Error("teacher: it maps " + std::to_string(teacher.observations()) + " observations to " +
+                std::to_string(teacher.actions()) + " actions, task '" + task.name + "' gives it " +
+                std::to_string(seen) + " and has " + std::to_string(task.action.size()));
+  }
+
+  /// How many rollouts are kept: no more than there are iterations. Throws Error where kernels, which index their
+  /// values with 31 bits, could not reach all of them.
+  static int rollouts_kept(const TrainingRequest& request, const RolloutShape& shape) {
+    const int wanted = request.distill.rollouts_kept;
+    const int kept = wanted > 0 ? std::min(wanted, request.train.iterations) : request.train.iterations;
+    const Index widest = std::max(padded(request.task->policy().size()), padded(request.task->action.size()));
+    if (kept <= std::numeric_limits<std::int32_t>::max() / (widest * shape.rows())) return std::max(kept, 1);
+    throw Error("distill.rollouts_kept = " + std::to_string(wanted) + (wanted == 0 ? " (all of them)" : "") +
+                ": that would be more than 2^31 numbers; choose fewer rollouts, train.num_envs or train.horizon");
+  }
+
+  /// Adds a rollout to those that are kept. Returns what the update sees.
+  SeenRows keep(Rollout<Backend>& rollout) {
+    const SeenRows own = rollout.view().seen();
+    if (kept_ == 1) return own;
+    const auto add = [&](const float* from, Buffer<float>& to) {
+      const Index size = to.size() / kept_;
+      backend_.launch(size, KeepRollout{from, to.data(), size, control_.data(), static_cast<std::uint32_t>(kept_)});
+    };
+    add(own.observation, kept_observation_);
+    add(label_.data(), kept_label_);
+    if (networks_.states() > 0) {
+      add(own.ended, kept_ended_);
+      add(own.state, kept_state_);
+    }
+    return {kept_observation_.data(), nullptr, kept_ended_.data(), kept_state_.data(), own.stride};
+  }
+
+  /// Loss and gradient of a minibatch, on each rank of the rows that `order` [count] names.
+  void compute_gradient(const SeenRows& seen, const float* label, const std::uint32_t* order, Index count) {
+    Communicator<Backend>& all = backend_.communicator();
+    const auto total = static_cast<float>(count * all.ranks());
+    backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
+      const Index rows = range.size();
+      networks_.gather(context, seen, order + range.begin, rows);
+      const float* mean = networks_.actor_output(context, rows);
+      context.launch({0, rows},
+                     ImitationLoss{order + range.begin, rows, actions_, label, teacher_log_std_.data(), mean,
+                                   networks_.mean_gradient(context), networks_.mean_stride(), networks_.log_std(),
+                                   columns_.data() + range.begin, column_stride_, total, imitation_of(distill_.loss),
+                                   distill_.huber_threshold, control_.data(), share_of(distill_)});
+      networks_.backward(context, rows, gradient_.of(context));
+    });
+    gradient_.collect(backend_, count);
+    all.sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
+    backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
+                             sums_.data());
+    all.sum(backend_, sums_.data(), kLossColumns + actions_, Exchange::kGradient);
+    backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, 0.0f});
+  }
+
+  DistillSettings distill_;
+  int actions_, kept_;
+  ActingPolicy<Backend> teacher_;
+  Minibatches<Backend> minibatches_;
+  Index column_stride_ = 0;
+  typename Backend::Gradient gradient_;
+  Buffer<float> columns_, sums_;
+  Buffer<float> label_, teacher_log_std_;  ///< [horizon][stride][actions] of the current rollout; [actions]
+  // Of all rollouts that are kept, [rollout] and then as in a rollout; empty where that is one.
+  Buffer<float> kept_observation_, kept_label_, kept_ended_, kept_state_;
+};
+
+}  // namespace stampede

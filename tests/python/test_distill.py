@@ -1,0 +1,139 @@
+"""Students: the command `distill`, from a teacher's run to a policy that is evaluated, exported and gone on with
+(docs/distillation.md)."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from program import refused, run_json
+from safetensors.numpy import load_file
+
+SMALL = ("--num-envs", 256, "--set", "run.eval_episodes=20")
+PENDULUM = ("--task", "pendulum", *SMALL)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A pendulum that swings up, for students to learn from."""
+    folder = tmp_path_factory.mktemp("distill") / "teacher"
+    return folder, run_json("train", "--task", "pendulum", "--run", folder, "--set", "run.eval_episodes=20")
+
+
+@pytest.fixture(scope="module")
+def walker(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("distill") / "walker"
+    run_json("train", "--task", "go2-flat", "--iterations", 1, "--num-envs", 64, "--run", folder,
+             "--set", "train.horizon=8", "--set", "run.eval_episodes=4", "--set", "control.episode=1")
+    return folder
+
+
+@pytest.mark.parametrize("algo", ["online", "dagger", "bc"])
+def test_a_student_swings_up_as_its_teacher_does(good, tmp_path, algo):
+    teacher, said_teacher = good
+    said = run_json("distill", "--teacher", teacher, "--task", "pendulum", "--algo", algo, "--run", tmp_path / "run",
+                    "--set", "run.eval_episodes=20")
+    assert said["algo"] == algo and said["finished"]
+    # The teacher in the student's task is what it is in its own: these are the same.
+    assert said["teacher_return_mean"] == pytest.approx(said_teacher["return_mean"], rel=1e-5)
+    assert 0 < said["loss"] < 0.2
+    # A random policy gets some -1200.
+    assert said["return_mean"] > said["teacher_return_mean"] - 0.05 * 1000
+    # Evaluation and export know nothing of how the policy was learnt.
+    evaluated = run_json("eval", "--run", tmp_path / "run", "--episodes", 20)
+    assert evaluated["return_mean"] == pytest.approx(said["return_mean"], rel=1e-6)
+    run_json("export", "--run", tmp_path / "run", "--out", tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == Path(said["policy_onnx"]).read_bytes()
+    kept = json.loads((tmp_path / "run" / "teacher.json").read_text())
+    assert kept["teacher"] == str(teacher) and kept["return_mean"] == said["teacher_return_mean"]
+
+
+@pytest.mark.parametrize("algo", ["online", "dagger"])
+def test_a_student_goes_on_where_it_stopped(good, tmp_path, algo):
+    teacher, _ = good
+    common = ("distill", "--teacher", teacher, *PENDULUM, "--algo", algo, "--iterations", 6, "--finetune", 3)
+    whole = run_json(*common, "--run", tmp_path / "whole")
+    for stop in (4, 8):  # in the distillation, and in the training behind it
+        folder = tmp_path / f"parts-{stop}"
+        part = run_json(*common, "--run", folder, "--stop-after", stop)
+        assert not part["finished"] and part["iterations"] == stop
+        (moved := tmp_path / f"moved-{stop}").parent.mkdir(exist_ok=True)
+        shutil.move(folder, moved)  # it needs its teacher's folder no more
+        said = run_json("distill", "--resume", moved)
+        assert said["finished"] and said["iterations"] == 9
+        assert said["return_mean"] == whole["return_mean"]
+        assert said["teacher_return_mean"] == whole["teacher_return_mean"]
+        assert (moved / "policy.safetensors").read_bytes() == (tmp_path / "whole" / "policy.safetensors").read_bytes()
+    assert "policy_loss" in whole["metrics"], "the last stage is PPO"
+    # `train --resume` is the same thing: a run is a run.
+    again = run_json("train", "--resume", tmp_path / "whole")
+    assert again["return_mean"] == whole["return_mean"]
+
+
+def test_a_walking_student_sees_only_its_own_sensors(walker, tmp_path):
+    """The teacher sees the base's velocity; the student's policy has no input for it, and its actions do not change
+    with it."""
+    own = ["base_angular_velocity", "projected_gravity", "joint_position"]
+    said = run_json("distill", "--teacher", walker, "--task", "go2-flat", "--iterations", 2, "--num-envs", 64,
+                    "--run", tmp_path / "run", "--set", "train.horizon=8", "--set", "run.eval_episodes=4",
+                    "--set", f"observations.policy={json.dumps(own)}", "--set", "policy_observation.history=2",
+                    "--set", "control.episode=1")
+    assert isinstance(said["teacher_return_mean"], float)
+    session = onnxruntime.InferenceSession(said["policy_onnx"])
+    assert [i.name for i in session.get_inputs()] == ["obs"]
+    names = json.loads(session.get_modelmeta().custom_metadata_map["observation_names"])
+    assert len(names) == 2 * (3 + 3 + 12)
+    assert not any("linear_velocity" in name or "command" in name for name in names)
+    weights = load_file(said["policy_safetensors"])
+    assert weights["actor.0.weight"].shape[1] == len(names)
+    assert np.isfinite(weights["actor.0.weight"]).all()
+    # The critic's group of the student's task is not what teaches it: the checkpoint knows both.
+    checkpoint = sorted((tmp_path / "run" / "checkpoint").iterdir())[-1]
+    tensors = load_file(checkpoint)
+    assert "teacher_observation" in tensors and "policy_before/actor.0.weight" in tensors
+
+
+def test_what_is_published_can_teach(walker, tmp_path):
+    """A folder with config.toml, the robot and policy.onnx, and no checkpoint."""
+    published = tmp_path / "published"
+    shutil.copytree(walker, published)
+    shutil.rmtree(published / "checkpoint")
+    run_json("distill", "--teacher", published, "--task", "go2-flat", "--iterations", 1, "--num-envs", 64,
+             "--run", tmp_path / "run", "--set", "train.horizon=8", "--set", "run.eval_episodes=4",
+             "--set", "control.episode=1")
+
+
+def test_what_is_refused(good, walker, trained, tmp_path):
+    teacher, _ = good
+    pendulum = ("distill", *PENDULUM, "--run", tmp_path / "never")
+
+    def because(*arguments):
+        line = refused(*arguments)
+        assert not (tmp_path / "never").exists(), "something was left behind"
+        return line
+
+    assert "--teacher RUN" in because(*pendulum)
+    assert "holds no run" in because(*pendulum, "--teacher", tmp_path)
+    assert "distill.beta = 1.5 is out of range; it must be from 0 to 1" in because(
+        *pendulum, "--teacher", teacher, "--set", "distill.beta=1.5")
+    assert "distill.loss = \"l1\" is not known" in because(*pendulum, "--teacher", teacher, "--set", "distill.loss=l1")
+    assert "algo = \"ppo\" teaches no student" in because(*pendulum, "--teacher", teacher, "--algo", "ppo")
+    line = because("distill", "--task", "cartpole-swingup", "--run", tmp_path / "never", "--teacher", teacher)
+    assert "'pendulum'" in line and "'cartpole-swingup'" in line
+    # A run that was killed before its first checkpoint.
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copy(teacher / "config.toml", empty)
+    assert "has no policy yet" in because(*pendulum, "--teacher", empty)
+    # `train` teaches nobody.
+    assert "stampede distill --teacher RUN" in because("train", *PENDULUM, "--algo", "bc", "--run", tmp_path / "never")
+    assert "--teacher with --resume" in because("distill", "--resume", teacher, "--teacher", teacher)
+
+    walking = ("distill", "--teacher", walker, "--task", "go2-flat", "--num-envs", 64, "--run", tmp_path / "never")
+    assert "action scale" in because(*walking, "--set", "control.action_scale=0.3")
+    assert "control step is 0.02 s, that of the task 'go2-flat' is 0.01 s" in because(
+        *walking, "--set", "control.decimation=2")
+    line = because("distill", "--teacher", walker, "--task", "anymal-flat", "--run", tmp_path / "never")
+    assert "go2" in line and "anymal" in line
