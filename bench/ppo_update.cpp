@@ -1,9 +1,11 @@
-/// \file The whole PPO update (gather, forward, loss, backward, clip, Adam) on one minibatch of 16384 samples: this project's
-/// fused tiles beside the same update with oneDNN's inner products, and the processor's multiply-add peak, in one run.
+/// \file The whole PPO update (gather, forward, loss, backward, clip, Adam) on one minibatch of 16384 samples: this
+/// project's fused tiles beside the same update with oneDNN's inner products, and the processor's multiply-add peak, in
+/// one run.
 ///
-/// Run with `--benchmark_repetitions=15 --benchmark_enable_random_interleaving=true`, so that both meet the same weather.
-/// `share_best` and `share_mean` are the dense layers' operations a second over the peak measured between the updates; on a machine that is
-/// busy with other things `processor_ms_best`, the least processor time of an update, says most.
+/// Run with `--benchmark_repetitions=15 --benchmark_enable_random_interleaving=true`, so that both meet the same
+/// weather. `share_best` and `share_mean` are the dense layers' operations a second over the peak measured between the
+/// updates; on a machine that is busy with other things `processor_ms_best`, the least processor time of an update,
+/// says most.
 
 #include <benchmark/benchmark.h>
 
@@ -320,8 +322,9 @@ double processor_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-/// Runs the update, with the processor's peak measured before each. A mean over seconds held against the best burst would say more about
-/// the neighbours than about the update: the best is held against the best, and the mean against the mean.
+/// Runs the update, with the processor's peak measured before each. A mean over seconds held against the best burst
+/// would say more about the neighbours than about the update: the best is held against the best, and the mean against
+/// the mean.
 template <class Update>
 void measure(benchmark::State& state, CpuBackend& backend, double flops, const Update& update) {
   update();

@@ -33,8 +33,10 @@ install(FILES ${PROJECT_BINARY_DIR}/generated/host/base/build_info.hpp
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/envs/legged/robots DESTINATION ${CMAKE_INSTALL_DATADIR}/stampede
         FILES_MATCHING PATTERN "*.xml")
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/envs/legged/tasks DESTINATION ${CMAKE_INSTALL_DATADIR}/stampede
-        FILES_MATCHING PATTERN "*.toml")
+foreach(family IN ITEMS legged pendulum)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/envs/${family}/tasks DESTINATION ${CMAKE_INSTALL_DATADIR}/stampede
+          FILES_MATCHING PATTERN "*.toml")
+endforeach()
 
 install(EXPORT stampede-targets NAMESPACE stampede:: DESTINATION ${package})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/stampede-config-version.cmake COMPATIBILITY SameMinorVersion)

@@ -1,5 +1,8 @@
 #pragma once
-/// \file A drawing of one state of a task, in a plane: what `stampede play` shows of tasks that have no robot.
+/// \file A drawing of one state of a task, in a plane: what `stampede play` shows of tasks that have no robot, and what
+/// their cameras see.
+
+#include "kernels/vocabulary.hpp"
 
 namespace stampede {
 
@@ -17,7 +20,7 @@ struct Sketch {
   int strokes = 0;
 
   /// Adds one; more than kMost are left out.
-  void add(const Stroke& more) {
+  STAMPEDE_FN void add(const Stroke& more) {
     if (strokes < kMost) stroke[strokes++] = more;
   }
 };

@@ -1,15 +1,15 @@
 #pragma once
 /// \file Distillation: a student learns to act as a teacher does, in states that the two of them reach together.
 ///
-///     who acts        in each step the teacher with probability beta, else the student        (Ross et al., "DAgger", 2011)
+///     who acts        in each step the teacher with probability beta, else the student  (Ross et al., "DAgger", 2011)
 ///     label           the teacher's mean action there, within the actions' bounds, whoever acts
 ///     squared         sum over the actions of (m - label)^2
 ///     huber           sum of 1/2 e^2 where |e| = |m - label| <= d, else d (|e| - d/2)
-///     kl              sum of log(s / s_T) + (s_T^2 + e^2) / (2 s^2) - 1/2: from the teacher's Gaussian (label, s_T) to the
-///                     student's (m, s), which learns s too
+///     kl              sum of log(s / s_T) + (s_T^2 + e^2) / (2 s^2) - 1/2: from the teacher's Gaussian (label, s_T)
+///                     to the student's (m, s), which learns s too
 ///
-/// m and labels are in units of the network's output, so that the task's action is centre + scale x m. The mean over the
-/// minibatch is taken by weighting with 1 / count.
+/// m and labels are in units of the network's output, so that the task's action is centre + scale x m. The mean over
+/// the minibatch is taken by weighting with 1 / count.
 
 #include "kernels/ppo.hpp"
 

@@ -3,12 +3,14 @@
 #include "host/learn/distillation.hpp"
 #include "host/learn/ppo.hpp"
 #include "host/learn/trainer.hpp"
+#include "host/nets/convolution.hpp"
 
 namespace stampede {
 namespace {
 
 [[maybe_unused]] const bool registered[] = {register_algorithm<Ppo, CudaBackend>("policy_gradient"),
-                                            register_algorithm<Distillation, CudaBackend>("distillation")};
+                                            register_algorithm<Distillation, CudaBackend>("distillation"),
+                                            register_network_module<Convolution, CudaBackend>(kConvolutionModule)};
 
 }  // namespace
 

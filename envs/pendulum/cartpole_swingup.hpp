@@ -132,12 +132,13 @@ struct CartpoleSwingup {
     observation[4] = s.rate;
   }
 
-  static Sketch sketch(const Parameters& p, const State<float>& s) {
+  STAMPEDE_FN static Sketch sketch(const Parameters& p, const State<float>& s) {
+    float sine, cosine;
+    sincos(s.angle, sine, cosine);
     Sketch drawn;
     drawn.add({-p.rail, 0, p.rail, 0, 0.04f, true});
     drawn.add({s.position - 0.15f, 0, s.position + 0.15f, 0, 0.2f});
-    drawn.add({s.position, 0, s.position + p.pole_length * std::sin(s.angle), p.pole_length * std::cos(s.angle),
-               2 * p.pole_radius});
+    drawn.add({s.position, 0, s.position + p.pole_length * sine, p.pole_length * cosine, 2 * p.pole_radius});
     return drawn;
   }
 

@@ -147,11 +147,14 @@ struct DoublePendulum {
     observation[5] = s.upper_rate;
   }
 
-  static Sketch sketch(const Parameters& p, const State<float>& s) {
-    const float x = p.length * std::sin(s.lower), y = p.length * std::cos(s.lower);
+  STAMPEDE_FN static Sketch sketch(const Parameters& p, const State<float>& s) {
+    float lower[2], upper[2];  // sine, cosine
+    sincos(s.lower, lower[0], lower[1]);
+    sincos(s.upper, upper[0], upper[1]);
+    const float x = p.length * lower[0], y = p.length * lower[1];
     Sketch drawn;
     drawn.add({0, 0, x, y, 0.1f * p.length});
-    drawn.add({x, y, x + p.length * std::sin(s.upper), y + p.length * std::cos(s.upper), 0.1f * p.length});
+    drawn.add({x, y, x + p.length * upper[0], y + p.length * upper[1], 0.1f * p.length});
     drawn.add({0, 0, 0, 0, 0.16f * p.length, true});
     return drawn;
   }

@@ -130,9 +130,11 @@ struct Pendulum {
     observation[2] = s.rate;
   }
 
-  static Sketch sketch(const Parameters& p, const State<float>& s) {
+  STAMPEDE_FN static Sketch sketch(const Parameters& p, const State<float>& s) {
+    float sine, cosine;
+    sincos(s.angle, sine, cosine);
     Sketch drawn;
-    drawn.add({0, 0, -p.length * std::sin(s.angle), p.length * std::cos(s.angle), 0.1f * p.length});
+    drawn.add({0, 0, -p.length * sine, p.length * cosine, 0.1f * p.length});
     drawn.add({0, 0, 0, 0, 0.16f * p.length, true});
     return drawn;
   }

@@ -21,11 +21,17 @@ struct Parameter {
 struct ModuleOptions {
   std::string activation = "elu";  ///< elu, tanh, relu or silu, behind every dense layer but the last
   std::vector<int> hidden;         ///< dense layers' widths, but for the last one's
+  // Of convolutions: the picture that a row begins with, [channels][height][width]; for each layer channels, kernel and
+  // stride.
+  std::vector<int> image{}, channels{}, kernels{}, strides{};
 };
 
 /// The kind of the module that ends every network: dense layers, `y = W x + b`, parameters `0.weight` [outputs,
 /// inputs], `0.bias` [outputs], `1.weight`, ...
 inline constexpr const char* kDenseModule = "dense";
+
+/// The kind of the module that looks at pictures: convolutions (host/nets/convolution.hpp).
+inline constexpr const char* kConvolutionModule = "convolution";
 
 /// One module of a network (host/nets/module.hpp): it maps `inputs` numbers and its state to `outputs` numbers and the
 /// next state.

@@ -12,11 +12,12 @@
 #include "host/engine/metrics.hpp"
 #include "host/engine/robot_model.hpp"
 #include "kernels/constraints.hpp"
+#include "kernels/pixels.hpp"
 
 namespace stampede {
 
-/// A group of observations: what one network sees, the policy's, the critic's or a teacher's. Readings are taken every so many
-/// control steps, seen some control steps later, and the last few lie side by side (envs/readings.hpp).
+/// A group of observations: what one network sees, the policy's, the critic's or a teacher's. Readings are taken every
+/// so many control steps, seen some control steps later, and the last few lie side by side (envs/readings.hpp).
 struct ObservationGroup {
   std::string name;                ///< "policy", "critic", "teacher"
   std::vector<std::string> names;  ///< of its numbers, in order; of several readings the oldest first
@@ -24,12 +25,14 @@ struct ObservationGroup {
   int every = 1;                   ///< control steps between readings
   int delay = 0;                   ///< control steps from a reading to when it is seen
   int history = 1;                 ///< readings side by side
+  std::vector<int> picture;        ///< of a camera: its height and width [pixels]; else empty
 
   /// How many numbers are seen, and how many one reading has.
   int size() const { return static_cast<int>(names.size()); }
   int width() const { return size() / history; }
-  /// [numbers], or [readings][numbers of one].
+  /// [numbers], or [readings][numbers of one]; of a camera [readings][height][width].
   std::vector<int> shape() const {
+    if (!picture.empty()) return {history, picture[0], picture[1]};
     return history == 1 ? std::vector<int>{size()} : std::vector<int>{history, width()};
   }
   /// Whether what is measured is seen unchanged, in the step in which it is measured.
@@ -115,6 +118,8 @@ struct TaskSpec {
   double control_dt = 0;          ///< [s]
   std::string metric;             ///< JSON key of the task's own metric in evaluations; empty where it has none
   std::vector<float> parameters;  ///< of a compiled-in task, as declared; one that is missing has its default
+  PixelView pixels;               ///< of a compiled-in task: the picture that the policy sees; the privileged group
+                                  ///< has the numbers that were measured
   ConstraintsSpec constraints;
   MirrorSpec mirror;
   std::vector<TaskMetric> metrics;

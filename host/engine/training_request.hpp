@@ -55,7 +55,8 @@ struct AlgorithmSettings {
   template <class Visitor>
   static void describe(Visitor&& field) {
     using S = AlgorithmSettings;
-    field("kind", &S::kind, Names{}, "what learns: policy_gradient (PPO and its relatives)");
+    field("kind", &S::kind, Names{},
+          "what learns: policy_gradient (PPO and its relatives); distillation is for students");
     field("advantage", &S::advantage, Choices{"return", "return_baseline", "td", "gae"}, "estimator of the advantage");
     field("surrogate", &S::surrogate, Choices{"log_prob", "clipped_ratio"}, "policy objective");
     field("gamma", &S::gamma, Bounds{0, 1}, "discount a control step");
@@ -82,6 +83,9 @@ struct NetworkSettings {
   std::vector<std::string> modules = {"dense"};
   std::vector<int> actor = {64, 64};
   std::vector<int> critic = {64, 64};
+  std::vector<int> channels = {16, 32};
+  std::vector<int> kernels = {4, 3};
+  std::vector<int> strides = {2, 2};
   std::string activation = "elu";
   float initial_std = 1.0f;
   bool normalise_observations = true;
@@ -94,6 +98,9 @@ struct NetworkSettings {
     field("modules", &S::modules, Names{}, "what both networks are made of, from their inputs on; dense ends them");
     field("actor", &S::actor, Bounds{1, 1 << 14}, "hidden layers' widths");
     field("critic", &S::critic, Bounds{1, 1 << 14}, "hidden layers' widths");
+    field("channels", &S::channels, Bounds{1, 1 << 10}, "of convolutions, multiples of 16: where modules has them");
+    field("kernels", &S::kernels, Bounds{1, 64}, "of convolutions: pixels in both directions");
+    field("strides", &S::strides, Bounds{1, 64}, "of convolutions: pixels from one place of the kernel to the next");
     field("activation", &S::activation, Choices{"elu", "tanh", "relu", "silu"}, "of the hidden layers");
     field("initial_std", &S::initial_std, Bounds{1e-4, 1e2}, "of the policy, in half ranges of the action");
     field("normalise_observations", &S::normalise_observations, "by running mean and variance");
@@ -131,20 +138,21 @@ struct DistillSettings {
     field("delay", &S::delay, Bounds{0, 1000}, "control steps from a reading to when it sees it; set by --teacher");
     field("history", &S::history, Bounds{1, 1000}, "readings that it sees side by side; set by --teacher");
     field("loss", &S::loss, Choices{"mse", "huber", "kl"},
-          "between the actions' means, or from the teacher's Gaussian to the student's");
+          "of the actions' means: mse (squares, summed over the actions), huber; kl: of the Gaussians");
     field("huber_threshold", &S::huber_threshold, Bounds{1e-6, 1e6},
-          "half ranges of the action, from which on huber grows linearly");
+          "from which on huber grows linearly [units of the network's output]");
     field("beta", &S::beta, Bounds{0, 1}, "probability with which the teacher acts in a step, at the start");
     field("beta_schedule", &S::beta_schedule, Choices{"constant", "first", "linear"},
           "of beta: constant, in the first iteration only, or linear to 0 over beta_rounds");
     field("beta_rounds", &S::beta_rounds, Bounds{1, 1e9}, "iterations until a linear beta is 0");
     field("action_noise", &S::action_noise, Bounds{0, 10},
-          "deviation of noise on the actions, not on the labels [half ranges]");
+          "deviation of noise on the actions, not on the labels [units of the network's output]");
     field("rollouts_kept", &S::rollouts_kept, Bounds{0, 1 << 20}, "rollouts that an update learns from; 0: all");
     field("epochs", &S::epochs, Bounds{1, 100000}, "passes of an update, each of as many samples as a rollout has");
     field("minibatch", &S::minibatch, Bounds{1, 1 << 28}, "samples of an optimiser step, about");
     field("learning_rate", &S::learning_rate, Bounds{0, 1}, "Adam's step size, at the start");
-    field("schedule", &S::schedule, Choices{"fixed", "linear"}, "of the learning rate; linear to 0");
+    field("schedule", &S::schedule, Choices{"fixed", "linear"},
+          "of the learning rate: fixed, or linear to 0 over the iterations");
     field("max_gradient_norm", &S::max_gradient_norm, Bounds{1e-9, 1e9}, "clip of the gradient's global norm");
     field("finetune", &S::finetune, Bounds{0, 1e9}, "iterations of PPO that the student is trained with afterwards");
   }

@@ -59,9 +59,9 @@ class PolicyRunner {
  public:
   virtual ~PolicyRunner() = default;
 
-  /// What the policy does with what the environments show by now, for their next step: written to their `actions()`, which are returned,
-  /// [num_envs][actions] in the task's units. States of its network go one step on, and begin anew where the last step ended an episode:
-  /// to be called once a step. Enqueued like any other work.
+  /// What the policy does with what the environments show by now, for their next step: written to their `actions()`,
+  /// which are returned, [num_envs][actions] in the task's units. States of its network go one step on, and begin anew
+  /// where the last step ended an episode: to be called once a step. Enqueued like any other work.
   virtual DeviceArray act() = 0;
   /// All states begin anew, as the environments do after their own reset().
   virtual void reset() = 0;

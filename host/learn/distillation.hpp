@@ -1,6 +1,6 @@
 #pragma once
-/// \file Distillation: a student learns, by regression, to act as a teacher does (kernels/distillation.hpp). Teacher and
-/// student see the same states through observations of their own: the student the policy's group, the teacher the
+/// \file Distillation: a student learns, by regression, to act as a teacher does (kernels/distillation.hpp). Teacher
+/// and student see the same states through observations of their own: the student the policy's group, the teacher the
 /// privileged one.
 ///
 ///     observation            -> student --.
@@ -160,7 +160,7 @@ class Distillation final : public Algorithm<Backend> {
     metrics.add({.name = "loss", .tag = "loss/imitation", .must_be_finite = true}, number(W::kPolicy));
     metrics.add({.name = "action_error",
                  .tag = "distill/action_error",
-                 .unit = "half ranges, mean of the actions",
+                 .unit = "units of the network's output, mean of the actions",
                  .must_be_finite = true},
                 number(W::kValue));
     metrics.add({.name = "teacher_share", .tag = "distill/teacher_share", .unit = "share of steps"}, number(W::kClip));

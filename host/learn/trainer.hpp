@@ -291,8 +291,8 @@ class TaskTrainer final : public Stage {
     }
   }
 
-  /// Starts the environments. Where observations are normalised, it first collects a rollout with the untrained policy,
-  /// from which their means and variances begin, and starts the environments anew.
+  /// Starts the environments. Where observations are normalised, it first collects a rollout, untrained as the policy
+  /// is, from which their means and variances begin, and starts the environments anew.
   void start() {
     collector_->reset(*rollout_, request_.train.random_initial_phase);
     if (!request_.network.normalise_observations) return;

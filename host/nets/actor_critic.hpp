@@ -47,14 +47,14 @@ class ActorCritic {
                     settings.normalise_observations ? kObservationClip : std::numeric_limits<float>::max()) {
     const int observations = task.policy().size(), of_critic = task.privileged_size();
     const int critic_inputs = of_critic > 0 ? of_critic : observations;
-    actor_ = std::make_unique<Network<Backend>>(
-        backend, plan_network(settings.modules, "actor", {settings.activation, settings.actor}, actions_), observations,
-        padded(actions_), most_rows);
+    actor_ =
+        std::make_unique<Network<Backend>>(backend, plan(settings, "actor", settings.actor, task.policy(), actions_),
+                                           observations, padded(actions_), most_rows);
     size_ = actor_->place().end;
     if (with_critic) {
-      critic_ = std::make_unique<Network<Backend>>(
-          backend, plan_network(settings.modules, "critic", {settings.activation, settings.critic}, 1), critic_inputs,
-          size_, most_rows);
+      const ObservationGroup& seen = of_critic > 0 ? *task.privileged() : task.policy();
+      critic_ = std::make_unique<Network<Backend>>(backend, plan(settings, "critic", settings.critic, seen, 1),
+                                                   critic_inputs, size_, most_rows);
       size_ = critic_->place().end;
     }
     store_.add("", actor_->store().places());
@@ -187,12 +187,13 @@ class ActorCritic {
     if (critic_normaliser_) begin_at(privileged_observation, *critic_normaliser_);
   }
 
-  /// Updates the normalisers with the observations of all ranks' rollouts. `rows` is horizon x `stride`; of the
-  /// `stride` rows of a step the first `envs` count. `privileged_observation` is null where the critic sees the policy's.
+  /// Updates the normalisers, but for one that was given, with the observations of all ranks' rollouts. `rows` is
+  /// horizon x `stride`; of the `stride` rows of a step the first `envs` count. `privileged_observation` is null where
+  /// the critic sees the policy's.
   void merge_observations(const float* observation, const float* privileged_observation, Index rows, Index envs,
                           Index stride) {
     if (!settings_.normalise_observations) return;
-    merge(observation, normaliser_, rows, envs, stride);
+    if (!moments_given_) merge(observation, normaliser_, rows, envs, stride);
     if (critic_normaliser_) merge(privileged_observation, *critic_normaliser_, rows, envs, stride);
   }
 
@@ -263,6 +264,22 @@ class ActorCritic {
   const ParameterStore& store() const { return store_; }
 
  private:
+  /// A network for what it sees. Convolutions are for pictures: a critic that sees numbers has none.
+  static std::vector<ModuleWeights> plan(const NetworkSettings& settings, const char* name,
+                                         const std::vector<int>& hidden, const ObservationGroup& seen, int outputs) {
+    ModuleOptions options{settings.activation, hidden};
+    if (!seen.picture.empty()) options.image = seen.shape();
+    options.channels = settings.channels;
+    options.kernels = settings.kernels;
+    options.strides = settings.strides;
+    std::vector<std::string> kinds;
+    for (const std::string& kind : settings.modules) {
+      const bool blind = seen.picture.empty() && seen.name != "policy";
+      if (kind != kConvolutionModule || !blind) kinds.push_back(kind);
+    }
+    return plan_network(kinds, name, options, outputs);
+  }
+
   struct NamedNormaliser {
     std::string name;
     Normaliser* normaliser;

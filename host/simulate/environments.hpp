@@ -45,6 +45,39 @@ struct EpisodeSteps {
   }
 };
 
+/// Stores the drawing of each environment's state as rods (kernels/pixels.hpp); where it has fewer than kMost, the rest
+/// are rods that cover nothing.
+template <class Task>
+struct StoreRods {
+  typename Task::Parameters parameters;
+  const float* state;  ///< [states][stride]
+  Index stride;
+  float* rods;  ///< [environment][Sketch::kMost][kRodNumbers]
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    STAMPEDE_NO_UNROLL
+    for (Index environment = first; environment < first + kLanes<Real>; ++environment) {
+      Array<float, kStates<Task>> members;
+      for (int i = 0; i < kStates<Task>; ++i) members[i] = state[i * stride + environment];
+      typename Task::template State<float> now;
+      memcpy(&now, &members, sizeof now);
+      const Sketch drawn = Task::sketch(parameters, now);
+      float* to = rods + environment * Sketch::kMost * kRodNumbers;
+      for (int i = 0; i < Sketch::kMost; ++i, to += kRodNumbers) {
+        const bool there = i < drawn.strokes;
+        const Stroke stroke = there ? drawn.stroke[i] : Stroke{};
+        to[0] = stroke.x1;
+        to[1] = stroke.y1;
+        to[2] = stroke.x2;
+        to[3] = stroke.y2;
+        to[4] = there ? 0.5f * stroke.width : -1e6f;
+        to[5] = stroke.ground ? kGroundGrey : kMovingGrey;
+      }
+    }
+  }
+};
+
 /// Which environments, and how many.
 struct EnvironmentsRequest {
   std::shared_ptr<const TaskSpec> task;
@@ -233,27 +266,30 @@ class EnvironmentsOf final : public Environments<Backend> {
       : Environments<Backend>(backend, request, kStates<Task>) {
     set_parameters(parameters_, this->task().parameters);
     if (kMeasures > 0) measures_ = backend.template make_buffer<float>(kMeasures * this->stride());
+    if (this->task().pixels.height > 0) {
+      measured_ = backend.template make_buffer<float>(Task::kObservations * this->stride());
+      rods_ = backend.template make_buffer<float>(Sketch::kMost * kRodNumbers * this->stride());
+    }
   }
 
   const float* metric_rows() override { return measures_.data(); }
 
   void reset_all(Backend& backend, std::uint64_t seed, bool random_phase, const FirstObservations& first) override {
-    backend.launch(this->stride(),
-                   ResetEnvironments<Task>{parameters_, this->view(), seed, random_phase, first.policy});
-    if (first.privileged == nullptr) return;
-    backend.launch(this->stride() * Task::kObservations, CopyElements{first.policy, first.privileged});
+    float* const measured = measured_.size() > 0 ? measured_.data() : first.policy;
+    backend.launch(this->stride(), ResetEnvironments<Task>{parameters_, this->view(), seed, random_phase, measured});
+    backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
+      pass_on(context, range, measured, first.privileged, first.policy);
+    });
   }
 
   void step_range(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
                   const float* action, const StepOutput& out) override {
     StepOutput to = out;
     to.measures = measures_.data();
+    if (measured_.size() > 0) to.observation = measured_.data();
     context.launch(range, StepEnvironments<Task>{parameters_, this->view(), seed, &control->clock,
                                                  static_cast<std::uint32_t>(offset), action, to});
-    // These tasks measure one row, which the policy's group and the privileged one read each in its own way.
-    if (out.privileged_observation == nullptr) return;
-    context.launch({range.begin * Task::kObservations, range.end * Task::kObservations},
-                   CopyElements{out.observation, out.privileged_observation});
+    pass_on(context, range, to.observation, out.privileged_observation, out.observation);
   }
 
   void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
@@ -277,9 +313,26 @@ class EnvironmentsOf final : public Environments<Backend> {
  private:
   static constexpr Index kMeasures = kMeasureCount<Task>;
 
+  /// These tasks measure one row: `measured`, which the privileged group reads, where there is one, as the policy's
+  /// does unless that sees a picture.
+  void pass_on(const Context& context, Range range, const float* measured, float* privileged, float* policy) {
+    if (privileged != nullptr) {
+      context.launch({range.begin * Task::kObservations, range.end * Task::kObservations},
+                     CopyElements{measured, privileged});
+    }
+    if (measured_.size() == 0 || policy == nullptr) return;
+    if constexpr (requires { &Task::sketch; }) {
+      const PixelView& view = this->task().pixels;
+      const Index pixels = static_cast<Index>(view.height) * view.width;
+      context.launch(range, StoreRods<Task>{parameters_, this->view().state, this->stride(), rods_.data()});
+      context.launch({range.begin * pixels, range.end * pixels}, DrawPixels{view, rods_.data(), Sketch::kMost, policy});
+    }
+  }
+
   Parameters parameters_;
   typename Backend::template Buffer<float>
       measures_;  ///< [kMeasures][stride], summed since the statistics were cleared
+  typename Backend::template Buffer<float> measured_, rods_;  ///< where the policy sees a picture (StoreRods)
 };
 
 /// How a backend's environments of each kernel are made.

@@ -36,6 +36,32 @@ MirrorMap repeated(const MirrorMap& map, int history) {
   return all;
 }
 
+/// The task with a camera: the policy sees its picture, and what was measured becomes the critic's. Throws Error where
+/// the task cannot be drawn, or pictures of that size cannot be stored in whole packs.
+void look_through_camera(TaskSpec& spec, const PixelSettings& pixels, const TaskInfo& info) {
+  if (pixels.height == 0 && pixels.width == 0) return;
+  if (info.sketch == nullptr) {
+    throw Error("task '" + spec.name + "': pixels: it has no drawing for a camera to see; leave [pixels] out");
+  }
+  const int size = pixels.height * pixels.width;
+  if (size == 0 || size % kMaxLanes != 0) {
+    throw Error("task '" + spec.name + "': pixels.height = " + std::to_string(pixels.height) +
+                " and pixels.width = " + std::to_string(pixels.width) + ": their product must be a multiple of " +
+                std::to_string(kMaxLanes) + ", and not 0");
+  }
+  spec.pixels = {pixels.height, pixels.width, pixels.half_width};
+  ObservationGroup camera;
+  camera.name = "policy";
+  camera.picture = {pixels.height, pixels.width};
+  for (int line = 0; line < pixels.height; ++line) {
+    for (int column = 0; column < pixels.width; ++column) {
+      camera.names.push_back("pixel." + std::to_string(line) + "." + std::to_string(column));
+    }
+  }
+  spec.observations.front().name = "critic";
+  spec.observations.insert(spec.observations.begin(), std::move(camera));
+}
+
 /// How a distillation's teacher reads its observations.
 GroupSettings reading_of(const DistillSettings& distill) { return {distill.every, distill.delay, distill.history}; }
 
@@ -76,6 +102,7 @@ std::shared_ptr<const TaskSpec> specify(const PlannedTask& task, const Settings&
   TaskSpec spec = changed.legged ? make_legged_spec(task.info, *changed.legged, *task.robot)
                                  : task.info.specify(changed.environment);
   spec.name = changed.task;
+  if (!changed.legged) look_through_camera(spec, changed.pixels, task.info);
   read_groups(spec, changed);
   return std::make_shared<const TaskSpec>(std::move(spec));
 }
@@ -90,12 +117,15 @@ std::shared_ptr<const TaskSpec> distillation_spec(const PlannedTask& student) {
     changed.critic_observation = reading_of(distill);
   } else {
     changed.policy_observation = changed.critic_observation = {};
+    changed.pixels = {};
     measured = specify(student, changed)->policy();
     changed.policy_observation = student.settings.policy_observation;
+    changed.pixels = student.settings.pixels;
   }
   TaskSpec spec = *specify(student, changed);
   if (measured) {
     read_as(*measured, reading_of(distill));
+    spec.observations.resize(1);
     spec.observations.push_back(std::move(*measured));
   }
   spec.observations.back().name = "teacher";
@@ -110,6 +140,8 @@ std::shared_ptr<const TaskSpec> teacher_spec(const PlannedTask& student) {
     changed.legged->symmetry.mirror = false;
   }
   changed.policy_observation = reading_of(distill);
+  changed.critic_observation = {};
+  changed.pixels = {};
   return specify(student, changed);
 }
 

@@ -1,9 +1,8 @@
 #pragma once
-/// \file The algorithms and the networks' sizes as data.
+/// \file The algorithms and the networks' sizes as data: fragments of TOML.
 ///
-/// The first four algorithms are one trainer with different settings, which a fragment of TOML gives
-/// (docs/algorithms.md); the last three teach a student, and differ likewise (docs/distillation.md). A preset itself
-/// changes the network only; a task may change more for it, under `for`.
+/// Algorithms that train differ in their settings only (docs/algorithms.md), as do those that teach a student
+/// (docs/distillation.md). A preset itself changes the network only; a task may change more for it, under `for`.
 
 #include <string>
 #include <vector>

@@ -29,6 +29,20 @@ struct GroupSettings {
   }
 };
 
+/// [pixels]: what a task that is compiled in shows its policy instead of its numbers: a small grey picture.
+struct PixelSettings {
+  int height = 0, width = 0;
+  float half_width = 1.2f;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = PixelSettings;
+    field("height", &S::height, Bounds{0, 256}, "of the picture that the policy sees; 0: it sees numbers");
+    field("width", &S::width, Bounds{0, 256}, "likewise; height x width is a multiple of 16");
+    field("half_width", &S::half_width, Bounds{1e-3, 1e6}, "what the picture shows to the left and right [m]");
+  }
+};
+
 struct RunSettings {
   int checkpoint_every = 0;
   float checkpoint_seconds = 60;
@@ -63,6 +77,7 @@ struct Settings {
   NetworkSettings network;
   RunSettings run;
   GroupSettings policy_observation, critic_observation;
+  PixelSettings pixels;                    ///< of tasks that are compiled in
   std::optional<DistillSettings> distill;  ///< where `algo` teaches a student
   /// Parameters of a task that is compiled in, in the order in which its `Parameters` declares them.
   std::vector<float> environment;

@@ -212,6 +212,7 @@ struct Assigner {
 std::vector<std::string> known_keys(const TaskInfo* task) {
   std::vector<std::string> keys = {"task", "algo", "preset", "seed"};
   Settings settings;
+  settings.distill.emplace();
   if (task != nullptr && task->legged()) {
     settings.legged.emplace();
     keys.push_back("objective");
@@ -231,6 +232,11 @@ std::vector<std::string> known_keys(const TaskInfo* task) {
 /// Throws for an unknown key, with the key that may have been meant; where none is near, with the keys of its table.
 [[noreturn]] void fail_unknown(const Layer& layer, const toml::node& node, const std::string& key,
                                const TaskInfo* task) {
+  if (key == "distill") {
+    throw Error(place(layer, node) +
+                "unknown key 'distill'; it is a table of algorithms that teach a student: algo = " +
+                "\"online\", \"dagger\" or \"bc\"");
+  }
   const std::vector<std::string> keys = known_keys(task);
   const std::string near = nearest(key, keys);
   std::string hint;
@@ -522,7 +528,7 @@ Settings resolve_settings(const SettingsSources& sources) {
   for (const std::string& file : task.files) of_task.push_back(parse_layer(read_file(file, kLargestText), file, true));
   std::vector<Layer> chosen_by = of_task;
   for (const Layer& layer : given) chosen_by.push_back(layer);
-  settings.algo = choose(chosen_by, "algo", settings.algo, origin = "--algo");
+  settings.algo = choose(chosen_by, "algo", sources.default_algo, origin = "--algo");
   const Fragment& algorithm = find_fragment(algorithms(), settings.algo, "algorithm", origin);
   if (algorithm.teaches) settings.distill.emplace();
   settings.preset = choose(chosen_by, "preset", settings.preset, origin = "--preset");

@@ -35,6 +35,7 @@ struct SettingsSources {
   std::string config_file;       ///< empty: none
   std::vector<std::string> set;  ///< "key=value" each
   std::vector<Override> flags;
+  std::string default_algo = "ppo";  ///< where no source names one
 };
 
 /// All layers on top of each other; no robot is looked at. A task must be named by one of the sources.

@@ -17,7 +17,10 @@ void for_each_table(SettingsType& settings, Visit&& visit) {
   visit("policy_observation", settings.policy_observation);
   visit("critic_observation", settings.critic_observation);
   if (settings.distill) visit("distill", *settings.distill);
-  if (!settings.legged) return;
+  if (!settings.legged) {
+    visit("pixels", settings.pixels);
+    return;
+  }
   auto& legged = *settings.legged;
   visit("control", legged.control);
   visit("commands", legged.commands);

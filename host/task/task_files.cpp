@@ -18,7 +18,11 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kDeepest = 16;  ///< files that a task may be made of
 
-std::vector<fs::path> task_folders() { return data_folders("tasks", "STAMPEDE_TASKS", STAMPEDE_SOURCE_TASKS); }
+std::vector<fs::path> task_folders() {
+  std::vector<fs::path> folders = data_folders("tasks", "STAMPEDE_TASKS", STAMPEDE_SOURCE_ENVS "/legged/tasks");
+  folders.emplace_back(STAMPEDE_SOURCE_ENVS "/pendulum/tasks");
+  return folders;
+}
 
 toml::table parse_task(const fs::path& file) {
   try {

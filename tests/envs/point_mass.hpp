@@ -52,7 +52,7 @@ struct PointMass {
   STAMPEDE_FN static void measure(const Parameters&, const State<Real>& s, const Array<Real, 1>&, Array<Real, 1>& now) {
     now[0] = abs(s.v);
   }
-  static Sketch sketch(const Parameters&, const State<float>& s) {
+  STAMPEDE_FN static Sketch sketch(const Parameters&, const State<float>& s) {
     Sketch drawn;
     drawn.add({-1, 0, 1, 0, 0.02f, true});
     drawn.add({s.x, 0, s.x, 0, 0.2f});

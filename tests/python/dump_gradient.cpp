@@ -3,7 +3,7 @@
 ///     dump_gradient key=value ... < input > output
 ///
 /// Keys: observations, actions, samples, chosen, actor, critic (widths, with commas; critic empty: none), activation,
-/// surrogate, clip_value, normalise_advantages, clip_ratio, value_coefficient, entropy_coefficient, threads.
+/// image, channels, kernels, strides (of convolutions; image empty: none), surrogate, clip_value, normalise_advantages, clip_ratio, value_coefficient, entropy_coefficient, threads.
 /// Input, float32: actor and critic (weight [outputs][inputs] and bias of each layer), log_std, observation mean and
 /// variance, the values' mean and variance, then of all samples observation, output, log_prob, value, advantage,
 /// returns; at last, uint32, the chosen samples.
@@ -18,10 +18,13 @@
 
 #include "host/cpu/backend.hpp"
 #include "host/learn/ppo.hpp"
+#include "host/nets/convolution.hpp"
 #include "tests/plain_task.hpp"
 
 namespace stampede {
 namespace {
+
+[[maybe_unused]] const bool registered = register_network_module<Convolution, CpuBackend>(kConvolutionModule);
 
 using Arguments = std::map<std::string, std::string>;
 
@@ -59,7 +62,16 @@ void dump(const Arguments& given) {
   const int observations = number("observations"), actions = number("actions");
   const Index samples = number("samples"), chosen = number("chosen"), stride = padded(samples);
   TrainingRequest request;
-  request.task = std::make_shared<const TaskSpec>(test::plain_task(observations, actions));
+  TaskSpec task = test::plain_task(observations, actions);
+  if (const std::vector<int> image = widths(given.at("image")); !image.empty()) {
+    task.observations.front().picture = {image.at(1), image.at(2)};
+    task.observations.front().history = image.at(0);
+    request.network.modules = {kConvolutionModule, kDenseModule};
+    request.network.channels = widths(given.at("channels"));
+    request.network.kernels = widths(given.at("kernels"));
+    request.network.strides = widths(given.at("strides"));
+  }
+  request.task = std::make_shared<const TaskSpec>(std::move(task));
   request.network.actor = widths(given.at("actor"));
   request.network.critic = widths(given.at("critic"));
   request.network.activation = given.at("activation");

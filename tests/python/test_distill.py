@@ -95,6 +95,46 @@ def test_a_walking_student_sees_only_its_own_sensors(walker, tmp_path):
     assert "teacher_observation" in tensors and "policy_before/actor.0.weight" in tensors
 
 
+def test_a_student_that_sees_pictures(good, tmp_path):
+    """From pictures alone; and the network's file, run by onnxruntime, does what the evaluation did."""
+    teacher, _ = good
+    said = run_json("distill", "--teacher", teacher, "--task", "pendulum-pixels", "--iterations", 25, *SMALL,
+                    "--set", "distill.epochs=4", "--run", tmp_path / "run")
+    # A random policy gets some -1200, and so does one that never looks.
+    assert said["return_mean"] > -700
+    run_json("eval", "--run", tmp_path / "run", "--episodes", 4, "--trace", tmp_path / "trace.safetensors")
+    trace = load_file(tmp_path / "trace.safetensors")
+    session = onnxruntime.InferenceSession(said["policy_onnx"])
+    pictures = trace["observation"][:, :, :]
+    assert pictures.shape[2] == 2 * 16 * 16
+    assert pictures.min() == 0 and 0.99 < pictures.max() <= 1
+    for step in (0, 7, 199):
+        got = session.run(["action"], {"obs": pictures[step]})[0]
+        np.testing.assert_allclose(got, trace["action"][step], atol=2e-5)
+    # Two pictures of the same step where the episode begins; then the older one is that of the step before.
+    np.testing.assert_array_equal(pictures[0, :, :256], pictures[0, :, 256:])
+    np.testing.assert_array_equal(pictures[8, :, :256], pictures[7, :, 256:])
+    # The rod's middle, as the picture shows it, is where the state says: half a length from the hinge.
+    angle = trace["state"][5, :, 0]
+    size = 2.4 / 16
+    x = (np.arange(16) + 0.5 - 8) * size
+    frame = pictures[5, :, 256:].reshape(4, 16, 16)
+    mass = frame.sum(axis=(1, 2))
+    np.testing.assert_allclose((frame.sum(axis=1) * x).sum(axis=1) / mass, -0.5 * np.sin(angle), atol=0.06)
+    np.testing.assert_allclose((frame.sum(axis=2) * -x).sum(axis=1) / mass, 0.5 * np.cos(angle), atol=0.06)
+
+
+def test_pictures_that_cannot_be(good, tmp_path):
+    teacher, _ = good
+    pixels = ("distill", "--teacher", teacher, "--task", "pendulum-pixels", "--run", tmp_path / "never")
+    assert "must be a multiple of 16" in refused(*pixels, "--set", "pixels.width=15", "--set", "pixels.height=15")
+    line = refused(*pixels, "--set", "network.strides=[8, 2]")
+    assert "convolution 2 has a kernel of 3 x 3 pixels, but what it gets has 2 x 2" in line
+    assert "does not see a picture" in refused("train", "--task", "pendulum", "--run", tmp_path / "never",
+                                              "--set", 'network.modules=["convolution", "dense"]')
+    assert not (tmp_path / "never").exists()
+
+
 def test_what_is_published_can_teach(walker, tmp_path):
     """A folder with config.toml, the robot and policy.onnx, and no checkpoint."""
     published = tmp_path / "published"
@@ -129,6 +169,12 @@ def test_what_is_refused(good, walker, trained, tmp_path):
     assert "has no policy yet" in because(*pendulum, "--teacher", empty)
     # `train` teaches nobody.
     assert "stampede distill --teacher RUN" in because("train", *PENDULUM, "--algo", "bc", "--run", tmp_path / "never")
+    assert "--finetune with --resume" in because("distill", "--resume", teacher, "--finetune", 3)
+    assert "unknown key 'distill'" in because("train", *PENDULUM, "--run", tmp_path / "never", "--set",
+                                              "distill.beta=1")
+    assert "did you mean 'distill.beta'" in because(*pendulum, "--teacher", teacher, "--set", "distill.betta=1")
+    assert "to the teacher the action 'torque' is 0 + 2 x" in because(
+        *pendulum, "--teacher", teacher, "--set", "environment.max_torque=6")
     assert "--teacher with --resume" in because("distill", "--resume", teacher, "--teacher", teacher)
 
     walking = ("distill", "--teacher", walker, "--task", "go2-flat", "--num-envs", 64, "--run", tmp_path / "never")

@@ -11,22 +11,43 @@ jax.config.update("jax_enable_x64", True)
 ACTIVATIONS = {"elu": jax.nn.elu, "tanh": jnp.tanh, "relu": jax.nn.relu, "silu": jax.nn.silu}
 DEFAULT = dict(observations=5, actions=2, samples=300, chosen=203, actor="33,17", critic="20", activation="elu",
                surrogate="clipped_ratio", clip_value=1, normalise_advantages=1, clip_ratio=0.2, value_coefficient=0.7,
-               entropy_coefficient=0.01, threads=2)
+               entropy_coefficient=0.01, threads=2, image="", channels="", kernels="", strides="")
+PICTURES = {**DEFAULT, "image": "2,9,12", "observations": 2 * 9 * 12, "channels": "16,32", "kernels": "3,2",
+            "strides": "2,1", "actor": "17", "critic": "20"}
 
 
-def widths(settings, key, outputs):
-    return [settings["observations"], *map(int, settings[key].split(",")), outputs]
+def numbers(settings, key):
+    return [int(number) for number in settings[key].split(",")] if settings[key] else []
 
 
-def network(random, sizes):
-    layers = []
+def network(random, settings, key, outputs):
+    """Convolutions, weights [outputs][inputs][kernel][kernel], then dense layers, [outputs][inputs]."""
+    layers, inputs = [], settings["observations"]
+    if image := numbers(settings, "image"):
+        inputs, height, width = image
+        for channels, kernel, stride in zip(*(numbers(settings, key) for key in ("channels", "kernels", "strides"))):
+            scale = 1 / np.sqrt(inputs * kernel * kernel)
+            layers.append((np.float32(random.normal(0, scale, (channels, inputs, kernel, kernel))),
+                           np.float32(random.normal(0, 0.2, channels))))
+            inputs, height, width = channels, (height - kernel) // stride + 1, (width - kernel) // stride + 1
+        inputs *= height * width
+    sizes = [inputs, *numbers(settings, key), outputs]
     for inputs, outputs in zip(sizes, sizes[1:]):
         layers.append((np.float32(random.normal(0, 1 / np.sqrt(inputs), (outputs, inputs))),
                        np.float32(random.normal(0, 0.2, outputs))))
     return layers
 
 
-def forward(layers, x, activation):
+def forward(layers, x, settings):
+    activation = ACTIVATIONS[settings["activation"]]
+    convolutions = [layer for layer in layers if layer[0].ndim == 4]
+    layers = layers[len(convolutions):]
+    if convolutions:
+        x = x.reshape(-1, *numbers(settings, "image"))
+        for (weight, bias), stride in zip(convolutions, numbers(settings, "strides")):
+            x = jax.lax.conv_general_dilated(x, jnp.asarray(weight, x.dtype), (stride, stride), "VALID")
+            x = activation(x + bias[:, None, None])
+        x = x.transpose(0, 2, 3, 1).reshape(len(x), -1)  # the channels of a pixel side by side
     for i, (weight, bias) in enumerate(layers):
         x = x @ weight.T + bias
         if i + 1 < len(layers):
@@ -45,10 +66,9 @@ def standardised(observation, mean, variance):
 
 def loss(parameters, data, s):
     """PPO's loss as its paper has it (with the clipped value loss of the baselines), or plain -A log pi."""
-    activation = ACTIVATIONS[s["activation"]]
     x = standardised(data["observation"], data["observation_mean"], data["observation_variance"])
     log_std = parameters["log_std"]
-    log_prob = log_density(data["output"], forward(parameters["actor"], x, activation), log_std)
+    log_prob = log_density(data["output"], forward(parameters["actor"], x, s), log_std)
     advantage = data["advantage"]
     if s["normalise_advantages"]:
         advantage = (advantage - advantage.mean()) / jnp.sqrt(advantage.var() + 1e-8)
@@ -59,7 +79,7 @@ def loss(parameters, data, s):
         clipped = jnp.clip(ratio, 1 - s["clip_ratio"], 1 + s["clip_ratio"])
         total = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
     if s["critic"]:
-        v = forward(parameters["critic"], x, activation)[:, 0]
+        v = forward(parameters["critic"], x, s)[:, 0]
         deviation = jnp.sqrt(data["value_variance"] + 1e-8)
         target = (data["returns"] - data["value_mean"]) / deviation
         old = (data["value"] - data["value_mean"]) / deviation
@@ -75,8 +95,8 @@ def drawn(settings, seed):
     """Parameters and a rollout's data, float32."""
     random = np.random.default_rng(seed)
     n, width, actions = settings["samples"], settings["observations"], settings["actions"]
-    parameters = {"actor": network(random, widths(settings, "actor", actions)),
-                  "critic": network(random, widths(settings, "critic", 1)) if settings["critic"] else [],
+    parameters = {"actor": network(random, settings, "actor", actions),
+                  "critic": network(random, settings, "critic", 1) if settings["critic"] else [],
                   "log_std": np.float32(random.uniform(-0.7, 0.3, actions))}
     data = {"observation_mean": random.normal(0, 1, width), "observation_variance": random.uniform(0.2, 3, width),
             "value_mean": np.array(-20.0), "value_variance": np.array(90.0),
@@ -85,7 +105,7 @@ def drawn(settings, seed):
     data["observation"][::7, 0] = 1e3  # some are limited to +-10
     data = {name: np.float32(value) for name, value in data.items()}
     x = standardised(data["observation"], data["observation_mean"], data["observation_variance"])
-    mean = forward(parameters["actor"], np.float64(x), ACTIVATIONS[settings["activation"]])
+    mean = forward(parameters["actor"], np.float64(x), settings)
     data["output"] = np.float32(mean + np.exp(parameters["log_std"]) * random.normal(0, 1, (n, actions)))
     # Old probabilities around the new ones, so that ratios lie on both sides of the clip's bounds.
     log_prob = log_density(data["output"], mean, parameters["log_std"])
@@ -139,6 +159,20 @@ def test_activations(activation):
 ])
 def test_settings(change):
     compare({**DEFAULT, **change})
+
+
+@pytest.mark.parametrize("activation", ["elu", "tanh", "silu"])  # at ReLU's kink floats and doubles may differ
+def test_convolutions(activation):
+    compare({**PICTURES, "activation": activation})
+
+
+@pytest.mark.parametrize("change", [
+    dict(channels="32", kernels="5", strides="3"),
+    dict(image="1,16,16", observations=256, channels="16,16,16", kernels="4,3,2", strides="2,1,1", threads=1),
+    dict(samples=97, chosen=97),
+])
+def test_convolutions_of_other_sizes(change):
+    compare({**PICTURES, **change})
 
 
 @pytest.mark.parametrize("seed", range(2, 7))

@@ -69,9 +69,8 @@ Json json_of(const TrainResult& result) {
 }
 
 std::string text_of(const TrainResult& result) {
-  std::string text =
-      fmt::format("trained  {}: iteration {} of {}, {} steps", result.task.settings.task, result.iterations,
-                  result.task.settings.train.iterations, short_number(static_cast<double>(result.steps)));
+  std::string text = fmt::format("trained  {}: iteration {} of {}, {} steps", result.task.settings.task,
+                                 result.iterations, result.schedule, short_number(static_cast<double>(result.steps)));
   if (result.steps_per_second > 0) {
     text += fmt::format(", {:.2f} s at {} steps/s", result.seconds_train, short_number(result.steps_per_second));
   }
@@ -107,6 +106,7 @@ void refuse_beside_resume(const TrainFlags& flags) {
                                                  {"--num-envs", !settings.num_envs.empty()},
                                                  {"--iterations", !settings.iterations.empty()},
                                                  {"--teacher", !flags.teacher.empty()},
+                                                 {"--finetune", !settings.finetune.empty()},
                                                  {"--run", !flags.run.empty()},
                                                  {"--force", flags.force}};
   for (const auto& [flag, given] : others) {
@@ -121,8 +121,7 @@ void refuse_beside_resume(const TrainFlags& flags) {
 TrainResult start(const TrainFlags& flags, const TrainOptions& options, bool teaches) {
   if (!teaches) return train(plan_task(training_settings(flags.settings)), options);
   SettingsSources sources = flags.settings.sources();
-  // Below all that the user says, but for a file, which may choose another one.
-  if (flags.settings.config.empty()) sources.set.insert(sources.set.begin(), "algo=online");
+  sources.default_algo = "online";
   const Settings settings = resolve_settings(sources);
   const std::string teacher = flags.teacher.empty() && settings.distill ? settings.distill->teacher : flags.teacher;
   if (teacher.empty()) throw Error("distill needs a teacher: --teacher RUN, the folder of its run");

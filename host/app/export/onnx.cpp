@@ -38,11 +38,27 @@ class Graph final : public OnnxGraph {
     return name;
   }
 
-  std::string dense(const std::vector<std::string>& inputs, const std::string& name) override {
-    onnx::AttributeProto* transposed = add_node("Gemm", inputs, name)->add_attribute();
-    transposed->set_name("transB");
-    transposed->set_type(onnx::AttributeProto::INT);
-    transposed->set_i(1);
+  std::string node(const char* op, const std::vector<std::string>& inputs, const std::string& name,
+                   const std::vector<OnnxAttribute>& attributes) override {
+    onnx::NodeProto* added = add_node(op, inputs, name);
+    for (const OnnxAttribute& attribute : attributes) {
+      onnx::AttributeProto* to = added->add_attribute();
+      to->set_name(attribute.name);
+      to->set_type(attribute.list ? onnx::AttributeProto::INTS : onnx::AttributeProto::INT);
+      if (!attribute.list) to->set_i(attribute.values.front());
+      for (const std::int64_t value : attribute.values) {
+        if (attribute.list) to->add_ints(value);
+      }
+    }
+    return name;
+  }
+
+  std::string integers(const std::string& name, const std::vector<std::int64_t>& values) override {
+    onnx::TensorProto* tensor = graph_.add_initializer();
+    tensor->set_name(name);
+    tensor->set_data_type(onnx::TensorProto::INT64);
+    tensor->add_dims(static_cast<std::int64_t>(values.size()));
+    for (const std::int64_t value : values) tensor->add_int64_data(value);
     return name;
   }
 
@@ -75,14 +91,53 @@ std::string write_dense(OnnxGraph& graph, const ModuleWeights& module, const std
     const DenseLayer& layer = layers[i];
     const std::string name = module.name + "." + std::to_string(i);
     const std::string weight = graph.constant(name + ".weight", {layer.outputs, layer.inputs}, layer.weight);
-    x = graph.dense({x, weight, graph.constant(name + ".bias", {layer.outputs}, layer.bias)}, name);
+    x = graph.node("Gemm", {x, weight, graph.constant(name + ".bias", {layer.outputs}, layer.bias)}, name,
+                   {{"transB", {1}, false}});
     if (i + 1 < layers.size()) x = activate(graph, module.options.activation, x, name + ".activation");
   }
   return x;
 }
 
+/// The numbers from `begin` to `end` of every row.
+std::string write_slice(OnnxGraph& graph, const std::string& input, std::int64_t begin, std::int64_t end,
+                        const std::string& name) {
+  return graph.node("Slice",
+                    {input, graph.integers(name + ".begin", {begin}), graph.integers(name + ".end", {end}),
+                     graph.integers(name + ".axis", {1})},
+                    name);
+}
+
+/// Convolutions of the picture that a row begins with. ONNX keeps channels first; the module passes them on last.
+std::string write_convolution(OnnxGraph& graph, const ModuleWeights& module, const std::string& input,
+                              const std::string&, std::string&) {
+  const std::vector<int>& image = module.options.image;
+  const std::int64_t picture = std::int64_t{image.at(0)} * image.at(1) * image.at(2);
+  const bool has_rest = module.inputs > picture;
+  std::string x = has_rest ? write_slice(graph, input, 0, picture, module.name + ".picture") : input;
+  x = graph.node("Reshape", {x, graph.integers(module.name + ".shape", {-1, image[0], image[1], image[2]})},
+                 module.name + ".channels_first");
+  for (std::size_t i = 0; i < module.options.channels.size(); ++i) {
+    const std::string own = std::to_string(i), name = module.name + "." + own;
+    const Parameter &weight = module.parameter(own + ".weight"), &bias = module.parameter(own + ".bias");
+    const std::int64_t stride = module.options.strides.at(i);
+    x = graph.node("Conv",
+                   {x, graph.constant(name + ".weight", weight.shape, weight.values),
+                    graph.constant(name + ".bias", bias.shape, bias.values)},
+                   name, {{"strides", {stride, stride}}});
+    x = activate(graph, module.options.activation, x, name + ".activation");
+  }
+  x = graph.node("Transpose", {x}, module.name + ".channels_last", {{"perm", {0, 2, 3, 1}}});
+  const std::int64_t rest = module.inputs - picture;
+  x = graph.node("Reshape", {x, graph.integers(module.name + ".flat_shape", {-1, module.outputs - rest})},
+                 module.name + ".flat");
+  if (!has_rest) return x;
+  const std::string behind = write_slice(graph, input, picture, module.inputs, module.name + ".rest");
+  return graph.node("Concat", {x, behind}, module.name + ".with_rest", {{"axis", {1}, false}});
+}
+
 std::map<std::string, WriteModule>& writers() {
-  static std::map<std::string, WriteModule> all = {{kDenseModule, write_dense}};
+  static std::map<std::string, WriteModule> all = {{kDenseModule, write_dense},
+                                                   {kConvolutionModule, write_convolution}};
   return all;
 }
 

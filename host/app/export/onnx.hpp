@@ -18,6 +18,13 @@
 
 namespace stampede {
 
+/// An attribute of a node: one whole number, or a list of them.
+struct OnnxAttribute {
+  const char* name;
+  std::vector<std::int64_t> values;
+  bool list = true;
+};
+
 /// A graph under construction. Nodes and arrays get the names that are passed in, which must differ.
 class OnnxGraph {
  public:
@@ -27,8 +34,11 @@ class OnnxGraph {
                                const std::vector<float>& values) = 0;
   /// Adds a node of ONNX's operator `op`, and returns its output, which is its name.
   virtual std::string node(const char* op, const std::vector<std::string>& inputs, const std::string& name) = 0;
-  /// The same with the attribute transB of Gemm set: y = x W' + b.
-  virtual std::string dense(const std::vector<std::string>& inputs, const std::string& name) = 0;
+  /// The same with attributes of the operator.
+  virtual std::string node(const char* op, const std::vector<std::string>& inputs, const std::string& name,
+                           const std::vector<OnnxAttribute>& attributes) = 0;
+  /// Adds an array of whole numbers, such as a shape, and returns its name.
+  virtual std::string integers(const std::string& name, const std::vector<std::int64_t>& values) = 0;
 };
 
 /// Adds a module's nodes: from the values `input` [batch, inputs] and `state` [batch, states], which is empty where it

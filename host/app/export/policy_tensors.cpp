@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 #include "host/base/build_info.hpp"
 #include "host/base/error.hpp"
@@ -25,20 +26,31 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 
 constexpr std::array<std::string_view, 4> kActivations = {"elu", "tanh", "relu", "silu"};
 
+/// What options list besides the hidden layers' widths, by its key; dense layers have no use for it.
+template <class Options>
+auto lists_of(Options& options) {
+  return std::array{std::pair{"image", &options.image}, std::pair{"channels", &options.channels},
+                    std::pair{"kernels", &options.kernels}, std::pair{"strides", &options.strides}};
+}
+
 /// The network's modules as JSON, without the numbers of their parameters.
 std::string modules_text(const std::vector<ModuleWeights>& modules) {
   nlohmann::json list = nlohmann::json::array();
   for (const ModuleWeights& module : modules) {
     std::vector<std::string> parameters;
     for (const Parameter& parameter : module.parameters) parameters.push_back(parameter.name);
-    list.push_back({{"kind", module.kind},
-                    {"name", module.name},
-                    {"activation", module.options.activation},
-                    {"hidden", module.options.hidden},
-                    {"inputs", module.inputs},
-                    {"outputs", module.outputs},
-                    {"states", module.states},
-                    {"parameters", parameters}});
+    nlohmann::json entry = {{"kind", module.kind},
+                            {"name", module.name},
+                            {"activation", module.options.activation},
+                            {"hidden", module.options.hidden},
+                            {"inputs", module.inputs},
+                            {"outputs", module.outputs},
+                            {"states", module.states},
+                            {"parameters", parameters}};
+    for (const auto& [key, numbers] : lists_of(module.options)) {
+      if (module.kind != kDenseModule && !numbers->empty()) entry[key] = *numbers;
+    }
+    list.push_back(std::move(entry));
   }
   return list.dump();
 }
@@ -62,6 +74,10 @@ std::vector<ModuleWeights> modules_of_text(const std::string& text, const std::s
       entry.at("name").get_to(module.name);
       entry.at("activation").get_to(module.options.activation);
       for (const nlohmann::json& width : entry.at("hidden")) module.options.hidden.push_back(count(width));
+      for (const auto& [key, numbers] : lists_of(module.options)) {
+        if (!entry.contains(key)) continue;
+        for (const nlohmann::json& number : entry.at(key)) numbers->push_back(count(number));
+      }
       module.inputs = count(entry.at("inputs"));
       module.outputs = count(entry.at("outputs"));
       module.states = count(entry.at("states"));

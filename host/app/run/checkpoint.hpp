@@ -2,10 +2,10 @@
 /// \file Checkpoints: `checkpoint/<iteration>.safetensors`, everything that a training needs to go on.
 ///
 /// A file holds the tensors of the run's stage, those of the policy (names that begin with `policy/`, as its facts in
-/// the metadata do) and, from the second stage on, of the policy that the stage before ended with (`policy_before/`);
-/// at its end a checksum of all bytes before it. The metadata also say in which stage the run is and where that began
-/// (`before_stage/`). A file is written in the run's folder and renamed into `checkpoint/`, which therefore holds
-/// complete checkpoints only.
+/// the metadata do) and of the policy that the stage began with (`policy_before/`): from the second stage on that which
+/// the one before ended with, of a distillation the teacher; at its end a checksum of all bytes before it. The metadata
+/// also say in which stage the run is and where that began (`before_stage/`). A file is written in the run's folder and
+/// renamed into `checkpoint/`, which therefore holds complete checkpoints only.
 
 #include <cstdint>
 #include <filesystem>
@@ -30,7 +30,7 @@ struct Checkpoint {
   RunCounts before_stage;     ///< how far the run was when that began
   std::vector<Tensor> state;  ///< what the stage's Stage::state gave
   Policy policy;
-  std::optional<Policy> before;  ///< the policy that the stage before ended with
+  std::optional<Policy> before;  ///< the policy that the stage before ended with; of a distillation the teacher
 };
 
 /// Writes a checkpoint of the run in `run` and removes all but the newest `kept`.

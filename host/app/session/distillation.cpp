@@ -24,18 +24,43 @@ namespace {
 constexpr std::uintmax_t kLargestPolicy = std::uintmax_t{2} << 30;  ///< a protobuf file holds no more [bytes]
 constexpr const char* kTeacherFile = "teacher.json";
 
-/// The policy of a run's newest checkpoint; of a folder without checkpoints, that of its policy.onnx.
-Policy read_policy(const std::filesystem::path& run) {
+/// The policy of a run's newest checkpoint; of a folder without checkpoints, that of its policy.onnx. That has no
+/// standard deviations; `settings` of the student give some.
+Policy read_policy(const std::filesystem::path& run, const Settings& settings, std::vector<std::string>& notes) {
   const std::filesystem::path exported = run / "policy.onnx";
   std::error_code code;
   if (newest_checkpoint(run).empty() && std::filesystem::exists(exported, code)) {
-    return parse_onnx(read_file(exported.string(), kLargestPolicy), exported.string());
+    if (settings.distill->loss == "kl") {
+      throw Error("distill.loss = \"kl\" needs the teacher's standard deviations, which " + exported.string() +
+                  " does not hold; a run with checkpoints, or another loss, would be right");
+    }
+    Policy policy = parse_onnx(read_file(exported.string(), kLargestPolicy), exported.string());
+    std::fill(policy.log_std.begin(), policy.log_std.end(), std::log(settings.network.initial_std));
+    notes.push_back("the teacher is " + exported.string() +
+                    ", which holds no standard deviations; the student begins " + "with network.initial_std");
+    return policy;
   }
   if (newest_checkpoint(run).empty()) {
     throw Error("--teacher " + run.string() + ": the run has no policy yet, neither a checkpoint nor policy.onnx; " +
                 "`stampede train --resume " + run.string() + "` goes on with it");
   }
-  return load_run(run, {}, "--teacher").policy;
+  RunContents contents = load_run(run, {}, "--teacher");
+  notes.insert(notes.end(), contents.notes.begin(), contents.notes.end());
+  return std::move(contents.policy);
+}
+
+/// Throws Error where the network's outputs mean other actions to the teacher than to the student.
+void check_action_scale(const Policy& teacher, const ActionSpec& action, const std::string& name) {
+  for (std::size_t i = 0; i < action.names.size(); ++i) {
+    const float centre = teacher.action_centre[i], scale = teacher.action_scale[i];
+    const auto near = [&](float a, float b) { return std::fabs(a - b) <= 1e-4f * std::max(1.0f, std::fabs(b)); };
+    if (near(centre, action.centre[i]) && near(scale, action.scale[i])) continue;
+    throw Error(
+        fmt::format("{}: to the teacher the action '{}' is {:.5g} + {:.5g} x the network's output, to the student "
+                    "{:.5g} + {:.5g} x "
+                    "it; both must be the same",
+                    name, action.names[i], centre, scale, action.centre[i], action.scale[i]));
+  }
 }
 
 /// Throws Error where the teacher acts at other times than the student.
@@ -85,8 +110,12 @@ std::string evaluate_teacher(Engine& engine, const PlannedTask& student, const P
 /// The options with the teacher in them.
 TrainOptions taught(const PlannedTask& student, const TrainOptions& options) {
   TrainOptions own = options;
-  own.before = find_teacher(student);
-  own.more_files = [student, teacher = *own.before, options](Engine& engine) {
+  std::vector<std::string> notes;
+  own.before = find_teacher(student, notes);
+  own.more_files = [student, teacher = *own.before, options, notes](Engine& engine) {
+    for (const std::string& note : notes) {
+      if (options.message) options.message("teacher: " + note);
+    }
     return std::map<std::string, std::string>{{kTeacherFile, evaluate_teacher(engine, student, teacher, options)}};
   };
   return own;
@@ -122,19 +151,20 @@ Settings with_teacher(Settings student, const std::filesystem::path& teacher, co
   return student;
 }
 
-Policy find_teacher(const PlannedTask& student) {
+Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes) {
   const std::filesystem::path run = student.settings.distill.value().teacher;
   if (!RunFolder::holds_run(run)) {
     throw Error("distill.teacher = \"" + run.string() + "\" holds no run; begin anew with --teacher");
   }
   const std::shared_ptr<const TaskSpec> spec = teacher_spec(student);
-  Policy teacher = read_policy(run);
+  Policy teacher = read_policy(run, student.settings, notes);
   const std::string name = "--teacher " + run.string();
   check_control_step(teacher, *spec, name);
   // Tasks of one kind are the same to a policy, whatever they are called: its numbers are compared by their names.
   teacher.task = spec->name;
-  std::vector<std::string> notes;
-  return fit_policy(std::move(teacher), *spec, name, notes);
+  teacher = fit_policy(std::move(teacher), *spec, name, notes);
+  check_action_scale(teacher, spec->action, name);
+  return teacher;
 }
 
 std::vector<StageSpec> distillation_stages(const PlannedTask& student) {

@@ -17,9 +17,9 @@ namespace stampede {
 Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag = "--teacher");
 
 /// The policy of the teacher that the student's settings name, with its numbers in the order of the student's task.
-/// Throws Error that names the first difference between the two: robots, joints, observations, action scales, control
-/// steps.
-Policy find_teacher(const PlannedTask& student);
+/// Differences that may be, such as another stiffness, add a line each to `notes`. Throws Error that names the first of
+/// the others: robots, joints, observations, action scales, control steps.
+Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes);
 
 /// "distillation", and "finetuning" where the settings ask for it.
 std::vector<StageSpec> distillation_stages(const PlannedTask& student);

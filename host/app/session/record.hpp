@@ -20,8 +20,8 @@ struct DataSet {
   VectorCounts counts;
 };
 
-/// Lets the policy, without chance, act through `episodes` episodes of the task as it is trained on: the first one of each of as many
-/// environments, so that short ones are not favoured. Throws Error where policy and task do not fit.
+/// Lets the policy, without chance, act through `episodes` episodes of the task as it is trained on: the first one of
+/// each of as many environments, so that short ones are not favoured. Throws Error where policy and task do not fit.
 DataSet record_episodes(Engine& engine, const PlannedTask& task, const Policy& policy, int episodes,
                         std::uint64_t seed);
 

@@ -155,6 +155,7 @@ class Session {
     result.finished = counts_.iteration >= total_;
     result.interrupted = stop_asked() && !reached_;
     result.iterations = counts_.iteration;
+    result.schedule = total_;
     result.steps = counts_.steps;
     result.nonfinite = counts_.nonfinite;
     result.contacts_over_slots = counts_.contacts_over_slots;
@@ -509,7 +510,8 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
     name_constraint_maxima(checkpoint->state, *task.spec, directory);
   }
   TrainOptions with_teacher = options;
-  if (task.settings.distill && !checkpoint) with_teacher.before = find_teacher(task);
+  std::vector<std::string> notes_of_teacher;
+  if (task.settings.distill && !checkpoint) with_teacher.before = find_teacher(task, notes_of_teacher);
   Session session(get_engine(), task, with_teacher, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();

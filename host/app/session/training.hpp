@@ -69,6 +69,7 @@ struct TrainResult {
   bool finished = false;                   ///< the schedule's end is reached
   bool interrupted = false;                ///< `stop` was set; then there is no evaluation and no export
   std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
+  std::int64_t schedule = 0;               ///< iterations of all its stages
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
   Report last;  ///< each metric's last finite value (NaN: there was none yet); empty where this call ran no iteration

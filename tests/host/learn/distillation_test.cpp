@@ -94,6 +94,14 @@ PlannedTask walking_student(const std::string& algo, const std::vector<std::stri
   return plan_task(walking_settings(set));
 }
 
+/// A student that sees two pictures, and convolutions to look at them.
+PlannedTask looking_student() {
+  return student("online",
+                 {"pixels.height=8", "pixels.width=10", "policy_observation.history=2",
+                  "network.modules=[\"convolution\", \"dense\"]", "network.channels=[16, 16]", "network.kernels=[3, 2]",
+                  "network.strides=[2, 1]", "network.normalise_observations=false"});
+}
+
 TEST(Distillation, TeacherAndStudentSeeTheSameStates) {
   const PlannedTask task = walking_student("online");
   const std::shared_ptr<const TaskSpec> both = distillation_spec(task);
@@ -125,9 +133,10 @@ TEST(Distillation, TeacherAndStudentSeeTheSameStates) {
 }
 
 TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
-  for (const PlannedTask& task : {student("online", {"policy_observation.history=3"}), student("dagger"),
-                                  student("bc", {"distill.rollouts_kept=3", "distill.action_noise=0.1"}),
-                                  walking_student("online"), walking_student("dagger", {"train.iterations=6"})}) {
+  for (const PlannedTask& task :
+       {student("online", {"policy_observation.history=3"}), student("dagger"),
+        student("bc", {"distill.rollouts_kept=3", "distill.action_noise=0.1"}), walking_student("online"),
+        walking_student("dagger", {"train.iterations=6"}), looking_student()}) {
     SCOPED_TRACE(task.settings.task + ", " + task.settings.algo);
     std::vector<Tensor> straight;
     for (const int threads : {1, 2, 3}) {
