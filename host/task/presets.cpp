@@ -36,6 +36,8 @@ surrogate = "clipped_ratio"
       {"online", "distillation: the student acts, and learns from the labels of its last rollout", R"(
 [train]
 iterations = 300
+[run]
+validate_every = 30
 [distill]
 beta = 0
 rollouts_kept = 1
@@ -44,6 +46,8 @@ rollouts_kept = 1
       {"dagger", "distillation: the teacher acts first, then the student; all labels are kept (Ross 2011)", R"(
 [train]
 iterations = 30
+[run]
+validate_every = 3
 [distill]
 beta = 1
 beta_schedule = "first"
@@ -54,6 +58,8 @@ epochs = 10
       {"bc", "distillation: behaviour cloning of what the teacher does", R"(
 [train]
 iterations = 30
+[run]
+validate_every = 3
 [distill]
 beta = 1
 rollouts_kept = 0

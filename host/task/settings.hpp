@@ -48,6 +48,8 @@ struct RunSettings {
   float checkpoint_seconds = 60;
   int checkpoints_kept = 3;
   int eval_episodes = 100;
+  int validate_every = 0;
+  int validation_episodes = 100;
   float nonfinite_share = 0.01f;
 
   template <class Visitor>
@@ -58,6 +60,9 @@ struct RunSettings {
           "besides, once so much time has passed since the last [s]; 0: never");
     field("checkpoints_kept", &S::checkpoints_kept, Bounds{1, 1e6}, "the newest so many stay");
     field("eval_episodes", &S::eval_episodes, Bounds{1, 1 << 20}, "of the evaluation after training");
+    field("validate_every", &S::validate_every, Bounds{0, 1e9},
+          "iterations from one validation to the next, of which the best policy is kept; 0: the last policy is");
+    field("validation_episodes", &S::validation_episodes, Bounds{1, 1 << 20}, "of a validation");
     field("nonfinite_share", &S::nonfinite_share, Bounds{0, 1},
           "of states, above which (and above ten) a training is given up");
   }

@@ -38,6 +38,7 @@ Json json_of(const TrainResult& result) {
                {"steps", result.steps},
                {"iterations", result.iterations},
                {"finished", result.finished},
+               {"policy_iteration", result.policy_iteration},
                {"interrupted", result.interrupted},
                {"seconds_train", result.seconds_train},
                {"steps_per_second", result.steps_per_second},
@@ -79,6 +80,9 @@ std::string text_of(const TrainResult& result) {
     text += fmt::format("return   {} +- {} over {} episodes (deterministic policy)\n",
                         fixed(result.evaluation.return_mean, 1), fixed(result.evaluation.return_std, 1),
                         result.evaluation.episodes);
+    if (result.policy_iteration < result.iterations) {
+      text += fmt::format("best     in validation: the policy after iteration {}\n", result.policy_iteration);
+    }
     if (result.teacher_return_mean) text += fmt::format("teacher  {}\n", fixed(*result.teacher_return_mean, 1));
     if (result.task.spec->legged != nullptr) {
       Outcome legged;

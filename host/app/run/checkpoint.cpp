@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 constexpr const char* kFormat = "stampede checkpoint 1";
 constexpr const char* kPolicyPrefix = "policy/";
 constexpr const char* kBeforePrefix = "policy_before/";  ///< of the policy that the stage before ended with
+constexpr const char* kBestPrefix = "policy_best/";
+constexpr const char *kBestIteration = "best/iteration", *kBestReturn = "best/return_mean";
 
 fs::path folder_of(const fs::path& run) { return run / "checkpoint"; }
 
@@ -104,6 +106,11 @@ void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept
   std::vector<Tensor> tensors = checkpoint.state;
   put_policy(checkpoint.policy, kPolicyPrefix, tensors, metadata);
   if (checkpoint.before) put_policy(*checkpoint.before, kBeforePrefix, tensors, metadata);
+  if (checkpoint.best) {
+    put_policy(checkpoint.best->policy, kBestPrefix, tensors, metadata);
+    metadata[kBestIteration] = std::to_string(checkpoint.best->iteration);
+    metadata[kBestReturn] = nlohmann::json(checkpoint.best->return_mean).dump();
+  }
 
   std::error_code code;
   if (!fs::is_directory(folder_of(run), code)) {
@@ -153,8 +160,15 @@ Checkpoint load_newest_checkpoint(const fs::path& run, const std::string& task) 
   if (file.metadata.count(std::string(kBeforePrefix) + "task") > 0) {
     checkpoint.before = policy_from_tensors(file, name, kBeforePrefix);
   }
+  if (file.metadata.count(std::string(kBestPrefix) + "task") > 0) {
+    checkpoint.best = BestPolicy{policy_from_tensors(file, name, kBestPrefix), number(file, kBestIteration, name),
+                                 std::strtod(file.metadata[kBestReturn].c_str(), nullptr)};
+  }
   for (Tensor& tensor : file.tensors) {
-    const bool of_policy = tensor.name.rfind(kPolicyPrefix, 0) == 0 || tensor.name.rfind(kBeforePrefix, 0) == 0;
+    bool of_policy = false;
+    for (const char* prefix : {kPolicyPrefix, kBeforePrefix, kBestPrefix}) {
+      of_policy = of_policy || tensor.name.rfind(prefix, 0) == 0;
+    }
     if (tensor.name != "checksum" && !of_policy) checkpoint.state.push_back(std::move(tensor));
   }
   return checkpoint;

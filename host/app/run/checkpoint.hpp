@@ -3,8 +3,8 @@
 ///
 /// A file holds the tensors of the run's stage, those of the policy (names that begin with `policy/`, as its facts in
 /// the metadata do) and of the policy that the stage began with (`policy_before/`): from the second stage on that which
-/// the one before ended with, of a distillation the teacher; at its end a checksum of all bytes before it. The metadata
-/// also say in which stage the run is and where that began (`before_stage/`). A file is written in the run's folder and
+/// the one before ended with, of a distillation the teacher; where the run keeps its best policy, that (`policy_best/`);
+/// at its end a checksum of all bytes before it. The metadata also say in which stage the run is and where that began (`before_stage/`). A file is written in the run's folder and
 /// renamed into `checkpoint/`, which therefore holds complete checkpoints only.
 
 #include <cstdint>
@@ -23,6 +23,13 @@ struct RunCounts {
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
 };
 
+/// The best policy so far (host/app/session/validation.hpp).
+struct BestPolicy {
+  Policy policy;
+  std::int64_t iteration = 0;  ///< of the run, after which it was the policy
+  double return_mean = 0;      ///< in validation
+};
+
 struct Checkpoint {
   std::string task;
   RunCounts counts;
@@ -30,7 +37,8 @@ struct Checkpoint {
   RunCounts before_stage;     ///< how far the run was when that began
   std::vector<Tensor> state;  ///< what the stage's Stage::state gave
   Policy policy;
-  std::optional<Policy> before;  ///< the policy that the stage before ended with; of a distillation the teacher
+  std::optional<BestPolicy> best;  ///< of the validations so far
+  std::optional<Policy> before;    ///< the policy that the stage before ended with; of a distillation the teacher
 };
 
 /// Writes a checkpoint of the run in `run` and removes all but the newest `kept`.

@@ -13,7 +13,8 @@ namespace stampede {
 
 struct RunContents {
   PlannedTask task;
-  Policy policy;  ///< of the newest checkpoint, with the facts of its training, in the order of the task
+  Policy
+      policy;  ///< of the newest checkpoint, the best one where it keeps that, with the facts of its training, in the order of the task
   // Lines for the user: what has changed of the robot's files, and which settings differ from those of the training.
   std::vector<std::string> notes, notes_of_fit;
   std::int64_t iteration = 0;
@@ -30,6 +31,9 @@ bool never_saved(const std::filesystem::path& run);
 /// The seed of evaluations: `train` and `eval` evaluate every run from the same starts, whatever seed it was trained
 /// with, so that their results agree and runs can be compared. `eval --seed` uses another.
 inline constexpr std::uint64_t kProtocolSeed = 1;
+
+/// That of validations (host/app/session/validation.hpp), whose episodes are others.
+inline constexpr std::uint64_t kValidationSeed = 2;
 
 /// The seed of an evaluation's random numbers, made from `seed` so that they differ from those of a training with it.
 std::uint64_t evaluation_seed(std::uint64_t seed);

@@ -32,6 +32,7 @@
 #include "host/app/session/evaluation_stage.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/run_contents.hpp"
+#include "host/app/session/validation.hpp"
 #include "host/base/clock.hpp"
 #include "host/base/error.hpp"
 #include "host/base/memory.hpp"
@@ -60,7 +61,8 @@ class Session {
         spec_(*task_.spec),
         options_(options),
         folder_(std::move(folder)),
-        stages_(options.pipeline(task_)) {
+        stages_(options.pipeline(task_)),
+        validation_(task_) {
     if (stages_.empty()) throw Error("the run has no stage; one at least would be right", Status::kFailed);
     std::set<std::string> names;
     for (const StageSpec& stage : stages_) {
@@ -136,6 +138,7 @@ class Session {
       if (options_.message) options_.message(line);
     }
     counts_ = checkpoint.counts;
+    validation_.restore(checkpoint.best);
     saved_ = counts_.iteration;
     write_system();
   }
@@ -252,8 +255,10 @@ class Session {
     const std::int64_t &done = counts_.iteration, every = checkpoint_every();
     saved_at_ = seconds_now();
     while (done < end) {
-      // No iteration behind a checkpoint starts before the checkpoint's state is fetched.
-      const std::int64_t boundary = std::min(end, (done / every + 1) * every);
+      // No iteration behind a checkpoint or a validation starts before what that needs is fetched.
+      const std::int64_t validate = validation_.every();
+      std::int64_t boundary = std::min(end, (done / every + 1) * every);
+      if (validate > 0) boundary = std::min(boundary, (done / validate + 1) * validate);
       while (enqueued < boundary && enqueued - done < kIterationsInFlight && !stop_asked() &&
              !(enqueued > done && overdue())) {
         trainer_->enqueue_iteration();
@@ -265,8 +270,19 @@ class Session {
         throw Error("the trainer lost the report of iteration " + std::to_string(done + 1), Status::kFailed);
       }
       take(report, metrics, target);
-      if (done == enqueued && (done == boundary || overdue())) save();
+      if (done != enqueued) continue;
+      if (validate > 0 && (done % validate == 0 || done == total_)) this->validate();
+      if (done % every == 0 || done == end || overdue()) save();
     }
+  }
+
+  /// Lets the policy act, and keeps it if it is the best so far.
+  void validate() {
+    const double found = validation_.consider(engine_, trainer_->policy(), counts_.iteration);
+    if (!options_.message) return;
+    const bool best = validation_.best() && validation_.best()->iteration == counts_.iteration;
+    options_.message(fmt::format("validation after iteration {}: return {:.1f}{}", counts_.iteration, found,
+                                 best ? ", the best so far" : ""));
   }
 
   /// Processes an iteration's report.
@@ -378,6 +394,8 @@ class Session {
     checkpoint.stage = stages_[stage_].name;
     checkpoint.before_stage = before_stage_;
     checkpoint.before = before_;
+    checkpoint.best = validation_.best();
+    if (checkpoint.best) checkpoint.best->policy.facts = facts_of(checkpoint.best->policy);
     checkpoint.state = trainer_->state();
     checkpoint.policy = trainer_->policy();
     checkpoint.policy.facts = facts_of(checkpoint.policy);
@@ -407,7 +425,9 @@ class Session {
 
   /// Evaluates and exports the policy as it stands.
   void finish(TrainResult& result) {
-    const Policy policy = trainer_->policy();
+    const std::optional<BestPolicy>& best = validation_.best();
+    const Policy policy = best ? best->policy : trainer_->policy();
+    result.policy_iteration = best ? best->iteration : counts_.iteration;
     EvaluationRequest request = evaluation_request(task_, settings_.run.eval_episodes, randomises(settings_));
     request.seed = evaluation_seed(kProtocolSeed);
     EvaluationStage evaluation(engine_, request, policy);
@@ -460,6 +480,7 @@ class Session {
   RunFolder folder_;
   std::unique_ptr<Stage> trainer_;  ///< the current stage
   std::vector<StageSpec> stages_;
+  Validation validation_;
   std::int64_t total_ = 0;        ///< iterations of all stages
   std::size_t stage_ = 0;         ///< the one that the run is in ...
   RunCounts before_stage_;        ///< ... where it began ...

@@ -73,7 +73,8 @@ struct TrainResult {
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
   Report last;  ///< each metric's last finite value (NaN: there was none yet); empty where this call ran no iteration
-  Evaluation evaluation;                      ///< of the deterministic policy
+  Evaluation evaluation;              ///< of the deterministic policy
+  std::int64_t policy_iteration = 0;  ///< after which it was the policy; not the last one where the best is kept
   std::optional<double> teacher_return_mean;  ///< of a distillation
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };
