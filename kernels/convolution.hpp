@@ -7,6 +7,8 @@
 /// [tap][channel of the output], where a tap is one (c, ky, kx), and a layer's output as [pixel][channel]. A kernel
 /// works on several pixels, or several taps, at once, so that what it loads is used more than once.
 
+#include <algorithm>
+
 #include "kernels/activation.hpp"
 #include "kernels/lanes.hpp"
 
@@ -31,8 +33,15 @@ struct ConvolutionShape {
 };
 
 /// Output pixels, or taps, that a kernel works on at once.
-inline constexpr int kConvolutionBlock = 8;
+inline constexpr int kConvolutionBlock = 6;
 STAMPEDE_FN Index blocks_of(Index count) { return (count + kConvolutionBlock - 1) / kConvolutionBlock; }
+
+/// Packs of neighbouring channels that a kernel works on at once: together with the block above they fill the registers
+/// of a CPU. It is called for each pack, and does nothing for all but the first of them.
+template <class Real>
+inline constexpr int kChannelPacks = kLanes<Real> == 1 || kLanes<Real> >= kMaxLanes ? 1 : 2;
+template <class Real>
+inline constexpr Index kChannelsAtOnce = Index{kChannelPacks<Real>} * kLanes<Real>;
 
 /// Element i: (row, block of pixels, channel) of `rows` x blocks_of(pixels) x out_channels.
 struct ConvolutionForward {
@@ -48,27 +57,37 @@ struct ConvolutionForward {
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
+    constexpr int kPacks = kChannelPacks<Real>;
     const Index of_row = blocks_of(shape.pixels()) * shape.out_channels;
     const Index row = first / of_row, rest = first - row * of_row;
     const Index block = rest / shape.out_channels, channel = rest - block * shape.out_channels;
+    if (channel % kChannelsAtOnce<Real> != 0) return;
     const Index begin = block * kConvolutionBlock, last = shape.pixels() - 1;
     const float* patch[kConvolutionBlock];
-    Real sum[kConvolutionBlock];
+    Real sum[kConvolutionBlock][kPacks];
     STAMPEDE_UNROLL
     for (int j = 0; j < kConvolutionBlock; ++j) {
       // Behind the last pixel that one is computed again, and not stored.
       patch[j] = input + row * input_stride + shape.patch(begin + j < last ? begin + j : last);
-      sum[j] = load<Real>(bias + channel);
+      STAMPEDE_UNROLL
+      for (int v = 0; v < kPacks; ++v) sum[j][v] = load<Real>(bias + channel + v * kLanes<Real>);
     }
     const float* w = weight + channel;
     STAMPEDE_NO_UNROLL
     for (int c = 0; c < shape.channels; ++c) {
       for (int ky = 0; ky < shape.kernel; ++ky) {
+        Index at = c * shape.by_channel + ky * shape.by_line;
         for (int kx = 0; kx < shape.kernel; ++kx) {
-          const Index at = c * shape.by_channel + ky * shape.by_line + kx * shape.by_pixel;
-          const Real factor = load<Real>(w);
+          Real factor[kPacks];
           STAMPEDE_UNROLL
-          for (int j = 0; j < kConvolutionBlock; ++j) sum[j] = sum[j] + Real(patch[j][at]) * factor;
+          for (int v = 0; v < kPacks; ++v) factor[v] = load<Real>(w + v * kLanes<Real>);
+          STAMPEDE_UNROLL
+          for (int j = 0; j < kConvolutionBlock; ++j) {
+            const Real x(patch[j][at]);
+            STAMPEDE_UNROLL
+            for (int v = 0; v < kPacks; ++v) sum[j][v] = sum[j][v] + x * factor[v];
+          }
+          at += shape.by_pixel;
           w += shape.out_channels;
         }
       }
@@ -77,13 +96,17 @@ struct ConvolutionForward {
       STAMPEDE_UNROLL
       for (int j = 0; j < kConvolutionBlock; ++j) {
         if (begin + j > last) return;
-        const Index place = row * output_stride + (begin + j) * shape.out_channels + channel;
-        if constexpr (Tag::value == Activation::kSilu) {
-          const Real gate = sigmoid(sum[j]);
-          store(slope + place, silu_slope(sum[j], gate));
-          store(output + place, sum[j] * gate);
-        } else {
-          store(output + place, activate<Tag::value>(sum[j]));
+        STAMPEDE_UNROLL
+        for (int v = 0; v < kPacks; ++v) {
+          const Real z = sum[j][v];
+          const Index place = row * output_stride + (begin + j) * shape.out_channels + channel + v * kLanes<Real>;
+          if constexpr (Tag::value == Activation::kSilu) {
+            const Real gate = sigmoid(z);
+            store(slope + place, silu_slope(z, gate));
+            store(output + place, z * gate);
+          } else {
+            store(output + place, activate<Tag::value>(z));
+          }
         }
       }
     });
@@ -111,9 +134,29 @@ struct ConvolutionSlopes {
   }
 };
 
-/// The gradient of the weights and, behind them, of the bias. Element i: (block of taps, channel) of
-/// blocks_of(taps + 1) x out_channels; the bias counts as one more tap, whose input is 1.
+/// The gradient of the bias. Element i: channel.
+struct ConvolutionBiasGradient {
+  Index rows, pixels, channels;
+  const float* delta;
+  Index delta_stride;
+  float* bias;  ///< [channels]
+  bool accumulates;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index channel) const {
+    Real sum(0.0f);
+    for (Index row = 0; row < rows; ++row) {
+      const float* d = delta + row * delta_stride + channel;
+      for (Index pixel = 0; pixel < pixels; ++pixel, d += channels) sum = sum + load<Real>(d);
+    }
+    store(bias + channel, accumulates ? load<Real>(bias + channel) + sum : sum);
+  }
+};
+
+/// The gradient of the weights. Element i: (block of taps, channel) of blocks_of(taps) x out_channels.
+template <class LaneReal>
 struct ConvolutionWeightGradient {
+  using Real = LaneReal;
   ConvolutionShape shape;
   Index rows;
   const float* input;
@@ -121,45 +164,70 @@ struct ConvolutionWeightGradient {
   const float* delta;
   Index delta_stride;
   float* weight;  ///< [taps][out_channels]
-  float* bias;    ///< [out_channels]
   bool accumulates;
 
-  template <class Real>
+  template <class>
   STAMPEDE_FN void operator()(Index first) const {
+    add_rows(first, 0, rows);
+  }
+
+  /// On a CPU all elements learn from a few rows, which stay in the cache, before the next ones are taken.
+  void operator()(Range range) const {
+    constexpr Index kCached = 24 << 10;  // numbers
+    const Index at_once = std::max<Index>(1, kCached / (delta_stride + input_stride));
+    for (Index row = 0; row < rows; row += at_once) {
+      for (Index i = range.begin; i < range.end; i += kLanes<Real>) add_rows(i, row, std::min(row + at_once, rows));
+    }
+  }
+
+ private:
+  STAMPEDE_FN void add_rows(Index first, Index from, Index to) const {
+    constexpr int kPacks = kChannelPacks<Real>;
     const Index block = first / shape.out_channels, channel = first - block * shape.out_channels;
+    if (channel % kChannelsAtOnce<Real> != 0) return;
     const Index begin = block * kConvolutionBlock, taps = shape.taps();
     const Index area = static_cast<Index>(shape.kernel) * shape.kernel;
-    Index at[kConvolutionBlock];
-    Real sum[kConvolutionBlock], of_bias(0.0f);
+    const float* patch[kConvolutionBlock];
+    Real sum[kConvolutionBlock][kPacks];
     STAMPEDE_UNROLL
     for (int j = 0; j < kConvolutionBlock; ++j) {
       const Index tap = begin + j < taps ? begin + j : 0;
       const Index c = tap / area, in_area = tap - c * area;
-      at[j] = c * shape.by_channel + in_area / shape.kernel * shape.by_line + in_area % shape.kernel * shape.by_pixel;
-      sum[j] = Real(0.0f);
+      patch[j] = input + from * input_stride + c * shape.by_channel + in_area / shape.kernel * shape.by_line +
+                 in_area % shape.kernel * shape.by_pixel;
+      STAMPEDE_UNROLL
+      for (int v = 0; v < kPacks; ++v) sum[j][v] = Real(0.0f);
     }
+    const Index step = shape.stride * shape.by_pixel;
     STAMPEDE_NO_UNROLL
-    for (Index row = 0; row < rows; ++row) {
-      const float* x = input + row * input_stride;
+    for (Index row = from; row < to; ++row) {
       const float* d = delta + row * delta_stride + channel;
       for (int oy = 0; oy < shape.out_height; ++oy) {
-        const float* patch = x + static_cast<Index>(oy) * shape.stride * shape.by_line;
+        Index at = (row - from) * input_stride + static_cast<Index>(oy) * shape.stride * shape.by_line;
         for (int ox = 0; ox < shape.out_width; ++ox) {
-          const Real slope = load<Real>(d);
+          Real slope[kPacks];
           STAMPEDE_UNROLL
-          for (int j = 0; j < kConvolutionBlock; ++j) sum[j] = sum[j] + Real(patch[at[j]]) * slope;
-          of_bias = of_bias + slope;
-          patch += shape.stride * shape.by_pixel;
+          for (int v = 0; v < kPacks; ++v) slope[v] = load<Real>(d + v * kLanes<Real>);
+          STAMPEDE_UNROLL
+          for (int j = 0; j < kConvolutionBlock; ++j) {
+            const Real x(patch[j][at]);
+            STAMPEDE_UNROLL
+            for (int v = 0; v < kPacks; ++v) sum[j][v] = sum[j][v] + x * slope[v];
+          }
+          at += step;
           d += shape.out_channels;
         }
       }
     }
+    const bool adds = accumulates || from > 0;
     STAMPEDE_UNROLL
     for (int j = 0; j < kConvolutionBlock; ++j) {
-      if (begin + j > taps) return;
-      float* to = begin + j == taps ? bias + channel : weight + (begin + j) * shape.out_channels + channel;
-      const Real total = begin + j == taps ? of_bias : sum[j];
-      store(to, accumulates ? load<Real>(to) + total : total);
+      if (begin + j >= taps) return;
+      STAMPEDE_UNROLL
+      for (int v = 0; v < kPacks; ++v) {
+        float* at = weight + (begin + j) * shape.out_channels + channel + v * kLanes<Real>;
+        store(at, adds ? load<Real>(at) + sum[j][v] : sum[j][v]);
+      }
     }
   }
 };
@@ -182,8 +250,8 @@ struct ConvolutionTransposed {
   }
 };
 
-/// The gradient of the inputs. Element i: (row, pixel of the input, channel) of `rows` x height x width x channels,
-/// where the input lies as [pixel][channel].
+/// The gradient of the inputs, which lie as [pixel][channel]. Element i: (row, channel) of `rows` x channels. What each
+/// pixel of the output gives to its patch is added up, pixel after pixel.
 struct ConvolutionInputGradient {
   ConvolutionShape shape;
   const float* transposed;  ///< ConvolutionTransposed
@@ -194,31 +262,59 @@ struct ConvolutionInputGradient {
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
-    const Index of_row = static_cast<Index>(shape.height) * shape.width * shape.channels;
-    const Index row = first / of_row, rest = first - row * of_row;
-    const Index pixel = rest / shape.channels, channel = rest - pixel * shape.channels;
-    const int y = static_cast<int>(pixel / shape.width), x = static_cast<int>(pixel % shape.width);
-    Real sum[4] = {Real(0.0f), Real(0.0f), Real(0.0f), Real(0.0f)};
+    constexpr int kPacks = kChannelPacks<Real>;
+    const Index row = first / shape.channels, channel = first - row * shape.channels;
+    if (channel % kChannelsAtOnce<Real> != 0) return;
+    float* const own = gradient + row * gradient_stride + channel;
+    const Index inputs = static_cast<Index>(shape.height) * shape.width;
+    for (Index pixel = 0; pixel < inputs; ++pixel) {
+      STAMPEDE_UNROLL
+      for (int v = 0; v < kPacks; ++v) store(own + pixel * shape.channels + v * kLanes<Real>, Real(0.0f));
+    }
+    const Index last = shape.pixels() - 1;
     STAMPEDE_NO_UNROLL
-    for (int ky = 0; ky < shape.kernel; ++ky) {
-      const int down = y - ky, oy = down / shape.stride;
-      if (down < 0 || down % shape.stride != 0 || oy >= shape.out_height) continue;
-      for (int kx = 0; kx < shape.kernel; ++kx) {
-        const int right = x - kx, ox = right / shape.stride;
-        if (right < 0 || right % shape.stride != 0 || ox >= shape.out_width) continue;
-        const float* d =
-            delta + row * delta_stride + (static_cast<Index>(oy) * shape.out_width + ox) * shape.out_channels;
-        const float* w =
-            transposed + (static_cast<Index>(ky) * shape.kernel + kx) * shape.out_channels * shape.channels + channel;
-        for (int out = 0; out < shape.out_channels; out += 4) {
+    for (Index begin = 0; begin <= last; begin += kConvolutionBlock) {
+      const float* d[kConvolutionBlock];
+      float* patch[kConvolutionBlock];
+      STAMPEDE_UNROLL
+      for (int j = 0; j < kConvolutionBlock; ++j) {
+        const Index pixel = begin + j < last ? begin + j : last;
+        d[j] = delta + row * delta_stride + pixel * shape.out_channels;
+        patch[j] = own + shape.patch(pixel);
+      }
+      const float* w = transposed + channel;
+      for (int ky = 0; ky < shape.kernel; ++ky) {
+        for (int kx = 0; kx < shape.kernel; ++kx) {
+          Real sum[kConvolutionBlock][kPacks];
           STAMPEDE_UNROLL
-          for (int j = 0; j < 4; ++j) {
-            sum[j] = sum[j] + Real(d[out + j]) * load<Real>(w + static_cast<Index>(out + j) * shape.channels);
+          for (int j = 0; j < kConvolutionBlock; ++j) {
+            STAMPEDE_UNROLL
+            for (int v = 0; v < kPacks; ++v) sum[j][v] = Real(0.0f);
+          }
+          for (int out = 0; out < shape.out_channels; ++out, w += shape.channels) {
+            Real factor[kPacks];
+            STAMPEDE_UNROLL
+            for (int v = 0; v < kPacks; ++v) factor[v] = load<Real>(w + v * kLanes<Real>);
+            STAMPEDE_UNROLL
+            for (int j = 0; j < kConvolutionBlock; ++j) {
+              const Real slope(d[j][out]);
+              STAMPEDE_UNROLL
+              for (int v = 0; v < kPacks; ++v) sum[j][v] = sum[j][v] + slope * factor[v];
+            }
+          }
+          const Index at = ky * shape.by_line + kx * shape.by_pixel;
+          STAMPEDE_UNROLL
+          for (int j = 0; j < kConvolutionBlock; ++j) {
+            if (begin + j > last) break;
+            STAMPEDE_UNROLL
+            for (int v = 0; v < kPacks; ++v) {
+              float* to = patch[j] + at + v * kLanes<Real>;
+              store(to, load<Real>(to) + sum[j][v]);
+            }
           }
         }
       }
     }
-    store(gradient + row * gradient_stride + rest, (sum[0] + sum[1]) + (sum[2] + sum[3]));
   }
 };
 

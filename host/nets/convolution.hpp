@@ -180,11 +180,14 @@ class Convolution final : public NetworkModule<Backend> {
                      ConvolutionSlopes{shape.outputs(), layer.stride, known, delta, activation_});
       const float* x = i > 0 ? layers_[i - 1].output.at(context) : input;
       const Index x_stride = i > 0 ? layers_[i - 1].stride : stride;
-      context.launch({0, blocks_of(shape.taps() + 1) * shape.out_channels},
-                     ConvolutionWeightGradient{shape, rows, x, x_stride, delta, layer.stride, gradient + layer.weight,
-                                               gradient + layer.bias, context.accumulates()});
+      context.launch({0, blocks_of(shape.taps()) * shape.out_channels},
+                     ConvolutionWeightGradient<typename Backend::Real>{shape, rows, x, x_stride, delta, layer.stride,
+                                                                       gradient + layer.weight, context.accumulates()});
+      context.launch({0, shape.out_channels},
+                     ConvolutionBiasGradient{rows, shape.pixels(), shape.out_channels, delta, layer.stride,
+                                             gradient + layer.bias, context.accumulates()});
       if (i == 0) return;
-      context.launch({0, rows * shapes_[i - 1].outputs()},
+      context.launch({0, rows * shape.channels},
                      ConvolutionInputGradient{shape, layer.transposed.data(), delta, layer.stride,
                                               layers_[i - 1].delta.at(context), layers_[i - 1].stride});
     }
