@@ -19,8 +19,11 @@ struct Parameter {
 
 /// What a configuration says of a network's modules; each module uses what concerns it.
 struct ModuleOptions {
+  static constexpr int kMostGru = 4096;  ///< units that a GRU may have
+
   std::string activation = "elu";  ///< elu, tanh, relu or silu, behind every dense layer but the last
   std::vector<int> hidden;         ///< dense layers' widths, but for the last one's
+  int gru = 0;                     ///< units of each GRU (host/nets/gru.hpp)
 };
 
 /// The kind of the module that ends every network: dense layers, `y = W x + b`, parameters `0.weight` [outputs,

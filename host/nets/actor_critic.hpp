@@ -48,13 +48,13 @@ class ActorCritic {
     const int observations = task.policy().size(), of_critic = task.privileged_size();
     const int critic_inputs = of_critic > 0 ? of_critic : observations;
     actor_ = std::make_unique<Network<Backend>>(
-        backend, plan_network(settings.modules, "actor", {settings.activation, settings.actor}, actions_), observations,
-        padded(actions_), most_rows);
+        backend, plan_network(settings.modules, "actor", {settings.activation, settings.actor, settings.gru}, actions_),
+        observations, padded(actions_), most_rows);
     size_ = actor_->place().end;
     if (with_critic) {
       critic_ = std::make_unique<Network<Backend>>(
-          backend, plan_network(settings.modules, "critic", {settings.activation, settings.critic}, 1), critic_inputs,
-          size_, most_rows);
+          backend, plan_network(settings.modules, "critic", {settings.activation, settings.critic, settings.gru}, 1),
+          critic_inputs, size_, most_rows);
       size_ = critic_->place().end;
     }
     store_.add("", actor_->store().places());

@@ -35,6 +35,7 @@ std::string modules_text(const std::vector<ModuleWeights>& modules) {
                     {"name", module.name},
                     {"activation", module.options.activation},
                     {"hidden", module.options.hidden},
+                    {"gru", module.options.gru},
                     {"inputs", module.inputs},
                     {"outputs", module.outputs},
                     {"states", module.states},
@@ -62,6 +63,7 @@ std::vector<ModuleWeights> modules_of_text(const std::string& text, const std::s
       entry.at("name").get_to(module.name);
       entry.at("activation").get_to(module.options.activation);
       for (const nlohmann::json& width : entry.at("hidden")) module.options.hidden.push_back(count(width));
+      if (entry.contains("gru")) module.options.gru = count(entry.at("gru"));
       module.inputs = count(entry.at("inputs"));
       module.outputs = count(entry.at("outputs"));
       module.states = count(entry.at("states"));
