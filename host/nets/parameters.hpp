@@ -23,8 +23,8 @@ namespace stampede {
 
 /// Where a parameter lies in the flat array: its element (row, column) at begin + row * by_row + column * by_column.
 /// Every element of a vector is a row; of an array with more than two dimensions, all but the first count as columns,
-/// row-major. Where `part` is not 0, rows come in parts of so many, which begin `by_part` apart; `by_row` counts within a
-/// part.
+/// row-major. Where `part` is not 0, rows come in parts of so many, which begin `by_part` apart; `by_row` counts within
+/// a part.
 struct ParameterPlace {
   std::string name;
   std::vector<std::int64_t> shape;

@@ -1,5 +1,5 @@
-/// \file The steps of gated recurrent units: packs of every width give what one lane gives. (What they compute is compared with
-/// plain loops in tests/host/nets/gru_test.cpp.)
+/// \file The steps of gated recurrent units: packs of every width give what one lane gives. (What they compute is
+/// compared with plain loops in tests/host/nets/gru_test.cpp.)
 
 #include "kernels/gru.hpp"
 

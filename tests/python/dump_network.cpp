@@ -3,8 +3,9 @@
 ///     dump_network key=value ... < input > output
 ///
 /// Keys: modules (with commas), inputs, outputs, gru, hidden (widths, with commas), sequences, steps.
-/// Input, float32: the parameters in their order (each module's, the first one's first), the rows [sequence][step][inputs],
-/// goes_on [sequence][step], the states [sequence][states of all modules], d loss / d output [sequence][step][outputs].
+/// Input, float32: the parameters in their order (each module's, the first one's first), the rows
+/// [sequence][step][inputs], goes_on [sequence][step], the states [sequence][states of all modules],
+/// d loss / d output [sequence][step][outputs].
 /// Output, float32: the outputs, the states after the last step, the parameters' gradient; each as above.
 
 #include <cstdio>

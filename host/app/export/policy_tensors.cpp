@@ -35,11 +35,11 @@ std::string modules_text(const std::vector<ModuleWeights>& modules) {
                     {"name", module.name},
                     {"activation", module.options.activation},
                     {"hidden", module.options.hidden},
-                    {"gru", module.options.gru},
                     {"inputs", module.inputs},
                     {"outputs", module.outputs},
                     {"states", module.states},
                     {"parameters", parameters}});
+    if (module.options.gru > 0) list.back()["gru"] = module.options.gru;
   }
   return list.dump();
 }

@@ -1,5 +1,5 @@
-/// \file Gated recurrent units: outputs, next states and gradients against plain loops in double precision and their central
-/// differences, windows against single steps, padding, initial parameters, and what is refused.
+/// \file Gated recurrent units: outputs, next states and gradients against plain loops in double precision and their
+/// central differences, windows against single steps, padding, initial parameters, and what is refused.
 
 #include "host/nets/gru.hpp"
 
