@@ -26,6 +26,7 @@
 
 namespace stampede {
 
+class CudaLinear;
 class CudaMlp;
 
 class CudaBackend {
@@ -33,6 +34,7 @@ class CudaBackend {
   template <class T>
   using Buffer = DeviceBuffer<T>;
   using Mlp = CudaMlp;
+  using Linear = CudaLinear;
 
   /// Iterations whose reports and time stamps are kept.
   static constexpr int kReportSlots = 2;

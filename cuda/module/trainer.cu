@@ -1,16 +1,19 @@
 /// \file The trainer on the GPU.
+#include "cuda/linear.cuh"
 #include "cuda/module/engine.cuh"
 #include "host/learn/distillation.hpp"
 #include "host/learn/ppo.hpp"
 #include "host/learn/trainer.hpp"
 #include "host/nets/convolution.hpp"
+#include "host/nets/gru.hpp"
 
 namespace stampede {
 namespace {
 
 [[maybe_unused]] const bool registered[] = {register_algorithm<Ppo, CudaBackend>("policy_gradient"),
                                             register_algorithm<Distillation, CudaBackend>("distillation"),
-                                            register_network_module<Convolution, CudaBackend>(kConvolutionModule)};
+                                            register_network_module<Convolution, CudaBackend>(kConvolutionModule),
+                                            register_network_module<Gru, CudaBackend>("gru")};
 
 }  // namespace
 

@@ -10,7 +10,8 @@
 ///   the threads; on a GPU it is everything at once. `Scratch` holds what is needed only within a tile;
 /// - `sum<K>(n, columns, functor, out)`: K sums of floats for each column over n elements, in a fixed order;
 ///   `count`: one sum of unsigned integers for each column, exactly;
-/// - `Mlp` and `Gradient`: networks, and the gradient that tiles add to.
+/// - `Mlp`, `Linear` and `Gradient`: dense layers, a matrix of weights that modules multiply rows by, and the gradient
+///   that tiles add to.
 ///
 /// Whatever the number of threads, the same tiles are added in the same order: results do not depend on it.
 
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "host/cpu/buffer.hpp"
+#include "host/cpu/linear.hpp"
 #include "host/cpu/mlp.hpp"
 #include "host/cpu/pool.hpp"
 #include "host/engine/check_copy.hpp"
@@ -310,6 +312,28 @@ class CpuBackend {
     }
     void weights_changed(CpuBackend& backend, const float* parameters) {
       backend.pool_.run(pack_pieces(), [&](int, int piece) { pack_piece(parameters, piece); });
+    }
+  };
+
+  /// A matrix of weights; its functions are those of CpuLinear.
+  class Linear : public CpuLinear {
+   public:
+    Linear(CpuBackend&, Index inputs, Index outputs, Index weight, bool goes_back)
+        : CpuLinear(inputs, outputs, weight, goes_back) {}
+    void weights_changed(CpuBackend& backend, const float* parameters) {
+      backend.pool_.run(pack_pieces(), [&](int, int piece) { pack_piece(parameters, piece); });
+    }
+    void forward(const Context&, const float*, Index rows, const float* from, Index from_stride, float* to,
+                 Index to_stride) const {
+      CpuLinear::forward(rows, from, from_stride, to, to_stride);
+    }
+    void backward(const Context&, const float*, Index rows, const float* from, Index from_stride, float* to,
+                  Index to_stride) const {
+      CpuLinear::backward(rows, from, from_stride, to, to_stride);
+    }
+    void add_gradient(const Context& context, Index rows, const float* from, Index from_stride, const float* delta,
+                      Index delta_stride, float* gradient, Index bias) const {
+      CpuLinear::add_gradient(rows, from, from_stride, delta, delta_stride, gradient, bias, context.accumulates());
     }
   };
 

@@ -19,8 +19,11 @@ struct Parameter {
 
 /// What a configuration says of a network's modules; each module uses what concerns it.
 struct ModuleOptions {
+  static constexpr int kMostGru = 4096;  ///< units that a GRU may have
+
   std::string activation = "elu";  ///< elu, tanh, relu or silu, behind every dense layer but the last
   std::vector<int> hidden;         ///< dense layers' widths, but for the last one's
+  int gru = 0;                     ///< units of each GRU (host/nets/gru.hpp)
   // Of convolutions: the picture that a row begins with, [channels][height][width]; for each layer channels, kernel and
   // stride.
   std::vector<int> image{}, channels{}, kernels{}, strides{};

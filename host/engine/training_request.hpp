@@ -91,6 +91,7 @@ struct NetworkSettings {
   bool normalise_observations = true;
   bool normalise_values = true;
   int window = 0;
+  int gru = 64;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -107,6 +108,8 @@ struct NetworkSettings {
     field("normalise_values", &S::normalise_values, "learn values scaled by the returns' mean and deviation");
     field("window", &S::window, Bounds{0, kLongestWindow},
           "steps that modules with a state learn from in one piece; divides train.horizon. 0: all of it");
+    field("gru", &S::gru, Bounds{1, ModuleOptions::kMostGru},
+          "units of each gru in modules: the numbers that it remembers and passes on");
   }
 };
 

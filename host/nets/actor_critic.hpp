@@ -267,7 +267,7 @@ class ActorCritic {
   /// A network for what it sees. Convolutions are for pictures: a critic that sees numbers has none.
   static std::vector<ModuleWeights> plan(const NetworkSettings& settings, const char* name,
                                          const std::vector<int>& hidden, const ObservationGroup& seen, int outputs) {
-    ModuleOptions options{settings.activation, hidden};
+    ModuleOptions options{settings.activation, hidden, settings.gru};
     if (!seen.picture.empty()) options.image = seen.shape();
     options.channels = settings.channels;
     options.kernels = settings.kernels;

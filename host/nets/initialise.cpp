@@ -1,4 +1,4 @@
-/// \file Orthogonal matrices from the QR decomposition of Gaussian ones.
+/// \file Initial parameters: orthogonal matrices from the QR decomposition of Gaussian ones, and uniform numbers.
 
 #include "host/nets/initialise.hpp"
 
@@ -47,6 +47,16 @@ std::vector<DenseLayer> initial_network(const std::vector<int>& sizes, double he
     layers.push_back(std::move(layer));
   }
   return layers;
+}
+
+std::vector<float> initial_uniform(int rows, int columns, double most, std::uint64_t seed, std::uint32_t stream,
+                                   std::uint32_t array) {
+  std::vector<float> values;
+  for (int row = 0; row < rows; ++row) {
+    Random<double> random(seed, static_cast<std::uint32_t>(row), stream * 64 + array, Purpose::kInitialise);
+    for (int column = 0; column < columns; ++column) values.push_back(static_cast<float>(random.uniform(-most, most)));
+  }
+  return values;
 }
 
 }  // namespace stampede

@@ -1,5 +1,6 @@
 #pragma once
-/// \file Orthogonal initialisation of networks (Saxe et al., 2014), with the gains usual for PPO.
+/// \file Initial parameters of networks: orthogonal matrices (Saxe et al., 2014) with the gains usual for PPO, and
+/// uniform numbers.
 
 #include <cstdint>
 #include <vector>
@@ -12,5 +13,10 @@ namespace stampede {
 /// the last layer, biases 0. The same seed and stream give the same weights on every machine.
 std::vector<DenseLayer> initial_network(const std::vector<int>& sizes, double head_gain, std::uint64_t seed,
                                         std::uint32_t stream);
+
+/// An array [rows][columns] of numbers that are uniform on [-most, most), as PyTorch begins with in recurrent layers.
+/// The same seed, stream and number of the `array`, below 64, give the same numbers on every machine.
+std::vector<float> initial_uniform(int rows, int columns, double most, std::uint64_t seed, std::uint32_t stream,
+                                   std::uint32_t array);
 
 }  // namespace stampede

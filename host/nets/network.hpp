@@ -31,6 +31,8 @@ inline std::vector<ModuleWeights> plan_network(const std::vector<std::string>& k
     for (const ModuleWeights& there : plan) earlier += there.kind == kind ? 1 : 0;
     if (earlier > 0) planned.name.append("_").append(std::to_string(earlier + 1));
     planned.options = options;
+    // Dense layers are plain data without it (dense_module): read from a file they must say the same again.
+    if (kind == kDenseModule) planned.options.gru = 0;
     plan.push_back(planned);
   }
   if (!plan.empty()) plan.back().outputs = outputs;

@@ -23,18 +23,23 @@ namespace stampede {
 
 /// Where a parameter lies in the flat array: its element (row, column) at begin + row * by_row + column * by_column.
 /// Every element of a vector is a row; of an array with more than two dimensions, all but the first count as columns,
-/// row-major.
+/// row-major. Where `part` is not 0, rows come in parts of so many, which begin `by_part` apart; `by_row` counts within
+/// a part.
 struct ParameterPlace {
   std::string name;
   std::vector<std::int64_t> shape;
   Index begin = 0, by_row = 1, by_column = 1;
+  Index part = 0, by_part = 0;
 
   Index rows() const { return static_cast<Index>(shape.front()); }
   Index columns() const {
     return static_cast<Index>(
         std::accumulate(shape.begin() + 1, shape.end(), std::int64_t{1}, std::multiplies<std::int64_t>()));
   }
-  Index at(Index row, Index column) const { return begin + row * by_row + column * by_column; }
+  Index at(Index row, Index column) const {
+    const Index of_part = part > 0 ? row / part * by_part + row % part * by_row : row * by_row;
+    return begin + of_part + column * by_column;
+  }
 };
 
 /// Names and places of all parameters.

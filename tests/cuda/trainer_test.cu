@@ -42,15 +42,20 @@ class CudaTraining : public GpuTest {
 /// As tests/host/app/session/network_module_test.cpp has it of the CPU: with one step of the optimiser an iteration, the update must compute
 /// what the rollout did. Products of other numbers of rows are rounded otherwise here.
 TEST_F(CudaTraining, AnUpdateSeesTheStatesThatTheRolloutHad) {
-  const auto trainer = make_cuda_trainer(training_request(plan_task(settings_of(
-      "pendulum", {"network.modules=[\"leaky_integrator\", \"dense\"]", "network.window=6", "train.num_envs=100",
-                   "train.horizon=12", "train.iterations=20", "train.random_initial_phase=true", "algorithm.epochs=1",
-                   "algorithm.minibatch=100000", "algorithm.schedule=fixed"}))));
-  for (int i = 0; i < 6; ++i) {
-    const Report report = iterate(*trainer);
-    EXPECT_LT(std::abs(report["kl"]), 1e-8) << "iteration " << i + 1;
-    EXPECT_EQ(report["clip_fraction"], 0.0);
-    EXPECT_GT(report["gradient_norm"], 0.0);
+  for (const char* modules :
+       {"network.modules=[\"leaky_integrator\", \"dense\"]", "network.modules=[\"gru\", \"dense\"]",
+        "network.modules=[\"gru\", \"gru\", \"dense\"]"}) {
+    SCOPED_TRACE(modules);
+    const auto trainer = make_cuda_trainer(training_request(plan_task(
+        settings_of("pendulum", {modules, "network.gru=19", "network.window=6", "train.num_envs=100",
+                                 "train.horizon=12", "train.iterations=20", "train.random_initial_phase=true",
+                                 "algorithm.epochs=1", "algorithm.minibatch=100000", "algorithm.schedule=fixed"}))));
+    for (int i = 0; i < 6; ++i) {
+      const Report report = iterate(*trainer);
+      EXPECT_LT(std::abs(report["kl"]), 1e-8) << "iteration " << i + 1;
+      EXPECT_EQ(report["clip_fraction"], 0.0);
+      EXPECT_GT(report["gradient_norm"], 0.0);
+    }
   }
 }
 

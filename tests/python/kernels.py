@@ -37,3 +37,9 @@ def gradient(arrays, **settings):
     """The gradient of a minibatch, flat; see dump_gradient.cpp for the arrays and the settings."""
     given = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
     return _run("dump_gradient", [f"{key}={value}" for key, value in settings.items()], given)
+
+
+def network(arrays, **settings):
+    """Outputs, states and gradients of a recurrent network, flat; see dump_network.cpp for the arrays and the settings."""
+    given = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
+    return _run("dump_network", [f"{key}={value}" for key, value in settings.items()], given)

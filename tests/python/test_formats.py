@@ -203,3 +203,77 @@ def test_onnx_of_a_network_with_a_state_carries_it_by_name(tmp_path):
         forgetful = session.run(["action"], {"obs": observation, state_in: np.zeros_like(state)})[0]
         without.append(np.abs(forgetful - action)[active])
     assert np.concatenate(without).max() > 1e-3, "the state matters"
+
+
+GRU = ["--task", "pendulum", "--num-envs", 64, "--iterations", 6, "--set", 'network.modules=["gru","dense"]',
+       "--set", "network.gru=24", "--set", "network.window=5", "--set", "network.actor=[16]"]
+
+
+@pytest.fixture(scope="module")
+def trained_gru(tmp_path_factory):
+    """The folder of a short run whose networks have a GRU."""
+    folder = tmp_path_factory.mktemp("gru") / "run"
+    program.run_json("train", *GRU, "--run", folder)
+    return folder
+
+
+def test_a_gru_in_onnxruntime_step_by_step_is_what_eval_does(trained_gru, tmp_path):
+    """One session goes through the episodes of an evaluation, one after the other, with zeros where each begins."""
+    trace = tmp_path / "trace.safetensors"
+    program.run_json("eval", "--run", trained_gru, "--episodes", 5, "--trace", trace)
+    arrays = load_file(trace)
+    model = onnx.load(str(trained_gru / "policy.onnx"))
+    onnx.checker.check_model(model, full_check=True)
+    assert model.opset_import[0].version == 17
+    session = session_of(trained_gru / "policy.onnx")
+    state_in, state_out = "state_in_actor.gru", "state_out_actor.gru"
+    assert [entry.name for entry in session.get_inputs()] == ["obs", state_in]
+    assert [entry.name for entry in session.get_outputs()] == ["action", state_out]
+    assert session.get_inputs()[1].shape[1] == 24
+
+    errors, memory = [], []
+    for episode in range(5):
+        state = np.zeros((1, 24), np.float32)
+        for step in range(arrays["observation"].shape[0]):
+            if not arrays["active"][step, episode]:
+                break
+            observation = arrays["observation"][step, episode : episode + 1]
+            action, state = session.run(["action", state_out], {"obs": observation, state_in: state})
+            errors.append(np.abs(action[0] - arrays["action"][step, episode]).max())
+            forgetful = session.run(["action"], {"obs": observation, state_in: np.zeros_like(state)})[0]
+            memory.append(np.abs(forgetful - action).max())
+    assert len(errors) >= 500
+    assert np.max(errors) <= 1e-4
+    assert np.max(memory) > 1e-3, "the state matters"
+
+
+def test_a_gru_in_onnxruntime_takes_batches(trained_gru):
+    session = session_of(trained_gru / "policy.onnx")
+    random = np.random.default_rng(1)
+    given = {"obs": random.normal(size=(33, 3)).astype(np.float32),
+             "state_in_actor.gru": random.uniform(-1, 1, (33, 24)).astype(np.float32)}
+    together = session.run(None, given)
+    for row in range(33):
+        alone = session.run(None, {name: value[row : row + 1] for name, value in given.items()})
+        for one, many in zip(alone, together):
+            assert np.abs(one[0] - many[row]).max() <= 1e-5
+
+
+def test_a_gru_in_policy_safetensors(trained_gru, tmp_path):
+    arrays = load_file(trained_gru / "policy.safetensors")
+    assert arrays["actor.gru.weight_ih"].shape == (72, 3)
+    assert arrays["actor.gru.weight_hh"].shape == (72, 24)
+    assert arrays["actor.gru.bias_ih"].shape == arrays["actor.gru.bias_hh"].shape == (72,)
+    with safe_open(trained_gru / "policy.safetensors", "numpy") as file:
+        modules = json.loads(file.metadata()["modules"])
+    assert [entry["kind"] for entry in modules] == ["gru", "dense"]
+    assert (modules[0]["gru"], modules[0]["states"]) == (24, 24)
+    for name in ("policy.onnx", "policy.safetensors"):
+        program.run_json("export", "--run", trained_gru, "--out", tmp_path / name)
+        assert (tmp_path / name).read_bytes() == (trained_gru / name).read_bytes()
+
+
+def test_a_run_with_a_gru_goes_on_bit_for_bit(trained_gru, tmp_path):
+    program.run_json("train", *GRU, "--stop-after", 2, "--run", tmp_path / "run")
+    program.run_json("train", "--resume", tmp_path / "run")
+    assert (tmp_path / "run" / "policy.safetensors").read_bytes() == (trained_gru / "policy.safetensors").read_bytes()

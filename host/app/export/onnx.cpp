@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kOpset = 17;
 constexpr int kIrVersion = 8;  // of ONNX 1.12, the first release with opset 17
+constexpr const char* kGruGates[] = {"reset", "update", "new"};
 
 class Graph final : public OnnxGraph {
  public:
@@ -83,6 +84,11 @@ std::string activate(OnnxGraph& graph, const std::string& activation, const std:
   return graph.node("Mul", {graph.node("Sigmoid", {input}, name + ".sigmoid"), input}, name);
 }
 
+/// y = W x + b, of the inputs x, W and b.
+std::string write_gemm(OnnxGraph& graph, const std::vector<std::string>& inputs, const std::string& name) {
+  return graph.node("Gemm", inputs, name, {{"transB", {1}, false}});
+}
+
 std::string write_dense(OnnxGraph& graph, const ModuleWeights& module, const std::string& input, const std::string&,
                         std::string&) {
   std::string x = input;
@@ -91,8 +97,7 @@ std::string write_dense(OnnxGraph& graph, const ModuleWeights& module, const std
     const DenseLayer& layer = layers[i];
     const std::string name = module.name + "." + std::to_string(i);
     const std::string weight = graph.constant(name + ".weight", {layer.outputs, layer.inputs}, layer.weight);
-    x = graph.node("Gemm", {x, weight, graph.constant(name + ".bias", {layer.outputs}, layer.bias)}, name,
-                   {{"transB", {1}, false}});
+    x = write_gemm(graph, {x, weight, graph.constant(name + ".bias", {layer.outputs}, layer.bias)}, name);
     if (i + 1 < layers.size()) x = activate(graph, module.options.activation, x, name + ".activation");
   }
   return x;
@@ -135,9 +140,41 @@ std::string write_convolution(OnnxGraph& graph, const ModuleWeights& module, con
   return graph.node("Concat", {x, behind}, module.name + ".with_rest", {{"axis", {1}, false}});
 }
 
+/// The formulas of kernels/gru.hpp as plain nodes: every runtime has them, whatever it does with ONNX's own GRU.
+std::string write_gru(OnnxGraph& graph, const ModuleWeights& module, const std::string& input, const std::string& state,
+                      std::string& next_state) {
+  const std::string& name = module.name;
+  const std::int64_t inputs = module.inputs, units = module.states;
+  const auto sums = [&](const char* which, int gate, const std::string& of, std::int64_t columns) {
+    // The gate's rows of the weights, and of the bias.
+    const auto part = [&](const std::string& array, const std::vector<std::int64_t>& shape, std::int64_t row) {
+      const Parameter& all = module.parameter(array + which);
+      std::vector<std::int64_t> whole = shape;
+      whole.front() *= 3;
+      if (all.shape != whole) throw Error("export: '" + name + "." + array + which + "' is of another shape");
+      const auto first = all.values.begin() + gate * units * row;
+      return graph.constant(name + "." + array + which + "." + kGruGates[gate], shape, {first, first + units * row});
+    };
+    const std::string weight = part("weight_", {units, columns}, columns), bias = part("bias_", {units}, 1);
+    return write_gemm(graph, {of, weight, bias}, name + "." + which + "." + kGruGates[gate]);
+  };
+  const auto gate = [&](int which) {
+    const std::string sum = graph.node("Add", {sums("ih", which, input, inputs), sums("hh", which, state, units)},
+                                       name + "." + kGruGates[which] + ".sum");
+    return graph.node("Sigmoid", {sum}, name + "." + kGruGates[which]);
+  };
+  const std::string reset = gate(0), update = gate(1);
+  const std::string kept = graph.node("Mul", {reset, sums("hh", 2, state, units)}, name + ".kept");
+  const std::string sum = graph.node("Add", {sums("ih", 2, input, inputs), kept}, name + ".new.sum");
+  const std::string candidate = graph.node("Tanh", {sum}, name + ".new");
+  const std::string way = graph.node("Sub", {state, candidate}, name + ".way");
+  next_state = graph.node("Add", {candidate, graph.node("Mul", {update, way}, name + ".part")}, name);
+  return next_state;
+}
+
 std::map<std::string, WriteModule>& writers() {
-  static std::map<std::string, WriteModule> all = {{kDenseModule, write_dense},
-                                                   {kConvolutionModule, write_convolution}};
+  static std::map<std::string, WriteModule> all = {
+      {kDenseModule, write_dense}, {kConvolutionModule, write_convolution}, {"gru", write_gru}};
   return all;
 }
 

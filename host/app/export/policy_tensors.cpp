@@ -50,6 +50,7 @@ std::string modules_text(const std::vector<ModuleWeights>& modules) {
     for (const auto& [key, numbers] : lists_of(module.options)) {
       if (module.kind != kDenseModule && !numbers->empty()) entry[key] = *numbers;
     }
+    if (module.options.gru > 0) entry["gru"] = module.options.gru;
     list.push_back(std::move(entry));
   }
   return list.dump();
@@ -78,6 +79,7 @@ std::vector<ModuleWeights> modules_of_text(const std::string& text, const std::s
         if (!entry.contains(key)) continue;
         for (const nlohmann::json& number : entry.at(key)) numbers->push_back(count(number));
       }
+      if (entry.contains("gru")) module.options.gru = count(entry.at("gru"));
       module.inputs = count(entry.at("inputs"));
       module.outputs = count(entry.at("outputs"));
       module.states = count(entry.at("states"));

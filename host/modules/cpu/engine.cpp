@@ -17,13 +17,15 @@
 #include "host/modules/cpu/simulation.hpp"
 #include "host/modules/cpu/vector_environment.hpp"
 #include "host/nets/convolution.hpp"
+#include "host/nets/gru.hpp"
 
 namespace stampede {
 namespace {
 
 [[maybe_unused]] const bool registered[] = {register_algorithm<Ppo, CpuBackend>("policy_gradient"),
                                             register_algorithm<Distillation, CpuBackend>("distillation"),
-                                            register_network_module<Convolution, CpuBackend>(kConvolutionModule)};
+                                            register_network_module<Convolution, CpuBackend>(kConvolutionModule),
+                                            register_network_module<Gru, CpuBackend>("gru")};
 
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");

@@ -25,7 +25,10 @@ std::vector<Golden> goldens() {
       {"pendulum", awkward_settings("pendulum"), 0x00be47dd7e75d903},
       {"go2-flat", walking_settings(), 0xbf9dc9a10c221e8d},
       {"go2-rough", rough_settings(), 0xdc8b247b383d7c45},
+      {"pendulum with a gru", awkward_settings("pendulum"), 0xba0148bb99f453ac},
   };
+  all.back().settings.network.modules = {"gru", "dense"};
+  all.back().settings.network.gru = 19;
   for (Golden& golden : all) golden.settings.train.iterations = kIterations;
   return all;
 }

@@ -73,6 +73,10 @@ std::vector<Settings> varied_settings() {
   all[3].train.random_initial_phase = false;
   all.push_back(awkward_settings("cartpole-swingup"));
   all.back().policy_observation = {2, 1, 3};
+  all.push_back(awkward_settings("pendulum"));
+  all.back().network.modules = {"gru", "dense"};
+  all.back().network.gru = 19;
+  all.back().network.window = 3;
   all.push_back(walking_settings());
   all.push_back(
       walking_settings({"policy_observation.history=2", "critic_observation.every=2", "critic_observation.delay=3"}));

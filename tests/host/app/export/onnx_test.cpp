@@ -144,5 +144,32 @@ TEST(Onnx, PartsThatChangeNothingMayBeMissing) {
   EXPECT_TRUE(std::abs(inverse_deviation(read.observation_variance[0]) - 1.0f) <= 1e-6f);
 }
 
+/// What a GRU's nodes compute is compared with onnxruntime's result (tests/python/test_formats.py).
+TEST(Onnx, AGruIsWrittenAndOneOfAnotherShapeRefused) {
+  Policy policy = test::fake_policy("pendulum", 0.3f, "elu");
+  ModuleWeights gru;
+  gru.kind = "gru";
+  gru.name = "actor.gru";
+  gru.inputs = gru.outputs = gru.states = gru.options.gru = policy.observations();
+  gru.parameters = {{"weight_ih", {9, 3}, std::vector<float>(27, 0.1f)},
+                    {"weight_hh", {9, 3}, std::vector<float>(27, 0.2f)},
+                    {"bias_ih", {9}, std::vector<float>(9, 0.3f)},
+                    {"bias_hh", {9}, std::vector<float>(9, 0.4f)}};
+  policy.actor.insert(policy.actor.begin(), gru);
+  const TaskSpec task = find_task("pendulum").specify({});
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(to_onnx(policy, task)));
+  EXPECT_EQ(model.graph().input(1).name(), "state_in_actor.gru");
+  EXPECT_EQ(model.graph().output(1).name(), "state_out_actor.gru");
+  expect_parts(error_of([&] { parse_onnx(to_onnx(policy, task), "p"); }), {"p", "network with a state"});
+  for (const auto& [at, shape] :
+       std::vector<std::pair<std::size_t, std::vector<std::int64_t>>>{{0, {3, 9}}, {1, {27}}, {2, {8}}, {3, {9, 1}}}) {
+    Policy other = policy;
+    Parameter& wrong = other.actor[0].parameters[at];
+    wrong.shape = shape;
+    expect_parts(error_of([&] { to_onnx(other, task); }), {"actor.gru." + wrong.name, "another shape"});
+  }
+}
+
 }  // namespace
 }  // namespace stampede

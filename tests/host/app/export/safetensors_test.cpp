@@ -127,6 +127,22 @@ TEST(PolicyTensors, WhatTheNetworkIsMadeOfIsRead) {
   expect_parts(error_of([&] { read("\"elu\"", "\"elo\""); }), {"'elo'", "elu, tanh, relu or silu"});
 }
 
+/// As files do of versions that had no GRUs.
+TEST(PolicyTensors, TheWidthOfAGruMayBeMissing) {
+  Policy policy = test::fake_policy("pendulum", 0.3f);
+  policy.actor.back().options.gru = 24;
+  const auto read = [&](const std::string& to) {
+    std::map<std::string, std::string> metadata = policy_metadata(policy);
+    std::string& text = metadata.at("modules");
+    const std::string from = "\"gru\":24,";
+    EXPECT_NE(text.find(from), std::string::npos) << text;
+    text.replace(text.find(from), from.size(), to);
+    return policy_from_tensors(parse_safetensors(to_safetensors(policy_tensors(policy), metadata), "p"), "p");
+  };
+  EXPECT_EQ(read("").layers()[1].weight, policy.layers()[1].weight);
+  expect_parts(error_of([&] { read("\"gru\":-1,"); }), {"p: ", "'modules'"});
+}
+
 TEST(PolicyTensors, MissingAndMisshapenTensorsAreNamed) {
   const Policy policy = test::fake_policy("pendulum", 0.3f);
   const auto read = [&](const std::function<void(std::vector<Tensor>&)>& change) {

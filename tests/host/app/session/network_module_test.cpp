@@ -169,6 +169,30 @@ TEST(NetworkModuleSlow, ARunIsGoneOnWithEvaluatedAndExported) {
   }
 }
 
+/// Two GRUs, which every engine has: the file of weights holds the same policy.
+TEST(NetworkModule, APolicyWithGrusIsReadBack) {
+  const auto with_grus = engine();
+  const PlannedTask task = planned({"network.modules=[\"gru\", \"gru\", \"dense\"]", "network.gru=21"});
+  const auto trainer = with_grus->make_trainer(training_request(task));
+  iterate(*trainer, 2);
+  const Policy policy = trainer->policy();
+  const Policy read = policy_from_tensors(parse_safetensors(to_policy_safetensors(policy, *task.spec), "p"), "p");
+  ASSERT_EQ(read.actor.size(), 3u);
+  EXPECT_EQ(read.actor[1].name, "actor.gru_2");
+  EXPECT_EQ(read.actor[1].options.gru, 21);
+  EXPECT_EQ(read.actor[1].states, 21);
+  for (const char* name : {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}) {
+    EXPECT_EQ(read.actor[1].parameter(name).values, policy.actor[1].parameter(name).values) << name;
+  }
+  const EvaluationRequest request = evaluation_request(task, 4, false);
+  EXPECT_EQ(with_grus->evaluate(request, read).returns, with_grus->evaluate(request, policy).returns);
+
+  // A file that says another width than its arrays have is refused.
+  Policy other = read;
+  other.actor[0].options.gru = 20;
+  EXPECT_THROW(with_grus->evaluate(request, other), Error);
+}
+
 /// What an evaluation does is the formula, step after step, from a state of zeros on.
 TEST(NetworkModule, AnEvaluationActsByTheFormula) {
   const auto with_leaky = engine();

@@ -1,0 +1,89 @@
+/// \file A matrix of weights on the GPU against plain loops in double.
+#include "cuda/linear.cuh"
+
+#include "tests/cuda/testing.cuh"
+
+namespace stampede::testing {
+namespace {
+
+class Linear : public GpuTest {
+ protected:
+  static constexpr Index kWeight = 32, kBias = 0;
+
+  /// All three products for rows that lie further apart than they are wide, twice.
+  void check(Index inputs, Index outputs, Index rows) {
+    SCOPED_TRACE(std::to_string(inputs) + " inputs, " + std::to_string(outputs) + " outputs, " + std::to_string(rows) +
+                 " rows");
+    const Index from_stride = padded(inputs) + 16, to_stride = outputs + 48, size = kWeight + inputs * outputs;
+    ASSERT_LE(outputs, kWeight) << "the gradient of the bias lies before the weights";
+    CudaLinear linear(backend(), inputs, outputs, kWeight, true);
+    DevicePlace place(backend());
+    const std::vector<float> weight = random_floats(size, -1, 1, 1), x = random_floats(rows * from_stride, -1, 1, 2),
+                             delta = random_floats(rows * to_stride, -0.5f, 1, 3);
+    const DeviceBuffer<float> parameters = place.array(weight), from = place.array(x), back = place.array(delta);
+    DeviceBuffer<float> to(rows * to_stride), of_inputs(rows * from_stride), gradient(size);
+    const CudaBackend::Context context{&backend()};
+
+    std::vector<double> y, inwards, slopes(static_cast<std::size_t>(inputs * outputs), 0.0),
+        sums(static_cast<std::size_t>(outputs), 0.0);
+    for (Index row = 0; row < rows; ++row) {
+      for (Index o = 0; o < outputs; ++o) {
+        double sum = 0;
+        const double d = static_cast<double>(delta[row * to_stride + o]);
+        for (Index i = 0; i < inputs; ++i) {
+          const double xi = static_cast<double>(x[row * from_stride + i]);
+          sum += xi * static_cast<double>(weight[kWeight + i * outputs + o]);
+          slopes[i * outputs + o] += xi * d;
+        }
+        sums[o] += d;
+        y.push_back(sum);
+      }
+      for (Index i = 0; i < inputs; ++i) {
+        double sum = 0;
+        for (Index o = 0; o < outputs; ++o) {
+          sum +=
+              static_cast<double>(delta[row * to_stride + o]) * static_cast<double>(weight[kWeight + i * outputs + o]);
+        }
+        inwards.push_back(sum);
+      }
+    }
+
+    const auto columns = [&](const DeviceBuffer<float>& buffer, Index stride, Index count) {
+      const std::vector<float> all = place.read(buffer, rows * stride);
+      std::vector<float> wanted;
+      for (Index row = 0; row < rows; ++row) {
+        wanted.insert(wanted.end(), all.begin() + row * stride, all.begin() + row * stride + count);
+      }
+      return wanted;
+    };
+    std::vector<float> first;
+    for (const bool again : {false, true}) {
+      linear.forward(context, parameters.data(), rows, from.data(), from_stride, to.data(), to_stride);
+      linear.backward(context, parameters.data(), rows, back.data(), to_stride, of_inputs.data(), from_stride);
+      linear.add_gradient(context, rows, from.data(), from_stride, back.data(), to_stride, gradient.data(), kBias);
+      const std::vector<float> got = columns(to, to_stride, outputs), below = columns(of_inputs, from_stride, inputs),
+                               learnt = place.read(gradient, size);
+      const std::vector<float> of_bias(learnt.begin(), learnt.begin() + outputs),
+          of_weight(learnt.begin() + kWeight, learnt.end());
+      EXPECT_LE(relative_error(got, y), 2e-6);
+      EXPECT_LE(relative_error(below, inwards), 2e-6);
+      EXPECT_LE(relative_error(of_weight, slopes), 1e-5);
+      EXPECT_LE(relative_error(of_bias, sums), 1e-5);
+      const std::vector<float> all = joined(joined(got, below), learnt);
+      if (again) {
+        EXPECT_TRUE(same_bits(all, first));
+      }
+      first = all;
+    }
+  }
+};
+
+TEST_F(Linear, ProductsAgreeWithDouble) {
+  for (const Index rows : kSizes) {
+    check(1, 16, rows);
+    check(19, 32, rows);
+  }
+}
+
+}  // namespace
+}  // namespace stampede::testing
