@@ -171,6 +171,7 @@ struct ConvolutionWeightGradient {
     add_rows(first, 0, rows);
   }
 
+#if !defined(__CUDACC__)
   /// On a CPU all elements learn from a few rows, which stay in the cache, before the next ones are taken.
   void operator()(Range range) const {
     constexpr Index kCached = 24 << 10;  // numbers
@@ -179,6 +180,7 @@ struct ConvolutionWeightGradient {
       for (Index i = range.begin; i < range.end; i += kLanes<Real>) add_rows(i, row, std::min(row + at_once, rows));
     }
   }
+#endif
 
  private:
   STAMPEDE_FN void add_rows(Index first, Index from, Index to) const {

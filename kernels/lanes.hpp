@@ -34,4 +34,15 @@ struct KernelReal<Kernel, Default> {
   using type = typename Kernel::Real;
 };
 
+/// The type of the numbers that a backend's kernels are compiled for: its packs, or float.
+template <class Backend>
+struct LaneOf {
+  using type = float;
+};
+template <class Backend>
+requires requires { typename Backend::Real; }
+struct LaneOf<Backend> {
+  using type = typename Backend::Real;
+};
+
 }  // namespace stampede

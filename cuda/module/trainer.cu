@@ -13,7 +13,7 @@ namespace {
 [[maybe_unused]] const bool registered[] = {register_algorithm<Ppo, CudaBackend>("policy_gradient"),
                                             register_algorithm<Distillation, CudaBackend>("distillation"),
                                             register_network_module<Convolution, CudaBackend>(kConvolutionModule),
-                                            register_network_module<Gru, CudaBackend>("gru")};
+                                            register_network_module<Gru, CudaBackend>(kGruModule)};
 
 }  // namespace
 

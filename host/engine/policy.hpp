@@ -36,6 +36,9 @@ inline constexpr const char* kDenseModule = "dense";
 /// The kind of the module that looks at pictures: convolutions (host/nets/convolution.hpp).
 inline constexpr const char* kConvolutionModule = "convolution";
 
+/// The kind of modules with gated recurrent units (host/nets/gru.hpp).
+inline constexpr const char* kGruModule = "gru";
+
 /// One module of a network (host/nets/module.hpp): it maps `inputs` numbers and its state to `outputs` numbers and the
 /// next state.
 struct ModuleWeights {

@@ -16,6 +16,9 @@
 
 namespace stampede {
 
+/// The name of the group that the policy sees.
+inline constexpr const char* kPolicyGroup = "policy";
+
 /// A group of observations: what one network sees, the policy's, the critic's or a teacher's. Readings are taken every
 /// so many control steps, seen some control steps later, and the last few lie side by side (envs/readings.hpp).
 struct ObservationGroup {

@@ -1,8 +1,7 @@
 #pragma once
 /// \file What an algorithm is: networks, and an update that improves them from a rollout. PPO is one (ppo.hpp),
-/// distillation another (distillation.hpp). A further one
-/// is a class that derives from Algorithm and is registered under a name with each backend (register_algorithm); the
-/// setting `algorithm.kind` chooses among the names.
+/// distillation another (distillation.hpp). A further one is a class that derives from Algorithm and is registered
+/// under a name with each backend (register_algorithm); the setting `algorithm.kind` chooses among the names.
 
 #include <algorithm>
 #include <cstring>

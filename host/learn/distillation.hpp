@@ -182,6 +182,11 @@ class Distillation final : public Algorithm<Backend> {
   void load(const std::vector<Tensor>& tensors) override {
     Base::load(tensors);
     for (const auto& [name, buffer] : kept_buffers()) {
+      for (const Tensor& tensor : tensors) {
+        if (tensor.name != name || tensor.shape.front() == kept_) continue;
+        throw Error("it keeps " + std::to_string(tensor.shape.front()) + " rollouts, and config.toml asks for " +
+                    std::to_string(kept_) + "; leave train.iterations and distill.rollouts_kept as they were");
+      }
       const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
       backend_.upload(*buffer, values.data(), buffer->size());
     }
@@ -221,9 +226,11 @@ class Distillation final : public Algorithm<Backend> {
     const int wanted = request.distill.rollouts_kept;
     const int kept = wanted > 0 ? std::min(wanted, request.train.iterations) : request.train.iterations;
     const Index widest = std::max(padded(request.task->policy().size()), padded(request.task->action.size()));
-    if (kept <= std::numeric_limits<std::int32_t>::max() / (widest * shape.rows())) return std::max(kept, 1);
-    throw Error("distill.rollouts_kept = " + std::to_string(wanted) + (wanted == 0 ? " (all of them)" : "") +
-                ": that would be more than 2^31 numbers; choose fewer rollouts, train.num_envs or train.horizon");
+    const Index most = std::numeric_limits<std::int32_t>::max() / (widest * shape.rows());
+    if (kept <= most) return std::max(kept, 1);
+    throw Error("distill.rollouts_kept = " + std::to_string(wanted) + (wanted == 0 ? " (all of them)" : "") + ": " +
+                std::to_string(kept) + " rollouts would be more than 2^31 numbers; at most " + std::to_string(most) +
+                ", or a smaller train.num_envs or train.horizon, would be right");
   }
 
   /// Adds a rollout to those that are kept. Returns what the update sees.

@@ -274,7 +274,7 @@ class ActorCritic {
     options.strides = settings.strides;
     std::vector<std::string> kinds;
     for (const std::string& kind : settings.modules) {
-      const bool blind = seen.picture.empty() && seen.name != "policy";
+      const bool blind = seen.picture.empty() && seen.name != kPolicyGroup;
       if (kind != kConvolutionModule || !blind) kinds.push_back(kind);
     }
     return plan_network(kinds, name, options, outputs);

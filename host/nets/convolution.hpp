@@ -43,6 +43,10 @@ inline std::vector<ConvolutionShape> convolution_shapes(const ModuleOptions& opt
       throw Error(which + " has " + std::to_string(out) + " channels; a multiple of " + std::to_string(kMaxLanes) +
                   " would be right");
     }
+    if (kernel < 1 || stride < 1) {
+      throw Error(which + " has a kernel of " + std::to_string(kernel) + " pixels and a stride of " +
+                  std::to_string(stride) + "; both must be at least 1");
+    }
     if (kernel > height || kernel > width) {
       throw Error(which + " has a kernel of " + std::to_string(kernel) + " x " + std::to_string(kernel) +
                   " pixels, but what it gets has " + std::to_string(height) + " x " + std::to_string(width) +
@@ -180,9 +184,10 @@ class Convolution final : public NetworkModule<Backend> {
                      ConvolutionSlopes{shape.outputs(), layer.stride, known, delta, activation_});
       const float* x = i > 0 ? layers_[i - 1].output.at(context) : input;
       const Index x_stride = i > 0 ? layers_[i - 1].stride : stride;
-      context.launch({0, blocks_of(shape.taps()) * shape.out_channels},
-                     ConvolutionWeightGradient<typename Backend::Real>{shape, rows, x, x_stride, delta, layer.stride,
-                                                                       gradient + layer.weight, context.accumulates()});
+      context.launch(
+          {0, blocks_of(shape.taps()) * shape.out_channels},
+          ConvolutionWeightGradient<typename LaneOf<Backend>::type>{shape, rows, x, x_stride, delta, layer.stride,
+                                                                    gradient + layer.weight, context.accumulates()});
       context.launch({0, shape.out_channels},
                      ConvolutionBiasGradient{rows, shape.pixels(), shape.out_channels, delta, layer.stride,
                                              gradient + layer.bias, context.accumulates()});

@@ -31,8 +31,14 @@ inline std::vector<ModuleWeights> plan_network(const std::vector<std::string>& k
     for (const ModuleWeights& there : plan) earlier += there.kind == kind ? 1 : 0;
     if (earlier > 0) planned.name.append("_").append(std::to_string(earlier + 1));
     planned.options = options;
-    // Dense layers are plain data without it (dense_module): read from a file they must say the same again.
-    if (kind == kDenseModule) planned.options.gru = 0;
+    // A module has its own kind's options only: read from a file it must say the same again.
+    if (kind != kGruModule) planned.options.gru = 0;
+    if (kind != kConvolutionModule) {
+      for (auto* list :
+           {&planned.options.image, &planned.options.channels, &planned.options.kernels, &planned.options.strides}) {
+        list->clear();
+      }
+    }
     plan.push_back(planned);
   }
   if (!plan.empty()) plan.back().outputs = outputs;

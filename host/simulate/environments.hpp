@@ -296,7 +296,15 @@ class EnvironmentsOf final : public Environments<Backend> {
              const StepOutput& out) override {
     DriveRandomly<Task> kernel{parameters_, this->view(), seed, clock, steps, {}, {}, out};
     Task::action_bounds(parameters_, kernel.low, kernel.high);
-    context.launch(range, kernel);
+    if (measured_.size() == 0) return context.launch(range, kernel);
+    // A picture is drawn after every step.
+    kernel.steps = 1;
+    kernel.out.observation = measured_.data();
+    for (int t = 0; t < steps; ++t) {
+      kernel.clock = clock + static_cast<std::uint32_t>(t);
+      context.launch(range, kernel);
+      pass_on(context, range, measured_.data(), nullptr, out.observation);
+    }
   }
 
   void copy_states(const Context& context, Range range, float* to) override {

@@ -86,7 +86,7 @@ class GroupReader {
             {prefix + "age", &age_, 1}};
   }
 
-  bool of_policy() const { return group_.name == "policy"; }
+  bool of_policy() const { return group_.name == kPolicyGroup; }
 
   ReadGroup kernel(float* out, const float* ended, float* final_out) {
     return {group_.width(),

@@ -246,17 +246,6 @@ class LeggedEnvironments final : public Environments<Backend> {
   Buffer<std::uint32_t> clock_;  ///< one number, 0: drive() gives the clock as the offset
 };
 
-/// The type of the numbers that a backend's kernels are compiled for: its packs, or float.
-template <class Backend>
-struct LaneOf {
-  using type = float;
-};
-template <class Backend>
-requires requires { typename Backend::Real; }
-struct LaneOf<Backend> {
-  using type = typename Backend::Real;
-};
-
 /// Walking robots of the task's size. Throws Error where the build has no kernels for it.
 template <class Backend>
 std::unique_ptr<Environments<Backend>> make_legged_environments(Backend& backend, const EnvironmentsRequest& request) {

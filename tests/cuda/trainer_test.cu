@@ -39,8 +39,8 @@ class CudaTraining : public GpuTest {
 
 [[maybe_unused]] const bool leaky = register_network_module<test::LeakyIntegrator, CudaBackend>("leaky_integrator");
 
-/// As tests/host/app/session/network_module_test.cpp has it of the CPU: with one step of the optimiser an iteration, the update must compute
-/// what the rollout did. Products of other numbers of rows are rounded otherwise here.
+/// As tests/host/app/session/network_module_test.cpp has it of the CPU: with one step of the optimiser an iteration,
+/// the update must compute what the rollout did. Products of other numbers of rows are rounded otherwise here.
 TEST_F(CudaTraining, AnUpdateSeesTheStatesThatTheRolloutHad) {
   for (const char* modules :
        {"network.modules=[\"leaky_integrator\", \"dense\"]", "network.modules=[\"gru\", \"dense\"]",

@@ -33,8 +33,7 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   notes.insert(notes.end(), contents.notes_of_fit.begin(), contents.notes_of_fit.end());
   for (const std::string& note : notes) say(note);
   outcome.json = {{"task", task.name}, {"iterations", contents.iteration}, {"out", flags.out}, {"notes", notes}};
-  outcome.text = fmt::format("policy   {} (iteration {} of {})\n", flags.out, contents.iteration,
-                             contents.task.settings.train.iterations);
+  outcome.text = fmt::format("policy   {} (iteration {})\n", flags.out, contents.iteration);
   return outcome;
 }
 

@@ -174,7 +174,7 @@ std::string write_gru(OnnxGraph& graph, const ModuleWeights& module, const std::
 
 std::map<std::string, WriteModule>& writers() {
   static std::map<std::string, WriteModule> all = {
-      {kDenseModule, write_dense}, {kConvolutionModule, write_convolution}, {"gru", write_gru}};
+      {kDenseModule, write_dense}, {kConvolutionModule, write_convolution}, {kGruModule, write_gru}};
   return all;
 }
 

@@ -46,7 +46,7 @@ class OnnxGraph {
 using WriteModule = std::function<std::string(OnnxGraph& graph, const ModuleWeights& module, const std::string& input,
                                               const std::string& state, std::string& next_state)>;
 
-/// Registers the function that writes modules of a kind; those of dense ones and of GRUs are built in.
+/// Registers the function that writes modules of a kind; those of dense ones, convolutions and GRUs are built in.
 void register_onnx_module(const std::string& kind, WriteModule write);
 
 /// Throws Error where the policy's network has a module of a kind without such a function.

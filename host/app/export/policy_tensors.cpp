@@ -26,7 +26,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 
 constexpr std::array<std::string_view, 4> kActivations = {"elu", "tanh", "relu", "silu"};
 
-/// What options list besides the hidden layers' widths, by its key; dense layers have no use for it.
+/// What the options of convolutions list, by its key.
 template <class Options>
 auto lists_of(Options& options) {
   return std::array{std::pair{"image", &options.image}, std::pair{"channels", &options.channels},
@@ -48,9 +48,9 @@ std::string modules_text(const std::vector<ModuleWeights>& modules) {
                             {"states", module.states},
                             {"parameters", parameters}};
     for (const auto& [key, numbers] : lists_of(module.options)) {
-      if (module.kind != kDenseModule && !numbers->empty()) entry[key] = *numbers;
+      if (module.kind == kConvolutionModule && !numbers->empty()) entry[key] = *numbers;
     }
-    if (module.options.gru > 0) entry["gru"] = module.options.gru;
+    if (module.kind == kGruModule) entry["gru"] = module.options.gru;
     list.push_back(std::move(entry));
   }
   return list.dump();

@@ -3,9 +3,10 @@
 ///
 /// A file holds the tensors of the run's stage, those of the policy (names that begin with `policy/`, as its facts in
 /// the metadata do) and of the policy that the stage began with (`policy_before/`): from the second stage on that which
-/// the one before ended with, of a distillation the teacher; where the run keeps its best policy, that (`policy_best/`);
-/// at its end a checksum of all bytes before it. The metadata also say in which stage the run is and where that began (`before_stage/`). A file is written in the run's folder and
-/// renamed into `checkpoint/`, which therefore holds complete checkpoints only.
+/// the one before ended with, of a distillation the teacher; where the run keeps its best policy, that
+/// (`policy_best/`); at its end a checksum of all bytes before it. The metadata also say in which stage the run is and
+/// where that began (`before_stage/`). A file is written in the run's folder and renamed into `checkpoint/`, which
+/// therefore holds complete checkpoints only.
 
 #include <cstdint>
 #include <filesystem>

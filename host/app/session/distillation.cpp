@@ -16,6 +16,7 @@
 #include "host/app/session/run_contents.hpp"
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
+#include "host/base/memory.hpp"
 #include "host/task/protocol.hpp"
 
 namespace stampede {
@@ -87,7 +88,9 @@ std::string evaluate_teacher(Engine& engine, const PlannedTask& student, const P
   EvaluationRequest request =
       evaluation_request(task, student.settings.run.eval_episodes, randomises(student.settings));
   request.seed = evaluation_seed(kProtocolSeed);
-  const Evaluation evaluation = engine.evaluate(request, teacher);
+  const Evaluation evaluation =
+      within_memory(fmt::format("the evaluation of {} episodes", request.episodes),
+                    "choose a smaller run.eval_episodes", [&] { return engine.evaluate(request, teacher); });
   const auto number = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nlohmann::ordered_json(); };
   nlohmann::ordered_json found = {{"teacher", student.settings.distill->teacher},
                                   {"episodes", evaluation.episodes},
@@ -110,12 +113,8 @@ std::string evaluate_teacher(Engine& engine, const PlannedTask& student, const P
 /// The options with the teacher in them.
 TrainOptions taught(const PlannedTask& student, const TrainOptions& options) {
   TrainOptions own = options;
-  std::vector<std::string> notes;
-  own.before = find_teacher(student, notes);
-  own.more_files = [student, teacher = *own.before, options, notes](Engine& engine) {
-    for (const std::string& note : notes) {
-      if (options.message) options.message("teacher: " + note);
-    }
+  own.before = find_teacher(student, own.notes);
+  own.more_files = [student, teacher = *own.before, options](Engine& engine) {
     return std::map<std::string, std::string>{{kTeacherFile, evaluate_teacher(engine, student, teacher, options)}};
   };
   return own;
@@ -162,7 +161,9 @@ Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes)
   check_control_step(teacher, *spec, name);
   // Tasks of one kind are the same to a policy, whatever they are called: its numbers are compared by their names.
   teacher.task = spec->name;
-  teacher = fit_policy(std::move(teacher), *spec, name, notes);
+  std::vector<std::string> differences;
+  teacher = fit_policy(std::move(teacher), *spec, name, differences);
+  for (const std::string& difference : differences) notes.push_back("the teacher: " + difference);
   check_action_scale(teacher, spec->action, name);
   return teacher;
 }

@@ -26,14 +26,17 @@ RunContents load_run(const std::filesystem::path& run, SettingsSources more, con
   Checkpoint checkpoint = load_newest_checkpoint(run, trained.task);
   more.config_file = config;
   contents.task = plan_task(resolve_settings(more));
-  if (checkpoint.best) checkpoint.policy = std::move(checkpoint.best->policy);
+  contents.iteration = checkpoint.counts.iteration;
+  if (checkpoint.best && trained.run.validate_every > 0) {
+    contents.iteration = checkpoint.best->iteration;
+    checkpoint.policy = std::move(checkpoint.best->policy);
+  }
   // Checkpoints of earlier versions hold no facts: they are taken from the run's configuration.
   if (checkpoint.policy.facts.count("action_names") == 0) {
     checkpoint.policy.facts = policy_facts(checkpoint.policy, *plan_task(trained).spec);
   }
   contents.policy = fit_policy(std::move(checkpoint.policy), *contents.task.spec, newest_checkpoint(run).string(),
                                contents.notes_of_fit);
-  contents.iteration = checkpoint.counts.iteration;
   return contents;
 }
 

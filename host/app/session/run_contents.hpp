@@ -17,7 +17,7 @@ struct RunContents {
       policy;  ///< of the newest checkpoint, the best one where it keeps that, with the facts of its training, in the order of the task
   // Lines for the user: what has changed of the robot's files, and which settings differ from those of the training.
   std::vector<std::string> notes, notes_of_fit;
-  std::int64_t iteration = 0;
+  std::int64_t iteration = 0;  ///< after which it was the policy
 };
 
 /// Reads a run's `config.toml`, overridden by `more`, and its newest checkpoint. Throws Error where one is missing or

@@ -112,9 +112,10 @@ class Session {
     write_system();
   }
 
-  /// Says what is simulated differently from the robot's file.
+  /// Says what is simulated differently from the robot's file, and what the caller has to say.
   void say_notes_of_robot() {
     for (const std::string& note : spec_.notes) say(note);
+    for (const std::string& note : options_.notes) say(note);
   }
 
   /// A line for the user, which is also part of the result.
@@ -138,7 +139,7 @@ class Session {
       if (options_.message) options_.message(line);
     }
     counts_ = checkpoint.counts;
-    validation_.restore(checkpoint.best);
+    if (validation_.every() > 0) validation_.restore(checkpoint.best);
     saved_ = counts_.iteration;
     write_system();
   }
@@ -186,9 +187,10 @@ class Session {
     }
   }
 
-  /// The next stage begins with the policy of the one that has ended.
+  /// The next stage begins with the policy of the one that has ended: its best one, where it was validated.
   void enter_next() {
-    Policy policy = trainer_->policy();
+    const std::optional<BestPolicy>& best = validation_.best();
+    Policy policy = best && best->iteration > before_stage_.iteration ? best->policy : trainer_->policy();
     trainer_.reset();  // frees its memory before the next one needs some
     enter(stage_ + 1, counts_, std::move(policy));
     if (options_.message) options_.message("stage " + stages_[stage_].name);
@@ -271,14 +273,19 @@ class Session {
       }
       take(report, metrics, target);
       if (done != enqueued) continue;
-      if (validate > 0 && (done % validate == 0 || done == total_)) this->validate();
+      if (validate > 0 && (done % validate == 0 || done == stage_end())) this->validate();
       if (done % every == 0 || done == end || overdue()) save();
     }
   }
 
   /// Lets the policy act, and keeps it if it is the best so far.
   void validate() {
-    const double found = validation_.consider(engine_, trainer_->policy(), counts_.iteration);
+    const double begun = seconds_now();
+    const double found = within_memory(fmt::format("a validation of {} episodes", settings_.run.validation_episodes),
+                                       "choose a smaller run.validation_episodes", [&] {
+                                         return validation_.consider(engine_, trainer_->policy(), counts_.iteration);
+                                       });
+    started_ += seconds_now() - begun;  // it is no part of the training's time
     if (!options_.message) return;
     const bool best = validation_.best() && validation_.best()->iteration == counts_.iteration;
     options_.message(fmt::format("validation after iteration {}: return {:.1f}{}", counts_.iteration, found,
@@ -530,10 +537,9 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
     checkpoint = load_newest_checkpoint(directory, task.settings.task);
     name_constraint_maxima(checkpoint->state, *task.spec, directory);
   }
-  TrainOptions with_teacher = options;
-  std::vector<std::string> notes_of_teacher;
-  if (task.settings.distill && !checkpoint) with_teacher.before = find_teacher(task, notes_of_teacher);
-  Session session(get_engine(), task, with_teacher, std::move(folder));
+  TrainOptions own = options;
+  if (task.settings.distill && !checkpoint) own.before = find_teacher(task, own.notes);
+  Session session(get_engine(), task, own, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();
   if (checkpoint) {

@@ -55,6 +55,7 @@ struct TrainOptions {
   std::optional<Policy> before;  ///< what the first stage gets as the policy of the one before: a teacher
   /// Makes more files of a new run, their bytes by name, before its folder is emptied; called once the folder is taken.
   std::function<std::map<std::string, std::string>(Engine&)> more_files;
+  std::vector<std::string> notes;  ///< lines that the user should know of, said when the run begins
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> message;  ///< a line for people
 };

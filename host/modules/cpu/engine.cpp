@@ -25,7 +25,7 @@ namespace {
 [[maybe_unused]] const bool registered[] = {register_algorithm<Ppo, CpuBackend>("policy_gradient"),
                                             register_algorithm<Distillation, CpuBackend>("distillation"),
                                             register_network_module<Convolution, CpuBackend>(kConvolutionModule),
-                                            register_network_module<Gru, CpuBackend>("gru")};
+                                            register_network_module<Gru, CpuBackend>(kGruModule)};
 
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");

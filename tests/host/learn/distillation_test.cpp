@@ -95,11 +95,11 @@ PlannedTask walking_student(const std::string& algo, const std::vector<std::stri
 }
 
 /// A student that sees two pictures, and convolutions to look at them.
-PlannedTask looking_student() {
+PlannedTask looking_student(const std::string& modules = "[\"convolution\", \"dense\"]") {
   return student("online",
-                 {"pixels.height=8", "pixels.width=10", "policy_observation.history=2",
-                  "network.modules=[\"convolution\", \"dense\"]", "network.channels=[16, 16]", "network.kernels=[3, 2]",
-                  "network.strides=[2, 1]", "network.normalise_observations=false"});
+                 {"pixels.height=8", "pixels.width=10", "policy_observation.history=2", "network.modules=" + modules,
+                  "network.window=3", "network.channels=[16, 16]", "network.kernels=[3, 2]", "network.strides=[2, 1]",
+                  "network.normalise_observations=false"});
 }
 
 TEST(Distillation, TeacherAndStudentSeeTheSameStates) {
@@ -132,11 +132,16 @@ TEST(Distillation, TeacherAndStudentSeeTheSameStates) {
   }
 }
 
+/// Students that remember: what is kept of their rollouts are states, too.
+const std::vector<std::string> kRemembers = {"network.modules=[\"gru\", \"dense\"]", "network.gru=20",
+                                             "network.window=3"};
+
 TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
   for (const PlannedTask& task :
        {student("online", {"policy_observation.history=3"}), student("dagger"),
         student("bc", {"distill.rollouts_kept=3", "distill.action_noise=0.1"}), walking_student("online"),
-        walking_student("dagger", {"train.iterations=6"}), looking_student()}) {
+        walking_student("dagger", {"train.iterations=6"}), looking_student(), student("online", kRemembers),
+        student("dagger", kRemembers), looking_student("[\"convolution\", \"gru\", \"dense\"]")}) {
     SCOPED_TRACE(task.settings.task + ", " + task.settings.algo);
     std::vector<Tensor> straight;
     for (const int threads : {1, 2, 3}) {
@@ -155,6 +160,23 @@ TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
     EXPECT_TRUE(same_state(second->state(), straight)) << "resumed";
   }
 }
+
+#ifdef STAMPEDE_PARITY
+TEST(Distillation, TheSameBitsForEveryPackWidth) {
+  for (const PlannedTask& task : {student("dagger", kRemembers), walking_student("online"),
+                                  looking_student("[\"convolution\", \"gru\", \"dense\"]")}) {
+    SCOPED_TRACE(task.settings.task + ", " + task.settings.algo);
+    std::vector<Tensor> best;
+    for_each_instruction_set([&](const std::string& instruction_set) {
+      const auto engine = engine_for(instruction_set, 2);
+      const auto stage = make_distillation(*engine, task);
+      iterate(*stage, 4);
+      if (best.empty()) best = stage->state();
+      EXPECT_EQ(hash_of_parameters(stage->state()), hash_of_parameters(best));
+    });
+  }
+}
+#endif
 
 /// A training that begins with a policy acts with it from its first step on, and keeps its normalisation.
 TEST(Distillation, ATrainingBeginsWithAGivenPolicy) {

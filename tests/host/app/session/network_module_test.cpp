@@ -1,5 +1,6 @@
-/// \file A network with a module that the tests' engine alone knows, a leaky integrator (tests/modules/leaky_integrator.hpp): its state goes
-/// through rollouts, windows of the update, resets, checkpoints, evaluations and files.
+/// \file A network with a module that the tests' engine alone knows, a leaky integrator
+/// (tests/modules/leaky_integrator.hpp): its state goes through rollouts, windows of the update, resets, checkpoints,
+/// evaluations and files.
 
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
@@ -62,8 +63,8 @@ void expect_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   }
 }
 
-/// One pass over the rollout in one step: before it, the update must compute what the rollout did, so that the policy diverges from
-/// itself by nothing. With other states, or without the resets within a window, it would.
+/// One pass over the rollout in one step: before it, the update must compute what the rollout did, so that the policy
+/// diverges from itself by nothing. With other states, or without the resets within a window, it would.
 TEST(NetworkModule, AnUpdateSeesTheStatesThatTheRolloutHad) {
   const auto with_leaky = engine();
   const auto trainer = with_leaky->make_trainer(
