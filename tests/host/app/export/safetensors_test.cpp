@@ -127,19 +127,25 @@ TEST(PolicyTensors, WhatTheNetworkIsMadeOfIsRead) {
   expect_parts(error_of([&] { read("\"elu\"", "\"elo\""); }), {"'elo'", "elu, tanh, relu or silu"});
 }
 
-/// As files do of versions that had no GRUs.
-TEST(PolicyTensors, TheWidthOfAGruMayBeMissing) {
+/// A file's modules say the width of GRUs; it must be a number of units.
+TEST(PolicyTensors, TheWidthOfAGruIsRead) {
   Policy policy = test::fake_policy("pendulum", 0.3f);
-  policy.actor.back().options.gru = 24;
+  ModuleWeights gru;
+  gru.kind = kGruModule;
+  gru.name = "actor.gru";
+  gru.options.gru = gru.inputs = gru.outputs = gru.states = 3;
+  gru.parameters = {{"bias_ih", {9}, std::vector<float>(9, 0.5f)}};
+  policy.actor.insert(policy.actor.begin(), gru);
   const auto read = [&](const std::string& to) {
     std::map<std::string, std::string> metadata = policy_metadata(policy);
     std::string& text = metadata.at("modules");
-    const std::string from = "\"gru\":24,";
+    const std::string from = "\"gru\":3,";
     EXPECT_NE(text.find(from), std::string::npos) << text;
     text.replace(text.find(from), from.size(), to);
     return policy_from_tensors(parse_safetensors(to_safetensors(policy_tensors(policy), metadata), "p"), "p");
   };
-  EXPECT_EQ(read("").layers()[1].weight, policy.layers()[1].weight);
+  EXPECT_EQ(read("\"gru\":3,").actor[0].options.gru, 3);
+  EXPECT_EQ(read("\"gru\":3,").layers()[1].weight, policy.layers()[1].weight);
   expect_parts(error_of([&] { read("\"gru\":-1,"); }), {"p: ", "'modules'"});
 }
 
