@@ -147,8 +147,8 @@ class Network {
   /// host. Throws Error where one is missing or of another shape.
   void write(const std::vector<ModuleWeights>& weights, float* values) const {
     if (weights.size() != modules_.size()) {
-      throw Error("policy: its network has " + std::to_string(weights.size()) + " modules, the other one " +
-                  std::to_string(modules_.size()));
+      throw Error("policy: its network has " + std::to_string(weights.size()) +
+                  " modules; what is to begin with it has " + std::to_string(modules_.size()));
     }
     for (std::size_t i = 0; i < modules_.size(); ++i) {
       ParameterStore own;

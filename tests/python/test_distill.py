@@ -73,6 +73,18 @@ def test_a_student_goes_on_where_it_stopped(good, tmp_path, algo):
     assert again["return_mean"] == whole["return_mean"]
 
 
+def test_kept_rollouts_of_another_number_are_refused(good, tmp_path):
+    """A run keeps as many rollouts as its schedule has iterations; a longer schedule would need room for more."""
+    teacher, _ = good
+    folder = tmp_path / "run"
+    run_json("distill", "--teacher", teacher, *PENDULUM, "--algo", "dagger", "--iterations", 4, "--stop-after", 2,
+             "--run", folder)
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("iterations = 4 ", "iterations = 6 "))
+    line = refused("distill", "--resume", folder)
+    assert "keeps 4 rollouts, and config.toml asks for 6; leave train.iterations" in line
+
+
 def test_the_best_policy_in_validation_is_kept(tmp_path):
     """Of a training too: a learning rate that is far too large, so that the last policy is not the best."""
     settings = ("train", *PENDULUM, "--iterations", 24, "--set", "algorithm.schedule=fixed",

@@ -11,12 +11,6 @@
 #include "host/base/files.hpp"
 
 namespace stampede::cli {
-namespace {
-
-constexpr std::uintmax_t kLargestPolicy = std::uintmax_t{2}
-                                          << 30;  ///< the most that a protobuf file, such as ONNX, can hold [bytes]
-
-}  // namespace
 
 void add_policy_flags(CLI::App& command, PolicyFlags& flags) {
   add_task_flag(command, flags.settings);
@@ -42,7 +36,7 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
     chosen = {std::move(contents.policy), std::move(contents.task), std::move(contents.notes_of_fit)};
     notes_of_robot = std::move(contents.notes);
   } else {
-    chosen.policy = parse_onnx(read_file(flags.policy, kLargestPolicy), flags.policy);
+    chosen.policy = parse_onnx(read_file(flags.policy, kLargestOnnx), flags.policy);
     if (flags.settings.task.empty() && flags.settings.config.empty() && !chosen.policy.task.empty()) {
       sources.flags.push_back({"task", Json(chosen.policy.task).dump(), "--policy " + flags.policy});
     }

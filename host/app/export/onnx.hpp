@@ -8,6 +8,7 @@
 /// A module with a state has an input `state_in_<module>` and an output `state_out_<module>`, float32 [batch, states]:
 /// zeros when an episode begins, from then on the output of the step before.
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -55,6 +56,9 @@ void check_onnx_modules(const Policy& policy);
 /// The file's bytes. Task, names, bounds, control step and version go into its metadata. Throws Error as
 /// check_onnx_modules.
 std::string to_onnx(const Policy& policy, const TaskSpec& task);
+
+/// The most that a protobuf file, such as ONNX, can hold [bytes].
+inline constexpr std::uintmax_t kLargestOnnx = std::uintmax_t{2} << 30;
 
 /// Reads such a file back, if its network has dense layers only. Normalisation, scaling and bounds may be missing; then
 /// they change nothing. The variance is computed from 1/std and equals the written one to rounding. Throws Error,

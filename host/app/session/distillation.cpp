@@ -22,7 +22,6 @@
 namespace stampede {
 namespace {
 
-constexpr std::uintmax_t kLargestPolicy = std::uintmax_t{2} << 30;  ///< a protobuf file holds no more [bytes]
 constexpr const char* kTeacherFile = "teacher.json";
 
 /// The policy of a run's newest checkpoint; of a folder without checkpoints, that of its policy.onnx. That has no
@@ -35,7 +34,7 @@ Policy read_policy(const std::filesystem::path& run, const Settings& settings, s
       throw Error("distill.loss = \"kl\" needs the teacher's standard deviations, which " + exported.string() +
                   " does not hold; a run with checkpoints, or another loss, would be right");
     }
-    Policy policy = parse_onnx(read_file(exported.string(), kLargestPolicy), exported.string());
+    Policy policy = parse_onnx(read_file(exported.string(), kLargestOnnx), exported.string());
     std::fill(policy.log_std.begin(), policy.log_std.end(), std::log(settings.network.initial_std));
     notes.push_back("the teacher is " + exported.string() +
                     ", which holds no standard deviations; the student begins " + "with network.initial_std");
@@ -197,7 +196,7 @@ std::optional<double> return_of_teacher(const std::filesystem::path& run) {
   const std::filesystem::path file = run / kTeacherFile;
   std::error_code code;
   if (!std::filesystem::exists(file, code)) return std::nullopt;
-  const auto json = nlohmann::json::parse(read_file(file.string(), kLargestPolicy), nullptr, false);
+  const auto json = nlohmann::json::parse(read_file(file.string(), kLargestText), nullptr, false);
   if (!json.is_object() || !json.contains("return_mean") || !json["return_mean"].is_number()) return std::nullopt;
   return json["return_mean"].get<double>();
 }

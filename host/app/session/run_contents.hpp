@@ -13,8 +13,8 @@ namespace stampede {
 
 struct RunContents {
   PlannedTask task;
-  Policy
-      policy;  ///< of the newest checkpoint, the best one where it keeps that, with the facts of its training, in the order of the task
+  /// Of the newest checkpoint, the best one where it keeps that; with the facts of its training, in the task's order.
+  Policy policy;
   // Lines for the user: what has changed of the robot's files, and which settings differ from those of the training.
   std::vector<std::string> notes, notes_of_fit;
   std::int64_t iteration = 0;  ///< after which it was the policy
