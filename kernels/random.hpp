@@ -25,6 +25,8 @@ enum class Purpose : std::uint32_t {
   kPush = 10,
   kNoise = 11,
   kLevel = 12,
+  kMounting = 13,
+  kCamera = 14,
 };
 
 /// Philox4x32-10: encrypts `counter` with the key, in place.

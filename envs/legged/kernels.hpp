@@ -33,13 +33,13 @@ struct ApplyActions {
 };
 
 /// Delays the policy's sensor readings by a share of a control step: they become an interpolation between the last
-/// control step's and this one's, noise included.
+/// control step's and this one's, noise included. Pixels, which come first, have a delay of their own.
 struct DelayReadings {
   const float* delay;   ///< of environment e at [e * group]: 0 to 1 [control steps]
   const float* age;     ///< [env]: 0 at an episode's start, before which there is nothing to read
   const float* sensed;  ///< [size]: 1 for readings of sensors, 0 for the command and the last action
   Index group;
-  int size;
+  int pixels, size;
   bool begin;          ///< all episodes start
   float* last;         ///< [env][size]
   float* observation;  ///< [env][size]
@@ -49,7 +49,7 @@ struct DelayReadings {
     const Real none(0.0f), share = load_strided<Real>(delay + env * group, group);
     const Real late = begin ? none : select(load<Real>(age + env) > Real(0.5f), share, none);
     STAMPEDE_NO_UNROLL
-    for (int i = 0; i < size; ++i) {
+    for (int i = pixels; i < size; ++i) {
       const Index at = env * size + i;
       const Real now = load_strided<Real>(observation + at, size), before = load_strided<Real>(last + at, size);
       store_strided(last + at, size, now);

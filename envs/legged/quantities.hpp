@@ -140,6 +140,8 @@ STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, cons
           scatter_to_rows<K>(at + first, size, 1, places, view.lane, noisy(scanned(view, first)));
         }
         break;
+      case ObservationTerm::kDepth:  // written by the camera's own kernels (kernels/sense/depth_camera.hpp)
+        break;
     }
   }
 }

@@ -7,8 +7,8 @@
 namespace stampede {
 
 /// How many numbers a term has: one (kBase) or three (kBase3) for the environment, one for each limb, for each joint
-/// that is driven, or for each point of the height scan.
-enum class Per : int { kBase, kBase3, kLimb, kJoint, kScan };
+/// that is driven, for each point of the height scan, or for each pixel of the camera.
+enum class Per : int { kBase, kBase3, kLimb, kJoint, kScan, kPixel };
 
 enum class ObservationTerm : int {
   kBaseLinearVelocity,
@@ -23,6 +23,7 @@ enum class ObservationTerm : int {
   kBaseHeight,
   kFriction,
   kHeightScan,
+  kDepth,
 };
 struct ObservationTermInfo {
   const char* name;
@@ -43,6 +44,7 @@ inline constexpr ObservationTermInfo kObservationTerms[] = {
     {"friction", Per::kBase, "factor on the ground's friction"},
     {"height_scan", Per::kScan,
      "of the ground at points around the base, above where it lies on level ground, in +-1 [m]"},
+    {"depth", Per::kPixel, "what the camera on the base sees, pixel by pixel, along its optical axis [m]"},
 };
 
 enum class RewardTerm : int {

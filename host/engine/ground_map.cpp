@@ -19,6 +19,10 @@ TerrainView GroundMap::view(const float* copy) const {
   view.cells = copy + cells_at;
   view.tops = copy + tops_at;
   view.link_tops = copy + link_tops_at;
+  const int cells = cell_rows * cell_columns;
+  view.seen_tops = copy + seen_at;
+  view.seen_high = view.seen_tops + cells;
+  view.seen_low = view.seen_high + cells;
   view.columns = columns;
   view.rows = rows;
   view.cell_columns = cell_columns;

@@ -42,7 +42,7 @@ struct GroundMap {
   double high_x() const;
   double high_y() const;
 
-  std::size_t boxes_at = 0, cells_at = 0, tops_at = 0, link_tops_at = 0;  ///< in `buffer`
+  std::size_t boxes_at = 0, cells_at = 0, tops_at = 0, link_tops_at = 0, seen_at = 0;  ///< in `buffer`
 };
 
 }  // namespace stampede

@@ -8,6 +8,7 @@
 
 #include "host/engine/ground_map.hpp"
 #include "kernels/physics/model.hpp"
+#include "kernels/sense/solids.hpp"
 
 namespace stampede {
 
@@ -50,6 +51,8 @@ struct RobotModel {
   std::vector<JointModel<double>> joint;      ///< [size.limbs][size.joints], padded as model.hpp says
   std::vector<ContactKind> kind;              ///< [candidates]
   std::vector<ContactModel<double>> contact;  ///< [candidates][size.limbs]
+
+  std::vector<Solid<double>> solids;  ///< what cameras see of it: the base's first, then limb by limb, link by link
 
   std::vector<RobotJoint> joint_info;  ///< in the order of qvel
   std::vector<double> home_qpos;       ///< the first keyframe, else the reference pose

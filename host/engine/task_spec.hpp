@@ -13,6 +13,7 @@
 #include "host/engine/robot_model.hpp"
 #include "kernels/constraints.hpp"
 #include "kernels/pixels.hpp"
+#include "kernels/sense/camera.hpp"
 
 namespace stampede {
 
@@ -28,14 +29,20 @@ struct ObservationGroup {
   int every = 1;                   ///< control steps between readings
   int delay = 0;                   ///< control steps from a reading to when it is seen
   int history = 1;                 ///< readings side by side
-  std::vector<int> picture;        ///< of a camera: its height and width [pixels]; else empty
+  std::vector<int> picture;        ///< of a camera, whose pixels come first: height and width [pixels]; else empty
 
   /// How many numbers are seen, and how many one reading has.
   int size() const { return static_cast<int>(names.size()); }
   int width() const { return size() / history; }
-  /// [numbers], or [readings][numbers of one]; of a camera [readings][height][width].
+  /// Of a camera: [readings][height][width]; else empty.
+  std::vector<int> image() const {
+    return picture.empty() ? std::vector<int>{} : std::vector<int>{history, picture[0], picture[1]};
+  }
+  /// How many numbers are pixels; they come first.
+  int pixels() const { return picture.empty() ? 0 : history * picture[0] * picture[1]; }
+  /// [numbers], or [readings][numbers of one]; where all of them are pixels, as `image`.
   std::vector<int> shape() const {
-    if (!picture.empty()) return {history, picture[0], picture[1]};
+    if (pixels() == size() && size() > 0) return image();
     return history == 1 ? std::vector<int>{size()} : std::vector<int>{history, width()};
   }
   /// Whether what is measured is seen unchanged, in the step in which it is measured.
@@ -105,6 +112,7 @@ struct LeggedSpec {
   std::vector<double> difficulties;     ///< of the levels
   std::vector<TerrainKind> tile_kinds;  ///< of the columns
   std::vector<float> sensed;  ///< of the policy's observations: 1 where a sensor measures it, 0 where none is needed
+  DepthCamera camera;  ///< whose picture the policy's observations begin with; without pixels where there is none
 
   /// On which tile, level x columns + column, an evaluation's episode takes place.
   Index tile_of(Index episode) const { return episode % (Index{constants.levels} * constants.columns_of_tiles); }

@@ -44,7 +44,8 @@ class ActorCritic {
         settings_(settings),
         actions_(task.action.size()),
         normaliser_(backend, task.policy().size(),
-                    settings.normalise_observations ? kObservationClip : std::numeric_limits<float>::max()) {
+                    settings.normalise_observations ? kObservationClip : std::numeric_limits<float>::max(),
+                    task.policy().pixels()) {
     const int observations = task.policy().size(), of_critic = task.privileged_size();
     const int critic_inputs = of_critic > 0 ? of_critic : observations;
     actor_ =
@@ -268,7 +269,7 @@ class ActorCritic {
   static std::vector<ModuleWeights> plan(const NetworkSettings& settings, const char* name,
                                          const std::vector<int>& hidden, const ObservationGroup& seen, int outputs) {
     ModuleOptions options{settings.activation, hidden, settings.gru};
-    if (!seen.picture.empty()) options.image = seen.shape();
+    options.image = seen.image();
     options.channels = settings.channels;
     options.kernels = settings.kernels;
     options.strides = settings.strides;
@@ -297,21 +298,27 @@ class ActorCritic {
   }
 
   void begin_at(const float* observation, Normaliser& normaliser) {
-    const Index features = normaliser.observations();
-    backend_.launch(padded(features), CopyElements{observation, normaliser.mean()});
-    backend_.communicator().broadcast(backend_, normaliser.mean(), features, Exchange::kMoments);
+    const Index pixels = normaliser.pixels(), features = normaliser.observations() - pixels;
+    if (features == 0) return;
+    float* const mean = normaliser.mean() + pixels;
+    backend_.launch(padded(features), CopyElements{observation + pixels, mean});
+    backend_.communicator().broadcast(backend_, mean, features, Exchange::kMoments);
   }
 
   void merge(const float* observation, Normaliser& normaliser, Index rows, Index envs, Index stride) {
-    const Index features = normaliser.observations();
-    backend_.template sum<2>(rows, static_cast<int>(features),
-                             ObservationMoments{observation, normaliser.mean(), features, envs, stride}, sums_.data());
+    const Index pixels = normaliser.pixels(), features = normaliser.observations() - pixels;
+    if (features == 0) return;
+    backend_.template sum<2>(
+        rows, static_cast<int>(features),
+        ObservationMoments{observation + pixels, normaliser.mean() + pixels, normaliser.observations(), envs, stride},
+        sums_.data());
     Communicator<Backend>& all = backend_.communicator();
     all.sum(backend_, sums_.data(), 2 * features, Exchange::kMoments);
     const auto samples = static_cast<float>(rows / stride * envs * all.ranks());
-    backend_.launch(padded(features),
-                    MergeObservationMoments{sums_.data(), samples, normaliser.counts(), normaliser.mean(),
-                                            normaliser.variance(), normaliser.inverse()});
+    backend_.launch(
+        padded(features),
+        MergeObservationMoments{sums_.data(), samples, normaliser.counts() + pixels, normaliser.mean() + pixels,
+                                normaliser.variance() + pixels, normaliser.inverse() + pixels});
   }
 
   float* critic_input(const Context& context) {

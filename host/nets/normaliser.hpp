@@ -9,14 +9,15 @@
 namespace stampede {
 
 /// Running normalisation of observations, on the device: to mean 0 and standard deviation 1, then limited to +-`clip`.
-/// Until moments are written or merged, observations are only limited.
+/// Until moments are written or merged, observations are only limited. Pixels, which come first, stay as they are.
 template <class Backend>
 class ObservationNormaliser {
  public:
   using Context = typename Backend::Context;
 
-  ObservationNormaliser(Backend& backend, int observations, float clip)
+  ObservationNormaliser(Backend& backend, int observations, float clip, int pixels = 0)
       : observations_(observations),
+        pixels_(pixels),
         stride_(padded(observations)),
         clip_(clip),
         data_(backend.template make_buffer<float>(4 * stride_)) {
@@ -27,6 +28,7 @@ class ObservationNormaliser {
   Index stride() const { return stride_; }
   float clip() const { return clip_; }
   Index observations() const { return static_cast<Index>(observations_); }
+  Index pixels() const { return pixels_; }
   float* counts() { return data_.data(); }
   float* mean() { return data_.data() + stride_; }
   float* variance() { return data_.data() + 2 * stride_; }
@@ -61,7 +63,7 @@ class ObservationNormaliser {
 
  private:
   std::size_t observations_;
-  Index stride_;
+  Index pixels_, stride_;
   float clip_;
   typename Backend::template Buffer<float> data_;
 };

@@ -7,6 +7,7 @@
 
 #include "envs/legged/kernels.hpp"
 #include "host/engine/task_spec.hpp"
+#include "host/simulate/camera.hpp"
 #include "host/simulate/environments.hpp"
 #include "host/simulate/external_robots.hpp"
 #include "host/simulate/walking_figures.hpp"
@@ -70,6 +71,10 @@ class LeggedEnvironments final : public Environments<Backend> {
       sensed_ = backend.template make_buffer<float>(size);
       backend.upload(sensed_, legged_.sensed.data(), size);
     }
+    if (legged_.camera.pixels() > 0) {
+      cameras_ = std::make_unique<Cameras<Backend, Shape>>(backend, legged_.camera, legged_.robot, robots_->map(),
+                                                           this->stride(), this->first_environment());
+    }
   }
 
   int figures() const override { return kLeggedFigures; }
@@ -84,6 +89,7 @@ class LeggedEnvironments final : public Environments<Backend> {
       context.launch(lanes_of(range),
                      ResetLegged<Shape, Real>{kernel_task(seed), random_phase, first.policy, first.privileged});
       delay_readings(context, range, first.policy, true);
+      look(context, range, {this->view().age, seed, nullptr, 0, true}, first.policy);
     });
   }
 
@@ -121,6 +127,7 @@ class LeggedEnvironments final : public Environments<Backend> {
       backend.download(*buffer, values.data(), buffer->size());
       tensors.push_back(make_tensor(name, {buffer->size() / columns, columns}, values));
     }
+    if (cameras_ != nullptr) cameras_->save(backend, tensors);
   }
   void load(Backend& backend, const std::vector<Tensor>& tensors) override {
     Environments<Backend>::load(backend, tensors);
@@ -129,6 +136,7 @@ class LeggedEnvironments final : public Environments<Backend> {
       const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
       backend.upload(*buffer, values.data(), buffer->size());
     }
+    if (cameras_ != nullptr) cameras_->load(backend, tensors);
   }
 
  protected:
@@ -158,7 +166,15 @@ class LeggedEnvironments final : public Environments<Backend> {
     using Lane = LeggedLane<float, J>;
     constexpr Index kRow = offsetof(Lane, reading_delay) / sizeof(float);
     context.launch(range, DelayReadings{carried_.data() + kRow * lane_stride_, this->view().age, sensed_.data(), K,
-                                        legged_.constants.policy_size, begin, last_reading_.data(), observation});
+                                        this->task().policy().pixels(), legged_.constants.policy_size, begin,
+                                        last_reading_.data(), observation});
+  }
+
+  /// Does nothing where there is no camera, or nobody asks for the policy's observations.
+  void look(const Context& context, Range range, const typename Cameras<Backend, Shape>::Step& step,
+            float* observation) {
+    if (cameras_ == nullptr || observation == nullptr) return;
+    cameras_->look(context, range, robots_->rows().state, step, observation, legged_.constants.policy_size);
   }
 
   void use_external(Backend& backend, ExternalPhysics& external) {
@@ -235,6 +251,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     robots_->step(context, lanes, legged_.constants.decimation);
     context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_finite_.data()});
     delay_readings(context, range, out.observation, false);
+    look(context, range, {this->view().age, seed, clock, offset, false}, out.observation);
   }
 
   const LeggedSpec& legged_;
@@ -243,7 +260,8 @@ class LeggedEnvironments final : public Environments<Backend> {
   Buffer<LeggedConstants> constants_;
   Buffer<float> carried_, last_coordinates_, last_finite_, totals_, random_action_, bounds_, commands_, spawn_, column_,
       level_, last_reading_, sensed_;
-  Buffer<std::uint32_t> clock_;  ///< one number, 0: drive() gives the clock as the offset
+  std::unique_ptr<Cameras<Backend, Shape>> cameras_;  ///< null where the policy sees no picture
+  Buffer<std::uint32_t> clock_;                       ///< one number, 0: drive() gives the clock as the offset
 };
 
 /// Walking robots of the task's size. Throws Error where the build has no kernels for it.

@@ -105,6 +105,39 @@ struct ScanSettings {
   }
 };
 
+/// [camera]: the depth camera on the base, whose picture the observation `depth` is (kernels/sense/depth_camera.hpp).
+struct CameraSettings {
+  int width = 32, height = 24;
+  float field_of_view = 1.5f;
+  std::vector<float> position{0.3f, 0, 0};
+  float pitch = 0.4f, yaw = 0;
+  float near = 0.05f, far = 2;
+  float rate = 10;
+  int latency = 1;
+  float noise = 0, dropped = 0, edges = 0;
+  float position_error = 0, angle_error = 0;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = CameraSettings;
+    field("width", &S::width, Bounds{1, 512}, "of the picture; width x height is a multiple of 16 [pixels]");
+    field("height", &S::height, Bounds{1, 512}, "likewise [pixels]");
+    field("field_of_view", &S::field_of_view, Bounds{0.05, 3}, "sideways; pixels are square [rad]");
+    field("position", &S::position, Bounds{-10, 10}, "x, y, z in the base's axes [m]");
+    field("pitch", &S::pitch, Bounds{-3.2, 3.2}, "downwards from the base's x [rad]");
+    field("yaw", &S::yaw, Bounds{-3.2, 3.2}, "to the left of it [rad]");
+    field("near", &S::near, Bounds{0, 100}, "nothing is seen nearer [m]");
+    field("far", &S::far, Bounds{1e-3, 100}, "nor farther [m]");
+    field("rate", &S::rate, Bounds{1e-3, 1e4}, "of pictures, which divides that of control steps [1/s]");
+    field("latency", &S::latency, Bounds{0, 100}, "pictures from one's taking to when it is seen");
+    field("noise", &S::noise, Bounds{0, 10}, "standard deviation of a pixel's depth [m]");
+    field("dropped", &S::dropped, Bounds{0, 1}, "share of pixels that show `far` instead of what is there");
+    field("edges", &S::edges, Bounds{0, 1}, "share of pixels at an edge that mix the depths on both sides of it");
+    field("position_error", &S::position_error, Bounds{0, 1}, "of each environment's mounting, along each axis [m]");
+    field("angle_error", &S::angle_error, Bounds{0, 1}, "of each environment's mounting, about each axis [rad]");
+  }
+};
+
 /// [start]: where episodes begin.
 struct StartSettings {
   Span joint_factor{0.95f, 1.05f}, joint_velocity{-0.05f, 0.05f}, position{-0.05f, 0.05f}, yaw{-1.57f, 1.57f};
@@ -260,6 +293,7 @@ struct LeggedSettings {
   StartSettings start;
   GroundSettings terrain;
   ScanSettings scan;
+  CameraSettings camera;
   SymmetrySettings symmetry;
   NoiseSettings noise;
   RandomiseSettings randomise;

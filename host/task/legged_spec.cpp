@@ -10,6 +10,7 @@
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
 #include "host/model/robot/shapes.hpp"
+#include "host/task/camera_spec.hpp"
 #include "host/task/legged_checks.hpp"
 #include "host/task/legged_facts.hpp"
 #include "host/task/mirror.hpp"
@@ -63,6 +64,7 @@ class Planner {
     place_start();
     place_ground();
     place_scan();
+    place_camera();
     spec_.observations = {place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms)};
     c_.policy_size = spec_.policy().size();
     if (settings_.observations.critic.empty()) {
@@ -321,6 +323,27 @@ class Planner {
     });
   }
 
+  /// The camera, where the policy sees its picture.
+  void place_camera() {
+    const auto sees = [](const std::vector<std::string>& terms) {
+      return std::find(terms.begin(), terms.end(), "depth") != terms.end();
+    };
+    const ObservationSettings& seen = settings_.observations;
+    if (sees(seen.critic)) fail("observations.critic: \"depth\" is for the policy; \"height_scan\" would be right");
+    if (!sees(seen.policy)) return;
+    if (seen.policy.front() != "depth") fail("observations.policy: \"depth\" must come first");
+    if (seen.critic.empty()) {
+      fail(
+          "observations.critic is empty, and the critic cannot see \"depth\"; terms such as \"height_scan\" would be "
+          "right");
+    }
+    try {
+      legged_->camera = make_camera(settings_.camera, static_cast<double>(c_.control_dt), robot());
+    } catch (const Error& error) {
+      fail(error.what());
+    }
+  }
+
   float noise_of(ObservationTerm term) const {
     const NoiseSettings& n = settings_.noise;
     switch (term) {
@@ -369,6 +392,13 @@ class Planner {
       case Per::kScan:
         for (int point = 0; point < c_.scan_points; ++point) names.push_back(fmt::format("{}.{}", name, point));
         break;
+      case Per::kPixel:
+        for (int line = 0; line < legged_->camera.height; ++line) {
+          for (int column = 0; column < legged_->camera.width; ++column) {
+            names.push_back(fmt::format("{}.{}.{}", name, line, column));
+          }
+        }
+        break;
     }
     return names;
   }
@@ -390,6 +420,7 @@ class Planner {
       placed[count++] = {which, made.size(), noise_of(which)};
       const std::vector<std::string> more = names_of(kObservationTerms[index]);
       made.names.insert(made.names.end(), more.begin(), more.end());
+      if (which == ObservationTerm::kDepth) made.picture = {legged_->camera.height, legged_->camera.width};
       if (made.name != "policy") continue;
       const bool own = which == ObservationTerm::kCommand || which == ObservationTerm::kLastAction;
       legged_->sensed.resize(made.names.size(), own ? 0.0f : 1.0f);
@@ -562,6 +593,8 @@ TaskSpec make_legged_spec(const TaskInfo& task, const LeggedSettings& settings, 
 LeggedSettings without_randomisation(LeggedSettings settings) {
   settings.noise = {};
   settings.randomise = {};
+  CameraSettings& camera = settings.camera;
+  camera.noise = camera.dropped = camera.edges = camera.position_error = camera.angle_error = 0;
   return settings;
 }
 

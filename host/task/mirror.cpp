@@ -112,6 +112,8 @@ MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& c
         for (int i = 0; i < c.scan_points; ++i) add(begin + (rows - 1 - i / columns) * columns + i % columns, 1);
         break;
       }
+      case Per::kPixel:
+        throw Error("symmetry.mirror: pictures of a camera are not mirrored; false would be right");
     }
   }
   return map;

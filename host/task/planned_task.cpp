@@ -68,6 +68,11 @@ GroupSettings reading_of(const DistillSettings& distill) { return {distill.every
 /// Sets how the groups of observations are read; the same for the tasks of all kernels.
 void read_groups(TaskSpec& spec, const Settings& settings) {
   read_as(spec.observations.front(), settings.policy_observation);
+  if (settings.legged && !spec.policy().picture.empty() && !spec.policy().direct()) {
+    throw Error("task '" + spec.name +
+                "': policy_observation: a camera's pictures have a rate and a latency of their own (camera.rate, "
+                "camera.latency), and with \"depth\" every = 1, delay = 0 and history = 1 would be right");
+  }
   if (spec.mirror.present()) spec.mirror.policy = repeated(spec.mirror.policy, settings.policy_observation.history);
   if (spec.find_group("critic") != nullptr) {
     read_as(spec.observations.at(1), settings.critic_observation);

@@ -27,6 +27,7 @@ void for_each_table(SettingsType& settings, Visit&& visit) {
   visit("start", legged.start);
   visit("terrain", legged.terrain);
   visit("scan", legged.scan);
+  visit("camera", legged.camera);
   visit("symmetry", legged.symmetry);
   visit("noise", legged.noise);
   visit("randomise", legged.randomise);

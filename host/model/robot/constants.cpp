@@ -161,6 +161,18 @@ Pose link_frame(const ModelSource& source, int joint) {
   return body * Pose{vector_at(m->jnt_pos + 3 * joint), axes_about(axis)};
 }
 
+Pose pose_on_link(const ModelSource& source, int geom) {
+  const mjModel* m = source.model;
+  const auto body = static_cast<std::size_t>(m->geom_bodyid[geom]);
+  const Part& part = source.limbs.part[body];
+  Pose link;
+  if (part.link > 0) {
+    const auto& chain = source.limbs.chain[static_cast<std::size_t>(part.limb)];
+    link = link_frame(source, chain[static_cast<std::size_t>(part.link) - 1]);
+  }
+  return seen_from(link, source.limbs.pose[body] * pose_at(m->geom_pos + 3 * geom, m->geom_quat + 4 * geom));
+}
+
 BaseModel<double> fused_body(const ModelSource& source, Part part, const Pose& frame) {
   const mjModel* m = source.model;
   // Bodies, as poses of their principal axes in `frame`.

@@ -23,6 +23,8 @@ struct ModelSource {
 
 /// Frame of a joint's link in the base's frame at the reference position: origin in the anchor, the axis as z.
 Pose link_frame(const ModelSource& source, int joint);
+/// Pose of a geom in the frame of the link that it is part of (of the base: its body frame).
+Pose pose_on_link(const ModelSource& source, int geom);
 
 /// Mass, centre and inertia of all bodies of a part, in `frame` (given in the base's frame).
 BaseModel<double> fused_body(const ModelSource& source, Part part, const Pose& frame);

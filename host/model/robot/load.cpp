@@ -18,6 +18,7 @@
 #include "host/model/robot/refusals.hpp"
 #include "host/model/robot/servos.hpp"
 #include "host/model/robot/shapes.hpp"
+#include "host/model/robot/solids.hpp"
 
 namespace stampede {
 namespace {
@@ -61,6 +62,7 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
   compiled.robot.name = file.stem().string();
   read_constants(source, compiled.robot);
   read_shapes(source, compiled.robot);
+  read_solids(source, compiled.robot);
   arrange_candidates(compiled.robot);
   return compiled;
 }

@@ -278,14 +278,7 @@ class Shapes {
       }
     }
     const Part part = source_.limbs.part[static_cast<std::size_t>(m_->geom_bodyid[g])];
-    const Pose geom = source_.limbs.pose[static_cast<std::size_t>(m_->geom_bodyid[g])] *
-                      pose_at(m_->geom_pos + 3 * g, m_->geom_quat + 4 * g);
-    Pose link;
-    if (part.link > 0) {
-      const auto& chain = source_.limbs.chain[static_cast<std::size_t>(part.limb)];
-      link = link_frame(source_, chain[static_cast<std::size_t>(part.link) - 1]);
-    }
-    const Pose pose = seen_from(link, geom);
+    const Pose pose = pose_on_link(source_, g);
     const bool foot = is_foot(g, part);
     const double* size = m_->geom_size + 3 * g;
     const auto add = [&](ContactShape shape, Vec3<double> point, Vec3<double> axis, double radius, double half_length) {

@@ -14,6 +14,9 @@ namespace {
 /// Indices in floats are exact up to here.
 constexpr std::size_t kMostBoxes = (1u << 24) - 1;
 
+/// What a reach is taken longer by: kernels find the cell in floats [m].
+constexpr double kRounding = 1e-3;
+
 /// The rows and columns of cells that something spans, first and last included.
 struct CellRange {
   int first_row, last_row, first_column, last_column;
@@ -41,8 +44,7 @@ std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std
                                       static_cast<std::size_t>(map.cell_rows));
   std::size_t longest = 0;
   for (std::size_t b = 0; b < map.boxes.size(); ++b) {
-    // A little more than the reach: the kernel finds the cell in floats.
-    const CellRange range = cells_of(map, map.boxes[b], map.reach + 1e-3);
+    const CellRange range = cells_of(map, map.boxes[b], map.reach + kRounding);
     for (int r = range.first_row; r <= range.last_row; ++r) {
       for (int c = range.first_column; c <= range.last_column; ++c) {
         auto& list = lists[cell_index(map, r, c)];
@@ -61,10 +63,9 @@ std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std
   return lists;
 }
 
-/// The highest ground within reach of each cell [m].
-std::vector<float> tops_of(const GroundMap& map, double reach) {
+/// The highest of the heights within reach of each cell [m]; with `sign` -1, minus the lowest.
+std::vector<float> extremes_of_heights(const GroundMap& map, double reach, float sign) {
   std::vector<float> tops(static_cast<std::size_t>(map.cell_columns) * static_cast<std::size_t>(map.cell_rows), -1e6f);
-  reach += 1e-3;
   for (int r = 0; map.rows > 0 && r < map.cell_rows; ++r) {
     const auto between = [&](double low, double high, int count, int& first, int& last) {
       first = static_cast<int>(std::clamp(std::floor(low / map.spacing), 0.0, static_cast<double>(count - 1)));
@@ -76,7 +77,7 @@ std::vector<float> tops_of(const GroundMap& map, double reach) {
     std::vector<float> highest(static_cast<std::size_t>(map.columns), -HUGE_VALF);
     for (int i = first_row; i <= last_row; ++i) {
       const float* row = &map.heights[static_cast<std::size_t>(i) * static_cast<std::size_t>(map.columns)];
-      for (std::size_t j = 0; j < highest.size(); ++j) highest[j] = std::max(highest[j], row[j]);
+      for (std::size_t j = 0; j < highest.size(); ++j) highest[j] = std::max(highest[j], sign * row[j]);
     }
     for (int c = 0; c < map.cell_columns; ++c) {
       int first = 0, last = 0;
@@ -84,6 +85,13 @@ std::vector<float> tops_of(const GroundMap& map, double reach) {
       tops[cell_index(map, r, c)] = *std::max_element(highest.begin() + first, highest.begin() + last + 1);
     }
   }
+  return tops;
+}
+
+/// The highest ground within reach of each cell [m].
+std::vector<float> tops_of(const GroundMap& map, double reach) {
+  reach += kRounding;
+  std::vector<float> tops = extremes_of_heights(map, reach, 1);
   for (const TerrainBox& box : map.boxes) {
     const CellRange range = cells_of(map, box, reach);
     for (int r = range.first_row; r <= range.last_row; ++r) {
@@ -152,6 +160,11 @@ void index_ground(GroundMap& map, double reach, double link_reach,
   }
   map.tops_at = append(tops_of(map, map.reach));
   map.link_tops_at = append(tops_of(map, map.link_reach));
+  map.seen_at = append(tops_of(map, 0));
+  append(extremes_of_heights(map, kRounding, 1));
+  std::vector<float> low = extremes_of_heights(map, kRounding, -1);
+  for (float& height : low) height = -height;
+  append(low);
 }
 
 }  // namespace stampede
