@@ -56,23 +56,35 @@ std::vector<fs::path> partials_of_run(const fs::path& directory) {
   return found;
 }
 
-/// One more than the largest n of the folders `<task>-<n>` under `runs`.
-int next_number(const fs::path& runs, const std::string& task) {
-  int largest = 0;
+}  // namespace
+
+std::map<int, fs::path> numbered_folders(const fs::path& runs, const std::string& name) {
+  std::map<int, fs::path> found;
   std::error_code code;
   for (const fs::directory_entry& entry : fs::directory_iterator(runs, code)) {
-    const std::string name = entry.path().filename().string();
-    if (name.rfind(task + "-", 0) != 0) continue;
-    const char* first = name.data() + task.size() + 1;
-    const char* last = name.data() + name.size();
+    const std::string there = entry.path().filename().string();
+    if (there.rfind(name + "-", 0) != 0) continue;
+    const char* first = there.data() + name.size() + 1;
+    const char* last = there.data() + there.size();
     int number = 0;
     const auto result = std::from_chars(first, last, number);
-    if (result.ec == std::errc() && result.ptr == last && number > largest) largest = number;
+    if (result.ec == std::errc() && result.ptr == last && number > 0) found[number] = entry.path();
   }
-  return largest + 1;
+  return found;
 }
 
-}  // namespace
+fs::path make_numbered_folder(const fs::path& runs, const std::string& name) {
+  make_directory(runs);
+  for (;;) {
+    const std::map<int, fs::path> there = numbered_folders(runs, name);
+    const int number = there.empty() ? 1 : there.rbegin()->first + 1;
+    const fs::path path = runs / (name + "-" + std::to_string(number));
+    std::error_code code;
+    if (fs::create_directory(path, code)) return path;
+    if (code) throw Error("cannot make the folder " + path.string() + ": " + code.message() + "; name one with --run");
+    // Another process has just taken this number.
+  }
+}
 
 FileLock RunFolder::lock(const fs::path& directory) {
   std::optional<FileLock> lock = FileLock::take(directory / kLock);
@@ -108,19 +120,10 @@ RunFolder RunFolder::create(const fs::path& directory, const std::string& task, 
     }
     return folder;
   }
-  const fs::path runs = "runs";
-  make_directory(runs);
-  for (;;) {
-    const fs::path path = runs / (task + "-" + std::to_string(next_number(runs, task)));
-    std::error_code code;
-    if (!fs::create_directory(path, code)) {
-      if (!code) continue;  // another training has just taken this number
-      throw Error("cannot make the folder " + path.string() + ": " + code.message() + "; name one with --run");
-    }
-    RunFolder folder(path, lock(path));
-    folder.made_ = true;
-    return folder;
-  }
+  const fs::path path = make_numbered_folder("runs", task);
+  RunFolder folder(path, lock(path));
+  folder.made_ = true;
+  return folder;
 }
 
 RunFolder RunFolder::resume(const fs::path& directory) {

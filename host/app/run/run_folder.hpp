@@ -6,12 +6,19 @@
 ///     policy.onnx policy.safetensors curve.png training.png walk.png teacher.json
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 
 #include "host/base/files.hpp"
 
 namespace stampede {
+
+/// The folders `<runs>/<name>-<n>` by their n.
+std::map<int, std::filesystem::path> numbered_folders(const std::filesystem::path& runs, const std::string& name);
+
+/// Makes the next of these, whose n is one more than the largest, and returns it. Throws Error where that cannot be.
+std::filesystem::path make_numbered_folder(const std::filesystem::path& runs, const std::string& name);
 
 class RunFolder {
  public:
