@@ -34,6 +34,21 @@ Layer parse_layer(std::string_view text, const std::string& origin, bool has_lin
   }
 }
 
+Layer table_of(Layer layer, const std::string& name) {
+  toml::node* node = layer.table.get(name);
+  if (node == nullptr) {
+    throw Error(layer.origin + ": has no table [" + name + "]; one with at least the task would be right");
+  }
+  toml::table* table = node->as_table();
+  if (table == nullptr) {
+    throw Error(layer.origin + ":" + std::to_string(node->source().begin.line) + ": " + name +
+                " must be a table, as in [" + name + "]");
+  }
+  toml::table inner = std::move(*table);
+  layer.table = std::move(inner);
+  return layer;
+}
+
 Layer parse_override(const Override& given) {
   const auto bad = [&](const std::string& why) -> Error {
     std::string line = given.flag + ": " + given.key + " = " + given.value + " " + why;

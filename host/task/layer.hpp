@@ -20,6 +20,9 @@ struct Layer {
 /// Parses a text. Throws Error naming the place where it is not TOML.
 Layer parse_layer(std::string_view text, const std::string& origin, bool has_lines);
 
+/// One of a layer's top-level tables as a layer. Throws Error where it is missing, or no table.
+Layer table_of(Layer layer, const std::string& name);
+
 /// A layer of one key, given as "a.b" and a value; a bare word stands for a string. Throws Error where it has no key or
 /// the value is not valid.
 Layer parse_override(const Override& given);

@@ -508,7 +508,9 @@ TaskInfo chosen_task(const std::vector<Layer>& given) {
 Settings resolve_settings(const SettingsSources& sources) {
   std::vector<Layer> given;
   if (!sources.config_file.empty()) {
-    given.push_back(parse_layer(read_file(sources.config_file, kLargestText), sources.config_file, true));
+    Layer file = parse_layer(read_file(sources.config_file, kLargestText), sources.config_file, true);
+    if (!sources.config_table.empty()) file = table_of(std::move(file), sources.config_table);
+    given.push_back(std::move(file));
   }
   for (const std::string& text : sources.set) given.push_back(parse_override(split_set(text)));
   for (const Override& flag : sources.flags) given.push_back(parse_override(flag));

@@ -36,6 +36,7 @@ struct SettingsSources {
   std::vector<std::string> set;  ///< "key=value" each
   std::vector<Override> flags;
   std::string default_algo = "ppo";  ///< where no source names one
+  std::string config_table{};        ///< of the file, the top-level table that holds the settings; empty: all of it
 };
 
 /// All layers on top of each other; no robot is looked at. A task must be named by one of the sources.
