@@ -135,72 +135,47 @@ void refuse_other_task(const std::string& task, const std::string& run) {
 namespace {
 
 /// How many episodes crossed their tile: a line for each kind of ground, its levels side by side.
-void show_crossings(const TaskSpec& task, const LeggedEvaluation& evaluation, Outcome& outcome) {
-  const LeggedSpec& legged = *task.legged;
-  Json& list = outcome.json["terrain"] = Json::array();
-  const auto columns = legged.tile_kinds.size();
-  for (std::size_t first = 0, next = 0; first < columns; first = next) {
-    const TerrainKind kind = legged.tile_kinds[first];
-    while (next < columns && legged.tile_kinds[next] == kind) ++next;
-    const TerrainKindInfo& info = kTerrainKinds[static_cast<std::size_t>(kind)];
+std::string text_of_crossings(const std::vector<KindCrossing>& crossings) {
+  std::string text;
+  for (std::size_t i = 0; i < crossings.size();) {
+    const TerrainKind kind = crossings[i].kind;
     std::string shares;
-    for (std::size_t level = 0; level < legged.difficulties.size(); ++level) {
-      LeggedEvaluation::Crossing sum;
-      for (std::size_t column = first; column < next; ++column) {
-        const LeggedEvaluation::Crossing& crossing = evaluation.crossings[level * columns + column];
-        sum.trials += crossing.trials;
-        sum.crossed += crossing.crossed;
-      }
-      if (sum.trials == 0) continue;
-      const double share = static_cast<double>(sum.crossed) / sum.trials;
-      list.push_back({{"kind", info.name},
-                      {"level", level},
-                      {"size", info.easiest + (info.hardest - info.easiest) * legged.difficulties[level]},
-                      {"trials", sum.trials},
-                      {"crossed", share}});
-      shares += fmt::format(" {:3.0f}", 100 * share);
+    for (; i < crossings.size() && crossings[i].kind == kind; ++i) {
+      shares += fmt::format(" {:3.0f}", 100 * crossings[i].share());
     }
-    if (!shares.empty())
-      outcome.text += fmt::format("  crossed {:<12}{} % (levels from the easiest)\n", info.name, shares);
+    text += fmt::format("  crossed {:<12}{} % (levels from the easiest)\n",
+                        kTerrainKinds[static_cast<std::size_t>(kind)].name, shares);
   }
+  return text;
 }
 
 /// A line for each constraint.
-void show_constraints(const TaskSpec& task, const std::vector<ConstraintFigures>& figures, Outcome& outcome) {
-  Json& constraints = outcome.json["constraints"] = Json::object();
+std::string text_of_constraints(const TaskSpec& task, const std::vector<ConstraintFigures>& figures) {
+  std::string text;
   for (std::size_t i = 0; i < figures.size(); ++i) {
     const ConstraintSpec& info = task.constraints.list[i];
     const ConstraintFigures& c = figures[i];
-    constraints[info.name] = {
-        {"kind", info.kind}, {"limit", info.limit}, {"violated", c.violated}, {"mean", c.mean}, {"p99", c.p99}};
-    constraints[info.name]["applied"] = c.applied;
-    constraints[info.name]["violated_when_applied"] = number_or_null(c.violated_when_applied);
-    outcome.text += fmt::format("  {:<5} {:<20} limit {:<8.4g} violated {:7.3f} %, p99 {:.4g}", info.kind, info.name,
-                                info.limit, 100 * c.violated, c.p99);
+    text += fmt::format("  {:<5} {:<20} limit {:<8.4g} violated {:7.3f} %, p99 {:.4g}", info.kind, info.name,
+                        info.limit, 100 * c.violated, c.p99);
     if (c.applied < 1) {
-      outcome.text += fmt::format("; applied to {:.1f} % of the steps", 100 * c.applied);
-      if (c.applied > 0) outcome.text += fmt::format(", violated in {:.3f} % of those", 100 * c.violated_when_applied);
+      text += fmt::format("; applied to {:.1f} % of the steps", 100 * c.applied);
+      if (c.applied > 0) text += fmt::format(", violated in {:.3f} % of those", 100 * c.violated_when_applied);
     }
-    outcome.text += "\n";
+    text += "\n";
   }
+  return text;
 }
 
 }  // namespace
 
-void show_legged(const TaskSpec& task, const Evaluation& evaluation, Outcome& outcome) {
+std::string text_of_legged(const TaskSpec& task, const Evaluation& evaluation) {
   const LeggedEvaluation& legged = evaluation.legged;
-  outcome.json["tracking_error_linear"] = number_or_null(legged.tracking_error_linear);
-  outcome.json["tracking_error_angular"] = number_or_null(legged.tracking_error_angular);
-  outcome.json["fall_rate"] = legged.fall_rate;
-  outcome.json["cost_of_transport"] = number_or_null(legged.cost_of_transport);
-  outcome.text += fmt::format("tracking {} m/s, {} rad/s{}; falls {:.2f} %; cost of transport {}\n",
-                              fixed(legged.tracking_error_linear, 3), fixed(legged.tracking_error_angular, 3),
-                              std::isfinite(legged.tracking_error_linear) ? "" : " (no episode lasted a second)",
-                              100 * legged.fall_rate, fixed(legged.cost_of_transport, 2));
-  outcome.json["survival"] = legged.survival;
-  outcome.text += fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * legged.survival);
-  show_constraints(task, evaluation.constraints, outcome);
-  if (!legged.crossings.empty()) show_crossings(task, legged, outcome);
+  return fmt::format("tracking {} m/s, {} rad/s{}; falls {:.2f} %; cost of transport {}\n",
+                     fixed(legged.tracking_error_linear, 3), fixed(legged.tracking_error_angular, 3),
+                     std::isfinite(legged.tracking_error_linear) ? "" : " (no episode lasted a second)",
+                     100 * legged.fall_rate, fixed(legged.cost_of_transport, 2)) +
+         fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * legged.survival) +
+         text_of_constraints(task, evaluation.constraints) + text_of_crossings(crossings_by_kind(*task.legged, legged));
 }
 
 std::string short_number(double value) {
@@ -215,7 +190,5 @@ std::string short_number(double value) {
 std::string fixed(double value, int digits) {
   return std::isfinite(value) ? fmt::format("{:.{}f}", value, digits) : "-";
 }
-
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 }  // namespace stampede::cli

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "host/app/session/evaluation_figures.hpp"
 #include "host/base/error.hpp"
 #include "host/engine/loader.hpp"
 #include "host/task/planned_task.hpp"
@@ -81,17 +82,14 @@ void refuse_other_task(const std::string& task, const std::string& run);
 /// The settings of a training. Throws Error where their algorithm teaches a student, which needs a teacher.
 Settings training_settings(const SettingsFlags& flags);
 
-/// Adds the results of a walking task's evaluation to the outcome: tracking, falls, each constraint, terrain.
-void show_legged(const TaskSpec& task, const Evaluation& evaluation, Outcome& outcome);
+/// The results of a walking task's evaluation for people to read: what legged_json has.
+std::string text_of_legged(const TaskSpec& task, const Evaluation& evaluation);
 
 /// "12.3 M".
 std::string short_number(double value);
 
 /// With `digits` digits behind the point; "-" where the value is not finite, as a mean over nothing.
 std::string fixed(double value, int digits);
-
-/// NaN and infinities as null.
-Json number_or_null(double value);
 
 // One for each command, each in a file of its own; main.cpp calls them.
 void add_list(CLI::App& app, Chosen& chosen);

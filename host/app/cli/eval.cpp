@@ -75,29 +75,17 @@ Outcome run(const CommonFlags& common, const EvalFlags& flags) {
   if (!flags.trace.empty()) {
     write_file(flags.trace, to_safetensors(evaluation.trace, policy_facts(policy, task)));
   }
-  outcome.json = {{"task", task.name},
-                  {"simulator", flags.simulator},
-                  {"randomise", randomise},
-                  {"seed", seed},
-                  {"episodes", evaluation.episodes},
-                  {"return_mean", number_or_null(evaluation.return_mean)},
-                  {"return_std", number_or_null(evaluation.return_std)},
-                  {"episode_length_mean", number_or_null(evaluation.episode_length_mean)},
-                  {"steps", evaluation.steps}};
+  outcome.json = {{"task", task.name}, {"simulator", flags.simulator}, {"randomise", randomise}, {"seed", seed}};
+  outcome.json.update(evaluation_json(task, evaluation));
   outcome.text =
       fmt::format("return   {} +- {} over {} episodes of {} steps on average\n", fixed(evaluation.return_mean, 1),
                   fixed(evaluation.return_std, 1), evaluation.episodes, fixed(evaluation.episode_length_mean, 1));
-  if (!task.metric.empty()) {
-    outcome.json[task.metric] = number_or_null(evaluation.metric);
-    outcome.text += fmt::format("{}  {}\n", task.metric, fixed(evaluation.metric, 3));
-  }
-  if (task.legged != nullptr) show_legged(task, evaluation, outcome);
+  if (!task.metric.empty()) outcome.text += fmt::format("{}  {}\n", task.metric, fixed(evaluation.metric, 3));
+  if (task.legged != nullptr) outcome.text += text_of_legged(task, evaluation);
   if (!flags.trace.empty()) {
     outcome.json["trace"] = flags.trace;
     outcome.text += fmt::format("trace    {}\n", flags.trace);
   }
-  outcome.json["nonfinite"] = evaluation.nonfinite;
-  outcome.json["contacts_over_slots"] = evaluation.contacts_over_slots;
   outcome.json["notes"] = notes;
   return outcome;
 }

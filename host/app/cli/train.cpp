@@ -49,9 +49,7 @@ Json json_of(const TrainResult& result) {
   const std::string& metric = result.task.spec->metric;
   if (!metric.empty()) json[metric] = number_or_null(evaluated ? result.evaluation.metric : none);
   if (result.task.spec->legged != nullptr && evaluated) {
-    Outcome legged;
-    show_legged(*result.task.spec, result.evaluation, legged);
-    json.update(legged.json);
+    json.update(legged_json(*result.task.spec, result.evaluation));
   }
   if (!result.last.values.empty()) json["metrics"] = Json::parse(to_json_line(result.last));
   if (settings.distill) {
@@ -84,11 +82,7 @@ std::string text_of(const TrainResult& result) {
       text += fmt::format("best     in validation: the policy after iteration {}\n", result.policy_iteration);
     }
     if (result.teacher_return_mean) text += fmt::format("teacher  {}\n", fixed(*result.teacher_return_mean, 1));
-    if (result.task.spec->legged != nullptr) {
-      Outcome legged;
-      show_legged(*result.task.spec, result.evaluation, legged);
-      text += legged.text;
-    }
+    if (result.task.spec->legged != nullptr) text += text_of_legged(*result.task.spec, result.evaluation);
     text += fmt::format("policy   {}\n", result.policy_onnx.string());
     text += fmt::format("curve    {}\n", result.curve.string());
   }

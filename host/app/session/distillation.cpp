@@ -13,6 +13,7 @@
 #include "host/app/export/policy_tensors.hpp"
 #include "host/app/run/checkpoint.hpp"
 #include "host/app/run/run_folder.hpp"
+#include "host/app/session/evaluation_figures.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
@@ -82,26 +83,12 @@ bool sees_scan(const std::vector<std::string>& terms) {
 /// The teacher's evaluation in the student's task, as a file of the run. Also says its result.
 std::string evaluate_teacher(Engine& engine, const PlannedTask& student, const Policy& teacher,
                              const TrainOptions& options) {
-  PlannedTask task = student;
-  task.spec = teacher_spec(student);
-  EvaluationRequest request =
-      evaluation_request(task, student.settings.run.eval_episodes, randomises(student.settings));
-  request.seed = evaluation_seed(kProtocolSeed);
+  const EvaluationRequest request = teacher_evaluation(student, student.settings.run.eval_episodes);
   const Evaluation evaluation =
       within_memory(fmt::format("the evaluation of {} episodes", request.episodes),
                     "choose a smaller run.eval_episodes", [&] { return engine.evaluate(request, teacher); });
-  const auto number = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nlohmann::ordered_json(); };
-  nlohmann::ordered_json found = {{"teacher", student.settings.distill->teacher},
-                                  {"episodes", evaluation.episodes},
-                                  {"return_mean", number(evaluation.return_mean)},
-                                  {"return_std", number(evaluation.return_std)},
-                                  {"episode_length_mean", number(evaluation.episode_length_mean)}};
-  if (!student.spec->metric.empty()) found[student.spec->metric] = number(evaluation.metric);
-  if (student.spec->legged != nullptr) {
-    found["tracking_error_linear"] = number(evaluation.legged.tracking_error_linear);
-    found["tracking_error_angular"] = number(evaluation.legged.tracking_error_angular);
-    found["fall_rate"] = number(evaluation.legged.fall_rate);
-  }
+  nlohmann::ordered_json found = {{"teacher", student.settings.distill->teacher}};
+  found.update(evaluation_json(*request.task, evaluation));
   if (options.message) {
     options.message(fmt::format("the teacher's return in this task: {:.1f} +- {:.1f} over {} episodes",
                                 evaluation.return_mean, evaluation.return_std, evaluation.episodes));
@@ -121,42 +108,44 @@ TrainOptions taught(const PlannedTask& student, const TrainOptions& options) {
 
 }  // namespace
 
-Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag) {
+Settings with_teacher(Settings student, const Settings& teacher, const std::filesystem::path& run,
+                      const std::string& name) {
   if (!student.distill) {
     throw Error("algo = \"" + student.algo + "\" teaches no student; online, dagger or bc would be right");
   }
-  if (!RunFolder::holds_run(teacher)) {
-    throw Error(flag + " " + teacher.string() + ": holds no run; name a folder that `stampede train` wrote");
-  }
-  const Settings other = resolve_settings({(teacher / "config.toml").string(), {}, {}});
-  if (other.kernel != student.kernel) {
-    throw Error(flag + " " + teacher.string() + ": the teacher's task '" + other.task + "' is of another kind ('" +
-                other.kernel + "') than the student's, '" + student.task + "' ('" + student.kernel + "')");
+  if (teacher.kernel != student.kernel) {
+    throw Error(name + ": the teacher's task '" + teacher.task + "' is of another kind ('" + teacher.kernel +
+                "') than the student's, '" + student.task + "' ('" + student.kernel + "')");
   }
   DistillSettings& distill = *student.distill;
   std::error_code code;
-  distill.teacher = std::filesystem::absolute(teacher, code).lexically_normal().string();
-  distill.every = other.policy_observation.every;
-  distill.delay = other.policy_observation.delay;
-  distill.history = other.policy_observation.history;
-  if (other.legged && student.legged) {
-    distill.observations = other.legged->observations.policy;
+  distill.teacher = std::filesystem::absolute(run, code).lexically_normal().string();
+  distill.every = teacher.policy_observation.every;
+  distill.delay = teacher.policy_observation.delay;
+  distill.history = teacher.policy_observation.history;
+  if (teacher.legged && student.legged) {
+    distill.observations = teacher.legged->observations.policy;
     // One scan is simulated for both. Where both see it, differences are found by find_teacher.
     if (sees_scan(distill.observations) && !sees_scan(student.legged->observations.policy)) {
-      student.legged->scan = other.legged->scan;
+      student.legged->scan = teacher.legged->scan;
     }
   }
   return student;
 }
 
-Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes) {
-  const std::filesystem::path run = student.settings.distill.value().teacher;
-  if (!RunFolder::holds_run(run)) {
-    throw Error("distill.teacher = \"" + run.string() + "\" holds no run; begin anew with --teacher");
+Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag) {
+  const std::string name = flag + " " + teacher.string();
+  if (!student.distill) return with_teacher(std::move(student), Settings(), teacher, name);  // which refuses it
+  if (!RunFolder::holds_run(teacher)) {
+    throw Error(name + ": holds no run; name a folder that `stampede train` wrote");
   }
+  return with_teacher(std::move(student), resolve_settings({(teacher / "config.toml").string(), {}, {}}), teacher,
+                      name);
+}
+
+Policy fit_teacher(Policy teacher, const PlannedTask& student, const std::string& name,
+                   std::vector<std::string>& notes) {
   const std::shared_ptr<const TaskSpec> spec = teacher_spec(student);
-  Policy teacher = read_policy(run, student.settings, notes);
-  const std::string name = "--teacher " + run.string();
   check_control_step(teacher, *spec, name);
   // Tasks of one kind are the same to a policy, whatever they are called: its numbers are compared by their names.
   teacher.task = spec->name;
@@ -165,6 +154,23 @@ Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes)
   for (const std::string& difference : differences) notes.push_back("the teacher: " + difference);
   check_action_scale(teacher, spec->action, name);
   return teacher;
+}
+
+Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes) {
+  const std::filesystem::path run = student.settings.distill.value().teacher;
+  if (!RunFolder::holds_run(run)) {
+    throw Error("distill.teacher = \"" + run.string() + "\" holds no run; begin anew with --teacher");
+  }
+  Policy teacher = read_policy(run, student.settings, notes);
+  return fit_teacher(std::move(teacher), student, "--teacher " + run.string(), notes);
+}
+
+EvaluationRequest teacher_evaluation(const PlannedTask& student, int episodes) {
+  PlannedTask task = student;
+  task.spec = teacher_spec(student);
+  EvaluationRequest request = evaluation_request(task, episodes, randomises(student.settings));
+  request.seed = evaluation_seed(kProtocolSeed);
+  return request;
 }
 
 std::vector<StageSpec> distillation_stages(const PlannedTask& student) {

@@ -16,10 +16,23 @@ namespace stampede {
 /// there is no such run, or it is of another kind of task; `flag` is what messages name.
 Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag = "--teacher");
 
-/// The policy of the teacher that the student's settings name, with its numbers in the order of the student's task.
-/// Differences that may be, such as another stiffness, add a line each to `notes`. Throws Error that names the first of
-/// the others: robots, joints, observations, action scales, control steps.
+/// The same where the teacher's settings are known and its run, which will be in the folder `run`, need not be there
+/// yet. `name` is what messages call the teacher.
+Settings with_teacher(Settings student, const Settings& teacher, const std::filesystem::path& run,
+                      const std::string& name);
+
+/// A teacher's policy with its numbers in the order of the student's task. Differences that may be, such as another
+/// stiffness, add a line each to `notes`. Throws Error that names the first of the others: robots, joints,
+/// observations, action scales, control steps.
+Policy fit_teacher(Policy teacher, const PlannedTask& student, const std::string& name,
+                   std::vector<std::string>& notes);
+
+/// The policy of the teacher that the student's settings name, fitted (fit_teacher).
 Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes);
+
+/// The request that evaluates the teacher, seeing what it was trained to see, in the student's task: by its protocol,
+/// in the same episodes as the student.
+EvaluationRequest teacher_evaluation(const PlannedTask& student, int episodes);
 
 /// "distillation", and "finetuning" where the settings ask for it.
 std::vector<StageSpec> distillation_stages(const PlannedTask& student);
