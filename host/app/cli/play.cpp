@@ -7,11 +7,10 @@
 
 #include "host/app/cli/policy_source.hpp"
 #include "host/app/draw/film.hpp"
-#include "host/app/draw/sketches.hpp"
+#include "host/app/session/motion.hpp"
 #include "host/base/memory.hpp"
 #include "host/model/robot/load.hpp"
 #include "host/peers/scenes.hpp"
-#include "host/task/protocol.hpp"
 
 namespace stampede::cli {
 namespace {
@@ -28,15 +27,6 @@ struct PlayFlags {
   double seconds = 0;
   bool seconds_given = false;
   bool force = false;
-};
-
-/// What is drawn, frames 1 / fps apart: positions of a model, or sketches for a task without a robot.
-struct Motion {
-  std::string name;
-  std::shared_ptr<const mjModel_> model;
-  std::vector<std::vector<double>> frames;
-  std::vector<Sketch> sketches;
-  std::int64_t nonfinite = 0, over_slots = 0;
 };
 
 std::uint64_t seed_of(const PlayFlags& flags) {
@@ -137,55 +127,19 @@ void compare_with_trained(const CommandSettings& trained, const std::vector<floa
                   command[1], command[2], outside, task, ranges));
 }
 
-/// What to evaluate: of a walking task, an episode without noise, delays and pushes, at one command.
-EvaluationRequest episode_of(const PlayFlags& flags, PlannedTask& task, Outcome& outcome) {
-  Settings& settings = task.settings;
-  if (settings.legged) {
-    settings.legged->control.episode = static_cast<float>(flags.seconds);
-    task.spec = specify(task, settings);
-  }
-  EvaluationRequest request = evaluation_request(task, 1, false);
-  if (settings.legged) {
-    request.commands = flags.command;
-    if (request.commands.empty()) request.commands = {0.6f * settings.legged->commands.x.high, 0, 0};
-    compare_with_trained(settings.legged->commands, request.commands, settings.task, outcome);
-  }
-  request.seed = seed_of(flags);
-  request.trace = true;
-  return request;
-}
-
 /// The motion of a policy's episode, up to its end or to --seconds.
 Motion let_act(const CommonFlags& common, const PlayFlags& flags, const ChosenPolicy& chosen, Outcome& outcome) {
-  PlannedTask task = chosen.task;
+  const PlannedTask& task = chosen.task;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  const EvaluationRequest request = episode_of(flags, task, outcome);
+  EvaluationRequest request = film_request(task, flags.seconds, flags.command);
+  request.seed = seed_of(flags);
+  if (task.settings.legged) {
+    compare_with_trained(task.settings.legged->commands, request.commands, task.settings.task, outcome);
+  }
   const Evaluation evaluation =
       within_memory(fmt::format("an episode of {} s with its trace", flags.seconds), "choose a smaller --seconds",
                     [&] { return engine->evaluate(request, chosen.policy); });
-  const auto find = [&](const char* name) -> const Tensor& {
-    return *std::find_if(evaluation.trace.begin(), evaluation.trace.end(),
-                         [&](const Tensor& tensor) { return tensor.name == name; });
-  };
-  const std::vector<float> states = floats_of(find("state")), active = floats_of(find("active"));
-  const auto width = states.size() / active.size();
-  Motion motion;
-  motion.name = task.settings.task;
-  for (int frame = 0;; ++frame) {
-    const double time = frame / flags.film.fps;
-    const auto step = static_cast<std::size_t>(std::lround(time / request.task->control_dt));
-    if (step >= active.size() || active[step] == 0.0f || time > flags.seconds + 1e-9) break;
-    const float* const state = states.data() + step * width;
-    if (task.robot != nullptr) {
-      motion.frames.emplace_back(state, state + request.task->legged->robot.nq);
-    } else {
-      motion.sketches.push_back(task.info.sketch(request.task->parameters, state));
-    }
-  }
-  motion.nonfinite = evaluation.nonfinite;
-  motion.over_slots = evaluation.contacts_over_slots;
-  if (task.robot != nullptr) motion.model = std::shared_ptr<const mjModel_>(task.robot, task.robot->model.get());
-  return motion;
+  return motion_of(task, request, evaluation, flags.seconds, flags.film.fps);
 }
 
 Outcome play(const CommonFlags& common, PlayFlags flags) {
@@ -219,10 +173,7 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
   if (!falls) {
     chosen = choose_policy(flags.source, "play");
     name = chosen.task.settings.task;
-    if (!chosen.task.settings.legged && chosen.task.info.sketch == nullptr) {
-      throw Error("--task " + name +
-                  ": the task has no drawing; a function `sketch` beside its `observe` would be one");
-    }
+    check_drawable(chosen.task);
     if (!chosen.task.settings.legged && !flags.command.empty()) {
       throw Error("--command: the task " + name + " follows none; only robots that walk do");
     }
@@ -236,12 +187,9 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
 
   Outcome outcome;
   const Motion motion = falls ? let_fall(common, flags, outcome) : let_act(common, flags, chosen, outcome);
-  const int drawn = within_memory(fmt::format("frames of {} x {} pixels", flags.film.width, flags.film.height),
-                                  "choose a smaller --width and --height", [&] {
-                                    return motion.model != nullptr
-                                               ? draw_film(motion.model.get(), motion.frames, flags.film)
-                                               : draw_sketches(motion.sketches, flags.film);
-                                  });
+  const int drawn =
+      within_memory(fmt::format("frames of {} x {} pixels", flags.film.width, flags.film.height),
+                    "choose a smaller --width and --height", [&] { return draw_motion(motion, flags.film); });
   outcome.json[falls ? "robot" : "task"] = motion.name;
   outcome.json["out"] = flags.film.out.string();
   outcome.json["frames"] = drawn;
