@@ -21,6 +21,7 @@
 
 #include "host/learn/acting_policy.hpp"
 #include "host/learn/algorithm.hpp"
+#include "host/learn/gradient_sums.hpp"
 #include "host/learn/minibatches.hpp"
 #include "kernels/distillation.hpp"
 
@@ -100,16 +101,12 @@ class Distillation final : public Algorithm<Backend> {
         kept_(rollouts_kept(request, shape)),
         teacher_(backend, checked_teacher(request), shape.stride),
         minibatches_(backend, shape, networks_.window(), request.algorithm.minibatch, request.seed,
-                     static_cast<std::uint32_t>(request.rank.index), kept_) {
+                     static_cast<std::uint32_t>(request.rank.index), kept_),
+        gradient_(backend, networks_, minibatches_.most()) {
     if (teacher_.states() > 0) {
       throw Error("teacher: its network carries a state from step to step; a teacher without one would be right");
     }
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
-    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatches_.most(), networks_.window());
-    column_stride_ = padded(minibatches_.most());
-    columns_ = floats((kLossColumns + actions_) * column_stride_);
-    sums_ = floats(padded(kLossColumns + actions_));
-    backend.reserve_sums(kLossColumns + actions_);
     label_ = floats(shape.rows() * actions_);
     teacher_log_std_ = floats(actions_);
     backend.upload(teacher_log_std_, request.teacher->log_std.data(), actions_);
@@ -142,7 +139,7 @@ class Distillation final : public Algorithm<Backend> {
           {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)},
           [&](const std::uint32_t* order, Index count) {
             compute_gradient(seen, label, order, count);
-            optimiser_.step(gradient_.total(), sums_.data(), control_.data());
+            optimiser_.step(gradient_.total(), gradient_.sums(), control_.data());
           });
     }
   }
@@ -252,34 +249,26 @@ class Distillation final : public Algorithm<Backend> {
 
   /// Loss and gradient of a minibatch, on each rank of the rows that `order` [count] names.
   void compute_gradient(const SeenRows& seen, const float* label, const std::uint32_t* order, Index count) {
-    Communicator<Backend>& all = backend_.communicator();
-    const auto total = static_cast<float>(count * all.ranks());
-    backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
+    const auto total = static_cast<float>(count * backend_.communicator().ranks());
+    backend_.for_samples(count, gradient_.tiles(), [&](const Context& context, Range range) {
       const Index rows = range.size();
       networks_.gather(context, seen, order + range.begin, rows);
       const float* mean = networks_.actor_output(context, rows);
-      context.launch({0, rows},
-                     ImitationLoss{order + range.begin, rows, actions_, label, teacher_log_std_.data(), mean,
-                                   networks_.mean_gradient(context), networks_.mean_stride(), networks_.log_std(),
-                                   columns_.data() + range.begin, column_stride_, total, imitation_of(distill_.loss),
-                                   distill_.huber_threshold, control_.data(), share_of(distill_)});
-      networks_.backward(context, rows, gradient_.of(context));
+      context.launch({0, rows}, ImitationLoss{order + range.begin, rows, actions_, label, teacher_log_std_.data(), mean,
+                                              networks_.mean_gradient(context), networks_.mean_stride(),
+                                              networks_.log_std(), gradient_.columns(range.begin),
+                                              gradient_.column_stride(), total, imitation_of(distill_.loss),
+                                              distill_.huber_threshold, control_.data(), share_of(distill_)});
+      networks_.backward(context, rows, gradient_.tiles().of(context));
     });
-    gradient_.collect(backend_, count);
-    all.sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
-    backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
-                             sums_.data());
-    all.sum(backend_, sums_.data(), kLossColumns + actions_, Exchange::kGradient);
-    backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, 0.0f});
+    gradient_.collect(count, 0.0f);
   }
 
   DistillSettings distill_;
   int actions_, kept_;
   ActingPolicy<Backend> teacher_;
   Minibatches<Backend> minibatches_;
-  Index column_stride_ = 0;
-  typename Backend::Gradient gradient_;
-  Buffer<float> columns_, sums_;
+  GradientSums<Backend> gradient_;
   Buffer<float> label_, teacher_log_std_;  ///< [horizon][stride][actions] of the current rollout; [actions]
   // Of all rollouts that are kept, [rollout] and then as in a rollout; empty where that is one.
   Buffer<float> kept_observation_, kept_label_, kept_ended_, kept_state_;

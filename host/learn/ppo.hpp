@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/learn/algorithm.hpp"
+#include "host/learn/gradient_sums.hpp"
 #include "host/learn/minibatches.hpp"
 #include "host/learn/options.hpp"
 #include "kernels/returns.hpp"
@@ -39,9 +40,9 @@ class Ppo final : public Algorithm<Backend> {
         estimator_(estimator_of(request.algorithm)),
         actions_(request.task->action.size()),
         minibatches_(backend, shape, networks_.window(), request.algorithm.minibatch, request.seed,
-                     static_cast<std::uint32_t>(request.rank.index)) {
+                     static_cast<std::uint32_t>(request.rank.index)),
+        gradient_(backend, networks_, minibatches_.most()) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
-    gradient_ = typename Backend::Gradient(backend, networks_.size(), minibatches_.most(), networks_.window());
     if (const MirrorSpec& images = request.task->mirror; images.present()) {
       if (networks_.states() > 0) {
         throw Error(
@@ -53,14 +54,10 @@ class Ppo final : public Algorithm<Backend> {
       if (networks_.critic_sees_more()) critic_mirror_ = Mirror(backend, images.critic, first);
       action_mirror_ = Mirror(backend, images.action, first);
     }
-    column_stride_ = padded(minibatches_.most());
-    columns_ = floats((kLossColumns + actions_) * column_stride_);
-    sums_ = floats(padded(kLossColumns + actions_));
     advantage_sums_ = floats(2);
     advantage_scale_ = backend.template make_buffer<AdvantageScale>(1);
     means_ = floats(2);
     return_sums_ = floats(4);
-    backend.reserve_sums(kLossColumns + actions_);
   }
 
   const float* return_sums() override { return return_sums_.data(); }
@@ -97,7 +94,7 @@ class Ppo final : public Algorithm<Backend> {
     for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
       minibatches_.pass(pass_of(epoch), [&](const std::uint32_t* order, Index samples) {
         compute_gradient(rollout, order, samples, epoch);
-        optimiser_.step(gradient_.total(), sums_.data(), control_.data());
+        optimiser_.step(gradient_.total(), gradient_.sums(), control_.data());
       });
     }
   }
@@ -105,23 +102,17 @@ class Ppo final : public Algorithm<Backend> {
   /// Loss and gradient of a minibatch: on each rank, the `count` rows of its rollout that `order` names, window after
   /// window where the networks have a state. `epoch` is the index of the pass over the rollout.
   void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
-    Communicator<Backend>& all = backend_.communicator();
     if (settings_.normalise_advantages) {
       backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
                                advantage_sums_.data());
-      all.sum(backend_, advantage_sums_.data(), 2, Exchange::kMoments);
+      backend_.communicator().sum(backend_, advantage_sums_.data(), 2, Exchange::kMoments);
       backend_.launch_single(
           ScaleAdvantages{advantage_sums_.data(), means_.data() + 1, of_all_ranks(count), advantage_scale_.data()});
     }
-    backend_.for_samples(count, gradient_, [&](const Context& context, Range range) {
+    backend_.for_samples(count, gradient_.tiles(), [&](const Context& context, Range range) {
       add_tile(context, range, rollout, order, count, pass_of(epoch));
     });
-    gradient_.collect(backend_, count);
-    all.sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
-    backend_.template sum<1>(count, kLossColumns + actions_, ColumnValues{columns_.data(), column_stride_},
-                             sums_.data());
-    all.sum(backend_, sums_.data(), kLossColumns + actions_, Exchange::kGradient);
-    backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), actions_, settings_.entropy_coefficient});
+    gradient_.collect(count, settings_.entropy_coefficient);
   }
 
   void list_metrics(ReportReader& metrics, double samples) override {
@@ -155,7 +146,7 @@ class Ppo final : public Algorithm<Backend> {
   /// deviations'.
   std::vector<Parameter> read_gradient() {
     backend_.synchronise();
-    return networks_.store().read(gradient_.read(backend_).data());
+    return networks_.store().read(gradient_.tiles().read(backend_).data());
   }
 
  private:
@@ -198,8 +189,8 @@ class Ppo final : public Algorithm<Backend> {
       loss.critic_stride = networks_.critic_stride();
     }
     loss.log_std = networks_.log_std();
-    loss.columns = columns_.data() + range.begin;
-    loss.column_stride = column_stride_;
+    loss.columns = gradient_.columns(range.begin);
+    loss.column_stride = gradient_.column_stride();
     loss.control = control_.data();
     loss.advantage_scale = settings_.normalise_advantages ? advantage_scale_.data() : nullptr;
     loss.count = of_all_ranks(count);
@@ -210,7 +201,7 @@ class Ppo final : public Algorithm<Backend> {
     loss.mirror = action_mirror_.in_pass(pass);
     context.launch({0, rows}, loss);
     fetch_tile(context, rollout, order + range.end, std::min(rows, count - range.end));
-    networks_.backward(context, rows, gradient_.of(context));
+    networks_.backward(context, rows, gradient_.tiles().of(context));
   }
 
   /// Prefetches what the next tile will gather: its rows are scattered over the rollout, and the backward pass, which
@@ -231,9 +222,8 @@ class Ppo final : public Algorithm<Backend> {
   Estimator estimator_;
   int actions_;
   Minibatches<Backend> minibatches_;
-  Index column_stride_ = 0;
-  typename Backend::Gradient gradient_;
-  Buffer<float> columns_, sums_, advantage_sums_, means_, return_sums_;
+  GradientSums<Backend> gradient_;
+  Buffer<float> advantage_sums_, means_, return_sums_;
   Buffer<AdvantageScale> advantage_scale_;
   Mirror mirror_, critic_mirror_, action_mirror_;
 };

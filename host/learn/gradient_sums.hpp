@@ -1,0 +1,56 @@
+#pragma once
+/// \file What a minibatch adds up to: the networks' gradient, and the sums of the columns that the loss writes for each
+/// sample (kernels/ppo.hpp, LossColumn), of all tiles and of all ranks.
+
+#include "host/engine/communicator.hpp"
+#include "host/nets/actor_critic.hpp"
+#include "kernels/ppo.hpp"
+
+namespace stampede {
+
+template <class Backend>
+class GradientSums {
+ public:
+  /// For minibatches of up to `most` samples of these networks.
+  GradientSums(Backend& backend, ActorCritic<Backend>& networks, Index most)
+      : backend_(backend),
+        networks_(networks),
+        entries_(kLossColumns + networks.actions()),
+        stride_(padded(most)),
+        gradient_(backend, networks.size(), most, networks.window()),
+        columns_(backend.template make_buffer<float>(entries_ * stride_)),
+        sums_(backend.template make_buffer<float>(padded(entries_))) {
+    backend.reserve_sums(entries_);
+  }
+
+  /// The tiles' gradients, for Backend::for_samples.
+  typename Backend::Gradient& tiles() { return gradient_; }
+  /// [kLossColumns + actions][column_stride()]: where the tile whose first sample is `first` writes.
+  float* columns(Index first) { return columns_.data() + first; }
+  Index column_stride() const { return stride_; }
+
+  /// To be called when all tiles of a minibatch of `count` samples are done: adds them up, over all ranks too, and
+  /// fills in the gradient of the log standard deviations.
+  void collect(Index count, float entropy_coefficient) {
+    Communicator<Backend>& all = backend_.communicator();
+    gradient_.collect(backend_, count);
+    all.sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
+    backend_.template sum<1>(count, entries_, ColumnValues{columns_.data(), stride_}, sums_.data());
+    all.sum(backend_, sums_.data(), entries_, Exchange::kGradient);
+    backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), networks_.actions(), entropy_coefficient});
+  }
+
+  /// What collect() left: the gradient, laid out as the parameters, and the columns' sums.
+  float* total() { return gradient_.total(); }
+  const float* sums() { return sums_.data(); }
+
+ private:
+  Backend& backend_;
+  ActorCritic<Backend>& networks_;
+  int entries_;
+  Index stride_;
+  typename Backend::Gradient gradient_;
+  typename Backend::template Buffer<float> columns_, sums_;
+};
+
+}  // namespace stampede
