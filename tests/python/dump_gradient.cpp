@@ -9,10 +9,8 @@
 /// returns; at last, uint32, the chosen samples.
 /// Output, float32: the gradient of actor, critic and log_std.
 
-#include <cstdio>
-#include <cstdlib>
-#include <map>
-#include <sstream>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,34 +18,14 @@
 #include "host/learn/ppo.hpp"
 #include "host/nets/convolution.hpp"
 #include "tests/plain_task.hpp"
+#include "tests/python/dump.hpp"
 
 namespace stampede {
 namespace {
 
 [[maybe_unused]] const bool registered = register_network_module<Convolution, CpuBackend>(kConvolutionModule);
 
-using Arguments = std::map<std::string, std::string>;
-
-template <class T>
-std::vector<T> read_values(Index count) {
-  std::vector<T> values(static_cast<std::size_t>(count));
-  if (std::fread(values.data(), sizeof(T), values.size(), stdin) != values.size()) {
-    std::fprintf(stderr, "dump_gradient: the input is too short\n");
-    std::exit(2);
-  }
-  return values;
-}
-
-void write_floats(const std::vector<float>& values) {
-  std::fwrite(values.data(), sizeof(float), values.size(), stdout);
-}
-
-std::vector<int> widths(const std::string& text) {
-  std::vector<int> all;
-  std::stringstream stream(text);
-  for (std::string word; std::getline(stream, word, ',');) all.push_back(std::stoi(word));
-  return all;
-}
+using dump::integers, dump::read_values;
 
 void read_into(std::vector<Tensor>& tensors, const std::string& name) {
   for (Tensor& tensor : tensors) {
@@ -57,23 +35,23 @@ void read_into(std::vector<Tensor>& tensors, const std::string& name) {
   }
 }
 
-void dump(const Arguments& given) {
+void dump_gradient(const dump::Arguments& given) {
   const auto number = [&](const char* key) { return std::stoi(given.at(key)); };
   const int observations = number("observations"), actions = number("actions");
   const Index samples = number("samples"), chosen = number("chosen"), stride = padded(samples);
   TrainingRequest request;
   TaskSpec task = test::plain_task(observations, actions);
-  if (const std::vector<int> image = widths(given.at("image")); !image.empty()) {
+  if (const std::vector<int> image = integers(given.at("image")); !image.empty()) {
     task.observations.front().picture = {image.at(1), image.at(2)};
     task.observations.front().history = image.at(0);
     request.network.modules = {kConvolutionModule, kDenseModule};
-    request.network.channels = widths(given.at("channels"));
-    request.network.kernels = widths(given.at("kernels"));
-    request.network.strides = widths(given.at("strides"));
+    request.network.channels = integers(given.at("channels"));
+    request.network.kernels = integers(given.at("kernels"));
+    request.network.strides = integers(given.at("strides"));
   }
   request.task = std::make_shared<const TaskSpec>(std::move(task));
-  request.network.actor = widths(given.at("actor"));
-  request.network.critic = widths(given.at("critic"));
+  request.network.actor = integers(given.at("actor"));
+  request.network.critic = integers(given.at("critic"));
   request.network.activation = given.at("activation");
   request.algorithm.advantage = request.network.critic.empty() ? "return" : "gae";
   request.algorithm.surrogate = given.at("surrogate");
@@ -118,24 +96,12 @@ void dump(const Arguments& given) {
   learner.compute_gradient({observation.data(), nullptr, output.data(), old_mean.data(), old_log_std.data(),
                             log_prob.data(), value.data(), advantage.data(), returns.data()},
                            order.data(), chosen, 0);
-  for (const Parameter& parameter : learner.read_gradient()) write_floats(parameter.values);
+  for (const Parameter& parameter : learner.read_gradient()) {
+    dump::write_floats(parameter.values.data(), static_cast<Index>(parameter.values.size()));
+  }
 }
 
 }  // namespace
 }  // namespace stampede
 
-int main(int argc, char** argv) {
-  stampede::Arguments given;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const auto equals = argument.find('=');
-    given[argument.substr(0, equals)] = argument.substr(equals + 1);
-  }
-  try {
-    stampede::dump(given);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "dump_gradient: %s\n", error.what());
-    return 2;
-  }
-  return 0;
-}
+int main(int argc, char** argv) { return stampede::dump::run("dump_gradient", argc, argv, stampede::dump_gradient); }

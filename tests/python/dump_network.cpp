@@ -8,47 +8,27 @@
 /// d loss / d output [sequence][step][outputs].
 /// Output, float32: the outputs, the states after the last step, the parameters' gradient; each as above.
 
-#include <cstdio>
-#include <cstdlib>
-#include <map>
-#include <sstream>
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "host/cpu/backend.hpp"
 #include "host/nets/gru.hpp"
 #include "host/nets/network.hpp"
+#include "tests/python/dump.hpp"
 
 namespace stampede {
 namespace {
 
-using Arguments = std::map<std::string, std::string>;
+using dump::integers, dump::words, dump::write_floats;
 
-std::vector<float> read_floats(Index count) {
-  std::vector<float> values(static_cast<std::size_t>(count));
-  if (std::fread(values.data(), sizeof(float), values.size(), stdin) != values.size()) {
-    throw Error("the input is too short");
-  }
-  return values;
-}
+std::vector<float> read_floats(Index count) { return dump::read_values<float>(count); }
 
-void write_floats(const float* values, Index count) {
-  std::fwrite(values, sizeof(float), static_cast<std::size_t>(count), stdout);
-}
-
-std::vector<std::string> words(const std::string& text) {
-  std::vector<std::string> all;
-  std::stringstream stream(text);
-  for (std::string word; std::getline(stream, word, ',');) all.push_back(word);
-  return all;
-}
-
-void dump(const Arguments& given) {
+void dump_network(const dump::Arguments& given) {
   const auto number = [&](const char* key) { return std::stoi(given.at(key)); };
   const int inputs = number("inputs"), outputs = number("outputs");
   const Index count = number("sequences"), steps = number("steps"), rows = count * steps;
-  ModuleOptions options{"tanh", {}, number("gru")};
-  for (const std::string& width : words(given.at("hidden"))) options.hidden.push_back(std::stoi(width));
+  ModuleOptions options{"tanh", integers(given.at("hidden")), number("gru")};
   register_network_module<Gru, CpuBackend>("gru");
   CpuBackend backend(1);
   const CpuBackend::Context context{&backend, 0, 0, true};
@@ -105,18 +85,4 @@ void dump(const Arguments& given) {
 }  // namespace
 }  // namespace stampede
 
-int main(int argc, char** argv) {
-  stampede::Arguments given;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const auto equals = argument.find('=');
-    given[argument.substr(0, equals)] = argument.substr(equals + 1);
-  }
-  try {
-    stampede::dump(given);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "dump_network: %s\n", error.what());
-    return 2;
-  }
-  return 0;
-}
+int main(int argc, char** argv) { return stampede::dump::run("dump_network", argc, argv, stampede::dump_network); }
