@@ -2,6 +2,7 @@
 /// \file What a training is asked for: the task, and the tables of settings that say how it is learned. Each table's
 /// `describe` lists its fields once; reading, writing and checking follow from it (host/task/settings_io.hpp).
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -115,7 +116,7 @@ struct NetworkSettings {
 
 /// [distill]: how a student learns from a teacher (docs/distillation.md).
 struct DistillSettings {
-  std::string teacher;
+  std::string teacher, dataset;
   std::vector<std::string> observations;
   int every = 1, delay = 0, history = 1;
   std::string loss = "mse";
@@ -136,6 +137,7 @@ struct DistillSettings {
   static void describe(Visitor&& field) {
     using S = DistillSettings;
     field("teacher", &S::teacher, Names{}, "folder of the teacher's run, from which --teacher took it");
+    field("dataset", &S::dataset, Names{}, "data set that teaches in its place, from which --dataset took it");
     field("observations", &S::observations, Names{}, "of walking tasks: what the teacher sees; set by --teacher");
     field("every", &S::every, Bounds{1, 1000}, "control steps between the teacher's readings; set by --teacher");
     field("delay", &S::delay, Bounds{0, 1000}, "control steps from a reading to when it sees it; set by --teacher");
@@ -161,6 +163,16 @@ struct DistillSettings {
   }
 };
 
+/// What somebody did, step by step, for a student to learn from.
+struct Demonstrations {
+  std::string name;                         ///< for messages
+  std::int64_t steps = 0;                   ///< at least 1
+  std::vector<float> observation;           ///< [steps][observations of the policy's group]
+  std::vector<float> label;                 ///< [steps][actions]: what was done there, in units of the network's output
+  std::vector<float> mean, variance;        ///< [observations]: of them, for the student's normalisation
+  std::array<std::uint32_t, 2> checksum{};  ///< CRC-32 of the observations and of the labels
+};
+
 /// A training, as a backend gets it.
 struct TrainingRequest {
   std::shared_ptr<const TaskSpec> task;
@@ -171,8 +183,9 @@ struct TrainingRequest {
   bool timing = false;  ///< split the rollout's time into physics and inference, which costs a little
   Rank rank{};
   std::shared_ptr<const Policy> initial;  ///< what the policy begins as; null: random weights
-  // Of a distillation.
+  // Of a distillation: one of the two teaches.
   std::shared_ptr<const Policy> teacher;  ///< sees the task's privileged group, else what the policy sees
+  std::shared_ptr<const Demonstrations> demonstrations;
   DistillSettings distill;
 };
 

@@ -10,9 +10,11 @@
 ///
 /// An update learns from the last `rollouts_kept` rollouts. With one rollout and beta = 0 that is the on-policy form
 /// which is in use for legged robots; with all rollouts DAgger (Ross et al., 2011), or, if beta stays 1, behaviour
-/// cloning.
+/// cloning. Or it learns from a data set (TrainingRequest::demonstrations), in passes over all of it: then there is no
+/// teacher, and the student acts only to be watched.
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <memory>
 #include <string>
@@ -40,14 +42,14 @@ inline Imitation imitation_of(const std::string& word) {
 }
 
 /// In each step of an environment the teacher acts, with probability beta, or the student; the teacher labels every
-/// step.
+/// step. Where there is no teacher the student acts.
 template <class Backend>
 class TeachingActor final : public Actor<Backend> {
  public:
   using Context = typename Backend::Context;
 
-  /// `label` [horizon][stride][actions] is written to.
-  TeachingActor(Backend& backend, ActorCritic<Backend>& student, ActingPolicy<Backend>& teacher, const Control* control,
+  /// `label` [horizon][stride][actions] is written to; `teacher` may be null.
+  TeachingActor(Backend& backend, ActorCritic<Backend>& student, ActingPolicy<Backend>* teacher, const Control* control,
                 const ActionSpec& action, const DistillSettings& settings, std::uint64_t seed, Index first_environment,
                 float* label)
       : student_(student),
@@ -62,18 +64,21 @@ class TeachingActor final : public Actor<Backend> {
 
   void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
     const Index at = t * rollout.shape.stride;
-    const float* taught = teacher_.mean(context, environments, rollout.privileged_row(at));
+    const float* taught =
+        teacher_ != nullptr ? teacher_->mean(context, environments, rollout.privileged_row(at)) : nullptr;
     const float* own = student_.mean(context, environments, rollout.observation.data() + at * rollout.observations,
                                      rollout.current_state());
+    const Index taught_stride = teacher_ != nullptr ? teacher_->mean_stride() : student_.mean_stride();
+    if (taught == nullptr) taught = own;
     context.launch(environments,
-                   MixActions{own, student_.mean_stride(), taught, teacher_.mean_stride(), environments.begin,
+                   MixActions{own, student_.mean_stride(), taught, taught_stride, environments.begin,
                               static_cast<int>(rollout.actions), seed_, control_, static_cast<std::uint32_t>(t), share_,
                               noise_, bounds_.scaling(), label_ + at * rollout.actions, action, first_environment_});
   }
 
  private:
   ActorCritic<Backend>& student_;
-  ActingPolicy<Backend>& teacher_;
+  ActingPolicy<Backend>* teacher_;
   const Control* control_;
   ActionBounds<Backend> bounds_;
   TeacherShare share_;
@@ -93,22 +98,27 @@ class Distillation final : public Algorithm<Backend> {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// Throws Error where the request has no teacher, or one that does not fit the task.
+  /// Throws Error where the request has nobody to learn from, or what it has does not fit the task.
   Distillation(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
-      : Base(backend, request, shape, false, Minibatches<Backend>::most_samples(shape, request.algorithm.minibatch)),
+      : Base(backend, request, shape, false,
+             Minibatches<Backend>::most_samples(learned(request, shape), request.algorithm.minibatch)),
         distill_(request.distill),
         actions_(request.task->action.size()),
         kept_(rollouts_kept(request, shape)),
-        teacher_(backend, checked_teacher(request), shape.stride),
-        minibatches_(backend, shape, networks_.window(), request.algorithm.minibatch, request.seed,
+        minibatches_(backend, learned(request, shape), networks_.window(), request.algorithm.minibatch, request.seed,
                      static_cast<std::uint32_t>(request.rank.index), kept_),
         gradient_(backend, networks_, minibatches_.most()) {
-    if (teacher_.states() > 0) {
-      throw Error("teacher: its network carries a state from step to step; a teacher without one would be right");
-    }
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
     label_ = floats(shape.rows() * actions_);
     teacher_log_std_ = floats(actions_);
+    if (request.demonstrations != nullptr) {
+      take(*request.demonstrations, request.network.normalise_observations);
+      return;
+    }
+    teacher_ = std::make_unique<ActingPolicy<Backend>>(backend, checked_teacher(request), shape.stride);
+    if (teacher_->states() > 0) {
+      throw Error("teacher: its network carries a state from step to step; a teacher without one would be right");
+    }
     backend.upload(teacher_log_std_, request.teacher->log_std.data(), actions_);
     networks_.set_log_std(request.teacher->log_std);
     if (kept_ > 1) {
@@ -123,8 +133,8 @@ class Distillation final : public Algorithm<Backend> {
 
   std::unique_ptr<Actor<Backend>> make_actor(const ActionSpec& action, std::uint64_t seed,
                                              Index first_environment) override {
-    return std::make_unique<TeachingActor<Backend>>(backend_, networks_, teacher_, control_.data(), action, distill_,
-                                                    seed, first_environment, label_.data());
+    return std::make_unique<TeachingActor<Backend>>(backend_, networks_, teacher_.get(), control_.data(), action,
+                                                    distill_, seed, first_environment, label_.data());
   }
 
   // A student learns from labels alone: rewards and constraints are only reported.
@@ -133,7 +143,7 @@ class Distillation final : public Algorithm<Backend> {
 
   void update(Rollout<Backend>& rollout) override {
     const SeenRows seen = keep(rollout);
-    const float* label = kept_ > 1 ? kept_label_.data() : label_.data();
+    const float* label = kept_label_.size() > 0 ? kept_label_.data() : label_.data();
     for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
       minibatches_.pass(
           {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)},
@@ -145,7 +155,7 @@ class Distillation final : public Algorithm<Backend> {
   }
 
   double update_flops() const override {
-    return networks_.training_flops() * static_cast<double>(shape_.samples()) * settings_.epochs;
+    return networks_.training_flops() * static_cast<double>(minibatches_.samples()) * settings_.epochs;
   }
 
   void list_metrics(ReportReader& metrics, double) override {
@@ -167,9 +177,10 @@ class Distillation final : public Algorithm<Backend> {
                 number(W::kStd));
   }
 
-  /// Besides the learner's own state the kept rollouts, from which later iterations learn.
+  /// Besides the learner's own state the kept rollouts, from which later iterations learn; of a data set its checksum.
   void save(std::vector<Tensor>& tensors) override {
     Base::save(tensors);
+    if (teacher_ == nullptr) tensors.push_back(make_tensor(kDataSet, {2}, checksum_.data(), Tensor::Type::kU32));
     for (const auto& [name, buffer] : kept_buffers()) {
       std::vector<float> values(static_cast<std::size_t>(buffer->size()));
       backend_.download(*buffer, values.data(), buffer->size());
@@ -178,6 +189,7 @@ class Distillation final : public Algorithm<Backend> {
   }
   void load(const std::vector<Tensor>& tensors) override {
     Base::load(tensors);
+    if (teacher_ == nullptr) check_data_set(tensors);
     for (const auto& [name, buffer] : kept_buffers()) {
       for (const Tensor& tensor : tensors) {
         if (tensor.name != name || tensor.shape.front() == kept_) continue;
@@ -204,6 +216,51 @@ class Distillation final : public Algorithm<Backend> {
     return all;
   }
 
+  static constexpr const char* kDataSet = "data_set";  ///< in checkpoints: its checksums
+
+  /// How many rows of observations and labels kernels reach, which index their values with 31 bits.
+  static Index most_rows(const TrainingRequest& request) {
+    const Index widest = std::max(padded(request.task->policy().size()), padded(request.task->action.size()));
+    return std::numeric_limits<std::int32_t>::max() / widest;
+  }
+
+  /// What a pass goes through: as many samples as a rollout has, or all steps of the data set. Throws Error where
+  /// kernels could not reach all of them.
+  static RolloutShape learned(const TrainingRequest& request, const RolloutShape& shape) {
+    if (request.demonstrations == nullptr) return shape;
+    const Index steps = request.demonstrations->steps, most = most_rows(request);
+    if (steps <= most) return {steps, steps, 1};
+    throw Error(request.demonstrations->name + ": its " + std::to_string(steps) +
+                " steps would be more than 2^31 numbers; at most " + std::to_string(most) + " would be right");
+  }
+
+  /// Puts the data set on the device.
+  void take(const Demonstrations& all, bool normalise) {
+    const Index observations = networks_.normaliser().observations();
+    if (networks_.states() > 0) {
+      throw Error(all.name +
+                  ": holds no states of a network, but network.modules carry one from step to step; modules "
+                  "without a gru would be right");
+    }
+    kept_observation_ = backend_.template make_buffer<float>(all.steps * observations);
+    kept_label_ = backend_.template make_buffer<float>(all.steps * actions_);
+    backend_.upload(kept_observation_, all.observation.data(), all.steps * observations);
+    backend_.upload(kept_label_, all.label.data(), all.steps * actions_);
+    if (normalise) networks_.keep_moments(all.mean, all.variance);
+    name_ = all.name;
+    checksum_ = all.checksum;
+  }
+
+  /// Throws Error where a checkpoint was learned from another data set.
+  void check_data_set(const std::vector<Tensor>& tensors) const {
+    if (tensor_values<std::uint32_t>(tensors, kDataSet, Tensor::Type::kU32, 2) ==
+        std::vector<std::uint32_t>(checksum_.begin(), checksum_.end())) {
+      return;
+    }
+    throw Error("the run learned from another data set than " + name_ + " is now; put that back, name its place in " +
+                "config.toml (distill.dataset), or begin anew with --dataset");
+  }
+
   static const Policy& checked_teacher(const TrainingRequest& request) {
     if (request.teacher == nullptr) {
       throw Error("algorithm.kind = \"distillation\" needs a teacher; `stampede distill --teacher RUN` gives it one");
@@ -217,22 +274,23 @@ class Distillation final : public Algorithm<Backend> {
                 std::to_string(seen) + " and has " + std::to_string(task.action.size()));
   }
 
-  /// How many rollouts are kept: no more than there are iterations. Throws Error where kernels, which index their
-  /// values with 31 bits, could not reach all of them.
+  /// How many rollouts are kept: no more than there are iterations. Throws Error where kernels could not reach all of
+  /// them.
   static int rollouts_kept(const TrainingRequest& request, const RolloutShape& shape) {
+    if (request.demonstrations != nullptr) return 1;
     const int wanted = request.distill.rollouts_kept;
     const int kept = wanted > 0 ? std::min(wanted, request.train.iterations) : request.train.iterations;
-    const Index widest = std::max(padded(request.task->policy().size()), padded(request.task->action.size()));
-    const Index most = std::numeric_limits<std::int32_t>::max() / (widest * shape.rows());
+    const Index most = most_rows(request) / shape.rows();
     if (kept <= most) return std::max(kept, 1);
     throw Error("distill.rollouts_kept = " + std::to_string(wanted) + (wanted == 0 ? " (all of them)" : "") + ": " +
                 std::to_string(kept) + " rollouts would be more than 2^31 numbers; at most " + std::to_string(most) +
                 ", or a smaller train.num_envs or train.horizon, would be right");
   }
 
-  /// Adds a rollout to those that are kept. Returns what the update sees.
+  /// Adds a rollout to those that are kept. Returns what the update sees: these, or the data set.
   SeenRows keep(Rollout<Backend>& rollout) {
     const SeenRows own = rollout.view().seen();
+    if (teacher_ == nullptr) return {kept_observation_.data(), nullptr, nullptr, nullptr, 1};
     if (kept_ == 1) return own;
     const auto add = [&](const float* from, Buffer<float>& to) {
       const Index size = to.size() / kept_;
@@ -266,12 +324,14 @@ class Distillation final : public Algorithm<Backend> {
 
   DistillSettings distill_;
   int actions_, kept_;
-  ActingPolicy<Backend> teacher_;
+  std::unique_ptr<ActingPolicy<Backend>> teacher_;  ///< null: a data set teaches
   Minibatches<Backend> minibatches_;
   GradientSums<Backend> gradient_;
   Buffer<float> label_, teacher_log_std_;  ///< [horizon][stride][actions] of the current rollout; [actions]
-  // Of all rollouts that are kept, [rollout] and then as in a rollout; empty where that is one.
+  // Of all rollouts that are kept, [rollout] and then as in a rollout; empty where that is one. Or the data set, [step].
   Buffer<float> kept_observation_, kept_label_, kept_ended_, kept_state_;
+  std::string name_;  ///< of the data set
+  std::array<std::uint32_t, 2> checksum_{};
 };
 
 }  // namespace stampede

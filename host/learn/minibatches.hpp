@@ -37,6 +37,9 @@ class Minibatches {
     return (shape.samples() + minibatches - 1) / minibatches + shape.horizon;
   }
 
+  /// The samples of a pass.
+  Index samples() const { return shape_.samples(); }
+
   /// The largest number of samples in a minibatch.
   Index most() const { return (windows_ + count_ - 1) / count_ * window_; }
 

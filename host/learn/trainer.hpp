@@ -48,6 +48,7 @@ class TaskTrainer final : public Stage {
           std::make_unique<Constraints<Backend>>(backend_, task_.constraints, shape_, request.train.iterations);
     }
     algorithm_ = make_algorithm(backend_, request_, shape_);
+    request_.demonstrations.reset();  // the algorithm has a copy on the device
     if (request.initial != nullptr) algorithm_->networks().begin_with(*request.initial);
     rollout_ = std::make_unique<Rollout<Backend>>(backend_, task_, shape_, algorithm_->states());
     actor_ = algorithm_->make_actor(task_.action, request.seed, environments_->first_environment());

@@ -244,8 +244,12 @@ class ActorCritic {
     backend_.upload(parameters_, values.data(), size_);
     parameters_changed();
     set_log_std(policy.log_std);
-    const std::vector<float> never_moves(policy.observation_mean.size(), kMostWeight);
-    normaliser_.write(backend_, never_moves, policy.observation_mean, policy.observation_variance);
+    keep_moments(policy.observation_mean, policy.observation_variance);
+  }
+  /// Normalises the policy's observations by these numbers from now on, whatever is seen.
+  void keep_moments(const std::vector<float>& mean, const std::vector<float>& variance) {
+    const std::vector<float> never_moves(mean.size(), kMostWeight);
+    normaliser_.write(backend_, never_moves, mean, variance);
     moments_given_ = true;
   }
   /// `log_std` [actions()].

@@ -150,11 +150,12 @@ std::shared_ptr<const TaskSpec> teacher_spec(const PlannedTask& student) {
   return specify(student, changed);
 }
 
-TrainingRequest distillation_request(const PlannedTask& student, const Policy& teacher) {
+namespace {
+
+/// What both kinds of distillation are asked for.
+TrainingRequest request_to_distil(const PlannedTask& student) {
   const DistillSettings& distill = student.settings.distill.value();
   TrainingRequest request = training_request(student);
-  request.task = distillation_spec(student);
-  request.teacher = std::make_shared<const Policy>(teacher);
   request.distill = distill;
   request.algorithm.kind = "distillation";
   request.algorithm.epochs = distill.epochs;
@@ -162,6 +163,21 @@ TrainingRequest distillation_request(const PlannedTask& student, const Policy& t
   request.algorithm.learning_rate = distill.learning_rate;
   request.algorithm.schedule = distill.schedule;
   request.algorithm.max_gradient_norm = distill.max_gradient_norm;
+  return request;
+}
+
+}  // namespace
+
+TrainingRequest distillation_request(const PlannedTask& student, const Policy& teacher) {
+  TrainingRequest request = request_to_distil(student);
+  request.task = distillation_spec(student);
+  request.teacher = std::make_shared<const Policy>(teacher);
+  return request;
+}
+
+TrainingRequest cloning_request(const PlannedTask& student, Demonstrations demonstrations) {
+  TrainingRequest request = request_to_distil(student);
+  request.demonstrations = std::make_shared<const Demonstrations>(std::move(demonstrations));
   return request;
 }
 

@@ -36,7 +36,8 @@ std::shared_ptr<const TaskSpec> distillation_spec(const PlannedTask& student);
 /// ... and that in which the teacher acts alone: the policy's group is what the teacher sees.
 std::shared_ptr<const TaskSpec> teacher_spec(const PlannedTask& student);
 
-/// What a backend's trainer is asked for to teach the student.
+/// What a backend's trainer is asked for to teach the student: by a teacher, or by what was recorded.
 TrainingRequest distillation_request(const PlannedTask& student, const Policy& teacher);
+TrainingRequest cloning_request(const PlannedTask& student, Demonstrations demonstrations);
 
 }  // namespace stampede

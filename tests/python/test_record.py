@@ -1,6 +1,7 @@
 """Data sets that the program records, read by the package that users read them with (docs/data_sets.md)."""
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -25,7 +26,9 @@ def test_a_pendulums_episodes(trained, tmp_path):
     assert (said["sequences"], said["steps"]) == (7, 7 * 200)
     data = load_file(tmp_path / "set.safetensors")
     assert data.keys() == {"sequence_begin", "observation.policy", "action", "reward", "ended",
-                           "final_observation.policy"}
+                           "final_observation.policy", "checksum"}
+    bytes_ = (tmp_path / "set.safetensors").read_bytes()
+    assert zlib.crc32(bytes_[:-4]) == data["checksum"][0] == int.from_bytes(bytes_[-4:], "little")
     assert data["sequence_begin"].dtype == np.int64
     np.testing.assert_array_equal(data["sequence_begin"], np.arange(8) * 200)
     assert data["ended"].dtype == np.uint32
@@ -61,6 +64,8 @@ def test_a_walkers_episodes_of_any_length(walker, tmp_path):
     assert metadata["format"] == "stampede data set 1" and int(metadata["steps"]) == steps
     names = json.loads(metadata["observation_names"])
     assert data["observation.policy"].shape[1] == len(names)
+    assert json.loads(metadata["observation_names.policy"]) == names
+    assert data["observation.critic"].shape[1] == len(json.loads(metadata["observation_names.critic"]))
     # What is said of the last action is the one that was recorded a step before.
     last = [i for i, name in enumerate(names) if name.startswith("last_action")]
     inside = np.setdiff1d(np.arange(1, steps), begin)

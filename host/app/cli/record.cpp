@@ -40,7 +40,7 @@ Outcome run(const CommonFlags& common, const RecordFlags& flags) {
     return record_episodes(*engine, planned, policy, static_cast<int>(episodes), evaluation_seed(seed));
   });
   set.metadata["seed"] = std::to_string(seed);
-  write_file(flags.out, to_safetensors(set.tensors, set.metadata));
+  write_file(flags.out, to_safetensors(set.tensors, set.metadata, true));
   outcome.json = {{"task", planned.spec->name},
                   {"out", flags.out},
                   {"seed", seed},

@@ -16,7 +16,7 @@ namespace {
 
 struct TrainFlags {
   SettingsFlags settings;
-  std::string run, resume, teacher;
+  std::string run, resume, teacher, dataset;
   std::int64_t stop_after = 0;
   bool stop_after_given = false;
   bool force = false;
@@ -54,6 +54,7 @@ Json json_of(const TrainResult& result) {
   if (!result.last.values.empty()) json["metrics"] = Json::parse(to_json_line(result.last));
   if (settings.distill) {
     json["teacher_return_mean"] = number_or_null(result.teacher_return_mean.value_or(none));
+    json["data_return_mean"] = number_or_null(result.data_return_mean.value_or(none));
     const bool learned = !result.last.values.empty() && result.last.table->find("loss") < result.last.table->size();
     json["loss"] = number_or_null(learned ? result.last["loss"] : none);
   }
@@ -82,6 +83,7 @@ std::string text_of(const TrainResult& result) {
       text += fmt::format("best     in validation: the policy after iteration {}\n", result.policy_iteration);
     }
     if (result.teacher_return_mean) text += fmt::format("teacher  {}\n", fixed(*result.teacher_return_mean, 1));
+    if (result.data_return_mean) text += fmt::format("data set {}\n", fixed(*result.data_return_mean, 1));
     if (result.task.spec->legged != nullptr) text += text_of_legged(*result.task.spec, result.evaluation);
     text += fmt::format("policy   {}\n", result.policy_onnx.string());
     text += fmt::format("curve    {}\n", result.curve.string());
@@ -104,6 +106,7 @@ void refuse_beside_resume(const TrainFlags& flags) {
                                                  {"--num-envs", !settings.num_envs.empty()},
                                                  {"--iterations", !settings.iterations.empty()},
                                                  {"--teacher", !flags.teacher.empty()},
+                                                 {"--dataset", !flags.dataset.empty()},
                                                  {"--finetune", !settings.finetune.empty()},
                                                  {"--run", !flags.run.empty()},
                                                  {"--force", flags.force}};
@@ -118,11 +121,22 @@ void refuse_beside_resume(const TrainFlags& flags) {
 /// The run that the flags ask for: a training, or, with `teaches`, a distillation.
 TrainResult start(const TrainFlags& flags, const TrainOptions& options, bool teaches) {
   if (!teaches) return train(plan_task(training_settings(flags.settings)), options);
+  if (!flags.teacher.empty() && !flags.dataset.empty()) {
+    throw Error("--dataset with --teacher: a student learns from one of them; leave the other out");
+  }
   SettingsSources sources = flags.settings.sources();
-  sources.default_algo = "online";
+  sources.default_algo = flags.dataset.empty() ? "online" : "bc";
   const Settings settings = resolve_settings(sources);
-  const std::string teacher = flags.teacher.empty() && settings.distill ? settings.distill->teacher : flags.teacher;
-  if (teacher.empty()) throw Error("distill needs a teacher: --teacher RUN, the folder of its run");
+  // A flag replaces what a file's settings name.
+  std::string teacher = flags.teacher, dataset = flags.dataset;
+  if (teacher.empty() && dataset.empty() && settings.distill) {
+    teacher = settings.distill->teacher;
+    dataset = settings.distill->dataset;
+  }
+  if (!dataset.empty()) return distill(plan_task(with_data_set(settings, dataset)), options);
+  if (teacher.empty()) {
+    throw Error("distill needs a teacher or a data set: --teacher RUN, the folder of its run, or --dataset FILE");
+  }
   return distill(plan_task(with_teacher(settings, teacher)), options);
 }
 
@@ -204,9 +218,11 @@ void add_distill(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* command = add_command(app, chosen, "distill", "Teach a student what a trained policy does",
                                   "stampede distill --teacher runs/go2-rough-1 --task go2-blind\n"
+                                  "  stampede distill --dataset swings.safetensors --task pendulum\n"
                                   "  stampede distill --resume runs/go2-blind-1",
                                   common, [common, flags] { return run(*common, *flags, true); });
   command->add_option("--teacher", flags->teacher, "folder of the teacher's run");
+  command->add_option("--dataset", flags->dataset, "data set that `stampede record` wrote, in place of a teacher");
   add_run_flags(*command, flags);
   command->add_option("--algo", flags->settings.algo, "online, dagger or bc (online)");
   command->add_option("--finetune", flags->settings.finetune, "iterations of PPO for the student afterwards (0)");

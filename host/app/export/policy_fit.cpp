@@ -259,6 +259,26 @@ Policy fit_policy(Policy policy, const TaskSpec& task, const std::string& name, 
   return policy;
 }
 
+void check_action_scale(const Policy& policy, const TaskSpec& task, const std::string& name, const std::string& who) {
+  const ActionSpec& action = task.action;
+  for (std::size_t i = 0; i < action.names.size(); ++i) {
+    const float centre = policy.action_centre[i], scale = policy.action_scale[i];
+    const auto near = [&](float a, float b) { return std::fabs(a - b) <= 1e-4f * std::max(1.0f, std::fabs(b)); };
+    if (near(centre, action.centre[i]) && near(scale, action.scale[i])) continue;
+    throw Error(
+        fmt::format("{}: to {} the action '{}' is {:.5g} + {:.5g} x the network's output, to the student "
+                    "{:.5g} + {:.5g} x it; both must be the same",
+                    name, who, action.names[i], centre, scale, action.centre[i], action.scale[i]));
+  }
+}
+
+void check_control_step(const Policy& policy, const TaskSpec& task, const std::string& name, const std::string& who) {
+  const std::optional<double> step = number_in(policy.facts, "control_dt");
+  if (!step || std::fabs(*step - task.control_dt) <= 1e-5 * task.control_dt) return;
+  throw Error(fmt::format("{}: {}'s control step is {} s, that of the task '{}' is {} s; they must be equal", name, who,
+                          static_cast<float>(*step), task.name, static_cast<float>(task.control_dt)));
+}
+
 void check_same_networks(const Policy& then, const Policy& now, const std::string& name) {
   const auto made_of = [](const Policy& policy) {
     std::string kinds;

@@ -29,11 +29,6 @@ const char* name_of(Tensor::Type type) {
   return "";
 }
 
-std::uint32_t crc_of(std::string_view bytes) {
-  return static_cast<std::uint32_t>(
-      ::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<z_size_t>(bytes.size())));
-}
-
 /// One entry of the header, checked. `begin` and `end` are relative to the end of the header.
 struct Entry {
   Tensor tensor;
@@ -106,7 +101,7 @@ std::string to_safetensors(const std::vector<Tensor>& tensors, const std::map<st
     bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
   }
   if (checksum) {
-    const std::uint32_t crc = crc_of(bytes);
+    const std::uint32_t crc = checksum_of(bytes);
     bytes.append(reinterpret_cast<const char*>(&crc), 4);
   }
   return bytes;
@@ -150,11 +145,16 @@ SafetensorsFile parse_safetensors(std::string_view bytes, const std::string& nam
   return file;
 }
 
+std::uint32_t checksum_of(std::string_view bytes) {
+  return static_cast<std::uint32_t>(
+      ::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<z_size_t>(bytes.size())));
+}
+
 bool checksum_holds(std::string_view bytes) {
   if (bytes.size() < 12) return false;
   std::uint32_t crc = 0;
   std::memcpy(&crc, bytes.data() + bytes.size() - 4, 4);
-  return crc == crc_of(bytes.substr(0, bytes.size() - 4));
+  return crc == checksum_of(bytes.substr(0, bytes.size() - 4));
 }
 
 }  // namespace stampede

@@ -29,6 +29,9 @@ std::string to_safetensors(const std::vector<Tensor>& tensors, const std::map<st
 /// Reads and checks a file's bytes. Throws Error, which calls the file `name`, where they are not safetensors.
 SafetensorsFile parse_safetensors(std::string_view bytes, const std::string& name);
 
+/// CRC-32 (zlib's).
+std::uint32_t checksum_of(std::string_view bytes);
+
 /// Whether the last four bytes are the checksum of the bytes before them.
 bool checksum_holds(std::string_view bytes);
 

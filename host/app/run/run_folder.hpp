@@ -3,7 +3,7 @@
 /// of an earlier run.
 ///
 ///     config.toml trained_robot/ metrics.jsonl events.out.tfevents.* checkpoint/ system.json nonfinite.safetensors
-///     policy.onnx policy.safetensors curve.png training.png walk.png teacher.json
+///     policy.onnx policy.safetensors curve.png training.png walk.png teacher.json data_set.json
 
 #include <filesystem>
 #include <map>

@@ -13,7 +13,11 @@
 #include "host/app/export/policy_tensors.hpp"
 #include "host/app/run/checkpoint.hpp"
 #include "host/app/run/run_folder.hpp"
+<<<<<<< HEAD
 #include "host/app/session/evaluation_figures.hpp"
+=======
+#include "host/app/session/demonstrations.hpp"
+>>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
 #include "host/app/session/run_contents.hpp"
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
@@ -24,6 +28,7 @@ namespace stampede {
 namespace {
 
 constexpr const char* kTeacherFile = "teacher.json";
+constexpr const char* kDataSetFile = "data_set.json";
 
 /// The policy of a run's newest checkpoint; of a folder without checkpoints, that of its policy.onnx. That has no
 /// standard deviations; `settings` of the student give some.
@@ -50,32 +55,6 @@ Policy read_policy(const std::filesystem::path& run, const Settings& settings, s
   return std::move(contents.policy);
 }
 
-/// Throws Error where the network's outputs mean other actions to the teacher than to the student.
-void check_action_scale(const Policy& teacher, const ActionSpec& action, const std::string& name) {
-  for (std::size_t i = 0; i < action.names.size(); ++i) {
-    const float centre = teacher.action_centre[i], scale = teacher.action_scale[i];
-    const auto near = [&](float a, float b) { return std::fabs(a - b) <= 1e-4f * std::max(1.0f, std::fabs(b)); };
-    if (near(centre, action.centre[i]) && near(scale, action.scale[i])) continue;
-    throw Error(
-        fmt::format("{}: to the teacher the action '{}' is {:.5g} + {:.5g} x the network's output, to the student "
-                    "{:.5g} + {:.5g} x "
-                    "it; both must be the same",
-                    name, action.names[i], centre, scale, action.centre[i], action.scale[i]));
-  }
-}
-
-/// Throws Error where the teacher acts at other times than the student.
-void check_control_step(const Policy& teacher, const TaskSpec& task, const std::string& name) {
-  const auto found = teacher.facts.find("control_dt");
-  if (found == teacher.facts.end()) return;
-  const auto json = nlohmann::json::parse(found->second, nullptr, false);
-  if (!json.is_number()) return;
-  const double step = json.get<double>();
-  if (std::fabs(step - task.control_dt) <= 1e-5 * task.control_dt) return;
-  throw Error(fmt::format("{}: the teacher's control step is {} s, that of the task '{}' is {} s; they must be equal",
-                          name, static_cast<float>(step), task.name, static_cast<float>(task.control_dt)));
-}
-
 bool sees_scan(const std::vector<std::string>& terms) {
   return std::find(terms.begin(), terms.end(), "height_scan") != terms.end();
 }
@@ -96,6 +75,24 @@ std::string evaluate_teacher(Engine& engine, const PlannedTask& student, const P
   return found.dump(2) + "\n";
 }
 
+/// The options of a run that learns from a data set, which is read once to tell of it before anything is begun.
+TrainOptions shown(const PlannedTask& student, const TrainOptions& options) {
+  TrainOptions own = options;
+  const DataSet set = within_memory("the data set", "record fewer --episodes", [&] {
+    DataSet read = find_data_set(student);
+    demonstrations_in(read, student, own.notes);
+    return read;
+  });
+  const nlohmann::ordered_json found = {{"dataset", student.settings.distill->dataset},
+                                        {"sequences", set.sequences},
+                                        {"steps", set.steps},
+                                        {"return_mean", set.return_mean}};
+  own.more_files = [text = found.dump(2) + "\n"](Engine&) {
+    return std::map<std::string, std::string>{{kDataSetFile, text}};
+  };
+  return own;
+}
+
 /// The options with the teacher in them.
 TrainOptions taught(const PlannedTask& student, const TrainOptions& options) {
   TrainOptions own = options;
@@ -104,6 +101,19 @@ TrainOptions taught(const PlannedTask& student, const TrainOptions& options) {
     return std::map<std::string, std::string>{{kTeacherFile, evaluate_teacher(engine, student, teacher, options)}};
   };
   return own;
+}
+
+TrainOptions prepared(const PlannedTask& student, const TrainOptions& options) {
+  return student.settings.distill->dataset.empty() ? taught(student, options) : shown(student, options);
+}
+
+/// `return_mean` in a JSON file of a run; nothing where it does not say.
+std::optional<double> return_in(const std::filesystem::path& file) {
+  std::error_code code;
+  if (!std::filesystem::exists(file, code)) return std::nullopt;
+  const auto json = nlohmann::json::parse(read_file(file.string(), kLargestText), nullptr, false);
+  if (!json.is_object() || !json.contains("return_mean") || !json["return_mean"].is_number()) return std::nullopt;
+  return json["return_mean"].get<double>();
 }
 
 }  // namespace
@@ -119,12 +129,22 @@ Settings with_teacher(Settings student, const Settings& teacher, const std::file
   }
   DistillSettings& distill = *student.distill;
   std::error_code code;
+<<<<<<< HEAD
   distill.teacher = std::filesystem::absolute(run, code).lexically_normal().string();
   distill.every = teacher.policy_observation.every;
   distill.delay = teacher.policy_observation.delay;
   distill.history = teacher.policy_observation.history;
   if (teacher.legged && student.legged) {
     distill.observations = teacher.legged->observations.policy;
+=======
+  distill.dataset.clear();
+  distill.teacher = std::filesystem::absolute(teacher, code).lexically_normal().string();
+  distill.every = other.policy_observation.every;
+  distill.delay = other.policy_observation.delay;
+  distill.history = other.policy_observation.history;
+  if (other.legged && student.legged) {
+    distill.observations = other.legged->observations.policy;
+>>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
     // One scan is simulated for both. Where both see it, differences are found by find_teacher.
     if (sees_scan(distill.observations) && !sees_scan(student.legged->observations.policy)) {
       student.legged->scan = teacher.legged->scan;
@@ -133,11 +153,33 @@ Settings with_teacher(Settings student, const Settings& teacher, const std::file
   return student;
 }
 
+<<<<<<< HEAD
 Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag) {
   const std::string name = flag + " " + teacher.string();
   if (!student.distill) return with_teacher(std::move(student), Settings(), teacher, name);  // which refuses it
   if (!RunFolder::holds_run(teacher)) {
     throw Error(name + ": holds no run; name a folder that `stampede train` wrote");
+=======
+Settings with_data_set(Settings student, const std::filesystem::path& file) {
+  if (!student.distill || student.algo != "bc") {
+    throw Error("--dataset with algo = \"" + student.algo +
+                "\": a data set has no teacher to be asked or to act; bc, " + "behaviour cloning, learns from one");
+  }
+  DistillSettings& distill = *student.distill;
+  std::error_code code;
+  distill.dataset = std::filesystem::absolute(file, code).lexically_normal().string();
+  distill.teacher.clear();
+  // Nobody but the student acts, and no rollout is learned from.
+  distill.beta = 0.0f;
+  distill.rollouts_kept = 1;
+  return student;
+}
+
+Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes) {
+  const std::filesystem::path run = student.settings.distill.value().teacher;
+  if (!RunFolder::holds_run(run)) {
+    throw Error("distill.teacher = \"" + run.string() + "\" holds no run; begin anew with --teacher");
+>>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
   }
   return with_teacher(std::move(student), resolve_settings({(teacher / "config.toml").string(), {}, {}}), teacher,
                       name);
@@ -146,13 +188,19 @@ Settings with_teacher(Settings student, const std::filesystem::path& teacher, co
 Policy fit_teacher(Policy teacher, const PlannedTask& student, const std::string& name,
                    std::vector<std::string>& notes) {
   const std::shared_ptr<const TaskSpec> spec = teacher_spec(student);
+<<<<<<< HEAD
   check_control_step(teacher, *spec, name);
+=======
+  Policy teacher = read_policy(run, student.settings, notes);
+  const std::string name = "--teacher " + run.string();
+  check_control_step(teacher, *spec, name, "the teacher");
+>>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
   // Tasks of one kind are the same to a policy, whatever they are called: its numbers are compared by their names.
   teacher.task = spec->name;
   std::vector<std::string> differences;
   teacher = fit_policy(std::move(teacher), *spec, name, differences);
   for (const std::string& difference : differences) notes.push_back("the teacher: " + difference);
-  check_action_scale(teacher, spec->action, name);
+  check_action_scale(teacher, *spec, name, "the teacher");
   return teacher;
 }
 
@@ -177,6 +225,11 @@ std::vector<StageSpec> distillation_stages(const PlannedTask& student) {
   const DistillSettings& distill = student.settings.distill.value();
   std::vector<StageSpec> stages = {
       {"distillation", student.settings.train.iterations, [student](Engine& engine, const Policy* before) {
+         if (!student.settings.distill->dataset.empty()) {
+           std::vector<std::string> said_before;
+           return engine.make_trainer(
+               cloning_request(student, demonstrations_in(find_data_set(student), student, said_before)));
+         }
          if (before == nullptr) throw Error("a distillation needs a teacher; `stampede distill --teacher RUN` has one");
          return engine.make_trainer(distillation_request(student, *before));
        }}};
@@ -192,19 +245,13 @@ std::vector<StageSpec> distillation_stages(const PlannedTask& student) {
 }
 
 TrainResult distill(const PlannedTask& student, const TrainOptions& options) {
-  return train(student, taught(student, options));
+  return train(student, prepared(student, options));
 }
 TrainResult distill(Engine& engine, const PlannedTask& student, const TrainOptions& options) {
-  return train(engine, student, taught(student, options));
+  return train(engine, student, prepared(student, options));
 }
 
-std::optional<double> return_of_teacher(const std::filesystem::path& run) {
-  const std::filesystem::path file = run / kTeacherFile;
-  std::error_code code;
-  if (!std::filesystem::exists(file, code)) return std::nullopt;
-  const auto json = nlohmann::json::parse(read_file(file.string(), kLargestText), nullptr, false);
-  if (!json.is_object() || !json.contains("return_mean") || !json["return_mean"].is_number()) return std::nullopt;
-  return json["return_mean"].get<double>();
-}
+std::optional<double> return_of_teacher(const std::filesystem::path& run) { return return_in(run / kTeacherFile); }
+std::optional<double> return_of_data_set(const std::filesystem::path& run) { return return_in(run / kDataSetFile); }
 
 }  // namespace stampede

@@ -148,9 +148,12 @@ DataSet record_episodes(Engine& engine, const PlannedTask& task, const Policy& p
                         std::uint64_t seed) {
   DataSet set = Recorder(engine, task.spec, policy, episodes, seed).record();
   set.metadata = policy_facts(policy, *task.spec);
-  set.metadata["format"] = "stampede data set 1";
+  set.metadata["format"] = kDataSetFormat;
   set.metadata["sequences"] = std::to_string(set.sequences);
   set.metadata["steps"] = std::to_string(set.steps);
+  for (const ObservationGroup& group : task.spec->observations) {
+    set.metadata["observation_names." + group.name] = nlohmann::json(group.names).dump();
+  }
   nlohmann::json constraints = nlohmann::json::array();
   for (const ConstraintSpec& constraint : task.spec->constraints.list) {
     constraints.push_back({{"name", constraint.name},

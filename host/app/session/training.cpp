@@ -444,7 +444,10 @@ class Session {
                     folder_.file("config.toml").string(), folder_.path().string()),
         [&] { evaluation.enqueue_iteration(); });
     result.evaluation = evaluation.evaluation();
-    if (settings_.distill) result.teacher_return_mean = return_of_teacher(folder_.path());
+    if (settings_.distill) {
+      result.teacher_return_mean = return_of_teacher(folder_.path());
+      result.data_return_mean = return_of_data_set(folder_.path());
+    }
     result.nonfinite += result.evaluation.nonfinite;
     result.contacts_over_slots += result.evaluation.contacts_over_slots;
 
@@ -538,7 +541,8 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
     name_constraint_maxima(checkpoint->state, *task.spec, directory);
   }
   TrainOptions own = options;
-  if (task.settings.distill && !checkpoint) own.before = find_teacher(task, own.notes);
+  const bool taught = task.settings.distill && task.settings.distill->dataset.empty();
+  if (taught && !checkpoint) own.before = find_teacher(task, own.notes);
   Session session(get_engine(), task, own, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();

@@ -76,7 +76,8 @@ struct TrainResult {
   Report last;  ///< each metric's last finite value (NaN: there was none yet); empty where this call ran no iteration
   Evaluation evaluation;              ///< of the deterministic policy
   std::int64_t policy_iteration = 0;  ///< after which it was the policy; not the last one where the best is kept
-  std::optional<double> teacher_return_mean;  ///< of a distillation
+  std::optional<double> teacher_return_mean;  ///< of a distillation by a teacher
+  std::optional<double> data_return_mean;     ///< of one from a data set
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };
 

@@ -203,6 +203,88 @@ TEST(Distillation, ATrainingBeginsWithAGivenPolicy) {
   EXPECT_THROW(engine->make_trainer(request), Error);
 }
 
+/// What the linear teacher of a small task would do in states that nobody was in.
+Demonstrations demonstrations_for(const PlannedTask& task, int steps) {
+  const TaskSpec& spec = *task.spec;
+  const auto observations = static_cast<std::size_t>(spec.policy().size());
+  const auto actions = static_cast<std::size_t>(spec.action.size());
+  Demonstrations all;
+  all.name = "by hand";
+  all.steps = steps;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(steps); ++row) {
+    float sum = 0;
+    for (std::size_t i = 0; i < observations; ++i) {
+      const float x = std::sin(static_cast<float>((row * observations + i) * (i + 3)));
+      all.observation.push_back(5.0f + 2.0f * x);
+      sum += 0.2f * x;
+    }
+    for (std::size_t a = 0; a < actions; ++a) all.label.push_back(sum);
+  }
+  all.mean.assign(observations, 5.0f);
+  all.variance.assign(observations, 2.0f);
+  all.checksum = {1, 2};
+  return all;
+}
+
+const std::vector<std::string> kFromData = {"distill.beta=0", "distill.rollouts_kept=1"};
+
+TEST(Distillation, StudentsLearnWhatWasRecorded) {
+  for (const int steps : {1, 33, 997}) {  // fewer and more than a rollout has samples
+    SCOPED_TRACE(steps);
+    const PlannedTask task = student("bc", {"distill.beta=0", "distill.rollouts_kept=1", "distill.epochs=40"});
+    std::vector<Tensor> straight;
+    for (const int threads : {1, 2, 3}) {
+      const auto engine = engine_for(best_instruction_set(), threads);
+      const auto stage = engine->make_trainer(cloning_request(task, demonstrations_for(task, steps)));
+      const std::vector<Report> reports = iterate(*stage, 8);
+      EXPECT_LT(reports.back()["action_error"], 0.2 * reports.front()["action_error"]);
+      EXPECT_EQ(reports.back()["teacher_share"], 0) << "nobody acts but the student";
+      const Policy policy = stage->policy();
+      EXPECT_EQ(policy.observation_mean, std::vector<float>(3, 5.0f)) << "of the data set, whatever the student sees";
+      EXPECT_EQ(policy.observation_variance, std::vector<float>(3, 2.0f));
+      if (threads == 1) straight = stage->state();
+      EXPECT_TRUE(same_state(stage->state(), straight)) << threads << " threads";
+    }
+    const auto engine = engine_for(best_instruction_set(), 2);
+    const auto first = engine->make_trainer(cloning_request(task, demonstrations_for(task, steps)));
+    iterate(*first, 3);
+    const auto second = engine->make_trainer(cloning_request(task, demonstrations_for(task, steps)));
+    second->restore(first->state());
+    iterate(*second, 5);
+    EXPECT_TRUE(same_state(second->state(), straight)) << "resumed";
+  }
+}
+
+TEST(Distillation, RefusesDataSetsThatDoNotFit) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  const PlannedTask task = student("bc", kFromData);
+  const auto refusal = [&](const PlannedTask& other, Demonstrations all) -> std::string {
+    try {
+      engine->make_trainer(cloning_request(other, std::move(all)));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "taken";
+  };
+  std::vector<std::string> remembers = kRemembers;
+  remembers.insert(remembers.end(), kFromData.begin(), kFromData.end());
+  const PlannedTask recurrent = student("bc", remembers);
+  EXPECT_NE(refusal(recurrent, demonstrations_for(recurrent, 50)).find("network.modules carry"), std::string::npos);
+  Demonstrations huge;
+  huge.steps = 1 << 30;
+  EXPECT_NE(refusal(task, huge).find("more than 2^31 numbers"), std::string::npos);
+
+  const auto stage = engine->make_trainer(cloning_request(task, demonstrations_for(task, 50)));
+  Demonstrations changed = demonstrations_for(task, 50);
+  changed.checksum[1] = 3;
+  try {
+    engine->make_trainer(cloning_request(task, changed))->restore(stage->state());
+    FAIL() << "taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("another data set than by hand"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Distillation, RefusesTeachersThatDoNotFit) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const PlannedTask task = student("online");
