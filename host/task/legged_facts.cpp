@@ -41,6 +41,16 @@ std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const Legg
     if (kObservationTerms[index_of(kObservationTerms, term)].per != Per::kScan) continue;
     facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
   }
+  if (spec.legged->camera.pixels() > 0) {
+    const CameraSettings& camera = settings.camera;
+    facts["camera"] =
+        nlohmann::json{
+            {"width", camera.width},       {"height", camera.height}, {"field_of_view", camera.field_of_view},
+            {"position", camera.position}, {"pitch", camera.pitch},   {"yaw", camera.yaw},
+            {"near", camera.near},         {"far", camera.far},       {"every", spec.legged->camera.every},
+            {"latency", camera.latency}}
+            .dump();
+  }
   return facts;
 }
 

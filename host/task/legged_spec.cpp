@@ -272,9 +272,9 @@ class Planner {
     try {
       const RobotMirror mirror = find_mirror(compiled_, pose());
       check_images(mirror);
-      spec_.mirror.policy = mirror_of(c_.policy, c_.policy_terms, c_, robot(), mirror);
+      spec_.mirror.policy = mirror_of(c_.policy, c_.policy_terms, *legged_, robot(), mirror);
       if (c_.privileged_size > 0)
-        spec_.mirror.critic = mirror_of(c_.privileged, c_.privileged_terms, c_, robot(), mirror);
+        spec_.mirror.critic = mirror_of(c_.privileged, c_.privileged_terms, *legged_, robot(), mirror);
       spec_.mirror.action = mirror_of_actions(c_, robot(), mirror);
     } catch (const Error& error) {
       fail(error.what());

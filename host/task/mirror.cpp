@@ -81,8 +81,9 @@ MirrorMap mirror_of_actions(const LeggedConstants& constants, const RobotModel& 
   return map;
 }
 
-MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& c, const RobotModel& robot,
+MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedSpec& spec, const RobotModel& robot,
                     const RobotMirror& mirror) {
+  const LeggedConstants& c = spec.constants;
   MirrorMap map;
   const auto add = [&](int place, float sign) {
     map.place.push_back(place);
@@ -113,7 +114,16 @@ MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& c
         break;
       }
       case Per::kPixel:
-        throw Error("symmetry.mirror: pictures of a camera are not mirrored; false would be right");
+        if (spec.camera.position.y != 0 || spec.camera.axes.x.y != 0) {
+          throw Error(
+              "symmetry.mirror: the camera looks to one side; camera.yaw = 0 and a camera.position in the middle would "
+              "be right");
+        }
+        for (int i = 0; i < static_cast<int>(spec.camera.pixels()); ++i) {
+          const int column = i % spec.camera.width;
+          add(begin + i - column + spec.camera.width - 1 - column, 1);
+        }
+        break;
     }
   }
   return map;

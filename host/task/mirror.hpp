@@ -25,8 +25,8 @@ RobotMirror find_mirror(const CompiledRobot& robot, const std::vector<double>& p
 std::vector<std::array<int, 2>> find_diagonals(const CompiledRobot& robot, const std::vector<double>& pose);
 
 /// How mirroring reorders an observation and the actions, and which signs it changes. Throws Error where the height
-/// scan lies to one side.
-MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedConstants& constants, const RobotModel& robot,
+/// scan lies, or the camera looks, to one side.
+MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedSpec& spec, const RobotModel& robot,
                     const RobotMirror& mirror);
 MirrorMap mirror_of_actions(const LeggedConstants& constants, const RobotModel& robot, const RobotMirror& mirror);
 

@@ -8,6 +8,7 @@
 #include "host/app/export/policy_tensors.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/base/files.hpp"
+#include "host/model/robot/mjb.hpp"
 
 namespace stampede::cli {
 namespace {
@@ -19,14 +20,23 @@ struct ExportFlags {
 
 Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   const std::string ending = std::filesystem::path(flags.out).extension().string();
-  if (ending != ".onnx" && ending != ".safetensors") {
-    throw Error("--out " + flags.out + ": its ending says nothing; it must be .onnx or .safetensors");
+  if (ending != ".onnx" && ending != ".safetensors" && ending != ".mjb") {
+    throw Error("--out " + flags.out + ": its ending says nothing; it must be .onnx, .safetensors or .mjb");
   }
   Outcome outcome;
   name_device(common, outcome);
   const RunContents contents = load_run(flags.run);
   refuse_to_overwrite("--out", flags.out, flags.force);
   const TaskSpec& task = *contents.task.spec;
+  if (ending == ".mjb") {
+    if (contents.task.robot == nullptr) {
+      throw Error("--out " + flags.out + ": the task '" + task.name + "' has no robot that MuJoCo could simulate");
+    }
+    write_file(flags.out, to_mjb(contents.task.robot->model.get()));
+    outcome.json = {{"task", task.name}, {"out", flags.out}};
+    outcome.text = fmt::format("scene    {}: robot and ground of {} for MuJoCo\n", flags.out, task.name);
+    return outcome;
+  }
   write_file(flags.out,
              ending == ".onnx" ? to_onnx(contents.policy, task) : to_policy_safetensors(contents.policy, task));
   std::vector<std::string> notes = contents.notes;
@@ -42,11 +52,14 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
 void add_export(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
   auto flags = std::make_shared<ExportFlags>();
-  CLI::App* command = add_command(app, chosen, "export", "Write a run's policy to a file",
+  CLI::App* command = add_command(app, chosen, "export", "Write a run's policy, or the scene of its task, to a file",
                                   "stampede export --run runs/pendulum-1 --out pendulum.onnx", common,
                                   [common, flags] { return run(*common, *flags); });
   command->add_option("--run", flags->run, "folder of the run")->required();
-  command->add_option("--out", flags->out, "file to write: .onnx or .safetensors")->required();
+  command
+      ->add_option("--out", flags->out,
+                   "file to write: .onnx or .safetensors, the policy; .mjb, robot and ground for MuJoCo")
+      ->required();
   command->add_flag("--force", flags->force, "overwrite the file");
 }
 

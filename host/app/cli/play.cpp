@@ -26,6 +26,7 @@ struct PlayFlags {
   std::string out;
   double seconds = 0;
   bool seconds_given = false;
+  bool camera = false;
   bool force = false;
 };
 
@@ -157,6 +158,7 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
           "--command: {} is no velocity; three finite numbers would be right, as in --command 0.6 0 0", value));
     }
   }
+  if (falls && flags.camera) throw Error("--camera with --robot: a robot that is let fall sees nothing; leave it out");
   if (!falls && !flags.terrain.empty()) {
     throw Error(
         fmt::format("--terrain {} with a policy: its task says where it walks; --set 'terrain.kinds=[{}]' puts it "
@@ -174,6 +176,9 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
     chosen = choose_policy(flags.source, "play");
     name = chosen.task.settings.task;
     check_drawable(chosen.task);
+    if (flags.camera && chosen.task.spec->policy().picture.empty()) {
+      throw Error("--camera: the policy of the task " + name + " sees no picture; leave it out");
+    }
     if (!chosen.task.settings.legged && !flags.command.empty()) {
       throw Error("--command: the task " + name + " follows none; only robots that walk do");
     }
@@ -187,9 +192,9 @@ Outcome play(const CommonFlags& common, PlayFlags flags) {
 
   Outcome outcome;
   const Motion motion = falls ? let_fall(common, flags, outcome) : let_act(common, flags, chosen, outcome);
-  const int drawn =
-      within_memory(fmt::format("frames of {} x {} pixels", flags.film.width, flags.film.height),
-                    "choose a smaller --width and --height", [&] { return draw_motion(motion, flags.film); });
+  const int drawn = within_memory(fmt::format("frames of {} x {} pixels", flags.film.width, flags.film.height),
+                                  "choose a smaller --width and --height",
+                                  [&] { return draw_motion(motion, flags.film, flags.camera); });
   outcome.json[falls ? "robot" : "task"] = motion.name;
   outcome.json["out"] = flags.film.out.string();
   outcome.json["frames"] = drawn;
@@ -224,6 +229,7 @@ void add_play(CLI::App& app, Chosen& chosen) {
         flags->seconds_given = true;
       },
       "how long [s] (6; 3 of a fall)");
+  command->add_flag("--camera", flags->camera, "with what the policy's camera sees beside it");
   command->add_option("--width", flags->film.width, "of a frame [pixels] (640; 320 in a .png)");
   command->add_option("--height", flags->film.height, "of a frame [pixels] (480; 320 in a .png)");
   command->add_option("--fps", flags->film.fps, "frames a second")->capture_default_str();

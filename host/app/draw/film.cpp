@@ -204,11 +204,15 @@ void check_film(const FilmOptions& options) {
 
 int write_film(int count, const std::function<std::vector<int>(int)>& moments, const std::function<Image(int)>& frame,
                const FilmOptions& options) {
+  const auto draw_one = [&](int i) {
+    return options.beside == nullptr ? frame(i) : side_by_side({frame(i), options.beside->draw(i, options.height)});
+  };
   const auto draw_some = [&](const std::vector<int>& chosen) {
     std::vector<Image> images;
-    for (const int i : chosen) images.push_back(frame(i));
+    for (const int i : chosen) images.push_back(draw_one(i));
     return images;
   };
+  const int width = options.width + (options.beside == nullptr ? 0 : options.beside->drawn_width(options.height));
   const std::string ending = options.out.extension().string();
   if (ending == ".png") {
     const std::vector<Image> strip = draw_some(moments(kStripMoments));
@@ -216,10 +220,10 @@ int write_film(int count, const std::function<std::vector<int>(int)>& moments, c
     return static_cast<int>(strip.size());
   }
   const std::unique_ptr<FilmWriter> film = ending == ".mp4"
-                                               ? make_mp4(options.out, options.width, options.height, options.fps)
+                                               ? make_mp4(options.out, width, options.height, options.fps)
                                                : make_gif(options.out, draw_some(moments(kPaletteFrames)), options.fps);
   for (int i = 0; i < count; ++i) {
-    film->add(frame(i));
+    film->add(draw_one(i));
     if (options.progress) options.progress(i + 1, count);
   }
   film->finish();

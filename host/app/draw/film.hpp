@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/app/draw/image.hpp"
+#include "host/app/draw/seen.hpp"
 
 struct mjModel_;
 
@@ -15,6 +16,7 @@ namespace stampede {
 struct FilmOptions {
   std::filesystem::path out;              ///< its ending chooses the format: .png, .gif or .mp4
   int width = 640, height = 480;          ///< of one frame [pixels]; a strip has kStripMoments of them side by side
+  const SeenPictures* beside = nullptr;   ///< drawn to the right of each frame, which becomes wider by that; or null
   double fps = 25;                        ///< frames a second; at 25 a frame lasts a whole number of steps
                                           ///< of 2 or 5 ms, and of hundredths of a second, a GIF's unit
   double azimuth = 135, elevation = -18;  ///< of the line of sight [degrees]

@@ -13,11 +13,8 @@
 #include "host/app/export/policy_tensors.hpp"
 #include "host/app/run/checkpoint.hpp"
 #include "host/app/run/run_folder.hpp"
-<<<<<<< HEAD
-#include "host/app/session/evaluation_figures.hpp"
-=======
 #include "host/app/session/demonstrations.hpp"
->>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
+#include "host/app/session/evaluation_figures.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
@@ -129,22 +126,13 @@ Settings with_teacher(Settings student, const Settings& teacher, const std::file
   }
   DistillSettings& distill = *student.distill;
   std::error_code code;
-<<<<<<< HEAD
+  distill.dataset.clear();
   distill.teacher = std::filesystem::absolute(run, code).lexically_normal().string();
   distill.every = teacher.policy_observation.every;
   distill.delay = teacher.policy_observation.delay;
   distill.history = teacher.policy_observation.history;
   if (teacher.legged && student.legged) {
     distill.observations = teacher.legged->observations.policy;
-=======
-  distill.dataset.clear();
-  distill.teacher = std::filesystem::absolute(teacher, code).lexically_normal().string();
-  distill.every = other.policy_observation.every;
-  distill.delay = other.policy_observation.delay;
-  distill.history = other.policy_observation.history;
-  if (other.legged && student.legged) {
-    distill.observations = other.legged->observations.policy;
->>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
     // One scan is simulated for both. Where both see it, differences are found by find_teacher.
     if (sees_scan(distill.observations) && !sees_scan(student.legged->observations.policy)) {
       student.legged->scan = teacher.legged->scan;
@@ -153,13 +141,16 @@ Settings with_teacher(Settings student, const Settings& teacher, const std::file
   return student;
 }
 
-<<<<<<< HEAD
 Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag) {
   const std::string name = flag + " " + teacher.string();
   if (!student.distill) return with_teacher(std::move(student), Settings(), teacher, name);  // which refuses it
   if (!RunFolder::holds_run(teacher)) {
     throw Error(name + ": holds no run; name a folder that `stampede train` wrote");
-=======
+  }
+  return with_teacher(std::move(student), resolve_settings({(teacher / "config.toml").string(), {}, {}}), teacher,
+                      name);
+}
+
 Settings with_data_set(Settings student, const std::filesystem::path& file) {
   if (!student.distill || student.algo != "bc") {
     throw Error("--dataset with algo = \"" + student.algo +
@@ -175,26 +166,10 @@ Settings with_data_set(Settings student, const std::filesystem::path& file) {
   return student;
 }
 
-Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes) {
-  const std::filesystem::path run = student.settings.distill.value().teacher;
-  if (!RunFolder::holds_run(run)) {
-    throw Error("distill.teacher = \"" + run.string() + "\" holds no run; begin anew with --teacher");
->>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
-  }
-  return with_teacher(std::move(student), resolve_settings({(teacher / "config.toml").string(), {}, {}}), teacher,
-                      name);
-}
-
 Policy fit_teacher(Policy teacher, const PlannedTask& student, const std::string& name,
                    std::vector<std::string>& notes) {
   const std::shared_ptr<const TaskSpec> spec = teacher_spec(student);
-<<<<<<< HEAD
-  check_control_step(teacher, *spec, name);
-=======
-  Policy teacher = read_policy(run, student.settings, notes);
-  const std::string name = "--teacher " + run.string();
   check_control_step(teacher, *spec, name, "the teacher");
->>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
   // Tasks of one kind are the same to a policy, whatever they are called: its numbers are compared by their names.
   teacher.task = spec->name;
   std::vector<std::string> differences;

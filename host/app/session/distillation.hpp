@@ -1,6 +1,7 @@
 #pragma once
-/// \file A student's run: where its teacher or its data set comes from, and the stages that teach it. The run is a training like any
-/// other (training.hpp), with other stages: its folder, checkpoints, `--resume`, evaluation and export are the same.
+/// \file A student's run: where its teacher or its data set comes from, and the stages that teach it. The run is a
+/// training like any other (training.hpp), with other stages: its folder, checkpoints, `--resume`, evaluation and export
+/// are the same.
 
 #include <filesystem>
 #include <optional>
@@ -16,7 +17,6 @@ namespace stampede {
 /// there is no such run, or it is of another kind of task; `flag` is what messages name.
 Settings with_teacher(Settings student, const std::filesystem::path& teacher, const std::string& flag = "--teacher");
 
-<<<<<<< HEAD
 /// The same where the teacher's settings are known and its run, which will be in the folder `run`, need not be there
 /// yet. `name` is what messages call the teacher.
 Settings with_teacher(Settings student, const Settings& teacher, const std::filesystem::path& run,
@@ -28,16 +28,11 @@ Settings with_teacher(Settings student, const Settings& teacher, const std::file
 Policy fit_teacher(Policy teacher, const PlannedTask& student, const std::string& name,
                    std::vector<std::string>& notes);
 
-/// The policy of the teacher that the student's settings name, fitted (fit_teacher).
-=======
 /// The settings of a student that learns from a data set instead (docs/data_sets.md), by behaviour cloning. Throws
 /// Error where they ask for another algorithm.
 Settings with_data_set(Settings student, const std::filesystem::path& file);
 
-/// The policy of the teacher that the student's settings name, with its numbers in the order of the student's task.
-/// Differences that may be, such as another stiffness, add a line each to `notes`. Throws Error that names the first of
-/// the others: robots, joints, observations, action scales, control steps.
->>>>>>> 797ae7b (distill --dataset: behaviour cloning of what record wrote)
+/// The policy of the teacher that the student's settings name, fitted (fit_teacher).
 Policy find_teacher(const PlannedTask& student, std::vector<std::string>& notes);
 
 /// The request that evaluates the teacher, seeing what it was trained to see, in the student's task: by its protocol,

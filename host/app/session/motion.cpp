@@ -39,14 +39,24 @@ Motion motion_of(const PlannedTask& task, const EvaluationRequest& request, cons
                          [&](const Tensor& tensor) { return tensor.name == name; });
   };
   const std::vector<float> states = floats_of(find("state")), active = floats_of(find("active"));
-  const auto width = states.size() / active.size();
+  const std::vector<float> observations = floats_of(find("observation"));
+  const auto width = states.size() / active.size(), row = observations.size() / active.size();
+  const ObservationGroup& group = request.task->policy();
   Motion motion;
   motion.name = task.settings.task;
+  if (!group.picture.empty()) {
+    motion.seen.height = group.picture[0], motion.seen.width = group.picture[1];
+    if (task.robot != nullptr) motion.seen.black = request.task->legged->camera.far, motion.seen.white = 0;
+  }
   for (int frame = 0;; ++frame) {
     const double time = frame / fps;
     const auto step = static_cast<std::size_t>(std::lround(time / request.task->control_dt));
     if (step >= active.size() || active[step] == 0.0f || time > seconds + 1e-9) break;
     const float* const state = states.data() + step * width;
+    if (!group.picture.empty()) {
+      const float* const behind = observations.data() + step * row + group.pixels();
+      motion.seen.frames.emplace_back(behind - motion.seen.height * motion.seen.width, behind);
+    }
     if (task.robot != nullptr) {
       motion.frames.emplace_back(state, state + request.task->legged->robot.nq);
     } else {
@@ -59,7 +69,8 @@ Motion motion_of(const PlannedTask& task, const EvaluationRequest& request, cons
   return motion;
 }
 
-int draw_motion(const Motion& motion, const FilmOptions& options) {
+int draw_motion(const Motion& motion, FilmOptions options, bool camera) {
+  if (camera) options.beside = &motion.seen;
   return motion.model != nullptr ? draw_film(motion.model.get(), motion.frames, options)
                                  : draw_sketches(motion.sketches, options);
 }

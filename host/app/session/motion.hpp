@@ -18,6 +18,7 @@ struct Motion {
   std::shared_ptr<const mjModel_> model;
   std::vector<std::vector<double>> frames;
   std::vector<Sketch> sketches;
+  SeenPictures seen;  ///< where the policy sees pictures: the newest of each frame
   std::int64_t nonfinite = 0, over_slots = 0;
 };
 
@@ -32,7 +33,8 @@ EvaluationRequest film_request(PlannedTask task, double seconds, std::vector<flo
 Motion motion_of(const PlannedTask& task, const EvaluationRequest& request, const Evaluation& evaluation,
                  double seconds, double fps);
 
-/// Writes the film. Returns the number of frames drawn. Throws Error as draw_film and draw_sketches.
-int draw_motion(const Motion& motion, const FilmOptions& options);
+/// Writes the film, with what the policy sees beside it where `camera`. Returns the number of frames drawn. Throws Error
+/// as draw_film and draw_sketches.
+int draw_motion(const Motion& motion, FilmOptions options, bool camera = false);
 
 }  // namespace stampede
