@@ -96,6 +96,7 @@ void add_list(CLI::App& app, Chosen& chosen);
 void add_info(CLI::App& app, Chosen& chosen);
 void add_train(CLI::App& app, Chosen& chosen);
 void add_distill(CLI::App& app, Chosen& chosen);
+void add_pipeline(CLI::App& app, Chosen& chosen);
 void add_eval(CLI::App& app, Chosen& chosen);
 void add_export(CLI::App& app, Chosen& chosen);
 void add_record(CLI::App& app, Chosen& chosen);

@@ -112,6 +112,7 @@ int main(int argc, char** argv) {
   cli::Chosen chosen;
   cli::add_train(app, chosen);
   cli::add_distill(app, chosen);
+  cli::add_pipeline(app, chosen);
   cli::add_eval(app, chosen);
   cli::add_export(app, chosen);
   cli::add_record(app, chosen);

@@ -1,14 +1,12 @@
 #include "host/app/plot/training.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <sstream>
 #include <utility>
 #include <vector>
 
 #include "host/app/plot/picture.hpp"
 #include "host/app/plot/ticks.hpp"
-#include "host/base/files.hpp"
+#include "host/app/run/metrics.hpp"
 
 namespace stampede {
 namespace {
@@ -70,29 +68,14 @@ std::vector<Panel> panels_of(const MetricTable& table) {
   return panels;
 }
 
-/// The number that a line of metrics.jsonl has under a metric's name; null where it has none.
-const nlohmann::json* find(const nlohmann::json& line, const std::string& name) {
-  const nlohmann::json* at = &line;
-  std::istringstream parts(name);
-  for (std::string part; std::getline(parts, part, '/');) {
-    if (!at->is_object() || !at->contains(part)) return nullptr;
-    at = &(*at)[part];
-  }
-  return at->is_number() ? at : nullptr;
-}
-
 /// Fills the panels' lines.
-void read_lines(const std::string& text, std::vector<Panel>& panels) {
-  std::istringstream lines(text);
-  for (std::string bytes; std::getline(lines, bytes);) {
-    const auto line = nlohmann::json::parse(bytes, nullptr, false);
-    if (!line.is_object()) continue;
-    for (Panel& panel : panels) {
-      for (std::size_t i = 0; i < panel.series.size(); ++i) {
-        const nlohmann::json* value = find(line, panel.names[i]);
-        if (value == nullptr) continue;
-        panel.series[i].x.push_back(line.value("iteration", 0.0));
-        panel.series[i].y.push_back(panel.scales[i] * value->get<double>());
+void read_lines(const std::filesystem::path& run, std::vector<Panel>& panels) {
+  for (Panel& panel : panels) {
+    const std::vector<std::vector<MetricPoint>> points = read_metrics(run, panel.names);
+    for (std::size_t i = 0; i < panel.series.size(); ++i) {
+      for (const MetricPoint& point : points[i]) {
+        panel.series[i].x.push_back(point.iteration);
+        panel.series[i].y.push_back(panel.scales[i] * point.value);
       }
     }
   }
@@ -107,7 +90,7 @@ bool has_panels(const MetricTable& table) {
 std::string draw_training(const std::filesystem::path& run, const MetricTable& table, const std::string& title) {
   constexpr double kLeft = 76, kRight = 640, kTop = 76, kGap = 66;
   std::vector<Panel> panels = panels_of(table);
-  read_lines(read_file(run / "metrics.jsonl"), panels);
+  read_lines(run, panels);
   double bottom = kTop - kGap;
   for (const Panel& panel : panels) bottom += kGap + panel.height();
   Picture picture(860, bottom + 56);

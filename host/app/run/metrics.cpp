@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -67,6 +69,31 @@ void put(Json& line, const MetricInfo& metric, double value) {
   }
 }
 
+/// Calls `take` with each line of a run's `metrics.jsonl` that is a table.
+template <class Take>
+void for_each_line(const fs::path& run, const Take& take) {
+  std::error_code code;
+  if (!fs::exists(run / kLines, code)) return;
+  const std::string text = read_file(run / kLines);
+  std::size_t at = 0;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; at = end + 1, end = text.find('\n', at)) {
+    const Json line = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                  text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+    if (line.is_object()) take(line);
+  }
+}
+
+/// The number that a line has under a metric's name; null where it has none.
+const Json* find_number(const Json& line, const std::string& name) {
+  const Json* at = &line;
+  std::istringstream parts(name);
+  for (std::string part; std::getline(parts, part, '/');) {
+    if (!at->is_object() || !at->contains(part)) return nullptr;
+    at = &(*at)[part];
+  }
+  return at->is_number() ? at : nullptr;
+}
+
 }  // namespace
 
 std::string to_json_line(const Report& report) {
@@ -75,19 +102,39 @@ std::string to_json_line(const Report& report) {
   return line.dump();
 }
 
-std::vector<CurvePoint> read_curve(const fs::path& run) {
-  std::vector<CurvePoint> points;
-  std::error_code code;
-  if (!fs::exists(run / kLines, code)) return points;
-  const std::string text = read_file(run / kLines);
-  std::size_t at = 0;
-  for (std::size_t end = text.find('\n'); end != std::string::npos; at = end + 1, end = text.find('\n', at)) {
-    const Json line = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
-                                  text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-    if (!line.is_object() || !line.contains("return_mean") || !line["return_mean"].is_number()) continue;
-    points.push_back({line.value("steps", 0.0), line["return_mean"].get<double>()});
-  }
+std::vector<std::string> metric_names(const fs::path& run) {
+  std::vector<std::string> names;
+  std::set<std::string> known;
+  for_each_line(run, [&](const Json& line) {
+    const std::function<void(const Json&, const std::string&)> collect = [&](const Json& table,
+                                                                             const std::string& prefix) {
+      for (const auto& [key, value] : table.items()) {
+        if (value.is_object()) collect(value, prefix + key + "/");
+        if (value.is_number() && known.insert(prefix + key).second) names.push_back(prefix + key);
+      }
+    };
+    collect(line, "");
+  });
+  return names;
+}
+
+std::vector<std::vector<MetricPoint>> read_metrics(const fs::path& run, const std::vector<std::string>& names) {
+  std::vector<std::vector<MetricPoint>> points(names.size());
+  for_each_line(run, [&](const Json& line) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (const Json* value = find_number(line, names[i])) {
+        points[i].push_back({line.value("iteration", 0.0), line.value("steps", 0.0), value->get<double>()});
+      }
+    }
+  });
   return points;
+}
+
+std::vector<CurvePoint> read_curve(const fs::path& run) {
+  std::vector<CurvePoint> curve;
+  const std::vector<std::vector<MetricPoint>> points = read_metrics(run, {"return_mean"});
+  for (const MetricPoint& point : points.front()) curve.push_back({point.steps, point.value});
+  return curve;
 }
 
 Metrics::Metrics(const fs::path& run, std::int64_t iteration) {
