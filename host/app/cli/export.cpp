@@ -15,6 +15,7 @@ namespace {
 
 struct ExportFlags {
   std::string run, out;
+  std::vector<std::string> sets;
   bool force = false;
 };
 
@@ -25,7 +26,7 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   }
   Outcome outcome;
   name_device(common, outcome);
-  const RunContents contents = load_run(flags.run);
+  const RunContents contents = load_run(flags.run, {{}, flags.sets});
   refuse_to_overwrite("--out", flags.out, flags.force);
   const TaskSpec& task = *contents.task.spec;
   if (ending == ".mjb") {
@@ -60,6 +61,7 @@ void add_export(CLI::App& app, Chosen& chosen) {
       ->add_option("--out", flags->out,
                    "file to write: .onnx or .safetensors, the policy; .mjb, robot and ground for MuJoCo")
       ->required();
+  command->add_option("--set", flags->sets, "key=value, for another ground of the scene, as in terrain.levels=1");
   command->add_flag("--force", flags->force, "overwrite the file");
 }
 
