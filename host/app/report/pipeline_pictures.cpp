@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "host/app/report/student_pictures.hpp"
 #include "host/app/session/motion.hpp"
 #include "host/base/error.hpp"
 #include "host/base/memory.hpp"
@@ -46,13 +45,13 @@ std::vector<Scene> scenes_of(const PlannedTask& task, const std::string& ending)
   return scenes;
 }
 
-/// Some of the pictures, evenly spread over the episode.
-std::vector<ReportSight> some_of(std::vector<Image> pictures, double control_dt) {
+/// Some of what the policy saw, evenly spread over the film.
+std::vector<ReportSight> some_of(const SeenPictures& seen, double fps) {
   std::vector<ReportSight> some;
-  const std::size_t count = std::min(kSights, pictures.size());
+  const std::size_t count = std::min(kSights, seen.frames.size());
   for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t step = count == 1 ? 0 : i * (pictures.size() - 1) / (count - 1);
-    some.push_back({static_cast<double>(step) * control_dt, std::move(pictures[step])});
+    const std::size_t frame = count == 1 ? 0 : i * (seen.frames.size() - 1) / (count - 1);
+    some.push_back({static_cast<double>(frame) / fps, seen.draw(static_cast<int>(frame), seen.height)});
   }
   return some;
 }
@@ -72,16 +71,12 @@ PipelinePictures draw_pictures(Engine& engine, const PlannedTask& student, const
     const Evaluation evaluation =
         within_memory(fmt::format("an episode of {} s with its trace", options.seconds),
                       "choose a smaller report.seconds", [&] { return engine.evaluate(request, policy); });
-    if (pictures.films.empty()) {
-      std::vector<Image> seen = student_pictures(*request.task, evaluation);
-      const auto most = static_cast<std::size_t>(options.seconds / request.task->control_dt) + 1;
-      if (seen.size() > most) seen.resize(most);
-      pictures.sights = some_of(std::move(seen), request.task->control_dt);
-    }
+    const Motion motion = motion_of(scene.task, request, evaluation, options.seconds, film.fps);
+    if (pictures.films.empty()) pictures.sights = some_of(motion.seen, film.fps);
     if (options.film == "none") break;
     film.out = folder / scene.file;
     try {
-      draw_motion(motion_of(scene.task, request, evaluation, options.seconds, film.fps), film);
+      draw_motion(motion, film, motion.seen.present());
     } catch (const Error& error) {
       pictures.note = std::string("no film: ") + error.what();
       return pictures;
