@@ -13,11 +13,12 @@ namespace {
 int steps_between(const CameraSettings& settings, double control_dt) {
   const double steps = 1 / (static_cast<double>(settings.rate) * control_dt), whole = std::round(steps);
   if (whole >= 1 && std::fabs(steps - whole) <= 1e-4 * whole) return static_cast<int>(whole);
-  const double fewer = 1 / (std::ceil(steps) * control_dt), more = 1 / (std::max(1.0, std::floor(steps)) * control_dt);
+  const double longer = std::ceil(steps), shorter = std::max(1.0, std::floor(steps));
+  std::string right = fmt::format("{:.6g}", 1 / (longer * control_dt));
+  if (shorter != longer) right += fmt::format(" or {:.6g}", 1 / (shorter * control_dt));
   throw Error(
-      fmt::format("camera.rate = {} does not divide the rate of control steps, {:.6g} a second; {:.6g} or {:.6g} "
-                  "would be right",
-                  settings.rate, 1 / control_dt, fewer, more));
+      fmt::format("camera.rate = {} does not divide the rate of control steps, {:.6g} a second; {} would be right",
+                  settings.rate, 1 / control_dt, right));
 }
 
 }  // namespace

@@ -102,6 +102,12 @@ PlannedTask looking_student(const std::string& modules = "[\"convolution\", \"de
                   "network.normalise_observations=false"});
 }
 
+/// A student that sees a depth camera's pictures and its joints; its teacher the ground around it.
+PlannedTask seeing_student() {
+  return plan_task(seeing_settings({"algo=online", "distill.observations=[\"height_scan\", \"joint_position\"]",
+                                    "distill.minibatch=120", "distill.epochs=2"}));
+}
+
 TEST(Distillation, TeacherAndStudentSeeTheSameStates) {
   const PlannedTask task = walking_student("online");
   const std::shared_ptr<const TaskSpec> both = distillation_spec(task);
@@ -141,7 +147,7 @@ TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
        {student("online", {"policy_observation.history=3"}), student("dagger"),
         student("bc", {"distill.rollouts_kept=3", "distill.action_noise=0.1"}), walking_student("online"),
         walking_student("dagger", {"train.iterations=6"}), looking_student(), student("online", kRemembers),
-        student("dagger", kRemembers), looking_student("[\"convolution\", \"gru\", \"dense\"]")}) {
+        student("dagger", kRemembers), looking_student("[\"convolution\", \"gru\", \"dense\"]"), seeing_student()}) {
     SCOPED_TRACE(task.settings.task + ", " + task.settings.algo);
     std::vector<Tensor> straight;
     for (const int threads : {1, 2, 3}) {
@@ -164,7 +170,7 @@ TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
 #ifdef STAMPEDE_PARITY
 TEST(Distillation, TheSameBitsForEveryPackWidth) {
   for (const PlannedTask& task : {student("dagger", kRemembers), walking_student("online"),
-                                  looking_student("[\"convolution\", \"gru\", \"dense\"]")}) {
+                                  looking_student("[\"convolution\", \"gru\", \"dense\"]"), seeing_student()}) {
     SCOPED_TRACE(task.settings.task + ", " + task.settings.algo);
     std::vector<Tensor> best;
     for_each_instruction_set([&](const std::string& instruction_set) {

@@ -33,6 +33,12 @@ std::vector<Case> cases() {
             {"distill.every=2", "distill.delay=3", "distill.history=4"},
             {"scan.x=[-0.3, 0.3]", "scan.y=[-0.2, 0.2]", "scan.spacing=0.1"},
             {"observations.critic=[\"height_scan\", \"base_angular_velocity\"]", "critic_observation.history=2"}}},
+          {"go2 with a camera",
+           {"algo=online", "distill.observations=[\"base_linear_velocity\", \"joint_position\", \"height_scan\"]",
+            "distill.minibatch=120"},
+           {{"distill.observations=[\"base_linear_velocity\"]"},
+            {"scan.x=[-0.3, 0.3]", "scan.y=[-0.2, 0.2]", "scan.spacing=0.1"},
+            {"observations.critic=[\"height_scan\", \"base_angular_velocity\"]", "critic_observation.history=2"}}},
           {"pendulum-pixels",
            looking,
            {{"distill.every=3"},
@@ -44,6 +50,7 @@ PlannedTask plan(const Case& it, const std::vector<std::string>& more = {}) {
   std::vector<std::string> set = it.student;
   set.insert(set.end(), more.begin(), more.end());
   if (it.name == std::string("go2-blind")) return plan_task(rough_settings(set));
+  if (it.name == std::string("go2 with a camera")) return plan_task(seeing_settings(set));
   SettingsSources sources;
   sources.set = set;
   return plan_task(resolve_settings(sources));

@@ -81,6 +81,29 @@ inline Settings rough_settings(const std::vector<std::string>& more = {}) {
   return walking_settings(set);
 }
 
+/// The same with a small camera, whose pictures come every second control step and are seen one picture later.
+inline Settings seeing_settings(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> set = {"observations.policy=[\"depth\", \"joint_position\", \"command\"]",
+                                  "camera.width=8",
+                                  "camera.height=10",
+                                  "camera.position=[0.34, 0, 0.04]",
+                                  "camera.rate=25",
+                                  "camera.latency=1",
+                                  "camera.noise=0.02",
+                                  "camera.dropped=0.05",
+                                  "camera.edges=0.5",
+                                  "camera.position_error=0.01",
+                                  "camera.angle_error=0.02",
+                                  "network.modules=[\"convolution\", \"gru\", \"dense\"]",
+                                  "network.channels=[16, 16]",
+                                  "network.kernels=[3, 2]",
+                                  "network.strides=[2, 1]",
+                                  "network.gru=20",
+                                  "network.window=3"};
+  set.insert(set.end(), more.begin(), more.end());
+  return rough_settings(set);
+}
+
 /// What a trainer of these settings is asked, and the trainer.
 inline TrainingRequest request_for(const Settings& settings, bool timing = false) {
   return training_request(plan_task(settings), timing);

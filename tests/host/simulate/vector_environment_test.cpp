@@ -53,6 +53,7 @@ std::vector<Case> cases() {
   return {{"pendulum", awkward_settings()},
           {"go2-flat", walking_settings()},
           {"go2-rough", rough_settings()},
+          {"go2-rough with a camera", seeing_settings()},
           {"groups that are read late", walking_settings({"policy_observation.history=2", "critic_observation.every=2",
                                                           "critic_observation.delay=3"})}};
 }
