@@ -49,7 +49,7 @@ struct FinishStep {
     const Real distance = note_progress(seen, carried);
     const Reward reward = sum_rewards(seen, record, change, broken);
     const MaskOf<Real> violated = judge_constraints(seen, record, change, reward.bad);
-    const Ending ending = end_episodes(seen, change, reward, violated);
+    const Ending ending = end_episodes(seen, carried, change, reward, violated);
     write_results(seen, record, distance, reward, ending);
     count_over_slots(lane);
     if (any_together(ending.ended)) {
@@ -59,6 +59,7 @@ struct FinishStep {
       start_anew(lane, now, ending.ended, distance, target, s, carried);
     }
     renew_commands(lane, now, carried);
+    steer(*task.constants, s, carried);
     push_bases(lane, now, ending.ended, s);
     write_back(lane, s, carried);
     write_next_observations(lane, now, s, carried);
@@ -168,13 +169,17 @@ struct FinishStep {
   }
 
   /// Which episodes end here, with their age and return.
-  STAMPEDE_FN Ending end_episodes(const View& seen, const Change& change, const Reward& reward,
+  STAMPEDE_FN Ending end_episodes(const View& seen, const Carried& carried, const Change& change, const Reward& reward,
                                   MaskOf<Real> violated) const {
     const LeggedConstants& c = *task.constants;
     const EnvironmentView& view = task.view;
     const Real age = load_each<K, Real>(view.age, seen.lane) + Real(1.0f);
     MaskOf<Real> terminated = reward.bad || change.base_force > Real(c.end_base_force) ||
                               change.body_force > Real(c.end_body_force) || seen.gravity.z > Real(c.end_gravity_z);
+    if (c.end_drop > 0.0f && c.levels > 0) {
+      const Real start = min(spawn_of<K>(c, task.ground, seen.lane, carried.level).z, Real(0.0f)) + Real(c.home_height);
+      terminated = terminated || seen.s.position.z < start - Real(c.end_drop);
+    }
     if (c.constraints_end) terminated = terminated || violated;
     const MaskOf<Real> ended = terminated || age >= Real(static_cast<float>(c.max_steps));
     return {terminated, ended, age, load_each<K, Real>(view.episode_return, seen.lane) + reward.value};
@@ -280,14 +285,16 @@ struct FinishStep {
   STAMPEDE_FN void renew_commands(Index lane, std::uint32_t now, Carried& carried) const {
     const LeggedConstants& c = *task.constants;
     if (task.commands != nullptr) {
-      carried.command = given_command<K, Real>(task, lane);
+      give_command<K>(task, lane, carried);
       return;
     }
     const MaskOf<Real> anew = carried.command_age >= Real(static_cast<float>(c.command_steps));
     if (!any_together(anew)) return;
     Random<Real> random(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kCommand);
     const Vec3<Real> command = draw_command(c, random);
+    const Real heading = draw_heading(c, random);
     carried.command = select(anew, command, carried.command);
+    carried.heading = select(anew, heading, carried.heading);
     carried.command_age = select(anew, Real(0.0f), carried.command_age);
   }
 

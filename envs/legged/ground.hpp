@@ -17,29 +17,44 @@ struct LeggedGround {
   const float* level;   ///< [env]: the level that evaluations give each environment; null in trainings
 };
 
-namespace detail {
-/// Top of the boxes at a point, or `otherwise` where that is higher.
+/// What is below and above a place.
 template <class Real>
-STAMPEDE_FN Real boxes_top(const TerrainView& map, Real x, Real y, Real otherwise) {
-  Real top = otherwise;
+struct GroundColumn {
+  Real ground;   ///< height of what one stands on there [m]
+  Real ceiling;  ///< of the lowest roof above it; kNoCeiling where there is none [m]
+};
+inline constexpr float kNoCeiling = 1e6f;
+
+/// What so little separates from the ground lies on it [m].
+inline constexpr float kOnGround = 0.01f;
+
+/// The ground at a point (x, y) [m]: the map's heights, 0 on a level plane, and the boxes that stand on them or on one
+/// another, or lie below the height `from`, from which a robot sees them. Under any other box there is free space: it
+/// is a roof.
+template <class Real>
+STAMPEDE_FN GroundColumn<Real> ground_column(const LeggedGround& ground, Real x, Real y, Real from) {
+  const TerrainView& map = ground.map;
+  GroundColumn<Real> column{Real(0.0f), Real(kNoCeiling)};
+  if (map.columns > 1) column.ground = height_at(map, x, y).height;
   STAMPEDE_NO_UNROLL
   for (int slot = 0; slot < map.boxes_per_cell; ++slot) {
     const Real index = box_in(map, slot, Vec3<Real>{x, y, Real(0.0f)});
     if (!any_together(index < Real(map.box_count - 0.5f))) break;
     const GroundBox<Real> box = box_at(map, index);
-    const MaskOf<Real> over = abs(x - box.middle.x) <= box.half.x && abs(y - box.middle.y) <= box.half.y;
-    top = select(over, max(top, box.middle.z + box.half.z), top);
+    const MaskOf<Real> here = abs(x - box.middle.x) <= box.half.x && abs(y - box.middle.y) <= box.half.y;
+    const Real bottom = box.middle.z - box.half.z, top = box.middle.z + box.half.z;
+    // The lists begin with the lowest bottom: what a box may stand on came before it.
+    const MaskOf<Real> stands = bottom <= column.ground + Real(kOnGround) || top <= from;
+    column.ground = select(here && stands, max(column.ground, top), column.ground);
+    column.ceiling = select(here && !stands, min(column.ceiling, bottom), column.ceiling);
   }
-  return top;
+  return column;
 }
-}  // namespace detail
 
-/// Height of the ground at a point (x, y) [m]: of the map's heights or a box that is higher; 0 on a level plane.
+/// Its height alone [m].
 template <class Real>
-STAMPEDE_FN Real ground_height(const LeggedGround& ground, Real x, Real y) {
-  Real height(0.0f);
-  if (ground.map.columns > 1) height = height_at(ground.map, x, y).height;
-  return detail::boxes_top(ground.map, x, y, height);
+STAMPEDE_FN Real ground_height(const LeggedGround& ground, Real x, Real y, Real from) {
+  return ground_column(ground, x, y, from).ground;
 }
 
 /// Whether the ground is anything but a plane.

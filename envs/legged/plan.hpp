@@ -56,7 +56,8 @@ struct LeggedConstants {
   float gravity[3];
 
   // Commands.
-  Span command_x, command_y, command_yaw;
+  Span command_x, command_y, command_yaw, command_heading;
+  float heading_gain;  ///< [1/s]; 0: turning is commanded, and no heading
   float dead_zone, standing_share, straight_share;
   int command_steps;  ///< between changes
 
@@ -85,6 +86,7 @@ struct LeggedConstants {
   float end_base_force;  ///< [N]: more on the base ends the episode
   float end_body_force;  ///< more on base or upper links
   float end_gravity_z;   ///< gravity's z, base axes, above which it ends
+  float end_drop;        ///< how far below its start, or below 0 where that is lower, it ends; 0: nowhere [m]
   bool constraints_end;  ///< any violation ends the episode
 
   int policy_terms, privileged_terms, constraints;
@@ -106,6 +108,7 @@ struct LeggedLane {
   Real touched;             ///< 1 where the foot touched at the end of the last control step
   Real foot_force;          ///< largest of the last control step [N]
   Vec3<Real> command;       ///< forward, sideways [m/s], yaw rate [rad/s]
+  Real heading;             ///< to turn to, in the world; only where heading_gain is above 0 [rad]
   Real command_age;         ///< control steps since it changed
   Real friction;            ///< factor on the ground's
   Real reading_delay;       ///< [control steps]

@@ -38,7 +38,7 @@ struct LeggedView {
     yaw_rate = axes.x.z * s.spin.x + axes.y.z * s.spin.y + axes.z.z * s.spin.z;
     const Vec3<Real>& u = carried.command;
     commanded_speed = sqrt(u.x * u.x + u.y * u.y + u.z * u.z);
-    height = s.position.z - ground_height(ground, s.position.x, s.position.y);
+    height = s.position.z - ground_height(ground, s.position.x, s.position.y, s.position.z);
   }
 
   STAMPEDE_FN Real default_position(int joint) const { return of_limbs<Real>(c.default_position[joint], lane); }
@@ -62,19 +62,40 @@ struct LeggedView {
   }
 };
 
-/// The height scan at point number `first` + the lane's limb: the height of the ground there, less the height at which
-/// level ground would lie if the base were `home_height` above it; limited to [-1, 1] m.
+/// The ground at the scan's point number `first` + the lane's limb.
 template <class Shape, class Real>
-STAMPEDE_FN Real scanned(const LeggedView<Shape, Real>& view, int first) {
+STAMPEDE_FN GroundColumn<Real> scanned_column(const LeggedView<Shape, Real>& view, int first) {
   const LeggedConstants& c = view.c;
   const Real columns(static_cast<float>(c.scan_columns)), spacing(c.scan_spacing);
   const Real point = Real(static_cast<float>(first)) + of_limbs<Real>(c.limb_number, view.lane);
   // Half a point is added, so that rounding cannot move a row's first point to the row before.
   const Real row = to_real<Real>(to_int((point + Real(0.5f)) * Real(1.0f / static_cast<float>(c.scan_columns))));
   const Real x = Real(c.scan_x) + (point - row * columns) * spacing, y = Real(c.scan_y) + row * spacing;
-  const Real there = ground_height(view.ground, view.s.position.x + view.cosine * x - view.sine * y,
-                                   view.s.position.y + view.sine * x + view.cosine * y);
-  return max(Real(-1.0f), min(Real(1.0f), there - view.s.position.z + Real(c.home_height)));
+  return ground_column(view.ground, view.s.position.x + view.cosine * x - view.sine * y,
+                       view.s.position.y + view.sine * x + view.cosine * y, view.s.position.z);
+}
+
+/// The height scan at that point: the height of the ground there, less the height at which level ground would lie if
+/// the base were `home_height` above it; limited to [-1, 1] m.
+template <class Shape, class Real>
+STAMPEDE_FN Real scanned(const LeggedView<Shape, Real>& view, int first) {
+  const Real there = scanned_column(view, first).ground;
+  return max(Real(-1.0f), min(Real(1.0f), there - view.s.position.z + Real(view.c.home_height)));
+}
+
+/// The least height between ground and roof at the scan's points, at most kMostClearance [m].
+template <class Shape, class Real>
+STAMPEDE_FN Real least_clearance(const LeggedView<Shape, Real>& view) {
+  constexpr int K = Shape::kGroup;
+  Real least(kMostClearance);
+  STAMPEDE_NO_UNROLL
+  for (int first = 0; first < view.c.scan_points; first += K) {
+    const GroundColumn<Real> column = scanned_column(view, first);
+    const Real last(static_cast<float>(view.c.scan_points - first) - 0.5f);
+    const MaskOf<Real> there = of_limbs<Real>(view.c.limb_number, view.lane) < last;
+    least = select(there, min(least, column.ceiling - column.ground), least);
+  }
+  return group_min<K>(least);
 }
 
 /// Writes a group of observations; with noise where `random` is not null.
@@ -141,6 +162,9 @@ STAMPEDE_CALLED void write_observation(const LeggedView<Shape, Real>& view, cons
         }
         break;
       case ObservationTerm::kDepth:  // written by the camera's own kernels (kernels/sense/depth_camera.hpp)
+        break;
+      case ObservationTerm::kClearance:
+        base(0, least_clearance(view));
         break;
     }
   }

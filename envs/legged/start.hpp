@@ -40,6 +40,29 @@ STAMPEDE_FN Vec3<Real> draw_command(const LeggedConstants& c, Random<Real>& rand
   return {select(walks, u.x, none), select(walks, u.y, none), select(turns, u.z, none)};
 }
 
+/// A heading to turn to [rad]; 0 where turning is commanded instead.
+template <class Real>
+STAMPEDE_FN Real draw_heading(const LeggedConstants& c, Random<Real>& random) {
+  return c.heading_gain > 0.0f ? draw(random, c.command_heading) : Real(0.0f);
+}
+
+/// The command as the robot gets it now: with a heading to turn to, the yaw rate is the gain x the sine of the angle
+/// to it, within the range of yaw rates, and the fastest where it is more than a right angle away.
+template <class Real, int J>
+STAMPEDE_FN void steer(const LeggedConstants& c, const PhysicsState<Real, J>& s, LeggedLane<Real, J>& carried) {
+  if (!(c.heading_gain > 0.0f)) return;
+  const Real none(0.0f);
+  const Vec3<Real> forward = s.orientation.matrix().x;
+  const Real norm = reciprocal_sqrt(max(forward.x * forward.x + forward.y * forward.y, Real(1e-12f)));
+  Real sine, cosine;
+  sincos(carried.heading, sine, cosine);
+  const Real aside = (sine * forward.x - cosine * forward.y) * norm;
+  const Real ahead = cosine * forward.x + sine * forward.y;
+  const Real low(c.command_yaw.low), high(c.command_yaw.high);
+  const Real rate = select(ahead < none, select(aside < none, low, high), aside * Real(c.heading_gain));
+  carried.command.z = max(low, min(high, rate));
+}
+
 /// A start on the environment's tile of the level.
 template <class Shape, class Real>
 STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, Index lane, std::uint32_t clock,
@@ -65,8 +88,8 @@ STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, In
     // Each limb's lowest point has to be on the ground or above it: the limb that needs most height decides.
     const Real x = of_limbs<Real>(c.lowest_x, lane), y = of_limbs<Real>(c.lowest_y, lane);
     const Real ahead = cosine * cosine - sine * sine, aside = Real(2.0f) * sine * cosine;
-    const Real ground =
-        ground_height(task.ground, s.position.x + ahead * x - aside * y, s.position.y + aside * x + ahead * y);
+    const Real ground = ground_height(task.ground, s.position.x + ahead * x - aside * y,
+                                      s.position.y + aside * x + ahead * y, s.position.z);
     s.position.z = Real(c.home_height) + group_max<K>(ground - of_limbs<Real>(c.lowest_above, lane));
   }
   STAMPEDE_UNROLL
@@ -99,6 +122,7 @@ STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, In
   start.carried.air_time = Real(kNotYetDown);
   start.carried.touched = one;  // no foot touches down where an episode begins
   start.carried.command = draw_command(c, environment);
+  start.carried.heading = draw_heading(c, environment);
   start.carried.command_age = none;
   start.carried.friction = v.friction;
   start.carried.velocity = s.v;
@@ -107,13 +131,13 @@ STAMPEDE_CALLED LeggedStart<Shape, Real> start_legged(const LeggedTask& task, In
   return start;
 }
 
-/// The command that an evaluation gives an environment.
-template <int K, class Real>
-STAMPEDE_FN Vec3<Real> given_command(const LeggedTask& task, Index lane) {
+/// Sets the command that an evaluation gives an environment, whose third number is a heading where one is commanded.
+template <int K, class Real, int J>
+STAMPEDE_FN void give_command(const LeggedTask& task, Index lane, LeggedLane<Real, J>& carried) {
   const float* const commands = task.commands;
   const Index stride = task.view.stride;
-  return {load_each<K, Real>(commands, lane), load_each<K, Real>(commands + stride, lane),
-          load_each<K, Real>(commands + 2 * stride, lane)};
+  carried.heading = load_each<K, Real>(commands + 2 * stride, lane);
+  carried.command = {load_each<K, Real>(commands, lane), load_each<K, Real>(commands + stride, lane), carried.heading};
 }
 
 /// Starts all environments anew; with `random_phase` at random ages.
@@ -137,7 +161,8 @@ struct ResetLegged {
       if (task.ground.level != nullptr) level = load_each<K, Real>(task.ground.level, lane);
     }
     LeggedStart<Shape, Real> start = start_legged<Shape, Real>(task, lane, 0, level);
-    if (task.commands != nullptr) start.carried.command = given_command<K, Real>(task, lane);
+    if (task.commands != nullptr) give_command<K>(task, lane, start.carried);
+    steer(c, start.state, start.carried);
     Random<Real> phase(task.seed, task.global_environments<K, Real>(lane), 0, Purpose::kPhase);
     const Real age = to_real<Real>(to_int(phase.uniform() * Real(static_cast<float>(c.max_steps))));
     store_each<K>(view.age, lane, random_phase ? age : Real(0.0f));

@@ -24,6 +24,7 @@ enum class ObservationTerm : int {
   kFriction,
   kHeightScan,
   kDepth,
+  kClearance,
 };
 struct ObservationTermInfo {
   const char* name;
@@ -45,7 +46,11 @@ inline constexpr ObservationTermInfo kObservationTerms[] = {
     {"height_scan", Per::kScan,
      "of the ground at points around the base, above where it lies on level ground, in +-1 [m]"},
     {"depth", Per::kPixel, "what the camera on the base sees, pixel by pixel, along its optical axis [m]"},
+    {"clearance", Per::kBase, "least height between ground and roof at the scan's points, at most 1 [m]"},
 };
+
+/// The most that `clearance` says [m].
+inline constexpr float kMostClearance = 1.0f;
 
 enum class RewardTerm : int {
   kTrackLinear,

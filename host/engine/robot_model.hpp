@@ -69,6 +69,12 @@ struct RobotModel {
   }
 };
 
+/// Lanes of an environment of this robot (RobotShape::kGroup).
+inline int lanes_of(const RobotModel& robot) {
+  const int limbs = robot.size.limbs;
+  return limbs <= 1 ? 1 : limbs <= 2 ? 2 : limbs <= 4 ? 4 : 8;
+}
+
 /// What stands where a robot has no joint: no mass, and an armature of 1.
 JointModel<double> absent_joint();
 /// What stands where a lane has no candidate for contact: it never touches.

@@ -44,7 +44,8 @@ struct ControlSettings {
 
 /// [commands]: what the robot is told to do.
 struct CommandSettings {
-  Span x{-0.3f, 1.0f}, y{-0.7f, 0.7f}, yaw{-0.78f, 0.78f};
+  Span x{-0.3f, 1.0f}, y{-0.7f, 0.7f}, yaw{-0.78f, 0.78f}, heading{0, 0};
+  float heading_gain = 0;
   float dead_zone = 0.1f;
   float standing = 0.0f;
   float straight = 0.0f;
@@ -56,6 +57,10 @@ struct CommandSettings {
     field("x", &S::x, SpanBounds{-10, 10}, "forward velocity [m/s]");
     field("y", &S::y, SpanBounds{-10, 10}, "sideways velocity [m/s]");
     field("yaw", &S::yaw, SpanBounds{-10, 10}, "yaw rate [rad/s]");
+    field("heading", &S::heading, SpanBounds{-3.1416, 3.1416},
+          "to turn to, in the world, where heading_gain is above 0 [rad]");
+    field("heading_gain", &S::heading_gain, Bounds{0, 10},
+          "yaw rate = gain x sine of the angle to the heading, within `yaw` [1/s]; 0: a yaw rate is commanded");
     field("dead_zone", &S::dead_zone, Bounds{0, 10}, "commands below it are 0 [m/s, rad/s]");
     field("standing", &S::standing, Bounds{0, 1}, "share of commands that are all 0");
     field("straight", &S::straight, Bounds{0, 1}, "share of commands without turning");
@@ -216,6 +221,7 @@ struct TerminationSettings {
   float base_force = 1;
   float body_force = 1;
   float gravity_z = 0.1f;
+  float drop = 0;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -223,6 +229,10 @@ struct TerminationSettings {
     field("base_force", &S::base_force, Bounds{0, 1e9}, "contact force on the base above which it ends [N]");
     field("body_force", &S::body_force, Bounds{0, 1e9}, "contact force on base or upper links above which it ends [N]");
     field("gravity_z", &S::gravity_z, Bounds{-1, 2}, "gravity's z in base axes above which it ends; 2: never");
+    field(
+        "drop", &S::drop, Bounds{0, 1000},
+        "on tiles: how far the base may sink below its height at the start, or below that on a tile's rim where it is "
+        "lower, before it ends [m]; 0: any");
   }
 };
 

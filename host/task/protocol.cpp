@@ -17,18 +17,19 @@ float spread(const Span& span, int index, int count) {
 
 constexpr float kCrossingSpeed = 0.75f;  ///< share of the fastest forward command
 
-/// Commands [episodes][3]: forward and sideways [m/s], turning [rad/s]. On ground of tiles the episodes take the tiles
-/// in turn; in every second round, the first included, the command is straight ahead.
+/// Commands [episodes][3]: forward and sideways [m/s], turning [rad/s] or the heading [rad]. On ground of tiles the
+/// episodes take the tiles in turn; in every second round, the first included, the command is straight ahead.
 std::vector<float> command_grid(const CommandSettings& commands, const LeggedSpec& legged, int episodes) {
+  const bool turns = commands.heading_gain == 0;
   std::vector<std::array<float, 3>> grid = {{0, 0, 0}};
   for (int x = 0; x < 5; ++x) {
     for (int y = 0; y < 3; ++y) {
       for (int yaw = 0; yaw < 3; ++yaw) {
         std::array<float, 3> command = {spread(commands.x, x, 5), spread(commands.y, y, 3),
-                                        spread(commands.yaw, yaw, 3)};
+                                        spread(turns ? commands.yaw : commands.heading, yaw, 3)};
         // As in training, what is below the dead zone is 0.
         if (std::hypot(command[0], command[1]) < commands.dead_zone) command[0] = command[1] = 0;
-        if (std::fabs(command[2]) < commands.dead_zone) command[2] = 0;
+        if (turns && std::fabs(command[2]) < commands.dead_zone) command[2] = 0;
         grid.push_back(command);
       }
     }

@@ -12,7 +12,7 @@
 /// lane, and doubles, read number by number.
 ///
 /// Boxes are axis-aligned. Each cell of a coarse grid lists the boxes that a sphere with its centre in the cell can
-/// touch. Distances and normals are those of MuJoCo's sphere on a box.
+/// touch, from the lowest bottom up. Distances and normals are those of MuJoCo's sphere on a box.
 
 #include "kernels/physics/ground.hpp"
 

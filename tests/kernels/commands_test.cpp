@@ -60,5 +60,50 @@ TEST(Commands, AsManyDrawsForEveryRobot) {
   });
 }
 
+/// A robot that is to head somewhere is told to turn there: towards it on the shorter way, not faster than the range.
+TEST(Commands, HeadingsAreTurnedTo) {
+  LeggedConstants c{};
+  c.command_yaw = {-0.5f, 0.75f};
+  c.heading_gain = 2;
+  struct Case {
+    float yaw, heading, rate;
+  };
+  const Case cases[] = {{0.1f, 0.1f, 0},
+                        {0.1f, 0.3f, 2 * std::sin(0.2f)},
+                        {0.3f, 0.1f, -2 * std::sin(0.2f)},
+                        {0, 1.2f, 0.75f},
+                        {0, -1.2f, -0.5f},
+                        {0, 3.1f, 0.75f},
+                        {0, -3.1f, -0.5f},
+                        {3.1f, -3.1f, 2 * std::sin(0.08318531f)},
+                        {-3.1f, 3.1f, -2 * std::sin(0.08318531f)}};
+  for_each_width([&]<class Real>() {
+    for (const Case& wanted : cases) {
+      PhysicsState<Real, 3> s{};
+      // Rolled and pitched a little, which its heading does not depend on.
+      const Quat<Real> yaw{Real(std::cos(0.5f * wanted.yaw)), Real(0.0f), Real(0.0f),
+                           Real(std::sin(0.5f * wanted.yaw))};
+      const Quat<Real> pitch{Real(std::cos(0.1f)), Real(0.0f), Real(std::sin(0.1f)), Real(0.0f)};
+      s.orientation = yaw * pitch;
+      LeggedLane<Real, 3> carried{};
+      carried.command = {Real(0.6f), Real(0.1f), Real(9.0f)};
+      carried.heading = Real(wanted.heading);
+      steer(c, s, carried);
+      float x[kMaxLanes], rate[kMaxLanes];
+      store(x, carried.command.x), store(rate, carried.command.z);
+      for (int lane = 0; lane < kLanes<Real>; ++lane) {
+        EXPECT_EQ(x[lane], 0.6f);
+        EXPECT_NEAR(rate[lane], wanted.rate, 1e-5) << "from " << wanted.yaw << " to " << wanted.heading;
+      }
+      LeggedConstants turning = c;
+      turning.heading_gain = 0;
+      carried.command.z = Real(0.3f);
+      steer(turning, s, carried);
+      store(rate, carried.command.z);
+      EXPECT_EQ(rate[0], 0.3f) << "a yaw rate is commanded";
+    }
+  });
+}
+
 }  // namespace
 }  // namespace stampede::testing

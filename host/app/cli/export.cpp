@@ -26,7 +26,7 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   }
   Outcome outcome;
   name_device(common, outcome);
-  const RunContents contents = load_run(flags.run, {{}, flags.sets});
+  const RunContents contents = load_run(flags.run, SettingsSources{"", flags.sets, {}});
   refuse_to_overwrite("--out", flags.out, flags.force);
   const TaskSpec& task = *contents.task.spec;
   if (ending == ".mjb") {

@@ -15,9 +15,6 @@
 namespace stampede::cli {
 namespace {
 
-constexpr const char* kCommandNames[3] = {"forward", "sideways", "turning"};
-constexpr const char* kCommandUnits[3] = {"m/s", "m/s", "rad/s"};
-
 struct PlayFlags {
   PolicyFlags source;
   std::string robot, terrain;
@@ -107,18 +104,19 @@ Motion let_fall(const CommonFlags& common, const PlayFlags& flags, Outcome& outc
 /// Reports the commands that a task trains; prints a note where `command` is outside of them.
 void compare_with_trained(const CommandSettings& trained, const std::vector<float>& command, const std::string& task,
                           Outcome& outcome) {
-  const Span* const spans[3] = {&trained.x, &trained.y, &trained.yaw};
+  const bool turns = trained.heading_gain == 0;
+  const Span* const spans[3] = {&trained.x, &trained.y, turns ? &trained.yaw : &trained.heading};
+  const char* const names[3] = {"forward", "sideways", turns ? "turning" : "heading"};
+  const char* const units[3] = {"m/s", "m/s", turns ? "rad/s" : "rad"};
   std::string ranges, outside;
   Json list = Json::array();
   for (std::size_t i = 0; i < 3; ++i) {
     const Span& span = *spans[i];
     list.push_back({span.low, span.high});
-    ranges +=
-        fmt::format("{}{} {} to {} {}", i > 0 ? ", " : "", kCommandNames[i], span.low, span.high, kCommandUnits[i]);
+    ranges += fmt::format("{}{} {} to {} {}", i > 0 ? ", " : "", names[i], span.low, span.high, units[i]);
     // 0 is always trained: a drawn command below the dead zone is set to 0.
     const float low = std::min(span.low, 0.0f), high = std::max(span.high, 0.0f);
-    if (!(command[i] >= low && command[i] <= high))
-      outside += (outside.empty() ? "" : ", ") + std::string(kCommandNames[i]);
+    if (!(command[i] >= low && command[i] <= high)) outside += (outside.empty() ? "" : ", ") + std::string(names[i]);
   }
   outcome.json["velocity_command"] = command;
   outcome.json["trained_commands"] = std::move(list);
@@ -217,7 +215,10 @@ void add_play(CLI::App& app, Chosen& chosen) {
                   common, [common, flags] { return play(*common, *flags); });
   add_policy_flags(*command, flags->source);
   command->add_option("--robot", flags->robot, "let this one fall: a robot's name, or its file (.xml, .urdf)");
-  command->add_option("--command", flags->command, "forward, sideways [m/s] and turning velocity [rad/s] to walk at")
+  command
+      ->add_option("--command", flags->command,
+                   "forward, sideways [m/s] and turning velocity [rad/s] to walk at; of tasks that command one the "
+                   "heading [rad]")
       ->expected(3);
   command->add_option("--out", flags->out, "FILE.png (a strip), .gif or .mp4 (<robot or task>.gif)");
   command->add_option("--terrain", flags->terrain,

@@ -52,8 +52,10 @@ Policy read_policy(const std::filesystem::path& run, const Settings& settings, s
   return std::move(contents.policy);
 }
 
+/// Whether any of these terms is measured at the scan's points.
 bool sees_scan(const std::vector<std::string>& terms) {
-  return std::find(terms.begin(), terms.end(), "height_scan") != terms.end();
+  return std::any_of(terms.begin(), terms.end(),
+                     [](const std::string& term) { return term == "height_scan" || term == "clearance"; });
 }
 
 /// The teacher's evaluation in the student's task, as a file of the run. Also says its result.

@@ -37,8 +37,8 @@ std::size_t cell_index(const GroundMap& map, int row, int column) {
   return static_cast<std::size_t>(row) * static_cast<std::size_t>(map.cell_columns) + static_cast<std::size_t>(column);
 }
 
-/// Lists for each cell of the boxes that a sphere with its centre in it can touch; sets `boxes_per_cell`, the longest
-/// one's length.
+/// Lists for each cell of the boxes that a sphere with its centre in it can touch, from the lowest bottom up; sets
+/// `boxes_per_cell`, the longest one's length.
 std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std::string(double, double)>& where) {
   std::vector<std::vector<int>> lists(static_cast<std::size_t>(map.cell_columns) *
                                       static_cast<std::size_t>(map.cell_rows));
@@ -58,6 +58,13 @@ std::vector<std::vector<int>> list_boxes(GroundMap& map, const std::function<std
             kMaxBoxesPerCell, map.reach, x, y, where(x, y)));
       }
     }
+  }
+  const auto bottom = [&](int b) {
+    const TerrainBox& box = map.boxes[static_cast<std::size_t>(b)];
+    return box.centre[2] - box.half[2];
+  };
+  for (auto& list : lists) {
+    std::stable_sort(list.begin(), list.end(), [&](int a, int b) { return bottom(a) < bottom(b); });
   }
   map.boxes_per_cell = static_cast<int>(longest);
   return lists;

@@ -41,13 +41,20 @@ void draw_rough(TileCanvas& canvas, double amplitude, Random<float>& random) {
   });
 }
 
-/// Lets the heights fall off to `floor`, hidden under a level frame along the rim; returns where that begins.
-double draw_pit(TileCanvas& canvas, double floor) {
+/// How far from the middle a single obstacle around the start begins.
+double obstacle_begin(const TileCanvas& canvas) { return 0.25 * canvas.side(); }
+
+/// Where the widest pit ends.
+double pit_edge(const TileCanvas& canvas) {
   const double spacing = canvas.terrain.settings.spacing;
-  const double curb = std::max(kRim, 3 * spacing), edge = 0.5 * canvas.side() - spacing - curb;
-  canvas.heights([&](double x, double y) { return out_of_middle(x, y) < edge + 1.5 * spacing ? floor : 0.0; });
-  canvas.frame(edge + curb, edge, floor - kFoundation, 0.0);
-  return edge;
+  return 0.5 * canvas.side() - spacing - std::max(kRim, 3 * spacing);
+}
+
+/// Lets the heights fall off to `floor`, hidden under a level frame from `edge` to the rim.
+void draw_pit(TileCanvas& canvas, double floor, double edge) {
+  const double spacing = canvas.terrain.settings.spacing, hidden = pit_edge(canvas) + 1.5 * spacing;
+  canvas.heights([&](double x, double y) { return out_of_middle(x, y) < hidden ? floor : 0.0; });
+  canvas.frame(0.5 * canvas.side() - spacing, edge, floor - kFoundation, 0.0);
 }
 
 /// Frames of one tread each, from the outside in; the middle is what is left.
@@ -62,9 +69,10 @@ void draw_stairs(TileCanvas& canvas, double step, bool up) {
     }
     return;
   }
-  const double curb = std::max(kRim, 3 * canvas.terrain.settings.spacing);
-  const int steps = steps_within(0.5 * canvas.side() - canvas.terrain.settings.spacing - curb);
-  const double floor = -steps * step, foot = draw_pit(canvas, floor);
+  const double foot = pit_edge(canvas);
+  const int steps = steps_within(foot);
+  const double floor = -steps * step;
+  draw_pit(canvas, floor, foot);
   for (int k = 0; k + 1 < steps; ++k) {
     const double outer = foot - k * kTreadWidth;
     canvas.frame(outer + kOverlap, outer - kTreadWidth, floor - kFoundation, -(k + 1) * step);
@@ -73,7 +81,8 @@ void draw_stairs(TileCanvas& canvas, double step, bool up) {
 
 void draw_stones(TileCanvas& canvas, double apart, double difficulty, Random<float>& random) {
   const double width = kWidestStone + difficulty * (kNarrowest - kWidestStone), pitch = width + apart;
-  const double edge = draw_pit(canvas, -kPitDepth), bottom = -kPitDepth - kFoundation;
+  const double edge = pit_edge(canvas), bottom = -kPitDepth - kFoundation;
+  draw_pit(canvas, -kPitDepth, edge);
   canvas.box(-kStart, kStart, -kStart, kStart, bottom, 0.0);
   for (double y = -edge; y < edge; y += pitch) {
     // Each row of stones is shifted against the last.
@@ -88,7 +97,8 @@ void draw_stones(TileCanvas& canvas, double apart, double difficulty, Random<flo
 }
 
 void draw_gap(TileCanvas& canvas, double width) {
-  const double edge = draw_pit(canvas, -kPitDepth), inner = 0.25 * canvas.side(), bottom = -kPitDepth - kFoundation;
+  const double edge = pit_edge(canvas), inner = obstacle_begin(canvas), bottom = -kPitDepth - kFoundation;
+  draw_pit(canvas, -kPitDepth, edge);
   canvas.box(-inner, inner, -inner, inner, bottom, 0.0);
   if (inner + width < edge) canvas.frame(edge + kOverlap, inner + width, bottom, 0.0);
 }
@@ -124,6 +134,21 @@ void draw_boxes(TileCanvas& canvas, double height, Random<float>& random) {
     const double x = k == 0 ? away : k == 1 ? -away : aside, y = k == 2 ? away : k == 3 ? -away : aside;
     canvas.box(x - half, x + half, y - half, y + half, -kFoundation, height);
   }
+}
+
+void draw_step_down(TileCanvas& canvas, double height) {
+  canvas.frame(obstacle_begin(canvas), 0, -kFoundation, height);
+}
+
+void draw_hurdles(TileCanvas& canvas, double height) {
+  for (const double inner : {obstacle_begin(canvas), 0.4 * canvas.side()}) {
+    canvas.frame(inner + kHurdleThickness, inner, -kFoundation, height);
+  }
+}
+
+void draw_crawl(TileCanvas& canvas, double clear) {
+  const double inner = obstacle_begin(canvas);
+  canvas.frame(inner + kRoofLength, inner, clear, clear + kRoofHeight);
 }
 
 }  // namespace
@@ -172,6 +197,14 @@ void draw_tile(TileCanvas& canvas, TerrainKind kind, double difficulty, std::uin
       return draw_obstacles(canvas, hard, random);
     case TerrainKind::kBoxes:
       return draw_boxes(canvas, hard, random);
+    case TerrainKind::kStepUp:
+      return draw_pit(canvas, -hard, obstacle_begin(canvas));
+    case TerrainKind::kStepDown:
+      return draw_step_down(canvas, hard);
+    case TerrainKind::kHurdles:
+      return draw_hurdles(canvas, hard);
+    case TerrainKind::kCrawl:
+      return draw_crawl(canvas, hard);
   }
 }
 

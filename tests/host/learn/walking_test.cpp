@@ -393,6 +393,70 @@ TEST(Walking, GroundIsSeenAsItIs) {
   EXPECT_LT(edges, points / 20);
 }
 
+/// Under a roof a robot sees the floor that it stands on, and how high the roof is; farther off it sees no roof.
+TEST(Walking, RoofsAreSeenFromBelow) {
+  const Settings settings = rough_settings(
+      {"control.episode=0.2", "terminations.base_force=1e6", "terminations.body_force=1e6", "terminations.gravity_z=2",
+       "symmetry.mirror=false", "observations.policy=[\"base_height\", \"clearance\", \"height_scan\"]",
+       "terrain.kinds=[\"crawl\"]", "terrain.levels=1", "terrain.columns=1", "terrain.hardest=0",
+       "start.position=[0, 3.5]", "start.yaw=[0, 0]"});
+  const PlannedTask task = plan_task(settings);
+  EvaluationRequest request = evaluation_request(task, 60, false);
+  const TaskSpec& spec = *request.task;
+  const LeggedConstants& c = spec.legged->constants;
+  const Traced traced = trace(*engine_for(best_instruction_set(), 2), request, still_policy(spec));
+  int below = 0, near = 0, away = 0;
+  for (std::size_t episode = 0; episode < 60; ++episode) {
+    const auto state = [&](std::size_t i) { return static_cast<double>(traced.at("state", 0, episode, i)); };
+    const auto seen = [&](std::size_t i) { return static_cast<double>(traced.at("observation", 0, episode, i)); };
+    EXPECT_NEAR(seen(0), state(2), 2e-3) << "the floor is at 0 everywhere";
+    for (int i = 0; i < c.scan_points; ++i) {
+      EXPECT_NEAR(seen(2 + static_cast<std::size_t>(i)), static_cast<double>(c.home_height) - state(2), 2e-3);
+    }
+    // A square frame: what counts is how far the farther of x and y is from the middle.
+    const double tile = static_cast<double>(c.tile), from = 0.25 * tile, to = from + kRoofLength;
+    bool roof = false, edge = false;
+    for (int i = 0; i < c.scan_points; ++i) {
+      const double x =
+          state(0) + static_cast<double>(c.scan_x + c.scan_spacing * static_cast<float>(i % c.scan_columns));
+      const double y =
+          state(1) + static_cast<double>(c.scan_y + c.scan_spacing * static_cast<float>(i / c.scan_columns));
+      const double out = std::max(std::fabs(x), std::fabs(y));
+      roof = roof || (out > from && out < to);
+      edge = edge || std::fabs(out - from) < 2e-3 || std::fabs(out - to) < 2e-3;
+    }
+    if (edge) continue;
+    EXPECT_NEAR(seen(1), roof ? 0.38 : 1.0, 1e-5) << "at " << state(0) << ", " << state(1);
+    const double out = std::max(std::fabs(state(0)), std::fabs(state(1)));
+    below += out > from && out < to;
+    near += roof;
+    away += !roof;
+  }
+  EXPECT_GE(below, 5);
+  EXPECT_GT(near, below);
+  EXPECT_GE(away, 5);
+}
+
+/// With `drop` an episode ends where the base is far below its start, but not for starting in a pit.
+TEST(Walking, WhoFellIntoAGapIsOut) {
+  const auto falls = [](const std::string& kind, const std::string& position, const std::string& drop) {
+    const Settings settings =
+        rough_settings({"control.episode=0.2", "terminations.base_force=1e6", "terminations.body_force=1e6",
+                        "terminations.gravity_z=2", "terrain.kinds=[\"" + kind + "\"]", "terrain.levels=1",
+                        "terrain.columns=1", "terrain.hardest=1", "terrain.tile=8", "start.yaw=[0, 0]",
+                        "start.position=" + position, "terminations.drop=" + drop});
+    const PlannedTask task = plan_task(settings);
+    const EvaluationRequest request = evaluation_request(task, 20, false);
+    return engine_for(best_instruction_set(), 2)->evaluate(request, still_policy(*request.task)).legged.fall_rate;
+  };
+  const std::string moat = "[2.2, 2.6]", middle = "[-0.1, 0.1]";
+  EXPECT_NEAR(falls("gap", moat, "0.5"), 1, 1e-9);
+  EXPECT_EQ(falls("gap", moat, "1.3"), 0) << "it is 1 m deep";
+  EXPECT_EQ(falls("gap", moat, "0"), 0) << "nowhere";
+  EXPECT_EQ(falls("gap", middle, "0.5"), 0);
+  EXPECT_EQ(falls("stairs-down", middle, "0.5"), 0);
+}
+
 /// Environments move between levels: what was learned by then decides it, and nobody leaves the map.
 TEST(Walking, LevelsAreThoseOfTheTiles) {
   const auto engine = engine_for(best_instruction_set(), 2);

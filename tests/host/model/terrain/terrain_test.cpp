@@ -10,8 +10,10 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <tuple>
 
 #include "host/model/robot/mujoco_handles.hpp"
+#include "host/model/terrain/ground_index.hpp"
 #include "tests/host/temporary_folder.hpp"
 
 namespace stampede {
@@ -55,14 +57,15 @@ TEST(Terrain, VariantsOfAKindDiffer) {
 
 TEST(Terrain, TilesAreOrderedAndStartOnTheGround) {
   const Terrain t = make_terrain(all_kinds(3));
-  ASSERT_EQ(t.tiles.size(), 30u);
+  const int kinds = static_cast<int>(kTerrainKinds.size());
+  ASSERT_EQ(t.tiles.size(), 3 * kTerrainKinds.size());
   for (const TerrainTile& tile : t.tiles) {
     const std::size_t at = static_cast<std::size_t>(&tile - t.tiles.data());
-    EXPECT_EQ(tile.level, int(at) / 10);
-    EXPECT_EQ(int(tile.kind), int(at) % 10);
+    EXPECT_EQ(tile.level, int(at) / kinds);
+    EXPECT_EQ(int(tile.kind), int(at) % kinds);
     EXPECT_DOUBLE_EQ(tile.difficulty, tile.level / 2.0);
     EXPECT_NEAR(tile.spawn[0], (tile.level - 1) * 6.0, 1e-9);
-    EXPECT_NEAR(tile.spawn[1], (tile.column - 4.5) * 6.0, 1e-9);
+    EXPECT_NEAR(tile.spawn[1], (tile.column - 0.5 * (kinds - 1)) * 6.0, 1e-9);
     EXPECT_NEAR(tile.spawn[2], t.top_at(tile.spawn[0], tile.spawn[1]), 1e-6);
     // Level at the rim, so that neighbours fit.
     for (double along = 0; along <= 6; along += 0.31) {
@@ -102,6 +105,17 @@ double longest_gap(const Terrain& t, const TerrainTile& tile) {
   return longest;
 }
 
+/// The tile's lowest roof: a box with free space under it.
+double lowest_roof(const Terrain& t, const TerrainTile& tile) {
+  double lowest = HUGE_VAL;
+  for (const TerrainBox& box : t.boxes) {
+    const double x = static_cast<double>(box.centre[0]) - tile.corner[0];
+    const double bottom = static_cast<double>(box.centre[2] - box.half[2]);
+    if (x > 0 && x < t.settings.tile && bottom > 0) lowest = std::min(lowest, bottom);
+  }
+  return lowest;
+}
+
 TEST(Terrain, LevelsGetHarderWithinTheKindsRange) {
   for (const TerrainKindInfo& info : kTerrainKinds) {
     SCOPED_TRACE(info.name);
@@ -137,6 +151,9 @@ TEST(Terrain, LevelsGetHarderWithinTheKindsRange) {
           }
         }
         tolerance = 0.05 * want;
+      } else if (name == "crawl") {
+        hard = -lowest_roof(t, tile), want = -want;
+        if (tile.level == 0) last = -HUGE_VAL;
       } else if (name == "obstacles") {
         hard = largest_rise(t, tile, 0.02), tolerance = 0.1 * want;  // the tallest of some at random
       } else {
@@ -170,6 +187,63 @@ TEST(Terrain, StairsHaveEdges) {
     EXPECT_GE(edges, 8);
     EXPECT_EQ(int(levels.size()), edges + 1);
     EXPECT_EQ(*levels.begin() < 0, name == "stairs-down");
+  }
+}
+
+/// Straight ahead from the start of a tile, all that is uneven: where it begins and ends, and its height [m].
+struct Bump {
+  double from, to, height;
+};
+std::vector<Bump> bumps_ahead(const std::string& name) {
+  const Terrain t = make_terrain(settings_of({name}));
+  std::vector<Bump> bumps;
+  double last = 0;
+  for (double x = 0; x < 3.999; x += 0.001) {
+    const double top = t.top_at(x, 0.1);
+    if (std::fabs(top - last) > 1e-5 && std::fabs(last) > 1e-5) bumps.back().to = x;
+    if (std::fabs(top - last) > 1e-5 && std::fabs(top) > 1e-5) bumps.push_back({x, HUGE_VAL, top});
+    last = top;
+  }
+  return bumps;
+}
+
+/// On a tile of 8 m the first obstacle begins 2 m from the start, on each side of it.
+TEST(Terrain, ObstaclesStandAroundTheStart) {
+  struct Case {
+    const char* kind;
+    std::vector<Bump> want;
+  };
+  for (const Case& c : {Case{"step-up", {{0, 2, -0.4}}}, Case{"step-down", {{0, 2, 0.4}}},
+                        Case{"hurdles", {{2, 2.15, 0.25}, {3.2, 3.35, 0.25}}}, Case{"crawl", {{2, 2.6, 0.24 + 0.5}}}}) {
+    SCOPED_TRACE(c.kind);
+    const std::vector<Bump> bumps = bumps_ahead(c.kind);
+    ASSERT_EQ(bumps.size(), c.want.size());
+    for (std::size_t i = 0; i < bumps.size(); ++i) {
+      EXPECT_NEAR(bumps[i].from, c.want[i].from, 2e-3);
+      EXPECT_NEAR(bumps[i].to, c.want[i].to, 2e-3);
+      EXPECT_NEAR(bumps[i].height, c.want[i].height, 1e-5);
+    }
+    const Terrain t = make_terrain(settings_of({c.kind}));
+    for (const double along : {0.5, 1.9, 2.1, 2.5, 3.3, 3.95}) {
+      const double ahead = t.top_at(along, 0.3);
+      for (const auto& [x, y] : {std::pair{-along, 0.3}, std::pair{0.3, along}, std::pair{0.3, -along}}) {
+        EXPECT_NEAR(t.top_at(x, y), ahead, 1e-6) << "at " << x << ", " << y;
+      }
+    }
+  }
+}
+
+/// What a box may stand on comes before it (envs/legged/ground.hpp).
+TEST(Terrain, ListsBeginWithTheLowestBottom) {
+  GroundMap map;
+  map.boxes = {{{0, 0, 0.7f}, {1, 1, 0.1f}}, {{0.2f, 0, 0.3f}, {0.3f, 0.3f, 0.1f}}, {{0, 0, 0.1f}, {1, 1, 0.1f}}};
+  index_ground(map, 0.1, 0.5, [](double, double) { return std::string("map"); });
+  const TerrainView view = map.view();
+  for (const auto& [x, y, want] :
+       {std::tuple{0.2, 0.1, std::array{2, 1, 0}}, std::tuple{-0.9, 0.8, std::array{2, 0, 3}}}) {
+    for (int slot = 0; slot < view.boxes_per_cell; ++slot) {
+      EXPECT_EQ(box_in(view, slot, Vec3<double>{x, y, 0}), want.at(static_cast<std::size_t>(slot))) << slot;
+    }
   }
 }
 
@@ -210,7 +284,7 @@ TEST(Terrain, OneLineSaysWhatIsWrong) {
 TEST(Terrain, EveryBoxWithinReachIsListed) {
   const Terrain t = make_terrain(all_kinds());
   std::mt19937 generator(3);
-  std::uniform_real_distribution<double> x(-7, 7), y(-31, 31), z(-0.5, 1);
+  std::uniform_real_distribution<double> x(-7, 7), y(-43, 43), z(-0.5, 1);
   int touching = 0;
   for (int i = 0; i < 40000; ++i) {
     const Vec3<double> p{x(generator), y(generator), z(generator)};
