@@ -64,6 +64,14 @@ std::string text_of(const PipelineResult& result, const Json& json) {
   return text;
 }
 
+/// The command that goes on with a pipeline.
+std::string going_on(const PipelineFlags& flags, const PipelineResult& result) {
+  std::string command = "stampede pipeline --config " + flags.config + " --run " + result.run.string();
+  if (!flags.sources.seed.empty()) command += " --seed " + flags.sources.seed;
+  for (const std::string& set : flags.sources.set) command += " --set '" + set + "'";
+  return command;
+}
+
 Outcome run(const CommonFlags& common, PipelineFlags flags) {
   if (flags.config.empty()) throw Error("pipeline needs --config FILE; configs/pendulum-pixels.toml is an example");
   flags.sources.file = flags.config;
@@ -91,7 +99,7 @@ Outcome run(const CommonFlags& common, PipelineFlags flags) {
   outcome.text = text_of(result, outcome.json);
   if (result.interrupted) {
     outcome.status = Status::kInterrupted;
-    say("interrupted and saved in " + result.run.string() + "; the same command goes on");
+    say("interrupted and saved; `" + going_on(flags, result) + "` goes on");
   }
   return outcome;
 }

@@ -199,8 +199,8 @@ std::string obstacles(const PageJson& evaluation) {
     }
   }
   return paragraph(
-             "An episode on an obstacle succeeds when the robot, told to walk straight ahead, leaves the obstacle's "
-             "tile before the time limit and without a fall.") +
+             "Of the episodes that were told to walk straight ahead, and for long enough, the share in which the robot "
+             "got off the obstacle's tile.") +
          "<div class=\"grid-of\">\n" + charts +
          "</div>\n<div class=\"wide\"><table><caption>Episodes that crossed [%], "
          "by level, from the easiest</caption>\n<thead><tr><th scope=\"col\">kind</th><th></th>" +

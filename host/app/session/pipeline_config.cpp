@@ -121,11 +121,12 @@ void check_tables(const Layer& layer) {
 /// The settings of a run that one of the tables describes.
 Settings settings_of(const Layer& file, const SettingsSources& sources) {
   const std::string& name = sources.config_table;
-  const Layer table = table_of(file, name);
-  const bool named = table.table.contains("task") || std::any_of(sources.flags.begin(), sources.flags.end(),
-                                                                 [](const Override& f) { return f.key == "task"; });
-  if (!named) {
-    throw Error(at(file, *file.table.get(name)) + "[" + name +
+  const toml::node* node = file.table.get(name);
+  const toml::table* table = node == nullptr ? nullptr : node->as_table();
+  const bool named = std::any_of(sources.flags.begin(), sources.flags.end(),
+                                 [](const Override& given) { return given.key == "task"; });
+  if (table != nullptr && !table->contains("task") && !named) {
+    throw Error(at(file, *node) + "[" + name +
                 "] does not say what is simulated; task = \"...\" would be right, `stampede list` names all");
   }
   return resolve_settings(sources);

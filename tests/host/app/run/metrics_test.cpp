@@ -55,6 +55,26 @@ TEST(Metrics, OneLineAnIteration) {
   EXPECT_EQ(curve[1].return_mean, -3);
 }
 
+TEST(Metrics, AreReadByTheirNames) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(metric_names(folder.path()).empty());
+  {
+    Metrics metrics(folder.path(), 0);
+    for (int i = 1; i <= 3; ++i) metrics.write(report_of(i));
+  }
+  EXPECT_EQ(metric_names(folder.path()),
+            (std::vector<std::string>{"iteration", "steps", "episodes", "return_mean", "constraints/slip/violated"}));
+  const auto points = read_metrics(folder.path(), {"constraints/slip/violated", "return_mean", "none"});
+  ASSERT_EQ(points.size(), 3u);
+  ASSERT_EQ(points[0].size(), 3u);
+  EXPECT_EQ(points[0][2].iteration, 3);
+  EXPECT_EQ(points[0][2].steps, 300);
+  EXPECT_EQ(points[0][2].value, 0.25);
+  ASSERT_EQ(points[1].size(), 2u) << "null is no point";
+  EXPECT_EQ(points[1][1].value, -3);
+  EXPECT_TRUE(points[2].empty());
+}
+
 TEST(Metrics, GoingOnDoublesNothing) {
   const TemporaryFolder folder;
   {
