@@ -78,7 +78,8 @@ STAMPEDE_FN Real draw_level(Random<Real>& random, int count) {
 }
 
 /// The level of an environment's next episode: one harder where it came farther than half a tile from its start, one
-/// easier where it covered less than half of the commanded path. Beyond the hardest level any level is drawn.
+/// easier where it covered less than half of the commanded path. Beyond the hardest level any level is drawn, and so
+/// is, in a share of the episodes, any up to the one reached: what was learned on easier ground is not to be forgotten.
 template <class Real, int J>
 STAMPEDE_FN Real next_level(const LeggedConstants& c, const LeggedLane<Real, J>& carried, Real distance,
                             Random<Real>& random) {
@@ -87,7 +88,11 @@ STAMPEDE_FN Real next_level(const LeggedConstants& c, const LeggedLane<Real, J>&
   const MaskOf<Real> down = !up && carried.covered < Real(0.5f) * carried.commanded;
   const Real next = carried.level + select(up, one, select(down, -one, none));
   const Real any_level = draw_level(random, c.levels);
-  return select(next > Real(static_cast<float>(c.levels) - 0.5f), any_level, max(next, none));
+  const Real reached = select(next > Real(static_cast<float>(c.levels) - 0.5f), any_level, max(next, none));
+  if (!(c.review_share > 0.0f)) return reached;
+  const MaskOf<Real> reviews = random.uniform() < Real(c.review_share);
+  const Real easier = min(reached, to_real<Real>(to_int(random.uniform() * (reached + one))));
+  return select(reviews, easier, reached);
 }
 
 }  // namespace stampede

@@ -75,6 +75,7 @@ struct LeggedConstants {
   int levels, columns_of_tiles;  ///< 0: no tiles, a level plane
   int start_levels;              ///< first episodes start on a level below this
   float tile;                    ///< side [m]
+  float review_share;            ///< of episodes that start on any level up to the one reached
   // The height scan: points on a grid around the base, in its yaw frame, x running fastest.
   int scan_points, scan_columns;
   float scan_x, scan_y, scan_spacing;  ///< of the first point; between two [m]

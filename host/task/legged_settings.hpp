@@ -73,6 +73,7 @@ struct GroundSettings {
   std::vector<std::string> kinds;
   int levels = 10, columns = 10;
   int start_levels = 3;
+  float review = 0;
   float tile = 8, spacing = 0.1f, border = 5;
   float easiest = 0, hardest = 1;
   int seed = 1;
@@ -87,6 +88,8 @@ struct GroundSettings {
     field("levels", &S::levels, Bounds{1, 1000}, "tiles from the easiest to the hardest");
     field("columns", &S::columns, Bounds{1, 1000}, "tiles of a level");
     field("start_levels", &S::start_levels, Bounds{1, 1000}, "the first episodes are on so many of the lowest levels");
+    field("review", &S::review, Bounds{0, 1},
+          "share of episodes that start on any level up to the one that the environment has reached");
     field("tile", &S::tile, Bounds{0.5, 1000}, "side of a tile [m]");
     field("spacing", &S::spacing, Bounds{0.01, 10}, "of the heights [m]");
     field("border", &S::border, Bounds{0, 1000}, "of level ground around all [m]");

@@ -240,6 +240,7 @@ class Planner {
     c_.columns_of_tiles = terrain.settings.columns;
     c_.start_levels = std::min(settings_.terrain.start_levels, c_.levels);
     c_.tile = static_cast<float>(terrain.settings.tile);
+    c_.review_share = settings_.terrain.review;
     for (const TerrainTile& tile : terrain.tiles) {
       for (const double x : tile.spawn) legged_->spawn.push_back(static_cast<float>(x));
       if (tile.level == 0) legged_->tile_kinds.push_back(tile.kind);

@@ -37,6 +37,32 @@ TEST(Curriculum, UpAcrossTheTileDownBelowHalfOfTheCommand) {
   });
 }
 
+/// A share of the episodes goes to any level up to the one reached, each as likely.
+TEST(Curriculum, EasierLevelsAreReviewed) {
+  LeggedConstants c{};
+  c.levels = 8;
+  c.tile = 8;
+  c.review_share = 0.4f;
+  for_each_width([&]<class Real>() {
+    int count[8] = {};
+    const Index draws = 8000;
+    for (Index env = 0; env < draws; env += kLanes<Real>) {
+      LeggedLane<Real, 3> carried{};
+      carried.level = Real(3.0f);
+      Random<Real> random(1, lane_indices<Real>(env), 7, Purpose::kLevel);
+      float next[kMaxLanes];
+      store(next, next_level(c, carried, Real(5.0f), random));
+      for (int lane = 0; lane < kLanes<Real>; ++lane) {
+        ASSERT_TRUE(next[lane] >= 0 && next[lane] <= 4 && next[lane] == std::floor(next[lane]));
+        ++count[static_cast<int>(next[lane])];
+      }
+    }
+    // A fifth of 0.4 each, and the rest one level up; within four deviations.
+    for (int level = 0; level < 4; ++level) EXPECT_NEAR(count[level], 0.08 * draws, 97) << level;
+    EXPECT_NEAR(count[4], 0.68 * draws, 167);
+  });
+}
+
 TEST(Curriculum, BeyondTheTopAnyLevelIsAsLikely) {
   LeggedConstants c{};
   c.levels = 5;
