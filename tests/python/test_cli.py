@@ -51,7 +51,7 @@ def test_info_says_why_there_is_no_gpu():
     assert said["libraries"]["tomlplusplus"]
 
 
-@pytest.mark.parametrize("command", ["", "list", "info", "train", "eval", "export", "record", "bench", "bench env", "bench train", "bench busy"])
+@pytest.mark.parametrize("command", ["", "list", "info", "train", "eval", "export", "record", "pipeline", "bench", "bench env", "bench train", "bench busy"])
 def test_help_has_an_example(command):
     process = run(*command.split(), "--help")
     assert process.returncode == 0

@@ -178,7 +178,8 @@ def test_a_folder_that_was_begun_otherwise_is_refused(whole, tmp_path):
     changed = write(tmp_path, CONFIG.replace("iterations = 6", "iterations = 7"))
     line = refused("pipeline", "--config", changed, *run_in)
     assert "student.train.iterations differs from what" in line and "--force" in line and "--run" in line
-    assert "was begun with no --seed, not with --seed 4" in refused("pipeline", "--config", config, *run_in, "--seed", 4)
+    line = refused("pipeline", "--config", config, *run_in, "--seed", 4)
+    assert "was begun with no --seed, not with --seed 4" in line
     line = refused("pipeline", "--config", config, *run_in, "--set", "evaluate.episodes=3")
     assert "was begun with no --set" in line
     # Comments and order are no change.
@@ -341,7 +342,8 @@ def test_what_is_refused(tmp_path):
     assert "unknown key 'evaluate.episode'; did you mean 'episodes'?" in because(
         CONFIG.replace("episodes = 50", "episode = 50"))
     assert "evaluate.episodes = 0 is out of range" in because(CONFIG.replace("episodes = 50", "episodes = 0"))
-    assert "evaluate.episodes = 2.5 must be a whole number" in because(CONFIG.replace("episodes = 50", "episodes = 2.5"))
+    assert "evaluate.episodes = 2.5 must be a whole number" in because(
+        CONFIG.replace("episodes = 50", "episodes = 2.5"))
     assert 'report.film = "avi" is not known' in because(CONFIG, "--set", "report.film=avi")
     assert "report.seconds = -1 is out of range" in because(CONFIG, "--set", "report.seconds=-1")
     assert "--set: unknown key 'train.iteration'" in because(CONFIG, "--set", "student.train.iteration=3")

@@ -82,7 +82,8 @@ TEST(PipelineConfig, MistakesNameTheLine) {
   expect_parts(error(small, {"teacher=3"}), {"--set teacher=3", "is a table"});
   expect_parts(error(small, {"teacher.train.iteration=3"}), {"--set: unknown key 'train.iteration'"});
   expect_parts(error(small, {"evaluate.episodes=x"}), {"--set: evaluate.episodes = ", "must be a whole number"});
-  expect_parts(error(small, {"student.algo=ppo"}), {"[student] algo = \"ppo\" learns from no teacher"});
+  const std::string plain = small.substr(0, small.find("[student.distill]"));
+  expect_parts(error(plain, {"student.algo=ppo"}), {"[student] algo = \"ppo\" learns from no teacher"});
   expect_parts(error(small, {"teacher.algo=bc"}), {"[teacher] algo = \"bc\" teaches a student"});
 }
 
