@@ -4,8 +4,10 @@
 namespace stampede {
 
 inline constexpr const char* kPageStyle = R"css(
-:root { color-scheme: light dark; --ink: #1d232b; --quiet: #5d6673; --page: #fdfdfc; --card: #fff; --rule: #dfe3e8;
-  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #b8578f; --c4: #b98500; --c5: #3a9bd1; --c6: #737373; --c7: #222; }
+:root { color-scheme: light dark;
+  --ink: #1d232b; --quiet: #5d6673; --page: #fdfdfc; --card: #fff; --rule: #dfe3e8;
+  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #b8578f; --c4: #b98500; --c5: #3a9bd1; --c6: #737373;
+  --c7: #222; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e4e7eb; --quiet: #9aa4b1; --page: #14171b; --card: #1b1f25; --rule: #333a43;
     --c0: #56b4e9; --c1: #f0883e; --c2: #3ecf9f; --c3: #e29cc4; --c4: #e6b93a; --c5: #8fd0f5; --c6: #a5a5a5; --c7: #eee; } }

@@ -35,8 +35,8 @@ struct PipelineResult {
   nlohmann::ordered_json evaluation;  ///< evaluation.json, where it is there already
 };
 
-/// Runs what is left of a pipeline. Its folder is options.run or, where that is empty, the newest `runs/<name>-<n>` that
-/// was begun with the same configuration; where there is none, or with options.force, a new one. All that can be
+/// Runs what is left of a pipeline. Its folder is options.run or, where that is empty, the newest `runs/<name>-<n>`
+/// that was begun with the same configuration; where there is none, or with options.force, a new one. All that can be
 /// refused is refused before the first stage, and before anything is written: a student that cannot learn from this
 /// teacher, too. Throws Error: status 2 for bad input, 1 where a training diverged.
 PipelineResult run_pipeline(const PipelineConfig& config, const PipelineOptions& options);
