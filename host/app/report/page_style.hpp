@@ -10,7 +10,8 @@ inline constexpr const char* kPageStyle = R"css(
   --c7: #222; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e4e7eb; --quiet: #9aa4b1; --page: #14171b; --card: #1b1f25; --rule: #333a43;
-    --c0: #56b4e9; --c1: #f0883e; --c2: #3ecf9f; --c3: #e29cc4; --c4: #e6b93a; --c5: #8fd0f5; --c6: #a5a5a5; --c7: #eee; } }
+    --c0: #56b4e9; --c1: #f0883e; --c2: #3ecf9f; --c3: #e29cc4; --c4: #e6b93a; --c5: #8fd0f5; --c6: #a5a5a5;
+    --c7: #eee; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 72rem; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, sans-serif; }
