@@ -1,5 +1,6 @@
-/// \file Depth cameras on one thread: pictures of the ground and of the robot's own shapes (kernels/sense), of Go2s that
-/// stand about on tiles of each kind, at middle difficulty. Counter `rays/s`: pixels, in each of which one ray is cast.
+/// \file Depth cameras on one thread: pictures of the ground and of the robot's own shapes (kernels/sense), of Go2s
+/// that stand about on tiles of each kind, at middle difficulty. Counter `rays/s`: pixels, in each of which one ray is
+/// cast.
 
 #include <benchmark/benchmark.h>
 

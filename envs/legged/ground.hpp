@@ -79,7 +79,7 @@ STAMPEDE_FN Real draw_level(Random<Real>& random, int count) {
 
 /// The level of an environment's next episode: one harder where it came farther than half a tile from its start, one
 /// easier where it covered less than half of the commanded path. Beyond the hardest level any level is drawn, and so
-/// is, in a share of the episodes, any up to the one reached: what was learned on easier ground is not to be forgotten.
+/// is, in a share of the episodes, any up to the one reached, from where it goes on: what was learned on easier ground is not to be forgotten.
 template <class Real, int J>
 STAMPEDE_FN Real next_level(const LeggedConstants& c, const LeggedLane<Real, J>& carried, Real distance,
                             Random<Real>& random) {

@@ -328,7 +328,8 @@ class Distillation final : public Algorithm<Backend> {
   Minibatches<Backend> minibatches_;
   GradientSums<Backend> gradient_;
   Buffer<float> label_, teacher_log_std_;  ///< [horizon][stride][actions] of the current rollout; [actions]
-  // Of all rollouts that are kept, [rollout] and then as in a rollout; empty where that is one. Or the data set, [step].
+  // Of all rollouts that are kept, [rollout] and then as in a rollout; empty where that is one. Or the data set,
+  // [step].
   Buffer<float> kept_observation_, kept_label_, kept_ended_, kept_state_;
   std::string name_;  ///< of the data set
   std::array<std::uint32_t, 2> checksum_{};

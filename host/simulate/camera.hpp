@@ -1,6 +1,8 @@
 #pragma once
 /// \file The depth cameras of a batch of robots on a backend (kernels/sense/depth_camera.hpp).
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,7 @@
 
 namespace stampede {
 
+/// Numbers of a robot's description as kernels have them.
 inline Vec3<float> to_floats(const Vec3<double>& v) {
   return {static_cast<float>(v.x), static_cast<float>(v.y), static_cast<float>(v.z)};
 }
@@ -20,6 +23,7 @@ inline SeenGround seen_ground(const RobotModel& robot, const TerrainView& map) {
   return {robot.plane.present, to_floats(robot.plane.point), to_floats(robot.plane.normal), map};
 }
 
+/// A camera on each robot of a batch. Lives as long as the robots, whose states it reads.
 template <class Backend, class Shape>
 class Cameras {
  public:

@@ -3,6 +3,8 @@
 /// rows.
 
 #include <cstddef>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "envs/legged/kernels.hpp"
@@ -133,7 +135,8 @@ class LeggedEnvironments final : public Environments<Backend> {
     Environments<Backend>::load(backend, tensors);
     robots_->restore(floats_of(tensors, "robots", robots_->save().size()));
     for (const auto& [name, buffer, columns] : saved_buffers()) {
-      const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
+      const auto values = buffer == &carried_ ? carried_of(tensors, name)
+                                              : floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
       backend.upload(*buffer, values.data(), buffer->size());
     }
     if (cameras_ != nullptr) cameras_->load(backend, tensors);
@@ -158,6 +161,21 @@ class LeggedEnvironments final : public Environments<Backend> {
                                     {"legged_last_good", &last_finite_, this->stride()}};
     if (last_reading_.size() > 0) all.push_back({"legged_last_reading", &last_reading_, legged_.constants.policy_size});
     return all;
+  }
+
+  /// What the lanes carry, from a checkpoint. One from before headings were commanded lacks their row: it is of a task
+  /// that commands none.
+  std::vector<float> carried_of(const std::vector<Tensor>& tensors, const char* name) {
+    const auto size = static_cast<std::size_t>(carried_.size()), row = static_cast<std::size_t>(lane_stride_);
+    for (const Tensor& tensor : tensors) {
+      if (tensor.name != name || tensor.bytes.size() != (size - row) * sizeof(float)) continue;
+      std::vector<float> values = floats_of(tensors, name, size - row);
+      using Lane = LeggedLane<float, J>;
+      const auto before = offsetof(Lane, heading) / sizeof(float) * row;
+      values.insert(values.begin() + static_cast<std::ptrdiff_t>(before), row, 0.0f);
+      return values;
+    }
+    return floats_of(tensors, name, size);
   }
 
   /// Does nothing where readings are not delayed.

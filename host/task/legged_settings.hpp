@@ -89,7 +89,7 @@ struct GroundSettings {
     field("columns", &S::columns, Bounds{1, 1000}, "tiles of a level");
     field("start_levels", &S::start_levels, Bounds{1, 1000}, "the first episodes are on so many of the lowest levels");
     field("review", &S::review, Bounds{0, 1},
-          "share of episodes that start on any level up to the one that the environment has reached");
+          "share of episodes that start on any level up to the environment's, and go on from there");
     field("tile", &S::tile, Bounds{0.5, 1000}, "side of a tile [m]");
     field("spacing", &S::spacing, Bounds{0.01, 10}, "of the heights [m]");
     field("border", &S::border, Bounds{0, 1000}, "of level ground around all [m]");

@@ -325,6 +325,9 @@ class Planner {
     if (sees(seen.critic)) fail("observations.critic: \"depth\" is for the policy; \"height_scan\" would be right");
     if (!sees(seen.policy)) return;
     if (seen.policy.front() != "depth") fail("observations.policy: \"depth\" must come first");
+    if (std::count(seen.policy.begin(), seen.policy.end(), "depth") > 1) {
+      fail("observations.policy names \"depth\" twice; there is one camera");
+    }
     if (seen.critic.empty()) {
       fail(
           "observations.critic is empty, and the critic cannot see \"depth\"; terms such as \"height_scan\" would be "

@@ -114,7 +114,7 @@ MirrorMap mirror_of(const PlacedTerm* terms, int count, const LeggedSpec& spec, 
         break;
       }
       case Per::kPixel:
-        if (spec.camera.position.y != 0 || spec.camera.axes.x.y != 0) {
+        if (std::fabs(spec.camera.position.y) > 1e-4f || std::fabs(spec.camera.axes.x.y) > 1e-4f) {
           throw Error(
               "symmetry.mirror: the camera looks to one side; camera.yaw = 0 and a camera.position in the middle would "
               "be right");

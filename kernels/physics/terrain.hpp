@@ -28,8 +28,8 @@ struct TerrainView {
   const float* cells;      ///< [cell_rows][cell_columns][boxes_per_cell]: indices of rows of `boxes`, as floats
   const float* tops;       ///< [cell_rows][cell_columns]: no ground within a shape's reach of the cell is higher [m]
   const float* link_tops;  ///< the same within `link_reach`
-  // For rays, [cell_rows][cell_columns], without a reach: the highest ground in the cell, and the highest and the lowest
-  // of its heights alone [m].
+  // For rays, [cell_rows][cell_columns], without a reach: the highest ground in the cell, and the highest and the
+  // lowest of its heights alone [m].
   const float *seen_tops, *seen_high, *seen_low;
   int columns, rows;  ///< at least 2; 0 where there are boxes only
   int cell_columns, cell_rows;

@@ -7,8 +7,8 @@
 ///     CastDepth        the clean picture
 ///     ReadDepth        what the sensor makes of it, and which of the last pictures the policy sees now
 ///
-/// Frames are counted from the start of an episode: frame n is taken at control step n x `every`, and seen from the time
-/// on at which frame n + `latency` is taken. Before, frame 0 is seen.
+/// Frames are counted from the start of an episode: frame n is taken at control step n x `every`, and seen from the
+/// time on at which frame n + `latency` is taken. Before, frame 0 is seen.
 
 #include <cstddef>
 
@@ -213,7 +213,8 @@ struct ReadDepth {
   FrameClock clock;
   const float* clean;
   std::uint64_t seed;
-  const std::uint32_t* step;  ///< with `offset` added, the control step that random numbers are keyed by; null: 0
+  const std::uint32_t*
+      step;  ///< with `offset` added, the control step that random numbers are keyed by; null: all start
   std::uint32_t offset;
   Index first_environment;
   float* frames;       ///< [env][DepthCamera::frames()][pixels]
@@ -243,7 +244,8 @@ struct ReadDepth {
   STAMPEDE_FN Real read(Index first, Index env, Index pixel) const {
     const float* from = clean + env * camera.row() + pixel;
     Real depth = load<Real>(from);
-    const std::uint32_t now = (step != nullptr ? *step : 0u) + offset;
+    // 0 is for the first pictures of all.
+    const std::uint32_t now = step != nullptr ? *step + offset + 1 : 0u;
     Random<Real> random(seed, lane_indices<Real>(first_environment * camera.pixels() + first), now, Purpose::kCamera);
     if (camera.edges > 0.0f) depth = mix_edges(depth, from, pixel, random);
     if (camera.noise > 0.0f) depth = depth + Real(camera.noise) * random.normal();

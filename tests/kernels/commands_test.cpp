@@ -32,8 +32,8 @@ TEST(Commands, SharesStandAndWalkStraight) {
         turn += turns;
       }
     }
-    // Of those who are not to stand a tenth draws a turn within the dead zone and half of the others walk straight on; of
-    // them 2.6 % draw a speed within it. Within four deviations.
+    // Of those who are not to stand a tenth draws a turn within the dead zone and half of the others walk straight on;
+    // of them 2.6 % draw a speed within it. Within four deviations.
     EXPECT_NEAR(turn, 0.36 * draws, 172);
     EXPECT_NEAR(straight, 0.4285 * draws, 177);
     EXPECT_NEAR(stand, 0.2115 * draws, 146);

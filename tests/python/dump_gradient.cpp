@@ -3,10 +3,10 @@
 ///     dump_gradient key=value ... < input > output
 ///
 /// Keys: observations, actions, samples, chosen, actor, critic (widths, with commas; critic empty: none), activation,
-/// image, channels, kernels, strides (of convolutions; image empty: none), surrogate, clip_value, normalise_advantages, clip_ratio, value_coefficient, entropy_coefficient, threads.
-/// Input, float32: actor and critic (weight [outputs][inputs] and bias of each layer), log_std, observation mean and
-/// variance, the values' mean and variance, then of all samples observation, output, log_prob, value, advantage,
-/// returns; at last, uint32, the chosen samples.
+/// image, channels, kernels, strides (of convolutions; image empty: none), surrogate, clip_value, normalise_advantages,
+/// clip_ratio, value_coefficient, entropy_coefficient, threads. Input, float32: actor and critic (weight
+/// [outputs][inputs] and bias of each layer), log_std, observation mean and variance, the values' mean and variance,
+/// then of all samples observation, output, log_prob, value, advantage, returns; at last, uint32, the chosen samples.
 /// Output, float32: the gradient of actor, critic and log_std.
 
 #include <cstring>

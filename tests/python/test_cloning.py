@@ -198,7 +198,7 @@ def test_what_is_refused(swings, walks, tmp_path):
     assert "to the recorded policy the action 'torque' is 0 + 2 x" in pendulum(
         data, "--set", "environment.max_torque=6")
     line = because("--task", "cartpole-swingup", "--dataset", data)
-    assert "cartpole-swingup" in line and "torque" in line or "force" in line
+    assert "cartpole-swingup" in line and ("torque" in line or "force" in line)
     line = because("--task", "pendulum-pixels", "--dataset", data)
     assert "pixel" in line
     walking = ("--num-envs", 64, "--dataset", walks)

@@ -19,25 +19,34 @@ struct ExportFlags {
   bool force = false;
 };
 
+/// The robot and its ground, for MuJoCo.
+Outcome write_scene(const ExportFlags& flags, const RunContents& contents, Outcome outcome) {
+  const TaskSpec& task = *contents.task.spec;
+  if (contents.task.robot == nullptr) {
+    throw Error("--out " + flags.out + ": the task '" + task.name + "' has no robot that MuJoCo could simulate");
+  }
+  write_file(flags.out, to_mjb(contents.task.robot->model.get()));
+  for (const std::string& note : contents.notes) say(note);
+  outcome.json = {{"task", task.name}, {"out", flags.out}, {"notes", contents.notes}};
+  outcome.text = fmt::format("scene    {}: robot and ground of {}\n", flags.out, task.name);
+  return outcome;
+}
+
 Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   const std::string ending = std::filesystem::path(flags.out).extension().string();
   if (ending != ".onnx" && ending != ".safetensors" && ending != ".mjb") {
     throw Error("--out " + flags.out + ": its ending says nothing; it must be .onnx, .safetensors or .mjb");
+  }
+  if (ending != ".mjb" && !flags.sets.empty()) {
+    throw Error("--set " + flags.sets.front() +
+                ": a policy is exported as it was trained; only a scene (.mjb) can have another ground");
   }
   Outcome outcome;
   name_device(common, outcome);
   const RunContents contents = load_run(flags.run, SettingsSources{"", flags.sets, {}});
   refuse_to_overwrite("--out", flags.out, flags.force);
   const TaskSpec& task = *contents.task.spec;
-  if (ending == ".mjb") {
-    if (contents.task.robot == nullptr) {
-      throw Error("--out " + flags.out + ": the task '" + task.name + "' has no robot that MuJoCo could simulate");
-    }
-    write_file(flags.out, to_mjb(contents.task.robot->model.get()));
-    outcome.json = {{"task", task.name}, {"out", flags.out}};
-    outcome.text = fmt::format("scene    {}: robot and ground of {} for MuJoCo\n", flags.out, task.name);
-    return outcome;
-  }
+  if (ending == ".mjb") return write_scene(flags, contents, std::move(outcome));
   write_file(flags.out,
              ending == ".onnx" ? to_onnx(contents.policy, task) : to_policy_safetensors(contents.policy, task));
   std::vector<std::string> notes = contents.notes;

@@ -207,6 +207,10 @@ void compare_control(const Policy& policy, const TaskSpec& task, const std::stri
     notes.push_back(
         fmt::format("the policy was trained with {} of {:.6g} s, which is {:.6g} s here", what, *trained, *now));
   };
+  if (const auto camera = policy.facts.find("camera"), now = task.facts.find("camera");
+      camera != policy.facts.end() && now != task.facts.end() && camera->second != now->second) {
+    notes.push_back("the policy was trained with the camera " + camera->second + ", which is " + now->second + " here");
+  }
   compare("control_dt", "a control step", task.control_dt);
   compare("physics_dt", "a physics step", number_in(task.facts, "physics_dt"));
 }

@@ -19,8 +19,8 @@ void check_policy_fits(const Policy& policy, const TaskSpec& task, const std::st
 /// adds a line to `notes`.
 Policy fit_policy(Policy policy, const TaskSpec& task, const std::string& name, std::vector<std::string>& notes);
 
-/// Throws Error where the network's outputs mean other actions to a policy that fits than to one of the task, and, below,
-/// where it acts at other times; `who` is what messages call the policy.
+/// Throws Error where the network's outputs mean other actions to a policy that fits than to one of the task, and,
+/// below, where it acts at other times; `who` is what messages call the policy.
 void check_action_scale(const Policy& policy, const TaskSpec& task, const std::string& name, const std::string& who);
 void check_control_step(const Policy& policy, const TaskSpec& task, const std::string& name, const std::string& who);
 

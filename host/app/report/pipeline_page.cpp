@@ -243,7 +243,7 @@ std::string films(const PipelinePictures& pictures, const PipelineReport& option
   for (const ReportFilm& film : pictures.films) {
     const bool mp4 = std::filesystem::path(film.file).extension() == ".mp4";
     const std::string url = data_url(mp4 ? "video/mp4" : "image/gif", read_file(folder / film.file));
-    const std::string size = fmt::format("width=\"{}\" height=\"{}\"", options.width, options.height);
+    const std::string size = fmt::format("width=\"{}\" height=\"{}\"", film.width, options.height);
     figures +=
         mp4 ? fmt::format("<figure><video {} controls autoplay loop muted playsinline src=\"{}\"></video>", size, url)
             : fmt::format("<figure><img {} alt=\"{}\" src=\"{}\">", size, escape_html(film.caption), url);

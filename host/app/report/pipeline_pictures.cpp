@@ -81,7 +81,8 @@ PipelinePictures draw_pictures(Engine& engine, const PlannedTask& student, const
       pictures.note = std::string("no film: ") + error.what();
       return pictures;
     }
-    pictures.films.push_back({scene.file, scene.caption});
+    const int beside = motion.seen.present() ? motion.seen.drawn_width(film.height) : 0;
+    pictures.films.push_back({scene.file, scene.caption, film.width + beside});
   }
   return pictures;
 }

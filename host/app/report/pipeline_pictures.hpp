@@ -15,6 +15,7 @@ namespace stampede {
 /// A film in the pipeline's folder.
 struct ReportFilm {
   std::string file, caption;
+  int width = 0;  ///< with what the student sees beside it [pixels]
 };
 
 /// What the student saw at one time of the first film.

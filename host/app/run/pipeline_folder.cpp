@@ -32,7 +32,8 @@ std::vector<std::filesystem::path> files_of_pipeline(const std::filesystem::path
   }
   for (const auto& entry : std::filesystem::directory_iterator(directory, code)) {
     const std::string name = entry.path().filename().string(), ending = entry.path().extension().string();
-    if (name.rfind("film", 0) == 0 && (ending == ".gif" || ending == ".mp4")) found.push_back(entry.path());
+    if ((name.rfind("film.", 0) == 0 || name.rfind("film-", 0) == 0) && (ending == ".gif" || ending == ".mp4"))
+      found.push_back(entry.path());
   }
   return found;
 }
@@ -69,7 +70,7 @@ PipelineState PipelineFolder::read_state(const std::filesystem::path& directory)
                                 stage.at("contacts_over_slots").get<std::int64_t>()});
       }
       state.calls = json.at("calls");
-      return state;
+      if (!state.stages.empty()) return state;
     }
   } catch (const nlohmann::json::exception&) {
   }
@@ -80,7 +81,8 @@ std::string PipelineFolder::read_config(const std::filesystem::path& directory) 
   return read_file(directory / kConfigCopy, kLargestText);
 }
 
-PipelineFolder PipelineFolder::create(const std::filesystem::path& directory, const std::string& name, bool force) {
+PipelineFolder PipelineFolder::create(const std::filesystem::path& directory, const std::string& name,
+                                      const std::string& config, bool force) {
   if (directory.empty()) {
     const std::filesystem::path path = make_numbered_folder("runs", name);
     PipelineFolder folder(path, lock_pipeline(path));
@@ -98,8 +100,9 @@ PipelineFolder PipelineFolder::create(const std::filesystem::path& directory, co
   folder.made_ = !existed;
   if (!force) {
     for (const std::filesystem::path& file : files_of_pipeline(directory)) {
-      if (file.filename() == kConfigCopy) continue;  // the first file: of one that was killed when it began
-      folder.started_ = true;                        // so that the destructor leaves the folder
+      // The first file: of one that was killed when it began.
+      if (file.filename() == kConfigCopy && read_file(file, kLargestText) == config) continue;
+      folder.started_ = true;  // so that the destructor leaves the folder
       throw Error(file.string() + ": is in the way, for a pipeline has a file of this name; choose another --run, or " +
                   "replace all of a pipeline's files in this folder with --force");
     }

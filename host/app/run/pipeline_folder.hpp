@@ -45,7 +45,8 @@ class PipelineFolder {
   /// Takes a folder for a new pipeline: `directory`, or a new `runs/<name>-<n>` where that is empty. Throws Error where
   /// it holds a run of another kind; a pipeline, or a file with the name of one of its files, and `force` is not given;
   /// or where another pipeline runs in it.
-  static PipelineFolder create(const std::filesystem::path& directory, const std::string& name, bool force);
+  static PipelineFolder create(const std::filesystem::path& directory, const std::string& name,
+                               const std::string& config, bool force);
   /// Takes the folder of a pipeline that is to go on.
   static PipelineFolder open(const std::filesystem::path& directory);
 

@@ -59,8 +59,8 @@ std::vector<float> in_order(const Tensor& tensor, const std::vector<float>& colu
 }
 
 /// Fills in mean and variance of each column. One that never changes keeps its distance from its mean: it gets the
-/// variance 1.
-void measure(Demonstrations& all) {
+/// variance 1. The first `pixels` columns, of pictures, stay as they are.
+void measure(Demonstrations& all, int pixels) {
   constexpr double kNone = 1e-12;
   const std::size_t width = all.observation.size() / static_cast<std::size_t>(all.steps);
   std::vector<double> mean(width), square(width);
@@ -71,6 +71,11 @@ void measure(Demonstrations& all) {
   for_each(
       [&](std::size_t i, double x) { square[i] += (x - mean[i]) * (x - mean[i]) / static_cast<double>(all.steps); });
   for (std::size_t i = 0; i < width; ++i) {
+    if (i < static_cast<std::size_t>(pixels)) {
+      all.mean.push_back(0.0f);
+      all.variance.push_back(1.0f);
+      continue;
+    }
     all.mean.push_back(static_cast<float>(mean[i]));
     all.variance.push_back(square[i] < kNone ? 1.0f : static_cast<float>(square[i]));
   }
@@ -121,7 +126,7 @@ Demonstrations demonstrations_in(const DataSet& set, const PlannedTask& student,
     const std::size_t action = i % task.action.names.size();
     all.label[i] = (all.label[i] - task.action.centre[action]) / task.action.scale[action];
   }
-  measure(all);
+  measure(all, task.policy().pixels());
   all.checksum = {checksum_of_floats(all.observation), checksum_of_floats(all.label)};
   return all;
 }

@@ -9,8 +9,8 @@
 
 namespace stampede {
 
-/// The data set that the student's settings name (distill.dataset). Throws Error where it is none, or where they ask for
-/// what no data set can give.
+/// The data set that the student's settings name (distill.dataset). Throws Error where it is none, or where they ask
+/// for what no data set can give.
 DataSet find_data_set(const PlannedTask& student);
 
 /// What the student is to learn from it: what its policy's group sees, and the actions as its network gives them.

@@ -135,6 +135,9 @@ Settings with_teacher(Settings student, const Settings& teacher, const std::file
   distill.history = teacher.policy_observation.history;
   if (teacher.legged && student.legged) {
     distill.observations = teacher.legged->observations.policy;
+    if (std::find(distill.observations.begin(), distill.observations.end(), "depth") != distill.observations.end()) {
+      throw Error(name + ": the teacher sees \"depth\", as students do; one that sees \"height_scan\" would be right");
+    }
     // One scan is simulated for both. Where both see it, differences are found by find_teacher.
     if (sees_scan(distill.observations) && !sees_scan(student.legged->observations.policy)) {
       student.legged->scan = teacher.legged->scan;

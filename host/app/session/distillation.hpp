@@ -1,7 +1,7 @@
 #pragma once
 /// \file A student's run: where its teacher or its data set comes from, and the stages that teach it. The run is a
-/// training like any other (training.hpp), with other stages: its folder, checkpoints, `--resume`, evaluation and export
-/// are the same.
+/// training like any other (training.hpp), with other stages: its folder, checkpoints, `--resume`, evaluation and
+/// export are the same.
 
 #include <filesystem>
 #include <optional>

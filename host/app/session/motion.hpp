@@ -33,8 +33,8 @@ EvaluationRequest film_request(PlannedTask task, double seconds, std::vector<flo
 Motion motion_of(const PlannedTask& task, const EvaluationRequest& request, const Evaluation& evaluation,
                  double seconds, double fps);
 
-/// Writes the film, with what the policy sees beside it where `camera`. Returns the number of frames drawn. Throws Error
-/// as draw_film and draw_sketches.
+/// Writes the film, with what the policy sees beside it where `camera`. Returns the number of frames drawn. Throws
+/// Error as draw_film and draw_sketches.
 int draw_motion(const Motion& motion, FilmOptions options, bool camera = false);
 
 }  // namespace stampede

@@ -134,7 +134,7 @@ class PipelineSession {
   }
 
   void begin() {
-    folder_.emplace(PipelineFolder::create(options_.run, config_.name, options_.force));
+    folder_.emplace(PipelineFolder::create(options_.run, config_.name, config_.text, options_.force));
     state_.config_file = config_.sources.file.string();
     state_.seed = config_.sources.seed;
     state_.set = config_.sources.set;

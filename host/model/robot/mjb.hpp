@@ -7,6 +7,7 @@ struct mjModel_;
 
 namespace stampede {
 
+/// The file's bytes.
 std::string to_mjb(const mjModel_* model);
 
 }  // namespace stampede

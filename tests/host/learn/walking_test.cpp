@@ -98,7 +98,8 @@ TEST(Walking, ObservationsAreTheStates) {
   }
 }
 
-/// Half a control step late: halfway between this step's reading and the last's; what the policy knows by itself is not.
+/// Half a control step late: halfway between this step's reading and the last's; what the policy knows by itself is
+/// not.
 TEST(Walking, ReadingsComeLate) {
   const Settings settings =
       longer_settings({"randomise.observation_delay=[0.01, 0.01]", "noise.joint_position=0", "noise.joint_velocity=0",
@@ -229,8 +230,8 @@ TEST(Walking, AirTimeCountsFromTheFirstContact) {
   EXPECT_GT(run("0").second, 5);
 }
 
-/// The evaluation's power against a sum by hand over the physics steps: with a control step for each, and their mean where a
-/// control step has four.
+/// The evaluation's power against a sum by hand over the physics steps: with a control step for each, and their mean
+/// where a control step has four.
 TEST(Walking, PowerIsWorkOverThePhysicsSteps) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const auto run = [&](const std::string& decimation, bool mujoco) {
@@ -308,7 +309,8 @@ TEST(Walking, MujocoJudgesAPolicyAsWeDo) {
   }
 }
 
-/// Torques are those of the joints: of an actuator with a gear, and clipped where the file clips the joint and not its actuator.
+/// Torques are those of the joints: of an actuator with a gear, and clipped where the file clips the joint and not its
+/// actuator.
 TEST(Walking, MujocoTellsTheTorquesOfJoints) {
   const test::TemporaryFolder folder;
   const std::string file = (folder / "go2.xml").string();
@@ -495,8 +497,8 @@ TEST(Walking, RewardsAndConstraintsAreReported) {
   EXPECT_GT(report["constraints/action_rate/violated"], 0.3);
 }
 
-/// A robot on its knees, too weak to stay there, lies down: where that ends episodes, they end with the first step whose base
-/// touches.
+/// A robot on its knees, too weak to stay there, lies down: where that ends episodes, they end with the first step
+/// whose base touches.
 TEST(Walking, ABaseOnTheGroundIsSeenAndEndsEpisodesWhereTheTaskSaysSo) {
   const auto lie_down = [](const std::string& force) {
     const Settings settings = longer_settings(

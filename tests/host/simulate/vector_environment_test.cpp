@@ -1,4 +1,5 @@
-/// \file Environments for callers' own actions: the same bits however they are run, the evaluator's numbers, ends, refusals.
+/// \file Environments for callers' own actions: the same bits however they are run, the evaluator's numbers, ends,
+/// refusals.
 
 #include <algorithm>
 #include <cmath>

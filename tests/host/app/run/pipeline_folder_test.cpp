@@ -22,10 +22,12 @@ PipelineState some_state() {
   return state;
 }
 
+constexpr const char* kText = "[teacher]\n";  ///< of the configuration
+
 TEST(PipelineFolder, KeepsItsState) {
   const TemporaryFolder base;
   {
-    PipelineFolder folder = PipelineFolder::create(base / "run", "a", false);
+    PipelineFolder folder = PipelineFolder::create(base / "run", "a", kText, false);
     folder.start("[teacher]\n", some_state());
   }
   EXPECT_TRUE(PipelineFolder::holds_pipeline(base / "run"));
@@ -46,13 +48,13 @@ TEST(PipelineFolder, KeepsItsState) {
 
 TEST(PipelineFolder, LeavesNothingWhereNothingBegan) {
   const TemporaryFolder base;
-  { const PipelineFolder folder = PipelineFolder::create(base / "run", "a", false); }
+  { const PipelineFolder folder = PipelineFolder::create(base / "run", "a", kText, false); }
   EXPECT_FALSE(std::filesystem::exists(base / "run"));
 }
 
 TEST(PipelineFolder, IsOnePipelinesAtATime) {
   const TemporaryFolder base;
-  const PipelineFolder folder = PipelineFolder::create(base / "run", "a", false);
+  const PipelineFolder folder = PipelineFolder::create(base / "run", "a", kText, false);
   expect_parts(error_of([&] { PipelineFolder::open(base / "run"); }), {"another pipeline", "choose another --run"});
 }
 
@@ -62,13 +64,26 @@ TEST(PipelineFolder, WhatIsInTheWayStaysUnlessItIsForced) {
   std::filesystem::create_directories(run / "student");
   write_file(run / "film-rough.gif", "old", Durability::kProcess);
   write_file(run / "mine.txt", "mine", Durability::kProcess);
-  expect_parts(error_of([&] { PipelineFolder::create(run, "a", false); }), {"student: is in the way", "--force"});
+  expect_parts(error_of([&] { PipelineFolder::create(run, "a", kText, false); }),
+               {"student: is in the way", "--force"});
   EXPECT_TRUE(std::filesystem::exists(run / "film-rough.gif"));
-  PipelineFolder folder = PipelineFolder::create(run, "a", true);
+  PipelineFolder folder = PipelineFolder::create(run, "a", kText, true);
   folder.start("", some_state());
   EXPECT_FALSE(std::filesystem::exists(run / "student"));
   EXPECT_FALSE(std::filesystem::exists(run / "film-rough.gif"));
   EXPECT_TRUE(std::filesystem::exists(run / "mine.txt"));
+}
+
+/// A pipeline that was killed as it began has written its configuration; any other file of that name is the user's.
+TEST(PipelineFolder, AnotherConfigurationIsInTheWay) {
+  const TemporaryFolder base;
+  const std::filesystem::path run = base / "run";
+  std::filesystem::create_directories(run);
+  write_file(run / "pipeline.toml", "mine", Durability::kProcess);
+  expect_parts(error_of([&] { PipelineFolder::create(run, "a", kText, false); }), {"pipeline.toml: is in the way"});
+  EXPECT_EQ(read_file(run / "pipeline.toml"), "mine");
+  write_file(run / "pipeline.toml", kText, Durability::kProcess);
+  PipelineFolder::create(run, "a", kText, false).start(kText, some_state());
 }
 
 TEST(PipelineFolder, WhatIsNotItsStateIsRefused) {
