@@ -11,7 +11,7 @@ from program import refused, run_json
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-SMALL = ("--num-envs", 64, "--set", "run.eval_episodes=20")
+SMALL = ("--num-envs", 64, "--set", "run.eval_episodes=20", "--set", "distill.epochs=4")
 PENDULUM = ("--task", "pendulum", *SMALL)
 
 
@@ -21,7 +21,7 @@ def swings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cloning")
     run_json("train", "--task", "pendulum", "--run", folder / "run", "--set", "run.eval_episodes=20")
     out = folder / "swings.safetensors"
-    return out, run_json("record", "--run", folder / "run", "--out", out, "--episodes", 50)
+    return out, run_json("record", "--run", folder / "run", "--out", out, "--episodes", 200)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,8 @@ def changed(source, target, change, checksum=False):
 
 def test_a_student_swings_up_as_what_was_recorded(swings, tmp_path):
     data, recorded = swings
-    said = run_json("distill", "--dataset", data, *PENDULUM, "--run", tmp_path / "run")
+    said = run_json("distill", "--dataset", data, *PENDULUM, "--run", tmp_path / "run",
+                    "--iterations", 15)
     assert said["algo"] == "bc" and said["finished"]
     assert said["data_return_mean"] == pytest.approx(recorded["return_mean"], rel=1e-6)
     assert said["teacher_return_mean"] is None
@@ -56,7 +57,7 @@ def test_a_student_swings_up_as_what_was_recorded(swings, tmp_path):
     # A random policy gets some -1200.
     assert said["return_mean"] > said["data_return_mean"] - 0.05 * 1000
     kept = json.loads((tmp_path / "run" / "data_set.json").read_text())
-    assert kept == {"dataset": str(data), "sequences": 50, "steps": 50 * 200, "return_mean": said["data_return_mean"]}
+    assert kept == {"dataset": str(data), "sequences": 200, "steps": 200 * 200, "return_mean": said["data_return_mean"]}
     # The student's observations are normalised as the data set's are distributed.
     tensors, policy = load_file(data), load_file(said["policy_safetensors"])
     seen = tensors["observation.policy"].astype(np.float64)
@@ -77,10 +78,12 @@ def test_labels_are_actions_in_the_networks_units(swings, tmp_path):
         tensors["action"] = np.full_like(tensors["action"], 1.3)
 
     data = changed(swings[0], tmp_path / "constant.safetensors", constant)
-    said = run_json("distill", "--dataset", data, *PENDULUM, "--run", tmp_path / "run", "--iterations", 10)
+    said = run_json("distill", "--dataset", data, *PENDULUM, "--run", tmp_path / "run", "--iterations", 10,
+                    "--set", "run.validate_every=0")
     session = onnxruntime.InferenceSession(said["policy_onnx"])
     seen = load_file(data)["observation.policy"][::7]
-    np.testing.assert_allclose(session.run(["action"], {"obs": seen})[0], 1.3, atol=0.05)
+    done = session.run(["action"], {"obs": seen})[0]
+    assert done.mean() == pytest.approx(1.3, abs=0.02) and np.abs(done - 1.3).mean() < 0.05
 
 
 def test_columns_are_matched_by_their_names(swings, tmp_path):
@@ -133,7 +136,7 @@ def test_a_walking_data_set(walks, tmp_path):
     assert said["loss"] < 0.5 * json.loads(first)["loss"]
     # Gains may be others, and are named.
     said = run_json("distill", "--dataset", walks, *common, "--force", "--set", "control.stiffness=40")
-    assert any(note.startswith("the data set: the policy was trained with a stiffness") for note in said["notes"])
+    assert any(note.startswith("the data set: the policy was trained with the stiffness") for note in said["notes"])
 
 
 def test_what_is_refused(swings, walks, tmp_path):
@@ -152,8 +155,9 @@ def test_what_is_refused(swings, walks, tmp_path):
         return pendulum(changed(data, tmp_path / "changed.safetensors", change, **options), *more)
 
     assert "leave the other out" in pendulum(data, "--teacher", tmp_path)
-    for algo in ("online", "dagger", "ppo"):
+    for algo in ("online", "dagger"):
         assert f'--dataset with algo = "{algo}"' in pendulum(data, "--algo", algo)
+    assert '--dataset with algo = "ppo"' in because("--task", "pendulum", "--dataset", data, "--algo", "ppo")
     assert "standard deviations" in pendulum(data, "--set", "distill.loss=kl")
     assert "distill.action_noise = 0.1" in pendulum(data, "--set", "distill.action_noise=0.1")
     assert "--dataset with --resume" in refused("distill", "--resume", tmp_path, "--dataset", data)
@@ -174,9 +178,9 @@ def test_what_is_refused(swings, walks, tmp_path):
     assert "has the format 'stampede data set 9'; this version reads 'stampede data set 1'" in line
     # What it holds.
     assert "holds no tensor 'action'" in with_change(lambda tensors, _: tensors.pop("action"))
-    assert "'action' must be F32 [10000, numbers]" in with_change(
+    assert "'action' must be F32 [40000, numbers]" in with_change(
         lambda tensors, _: tensors.update(action=tensors["action"][:-1]))
-    assert "'reward' must be F32 [10000]" in with_change(
+    assert "'reward' must be F32 [40000]" in with_change(
         lambda tensors, _: tensors.update(reward=tensors["reward"].astype(np.uint32)))
     assert "in row 7 that is not finite" in with_change(
         lambda tensors, _: tensors["observation.policy"].__setitem__((7, 1), np.nan))
@@ -198,7 +202,7 @@ def test_what_is_refused(swings, walks, tmp_path):
     assert "to the recorded policy the action 'torque' is 0 + 2 x" in pendulum(
         data, "--set", "environment.max_torque=6")
     line = because("--task", "cartpole-swingup", "--dataset", data)
-    assert "cartpole-swingup" in line and ("torque" in line or "force" in line)
+    assert "the task 'cartpole-swingup' has the action 'force', which the policy was not trained with" in line
     line = because("--task", "pendulum-pixels", "--dataset", data)
     assert "pixel" in line
     walking = ("--num-envs", 64, "--dataset", walks)

@@ -110,11 +110,11 @@ Demonstrations demonstrations_in(const DataSet& set, const PlannedTask& student,
     throw Error(name + ": was recorded with the robot " + robot->second + ", but the task '" + task.name +
                 "' has the robot " + own->second);
   }
-  check_control_step(recorded, task, name, kRecorded);
   recorded.task = task.name;  // its numbers are compared by their names, as a teacher's
   std::vector<std::string> differences;
   recorded = fit_policy(std::move(recorded), task, name, differences);
   for (const std::string& difference : differences) notes.push_back("the data set: " + difference);
+  check_control_step(recorded, task, name, kRecorded);
   check_action_scale(recorded, task, name, kRecorded);
 
   Demonstrations all;
