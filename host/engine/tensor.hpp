@@ -16,6 +16,9 @@ struct Tensor {
   Type type = Type::kF32;
   std::vector<std::int64_t> shape;
   std::vector<std::uint8_t> bytes;  ///< little-endian, row-major
+  /// Of a stage's state: the name of the part that it belongs to. A part never changes once it is there, so checkpoints
+  /// store it once, in a file of its own. Empty: it belongs to none, and may change.
+  std::string part{};
 
   static std::size_t size_of(Type type) { return type == Type::kI64 ? 8 : 4; }
 };

@@ -177,28 +177,35 @@ class Distillation final : public Algorithm<Backend> {
                 number(W::kStd));
   }
 
-  /// Besides the learner's own state the kept rollouts, from which later iterations learn; of a data set its checksum.
+  /// Besides the learner's own state the kept rollouts, from which later iterations learn: each is a part (Tensor::part)
+  /// with the number of its iteration. Of a data set its checksum.
   void save(std::vector<Tensor>& tensors) override {
     Base::save(tensors);
     if (teacher_ == nullptr) tensors.push_back(make_tensor(kDataSet, {2}, checksum_.data(), Tensor::Type::kU32));
-    for (const auto& [name, buffer] : kept_buffers()) {
-      std::vector<float> values(static_cast<std::size_t>(buffer->size()));
-      backend_.download(*buffer, values.data(), buffer->size());
-      tensors.push_back(make_tensor(name, {kept_, buffer->size() / kept_}, values));
-    }
+    if (kept_ == 1) return;
+    const auto places = static_cast<std::uint32_t>(kept_);
+    tensors.push_back(make_tensor(kPlaces, {1}, &places, Tensor::Type::kU32));
+    for_each_kept([&](const std::string& part, const std::string& name, Buffer<float>& buffer, Index at, Index size) {
+      std::vector<float> values(static_cast<std::size_t>(size));
+      backend_.download(buffer, values.data(), size, at);
+      tensors.push_back(make_tensor(name, {size}, values));
+      tensors.back().part = part;
+    });
   }
   void load(const std::vector<Tensor>& tensors) override {
     Base::load(tensors);
     if (teacher_ == nullptr) check_data_set(tensors);
-    for (const auto& [name, buffer] : kept_buffers()) {
-      for (const Tensor& tensor : tensors) {
-        if (tensor.name != name || tensor.shape.front() == kept_) continue;
-        throw Error("it keeps " + std::to_string(tensor.shape.front()) + " rollouts, and config.toml asks for " +
-                    std::to_string(kept_) + "; leave train.iterations and distill.rollouts_kept as they were");
-      }
-      const auto values = floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
-      backend_.upload(*buffer, values.data(), buffer->size());
+    if (kept_ == 1) return;
+    const bool whole = std::any_of(tensors.begin(), tensors.end(),
+                                   [](const Tensor& tensor) { return tensor.name == "kept/observation"; });
+    if (whole) {
+      load_whole(tensors);
+      return;
     }
+    check_places(tensor_values<std::uint32_t>(tensors, kPlaces, Tensor::Type::kU32, 1).front());
+    for_each_kept([&](const std::string&, const std::string& name, Buffer<float>& buffer, Index at, Index size) {
+      backend_.upload(buffer, floats_of(tensors, name, static_cast<std::size_t>(size)).data(), size, at);
+    });
   }
 
  private:
@@ -207,16 +214,49 @@ class Distillation final : public Algorithm<Backend> {
     Buffer<float>* buffer;
   };
   std::vector<NamedBuffer> kept_buffers() {
-    if (kept_ == 1) return {};
-    std::vector<NamedBuffer> all = {{"kept/observation", &kept_observation_}, {"kept/label", &kept_label_}};
+    std::vector<NamedBuffer> all = {{"observation", &kept_observation_}, {"label", &kept_label_}};
     if (networks_.states() > 0) {
-      all.push_back({"kept/ended", &kept_ended_});
-      all.push_back({"kept/state", &kept_state_});
+      all.push_back({"ended", &kept_ended_});
+      all.push_back({"state", &kept_state_});
     }
     return all;
   }
 
-  static constexpr const char* kDataSet = "data_set";  ///< in checkpoints: its checksums
+  /// Calls body(part, name of the tensor, buffer, where it begins there, size) for what is kept of each rollout.
+  template <class Body>
+  void for_each_kept(const Body& body) {
+    const auto done = static_cast<std::int64_t>(Base::read_control().iteration);
+    for (std::int64_t i = std::max<std::int64_t>(0, done - kept_); i < done; ++i) {
+      std::string part = "rollout-";
+      part += std::to_string(i);
+      for (const auto& [name, buffer] : kept_buffers()) {
+        const Index size = buffer->size() / kept_;
+        body(part, part + "/" + name, *buffer, static_cast<Index>(i % kept_) * size, size);
+      }
+    }
+  }
+
+  /// Of a checkpoint of an earlier version, which has all rollouts in one tensor.
+  void load_whole(const std::vector<Tensor>& tensors) {
+    for (const auto& [name, buffer] : kept_buffers()) {
+      const std::string whole = std::string("kept/") + name;
+      for (const Tensor& tensor : tensors) {
+        if (tensor.name == whole) check_places(tensor.shape.front());
+      }
+      const auto values = floats_of(tensors, whole, static_cast<std::size_t>(buffer->size()));
+      backend_.upload(*buffer, values.data(), buffer->size());
+    }
+  }
+
+  /// Throws Error where a checkpoint has room for another number of rollouts.
+  void check_places(std::int64_t places) const {
+    if (places == kept_) return;
+    throw Error("it keeps " + std::to_string(places) + " rollouts, and config.toml asks for " + std::to_string(kept_) +
+                "; leave train.iterations and distill.rollouts_kept as they were");
+  }
+
+  static constexpr const char* kPlaces = "kept/rollouts";  ///< in checkpoints: for how many there is room
+  static constexpr const char* kDataSet = "data_set";      ///< in checkpoints: its checksums
 
   /// How many rows of observations and labels kernels reach, which index their values with 31 bits.
   static Index most_rows(const TrainingRequest& request) {

@@ -85,6 +85,36 @@ def test_kept_rollouts_of_another_number_are_refused(good, tmp_path):
     assert "keeps 4 rollouts, and config.toml asks for 6; leave train.iterations" in line
 
 
+def test_kept_rollouts_are_stored_once(good, tmp_path):
+    teacher, _ = good
+    common = ("distill", "--teacher", teacher, *PENDULUM, "--algo", "dagger", "--iterations", 5, "--finetune", 4,
+              "--set", "run.checkpoint_every=1", "--set", "run.checkpoints_kept=2")
+    folder = tmp_path / "run"
+    run_json(*common, "--run", folder, "--stop-after", 4)
+    parts = sorted((folder / "checkpoint_parts").iterdir())
+    assert [part.name.split("-")[1] for part in parts] == ["0", "1", "2", "3"]
+    samples = 256 * 25
+    rollout = samples * (3 + 1) * 4
+    assert all(rollout < part.stat().st_size < rollout + 4096 for part in parts)
+    tensors = load_file(parts[2])
+    assert tensors["rollout-2/label"].shape == (samples,) and np.abs(tensors["rollout-2/label"]).max() <= 1
+    checkpoints = sorted((folder / "checkpoint").iterdir())
+    sizes = [file.stat().st_size for file in checkpoints]
+    assert len(sizes) == 2 and abs(sizes[1] - sizes[0]) < rollout / 10, "they do not grow with the rollouts"
+    # What only a training needs is not read by others.
+    hidden = folder / "elsewhere"
+    shutil.move(parts[1], hidden)
+    run_json("eval", "--run", folder, "--episodes", 2)
+    line = refused("distill", "--resume", folder)
+    assert "rollout-1" in line and "No such file" in line and "no other checkpoint of this run is whole" in line
+    shutil.move(hidden, parts[1])
+    run_json("distill", "--resume", folder)
+    assert not list((folder / "checkpoint_parts").iterdir()), "nobody needs them any more"
+    # Nothing of an earlier run stays.
+    run_json("distill", "--teacher", teacher, *PENDULUM, "--iterations", 1, "--run", folder, "--force")
+    assert not (folder / "checkpoint_parts").exists()
+
+
 def test_the_best_policy_in_validation_is_kept(tmp_path):
     """Of a training too: a learning rate that is far too large, so that the last policy is not the best."""
     settings = ("train", *PENDULUM, "--iterations", 24, "--set", "algorithm.schedule=fixed",

@@ -1,9 +1,13 @@
 /// \file Checkpoints.
 #include "host/app/run/checkpoint.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "host/app/export/policy_tensors.hpp"
@@ -23,7 +27,10 @@ constexpr const char* kBeforePrefix = "policy_before/";  ///< of the policy that
 constexpr const char* kBestPrefix = "policy_best/";
 constexpr const char *kBestIteration = "best/iteration", *kBestReturn = "best/return_mean";
 
+constexpr const char *kParts = "parts", *kPartFormat = "stampede checkpoint part 1";
+
 fs::path folder_of(const fs::path& run) { return run / "checkpoint"; }
+fs::path parts_folder_of(const fs::path& run) { return run / "checkpoint_parts"; }
 
 std::string name_of(std::int64_t iteration) {
   std::string digits = std::to_string(iteration);
@@ -49,11 +56,59 @@ std::vector<fs::path> list(const fs::path& run) {
   return files;
 }
 
+/// The files of the parts that a checkpoint names. Throws Error where its metadata are not what is written there.
+std::vector<std::string> parts_in(const SafetensorsFile& file, const std::string& name) {
+  const auto found = file.metadata.find(kParts);
+  if (found == file.metadata.end()) return {};
+  try {
+    return nlohmann::json::parse(found->second).get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(name + ": its metadata '" + kParts + "' must be a JSON list of files");
+  }
+}
+
 bool is_whole(const fs::path& file) {
   try {
-    return checksum_holds(read_file(file));
+    const std::string bytes = read_file(file);
+    if (!checksum_holds(bytes)) return false;
+    const fs::path parts = parts_folder_of(file.parent_path().parent_path());
+    for (const std::string& part : parts_in(parse_safetensors(bytes, file.string()), file.string())) {
+      if (!checksum_holds(read_file(parts / part))) return false;
+    }
+    return true;
   } catch (const Error&) {
     return false;
+  }
+}
+
+/// Makes sure that a part's file is there. Returns its name, which its contents determine.
+std::string save_part(const fs::path& run, const std::string& part, const std::vector<Tensor>& tensors) {
+  const std::string bytes = to_safetensors(tensors, {{"format", kPartFormat}}, true);
+  std::uint32_t checksum = 0;
+  std::memcpy(&checksum, bytes.data() + bytes.size() - sizeof checksum, sizeof checksum);
+  const std::string name = fmt::format("{}-{:08x}.safetensors", part, checksum);
+  const fs::path file = parts_folder_of(run) / name;
+  std::error_code code;
+  if (fs::file_size(file, code) == bytes.size() && !code) return name;
+  if (!fs::is_directory(parts_folder_of(run), code)) {
+    make_directory(parts_folder_of(run));
+    sync_directory(run);
+  }
+  write_file(file, bytes, Durability::kDisk, run / ".checkpoint.partial");
+  return name;
+}
+
+/// Removes the parts that none of the checkpoints names.
+void remove_old_parts(const fs::path& run, const std::vector<fs::path>& files) {
+  std::error_code code;
+  if (!fs::is_directory(parts_folder_of(run), code)) return;
+  std::set<std::string> named;
+  for (const fs::path& file : files) {
+    const std::vector<std::string> parts = parts_in(parse_safetensors(read_file(file), file.string()), file.string());
+    named.insert(parts.begin(), parts.end());
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(parts_folder_of(run), code)) {
+    if (named.count(entry.path().filename().string()) == 0) fs::remove(entry.path(), code);
   }
 }
 
@@ -104,7 +159,20 @@ void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept
     metadata["stage"] = checkpoint.stage;
     put_counts(metadata, "before_stage/", checkpoint.before_stage);
   }
-  std::vector<Tensor> tensors = checkpoint.state;
+  std::vector<Tensor> tensors;
+  std::vector<std::string> parts;
+  const std::vector<Tensor>& state = checkpoint.state;
+  for (auto at = state.begin(); at != state.end();) {
+    // A part's tensors lie side by side.
+    const auto end = std::find_if(at, state.end(), [&](const Tensor& tensor) { return tensor.part != at->part; });
+    if (at->part.empty()) {
+      tensors.insert(tensors.end(), at, end);
+    } else {
+      parts.push_back(save_part(run, at->part, {at, end}));
+    }
+    at = end;
+  }
+  if (!parts.empty()) metadata[kParts] = nlohmann::json(parts).dump();
   put_policy(checkpoint.policy, kPolicyPrefix, tensors, metadata);
   if (checkpoint.before) put_policy(*checkpoint.before, kBeforePrefix, tensors, metadata);
   if (checkpoint.best) {
@@ -120,9 +188,30 @@ void save_checkpoint(const fs::path& run, const Checkpoint& checkpoint, int kept
   }
   write_file(folder_of(run) / name_of(checkpoint.counts.iteration), to_safetensors(tensors, metadata, true),
              Durability::kDisk, run / ".checkpoint.partial");
+  for (std::vector<fs::path> files = list(run); files.size() > static_cast<std::size_t>(kept);) {
+    fs::remove(files.front(), code);  // where that fails, one checkpoint too many stays
+    files.erase(files.begin());
+  }
+  try {
+    remove_old_parts(run, list(run));
+  } catch (const Error&) {  // of a damaged older checkpoint: too much stays
+  }
+}
+
+void read_parts(const fs::path& run, Checkpoint& checkpoint) {
   const std::vector<fs::path> files = list(run);
-  for (std::size_t i = 0; i + static_cast<std::size_t>(kept) < files.size(); ++i) {
-    fs::remove(files[i], code);  // where that fails, one checkpoint too many stays
+  for (const std::string& part : checkpoint.parts) {
+    const std::string name = (parts_folder_of(run) / part).string();
+    std::string bytes;
+    try {
+      bytes = read_file(name);
+    } catch (const Error& error) {
+      throw Error(std::string(error.what()) + "; " + remedy(files));
+    }
+    if (!checksum_holds(bytes)) throw Error(name + ": is damaged (its checksum does not match); " + remedy(files));
+    for (Tensor& tensor : parse_safetensors(bytes, name).tensors) {
+      if (tensor.name != "checksum") checkpoint.state.push_back(std::move(tensor));
+    }
   }
 }
 
@@ -153,6 +242,7 @@ Checkpoint load_newest_checkpoint(const fs::path& run, const std::string& task) 
                 task + "'; put back the checkpoint of this run");
   }
   checkpoint.counts = counts_in(file, "", name);
+  checkpoint.parts = parts_in(file, name);
   if (file.metadata.count("stage") > 0) {
     checkpoint.stage = file.metadata["stage"];
     checkpoint.before_stage = counts_in(file, "before_stage/", name);

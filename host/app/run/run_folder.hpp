@@ -2,7 +2,8 @@
 /// \file The folder of a training run: its files, the lock that lets only one training write there, and what is removed
 /// of an earlier run.
 ///
-///     config.toml trained_robot/ metrics.jsonl events.out.tfevents.* checkpoint/ system.json nonfinite.safetensors
+///     config.toml trained_robot/ metrics.jsonl events.out.tfevents.* checkpoint/ checkpoint_parts/
+///     system.json nonfinite.safetensors
 ///     policy.onnx policy.safetensors curve.png training.png walk.png teacher.json data_set.json
 
 #include <filesystem>

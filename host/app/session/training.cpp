@@ -538,6 +538,7 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   std::optional<Checkpoint> checkpoint;
   if (!never_saved(directory)) {
     checkpoint = load_newest_checkpoint(directory, task.settings.task);
+    read_parts(directory, *checkpoint);
     name_constraint_maxima(checkpoint->state, *task.spec, directory);
   }
   TrainOptions own = options;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <map>
 
 #include "tests/host/learn/testing.hpp"
 
@@ -164,6 +166,70 @@ TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
     second->restore(first->state());
     iterate(*second, 4);
     EXPECT_TRUE(same_state(second->state(), straight)) << "resumed";
+  }
+}
+
+/// What is kept of a rollout does not change once it is there: checkpoints store it once.
+TEST(Distillation, KeptRolloutsNeverChange) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  for (const PlannedTask& task : {student("dagger", kRemembers), student("bc", {"distill.rollouts_kept=3"})}) {
+    const auto stage = make_distillation(*engine, task);
+    std::map<std::string, Tensor> before;
+    for (int iteration = 1; iteration <= 5; ++iteration) {
+      iterate(*stage, 1);
+      std::map<std::string, Tensor> parts;
+      for (const Tensor& tensor : stage->state()) {
+        if (!tensor.part.empty()) parts[tensor.name] = tensor;
+      }
+      const int kept = task.settings.distill->rollouts_kept;
+      const std::size_t each = task.settings.network.modules.size() > 1 ? 4 : 2;
+      EXPECT_EQ(parts.size(), each * static_cast<std::size_t>(kept > 0 ? std::min(kept, iteration) : iteration));
+      for (const auto& [name, tensor] : parts) {
+        if (before.count(name) > 0) {
+          EXPECT_EQ(tensor.bytes, before[name].bytes) << name;
+        }
+      }
+      before = std::move(parts);
+    }
+  }
+}
+
+/// Checkpoints of the version before had all rollouts in one tensor, with room for those to come.
+TEST(Distillation, KeptRolloutsOfAnEarlierVersionAreRead) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  for (const PlannedTask& task :
+       {student("dagger", kRemembers), student("bc", {"distill.rollouts_kept=3", "distill.action_noise=0.1"})}) {
+    const auto stage = make_distillation(*engine, task);
+    iterate(*stage, 5);
+    std::vector<Tensor> old;
+    std::map<std::string, std::map<int, Tensor>> kept;
+    std::uint32_t places = 0;
+    for (const Tensor& tensor : stage->state()) {
+      if (tensor.name == "kept/rollouts") {
+        std::memcpy(&places, tensor.bytes.data(), 4);
+      } else if (tensor.part.empty()) {
+        old.push_back(tensor);
+      } else {
+        const int iteration = std::stoi(tensor.part.substr(tensor.part.find('-') + 1));
+        kept[tensor.name.substr(tensor.name.find('/') + 1)][iteration] = tensor;
+      }
+    }
+    ASSERT_GT(places, 0u);
+    for (const auto& [name, rollouts] : kept) {
+      const std::size_t size = rollouts.begin()->second.bytes.size();
+      std::vector<float> all(places * size / sizeof(float));
+      for (const auto& [iteration, tensor] : rollouts) {
+        std::memcpy(all.data() + static_cast<std::size_t>(iteration) % places * size / sizeof(float),
+                    tensor.bytes.data(), size);
+      }
+      old.push_back(make_tensor("kept/" + name, {places, static_cast<std::int64_t>(size / sizeof(float))}, all));
+    }
+    const auto resumed = make_distillation(*engine, task);
+    resumed->restore(old);
+    EXPECT_TRUE(same_state(resumed->state(), stage->state()));
+    iterate(*stage, 3);
+    iterate(*resumed, 3);
+    EXPECT_TRUE(same_state(resumed->state(), stage->state()));
   }
 }
 

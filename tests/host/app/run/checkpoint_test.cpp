@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "host/base/files.hpp"
 #include "tests/host/fake_engine.hpp"
 #include "tests/host/temporary_folder.hpp"
@@ -64,6 +67,83 @@ TEST(Checkpoint, DamageIsFoundAndTheWayOutNamed) {
   expect_parts(error_of([&] { load_newest_checkpoint(folder.path(), "pendulum"); }), {"no other checkpoint"});
   write_file(newest, bytes);
   EXPECT_EQ(load_newest_checkpoint(folder.path(), "pendulum").counts.iteration, 10);
+}
+
+/// A checkpoint whose state has parts, one for each of its iterations from `first` on.
+Checkpoint in_parts(std::int64_t first, std::int64_t iteration) {
+  Checkpoint checkpoint = example(iteration);
+  for (std::int64_t i = first; i < iteration; ++i) {
+    const std::string part = "rollout-" + std::to_string(i);
+    for (const char* name : {"/seen", "/done"}) {
+      checkpoint.state.push_back(make_tensor(part + name, {3}, std::vector<float>(3, static_cast<float>(i))));
+      checkpoint.state.back().part = part;
+    }
+  }
+  checkpoint.state.push_back(make_tensor("last", {1}, {7.0f}));
+  return checkpoint;
+}
+
+/// When each file of the parts was written, by its name.
+std::map<std::string, fs::file_time_type> parts_of(const TemporaryFolder& folder) {
+  std::map<std::string, fs::file_time_type> files;
+  for (const auto& entry : fs::directory_iterator(folder / "checkpoint_parts")) {
+    files[entry.path().filename()] = entry.last_write_time();
+  }
+  return files;
+}
+
+TEST(Checkpoint, PartsAreWrittenOnceAndRemovedWhenNobodyNamesThem) {
+  const TemporaryFolder folder;
+  save_checkpoint(folder.path(), in_parts(0, 2), 2);
+  const auto first = parts_of(folder);
+  ASSERT_EQ(first.size(), 2u);
+  save_checkpoint(folder.path(), in_parts(0, 4), 2);
+  const auto second = parts_of(folder);
+  EXPECT_EQ(second.size(), 4u);
+  for (const auto& [name, when] : first) EXPECT_EQ(second.at(name), when) << name << " was written again";
+
+  Checkpoint read = load_newest_checkpoint(folder.path(), "pendulum");
+  EXPECT_EQ(read.parts.size(), 4u);
+  EXPECT_EQ(read.state.size(), 2u) << "without the parts";
+  read_parts(folder.path(), read);
+  const Checkpoint written = in_parts(0, 4);
+  ASSERT_EQ(read.state.size(), written.state.size());
+  for (const Tensor& tensor : written.state) {
+    const auto same = [&](const Tensor& other) { return other.name == tensor.name && other.bytes == tensor.bytes; };
+    EXPECT_TRUE(std::any_of(read.state.begin(), read.state.end(), same)) << tensor.name;
+  }
+
+  save_checkpoint(folder.path(), in_parts(3, 5), 2);
+  EXPECT_EQ(parts_of(folder).size(), 5u) << "the older checkpoint needs the first ones";
+  save_checkpoint(folder.path(), in_parts(4, 6), 2);
+  EXPECT_EQ(parts_of(folder).size(), 3u);
+  // A part of the same name with other contents is another: a run that went on from an older checkpoint.
+  Checkpoint other = in_parts(4, 6);
+  other.state[1].bytes[0] ^= 1;
+  other.counts.iteration = 7;
+  save_checkpoint(folder.path(), other, 2);
+  EXPECT_EQ(parts_of(folder).size(), 3u);
+  for (const int iteration : {8, 9}) save_checkpoint(folder.path(), example(iteration), 2);
+  EXPECT_TRUE(parts_of(folder).empty());
+}
+
+TEST(Checkpoint, DamagedPartsAreFoundAndTheWayOutNamed) {
+  const TemporaryFolder folder;
+  save_checkpoint(folder.path(), in_parts(0, 1), 3);
+  save_checkpoint(folder.path(), in_parts(0, 2), 3);
+  Checkpoint read = load_newest_checkpoint(folder.path(), "pendulum");
+  const fs::path last = folder / "checkpoint_parts" / read.parts.at(1),
+                 first = folder / "checkpoint_parts" / read.parts[0];
+  const std::string bytes = read_file(last);
+  std::string flipped = bytes;
+  flipped[bytes.size() / 2] = static_cast<char>(flipped[bytes.size() / 2] ^ 1);
+  write_file(last, flipped, Durability::kProcess);
+  const auto refusal = [&] { return error_of([&] { read_parts(folder.path(), read); }); };
+  expect_parts(refusal(), {"rollout-1", "is damaged", "delete", "go on from 000000001.safetensors"});
+  fs::remove(last);
+  expect_parts(refusal(), {"rollout-1", "No such file", "go on from 000000001.safetensors"});
+  fs::remove(first);
+  expect_parts(refusal(), {"no other checkpoint"});
 }
 
 TEST(Checkpoint, AnotherTasksIsRefused) {
