@@ -115,6 +115,35 @@ def test_kept_rollouts_are_stored_once(good, tmp_path):
     assert not (folder / "checkpoint_parts").exists()
 
 
+def test_fine_tuning_begins_with_the_best_student(good, tmp_path):
+    """Steps that are far too large, so that the last student is not the best; then a training that changes nothing."""
+    teacher, _ = good
+    folder = tmp_path / "run"
+    process = run("distill", "--teacher", teacher, *PENDULUM, "--iterations", 8, "--finetune", 2, "--run", folder,
+                  "--set", "distill.learning_rate=0.1", "--set", "distill.schedule=fixed",
+                  "--set", "run.validate_every=1", "--set", "run.validation_episodes=20",
+                  "--set", "algorithm.learning_rate=0", "--set", "algorithm.schedule=fixed",
+                  "--set", "run.checkpoint_every=1", "--set", "run.checkpoints_kept=20")
+    assert process.returncode == 0, process.stderr
+    found = {int(a): float(b)
+             for a, b in re.findall(r"validation after iteration (\d+): return (-?[\d.]+)", process.stderr)}
+    students = {iteration: found[iteration] for iteration in range(1, 9)}
+    best = max(students, key=students.get)
+    assert best < 8, "the last student is the best: this shows nothing"
+
+    def policy(iteration, prefix="policy/"):
+        tensors = load_file(folder / "checkpoint" / f"{iteration:09}.safetensors")
+        return {name[len(prefix):]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+    def same(a, b):
+        return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+    assert not same(policy(best), policy(8))
+    assert same(policy(9, "policy_before/"), policy(best))
+    for iteration in (9, 10):
+        assert same(policy(iteration), policy(best)), "weights, standard deviations and normalisation"
+
+
 def test_the_best_policy_in_validation_is_kept(tmp_path):
     """Of a training too: a learning rate that is far too large, so that the last policy is not the best."""
     settings = ("train", *PENDULUM, "--iterations", 24, "--set", "algorithm.schedule=fixed",
