@@ -177,8 +177,8 @@ class Distillation final : public Algorithm<Backend> {
                 number(W::kStd));
   }
 
-  /// Besides the learner's own state the kept rollouts, from which later iterations learn: each is a part (Tensor::part)
-  /// with the number of its iteration. Of a data set its checksum.
+  /// Besides the learner's own state the kept rollouts, from which later iterations learn: each is a part
+  /// (Tensor::part) with the number of its iteration. Of a data set its checksum.
   void save(std::vector<Tensor>& tensors) override {
     Base::save(tensors);
     if (teacher_ == nullptr) tensors.push_back(make_tensor(kDataSet, {2}, checksum_.data(), Tensor::Type::kU32));

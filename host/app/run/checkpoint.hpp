@@ -9,8 +9,9 @@
 /// therefore holds complete checkpoints only.
 ///
 /// Tensors that belong to a part (Tensor::part), such as a rollout that a student goes on learning from, never change:
-/// a part is written once, before the first checkpoint that has it, to `checkpoint_parts/<part>-<checksum>.safetensors`,
-/// and checkpoints name that file in their metadata. A part that no checkpoint names any more is removed.
+/// a part is written once, before the first checkpoint that has it, to
+/// `checkpoint_parts/<part>-<checksum>.safetensors`, and checkpoints name that file in their metadata. A part that no
+/// checkpoint names any more is removed.
 
 #include <cstdint>
 #include <filesystem>
@@ -54,8 +55,8 @@ void save_checkpoint(const std::filesystem::path& run, const Checkpoint& checkpo
 /// it is damaged; then the message names an older one that is not.
 Checkpoint load_newest_checkpoint(const std::filesystem::path& run, const std::string& task);
 
-/// Reads the parts of a checkpoint of that run, which only its training needs, into its state. Throws Error where one is
-/// missing or damaged.
+/// Reads the parts of a checkpoint of that run, which only its training needs, into its state. Throws Error where one
+/// is missing or damaged.
 void read_parts(const std::filesystem::path& run, Checkpoint& checkpoint);
 
 /// The file of the newest checkpoint, or an empty path.
