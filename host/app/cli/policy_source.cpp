@@ -6,22 +6,33 @@
 
 #include "host/app/export/onnx.hpp"
 #include "host/app/export/policy_fit.hpp"
+#include "host/app/export/policy_tensors.hpp"
 #include "host/app/run/trained_robot.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/base/files.hpp"
 
 namespace stampede::cli {
 
+namespace {
+
+/// A policy from a file, by its ending.
+Policy read_policy_file(const std::string& file) {
+  if (std::filesystem::path(file).extension() != ".safetensors") return parse_onnx(read_file(file, kLargestOnnx), file);
+  return policy_from_tensors(parse_safetensors(read_file(file), file), file);
+}
+
+}  // namespace
+
 void add_policy_flags(CLI::App& command, PolicyFlags& flags) {
   add_task_flag(command, flags.settings);
   add_settings_flags(command, flags.settings);
   command.add_option("--run", flags.run, "folder of a run, whose newest checkpoint is taken");
-  command.add_option("--policy", flags.policy, "policy file (.onnx)");
+  command.add_option("--policy", flags.policy, "policy file (.onnx, .safetensors)");
 }
 
 ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command) {
   if (flags.run.empty() == flags.policy.empty()) {
-    throw Error(command + " needs either --run DIR or --policy FILE.onnx with --task T");
+    throw Error(command + " needs either --run DIR or --policy FILE with --task T");
   }
   if (!flags.run.empty() && !flags.settings.config.empty()) {
     throw Error("--config with --run: the run has its own config.toml; leave --config out, or use --set");
@@ -36,7 +47,7 @@ ChosenPolicy choose_policy(const PolicyFlags& flags, const std::string& command)
     chosen = {std::move(contents.policy), std::move(contents.task), std::move(contents.notes_of_fit)};
     notes_of_robot = std::move(contents.notes);
   } else {
-    chosen.policy = parse_onnx(read_file(flags.policy, kLargestOnnx), flags.policy);
+    chosen.policy = read_policy_file(flags.policy);
     if (flags.settings.task.empty() && flags.settings.config.empty() && !chosen.policy.task.empty()) {
       sources.flags.push_back({"task", Json(chosen.policy.task).dump(), "--policy " + flags.policy});
     }

@@ -7,7 +7,7 @@
 
 namespace stampede::cli {
 
-/// --run DIR, or --policy FILE.onnx with --task T; and the settings' flags.
+/// --run DIR, or --policy FILE (.onnx, .safetensors) with --task T; and the settings' flags.
 struct PolicyFlags {
   SettingsFlags settings;
   std::string run, policy;

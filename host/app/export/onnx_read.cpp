@@ -36,7 +36,7 @@ class Reader {
   Policy read() {
     if (graph_.input_size() > 1 && graph_.input(1).name().rfind("state_in_", 0) == 0) {
       throw Error(name_ + ": has a network with a state, '" + graph_.input(1).name() +
-                  "', which is not read from ONNX; give the run instead, with --run");
+                  "', which is not read from ONNX; policy.safetensors beside it, or the run, would be right");
     }
     if (graph_.input_size() < 1 || graph_.output_size() != 1) fail("has not one input and one output");
     const int observations = width_of(graph_.input(0));
