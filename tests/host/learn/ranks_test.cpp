@@ -25,7 +25,9 @@ std::vector<Settings> tasks() {
       awkward_settings("pendulum"), walking_settings(),
       // 256 is no multiple of nine columns, so the second rank begins on another than the first.
       // Starts are so wide that some robots are off their tile from the start: they go up, from the hardest anywhere.
-      rough_settings({"terrain.columns=9", "terrain.start_levels=3", "start.position=[-2.5, 2.5]"})};
+      rough_settings({"terrain.columns=9", "terrain.start_levels=3", "start.position=[-2.5, 2.5]"}),
+      // Mirror images are learned from, which networks with a state cannot be.
+      seeing_settings({"network.modules=[\"convolution\", \"dense\"]"})};
   for (Settings& settings : all) settings = for_ranks(settings);
   return all;
 }
@@ -55,10 +57,10 @@ std::string of_environment(const Tensor& tensor, const Layout& layout, std::size
 
 /// The layout of those tensors that hold environments; `limbs` lanes each in those of walking robots.
 Layout layout_of(const Tensor& tensor, std::size_t limbs) {
-  const auto rows = static_cast<std::size_t>(tensor.shape.at(0)),
-             columns = static_cast<std::size_t>(tensor.shape.at(1));
+  const auto rows = static_cast<std::size_t>(tensor.shape.at(0)), columns = tensor.bytes.size() / 4 / rows;
   const bool by_environment = tensor.name == "observation" || tensor.name == "critic_observation" ||
-                              tensor.name == "legged_last_reading";  // [environment][width]
+                              tensor.name == "legged_last_reading" ||
+                              tensor.name == "camera_frames";  // [environment][width]
   if (by_environment) return {1, rows * columns * 4, columns * 4};
   const bool lanes = tensor.name == "legged_memory" || tensor.name == "legged_good";
   return {rows, columns * 4, lanes ? limbs * 4 : 4};
@@ -66,7 +68,7 @@ Layout layout_of(const Tensor& tensor, std::size_t limbs) {
 
 bool holds_environments(const Tensor& tensor) {
   for (const char* name : {"environments", "environment_counts", "observation", "critic_observation", "legged_memory",
-                           "legged_good", "legged_last_reading"}) {
+                           "legged_good", "legged_last_reading", "camera_frames"}) {
     if (tensor.name == name) return true;
   }
   return false;
@@ -91,7 +93,8 @@ int differing(const std::vector<Tensor>& one, const std::vector<Tensor>& rank, i
       }
     }
   }
-  EXPECT_EQ(tensors, limbs > 1 ? 7 : 3);
+  const bool sees = std::any_of(one.begin(), one.end(), [](const Tensor& t) { return t.name == "camera_frames"; });
+  EXPECT_EQ(tensors, limbs > 1 ? (sees ? 8 : 7) : 3);
   return static_cast<int>(std::count(differs.begin(), differs.end(), true));
 }
 
