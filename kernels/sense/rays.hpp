@@ -138,10 +138,12 @@ STAMPEDE_FN Real meet_map(const TerrainView& map, const Ray<Real>& ray, Real far
         const MaskOf<Real> below = near && lowest <= high;
         if (any_together(below)) {
           const MaskOf<Real> level = below && high == detail::gather_real(map.seen_low, cell, u);
+          // Where the ray comes down to the highest of the cell's heights: there it meets level ground, and before
+          // there is nothing to look for.
           const MaskOf<Real> under = ray.origin.z + ray.direction.z * t <= high;
           const Real there = select(under, t, min(max((high - ray.origin.z) * inverse.z, t), out));
           met = select(level && there < met, there, met);
-          met = detail::meet_heights(map, ray, t, select(below && !level, min(out, met), t), met);
+          met = detail::meet_heights(map, ray, there, select(below && !level, min(out, met), there), met);
         }
       }
     }
