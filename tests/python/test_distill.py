@@ -118,18 +118,21 @@ def test_kept_rollouts_are_stored_once(good, tmp_path):
 def test_fine_tuning_begins_with_the_best_student(good, tmp_path):
     """Steps that are far too large, so that the last student is not the best; then a training that changes nothing."""
     teacher, _ = good
-    folder = tmp_path / "run"
-    process = run("distill", "--teacher", teacher, *PENDULUM, "--iterations", 8, "--finetune", 2, "--run", folder,
-                  "--set", "distill.learning_rate=0.1", "--set", "distill.schedule=fixed",
-                  "--set", "run.validate_every=1", "--set", "run.validation_episodes=20",
-                  "--set", "algorithm.learning_rate=0", "--set", "algorithm.schedule=fixed",
-                  "--set", "run.checkpoint_every=1", "--set", "run.checkpoints_kept=20")
-    assert process.returncode == 0, process.stderr
-    found = {int(a): float(b)
-             for a, b in re.findall(r"validation after iteration (\d+): return (-?[\d.]+)", process.stderr)}
-    students = {iteration: found[iteration] for iteration in range(1, 9)}
-    best = max(students, key=students.get)
-    assert best < 8, "the last student is the best: this shows nothing"
+    for seed in range(1, 6):  # the last of eight is the best now and then, which would show nothing
+        folder = tmp_path / f"run-{seed}"
+        process = run("distill", "--teacher", teacher, *PENDULUM, "--iterations", 8, "--finetune", 2, "--run", folder,
+                      "--set", "distill.learning_rate=0.1", "--set", "distill.schedule=fixed",
+                      "--set", "run.validate_every=1", "--set", "run.validation_episodes=20",
+                      "--set", "algorithm.learning_rate=0", "--set", "algorithm.schedule=fixed",
+                      "--set", "run.checkpoint_every=1", "--set", "run.checkpoints_kept=20", "--seed", seed)
+        assert process.returncode == 0, process.stderr
+        found = {int(a): float(b)
+                 for a, b in re.findall(r"validation after iteration (\d+): return (-?[\d.]+)", process.stderr)}
+        students = {iteration: found[iteration] for iteration in range(1, 9)}
+        best = max(students, key=students.get)
+        if best < 8:
+            break
+    assert best < 8, "the last student is always the best: this shows nothing"
 
     def policy(iteration, prefix="policy/"):
         tensors = load_file(folder / "checkpoint" / f"{iteration:09}.safetensors")

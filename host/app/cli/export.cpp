@@ -37,13 +37,10 @@ Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   if (ending != ".onnx" && ending != ".safetensors" && ending != ".mjb") {
     throw Error("--out " + flags.out + ": its ending says nothing; it must be .onnx, .safetensors or .mjb");
   }
-  if (ending != ".mjb" && !flags.sets.empty()) {
-    throw Error("--set " + flags.sets.front() +
-                ": a policy is exported as it was trained; only a scene (.mjb) can have another ground");
-  }
   Outcome outcome;
   name_device(common, outcome);
-  const RunContents contents = load_run(flags.run, SettingsSources{"", flags.sets, {}});
+  const RunContents contents =
+      load_run(flags.run, SettingsSources{"", ending == ".mjb" ? flags.sets : std::vector<std::string>(), {}});
   refuse_to_overwrite("--out", flags.out, flags.force);
   const TaskSpec& task = *contents.task.spec;
   if (ending == ".mjb") return write_scene(flags, contents, std::move(outcome));
@@ -70,7 +67,8 @@ void add_export(CLI::App& app, Chosen& chosen) {
       ->add_option("--out", flags->out,
                    "file to write: .onnx or .safetensors, the policy; .mjb, robot and ground for MuJoCo")
       ->required();
-  command->add_option("--set", flags->sets, "key=value, for another ground of the scene, as in terrain.levels=1");
+  command->add_option("--set", flags->sets,
+                      "key=value, of a scene (.mjb) alone: another ground, as in terrain.levels=1");
   command->add_flag("--force", flags->force, "overwrite the file");
 }
 

@@ -41,9 +41,9 @@ Json json_of(const PipelineResult& result) {
                {"evaluation", path("evaluation.json", "evaluation")},
                {"nonfinite", nonfinite},
                {"contacts_over_slots", over_slots}};
-  if (result.evaluation.is_object()) {
-    json["teacher_return_mean"] = result.evaluation.at("teacher").at("return_mean");
-    json["return_mean"] = result.evaluation.at("student").at("return_mean");
+  for (const auto& [who, key] : {std::pair{"teacher", "teacher_return_mean"}, std::pair{"student", "return_mean"}}) {
+    const auto place = Json::json_pointer(std::string("/") + who + "/return_mean");
+    if (result.evaluation.is_object() && result.evaluation.contains(place)) json[key] = result.evaluation.at(place);
   }
   return json;
 }

@@ -15,6 +15,7 @@
 #include "host/app/report/html.hpp"
 #include "host/app/report/page_style.hpp"
 #include "host/app/run/metrics.hpp"
+#include "host/base/error.hpp"
 #include "host/base/files.hpp"
 
 namespace stampede {
@@ -422,7 +423,11 @@ std::string configuration(const PipelineConfig& config, const std::filesystem::p
 
 std::string pipeline_page(const PipelineConfig& config, const PipelineState& state, const std::filesystem::path& folder,
                           const PipelinePictures& pictures) {
-  const PageJson evaluation = PageJson::parse(read_file(folder / "evaluation.json", kLargestText));
+  const std::filesystem::path evaluated = folder / "evaluation.json";
+  const PageJson evaluation = PageJson::parse(read_file(evaluated, kLargestText), nullptr, false);
+  if (!evaluation.is_object() || !evaluation.contains("teacher") || !evaluation.contains("student")) {
+    throw Error(evaluated.string() + ": is damaged; delete it, and the pipeline makes it again");
+  }
   const std::string title = escape_html(config.report.title.empty() ? config.name : config.report.title);
   const std::string about = fmt::format(
       "A teacher of the task {} was trained by the algorithm {} and taught a student of {} by the algorithm {}.",

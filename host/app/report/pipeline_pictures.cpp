@@ -59,13 +59,15 @@ std::vector<ReportSight> some_of(const SeenPictures& seen, double fps) {
 }  // namespace
 
 PipelinePictures draw_pictures(Engine& engine, const PlannedTask& student, const Policy& policy,
-                               const PipelineReport& options, const std::filesystem::path& folder) {
+                               const PipelineReport& options, const std::filesystem::path& folder,
+                               const std::function<bool()>& stop) {
   PipelinePictures pictures;
   FilmOptions film;
   film.width = options.width;
   film.height = options.height;
   film.fps = options.fps;
   for (const Scene& scene : scenes_of(student, "." + options.film)) {
+    if (stop()) break;
     EvaluationRequest request = film_request(scene.task, options.seconds);
     request.seed = kFilmSeed;
     const Evaluation evaluation =

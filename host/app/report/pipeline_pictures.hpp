@@ -2,6 +2,7 @@
 /// \file The films and pictures of a pipeline's report: what the student does, and what it sees.
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,10 @@ struct PipelinePictures {
 };
 
 /// Lets the policy act and draws what it does, as files `film...` in `folder`: a film, or, on ground of several kinds,
-/// one for each kind at middle difficulty. Where robots cannot be drawn on this machine, a note says so.
+/// one for each kind at middle difficulty. Where robots cannot be drawn on this machine, a note says so. Between films
+/// it asks `stop` whether to leave out the rest.
 PipelinePictures draw_pictures(Engine& engine, const PlannedTask& student, const Policy& policy,
-                               const PipelineReport& options, const std::filesystem::path& folder);
+                               const PipelineReport& options, const std::filesystem::path& folder,
+                               const std::function<bool()>& stop);
 
 }  // namespace stampede

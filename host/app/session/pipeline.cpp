@@ -276,8 +276,8 @@ class PipelineSession {
 
   bool report(PipelineStage& stage) {
     const RunContents student = load_student();
-    const PipelinePictures pictures =
-        draw_pictures(*engine_, student.task, student.policy, config_.report, folder_->path());
+    const PipelinePictures pictures = draw_pictures(*engine_, student.task, student.policy, config_.report,
+                                                    folder_->path(), [this] { return stop_asked(); });
     if (!pictures.note.empty()) say(pictures.note);
     if (stop_asked()) return false;
     PipelineState told = state_;

@@ -51,7 +51,7 @@ TEST(CameraSpec, LooksWhereItIsTurned) {
   const DepthCamera down = camera_of({"camera.pitch=0.5"});
   EXPECT_NEAR(static_cast<double>(down.axes.x.z), -std::sin(0.5), 1e-6);
   EXPECT_NEAR(static_cast<double>(down.axes.z.x), std::sin(0.5), 1e-6);
-  const DepthCamera left = camera_of({"camera.pitch=0.3", "camera.yaw=0.5"});
+  const DepthCamera left = camera_of({"camera.pitch=0.3", "camera.yaw=0.5", "symmetry.mirror=false"});
   EXPECT_GT(left.axes.x.y, 0.0f);
   EXPECT_LT(left.axes.y.x, 0.0f);
   // Right-handed, of unit length.
@@ -77,7 +77,7 @@ TEST(CameraSpec, EvaluationsWithoutRandomisationKeepRateAndLatency) {
 }
 
 TEST(CameraSpec, PicturesHaveMirrorImages) {
-  const MirrorMap& mirror = seeing().spec->mirror.policy;
+  const MirrorMap mirror = seeing().spec->mirror.policy;
   for (int line = 0; line < 6; ++line) {
     for (int column = 0; column < 8; ++column) {
       const auto i = static_cast<std::size_t>(8 * line + column);
