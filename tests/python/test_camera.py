@@ -76,8 +76,11 @@ def test_the_scene_for_mujoco(seeing, tmp_path):
     one = mujoco.MjModel.from_binary_path(str(tmp_path / "one.mjb"))
     assert scene.nu == one.nu == 12
     assert scene.nhfield == one.nhfield == 1
-    boxes = [int((model.geom_bodyid[model.geom_type == mujoco.mjtGeom.mjGEOM_BOX] == 0).sum()) for model in (scene, one)]
-    assert boxes[0] > boxes[1] > 0
+
+    def boxes(model):
+        return int((model.geom_bodyid[model.geom_type == mujoco.mjtGeom.mjGEOM_BOX] == 0).sum())
+
+    assert boxes(scene) > boxes(one) > 0
     with pytest.raises(AssertionError):  # it exists
         run_json("export", "--run", seeing, "--out", tmp_path / "one.mjb")
 
