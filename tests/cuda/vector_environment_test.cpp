@@ -24,7 +24,7 @@ std::vector<float> actions_at(const TaskSpec& task, int step) {
 
 TEST(CudaVectorEnvironment, ActionsFromEitherSideAndFromAState) {
   const auto engine = make_engine("cuda", 1);
-  for (const Settings& settings : {awkward_settings(), walking_settings(), rough_settings()}) {
+  for (const Settings& settings : {awkward_settings(), walking_settings(), rough_settings(), seeing_settings()}) {
     SCOPED_TRACE(settings.task);
     const auto task = plan_task(settings).spec;
     const EnvironmentRequest request{task, kEnvs, 5, true};

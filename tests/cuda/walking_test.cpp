@@ -14,8 +14,8 @@ std::unique_ptr<Engine> gpu() { return make_engine("cuda", 1); }
 
 /// Ten control steps of a robot that holds its pose: long enough to show each kernel's work, too short for rounding to grow.
 TEST(CudaWalking, AnEvaluationIsThatOfTheCpu) {
-  for (const Settings& settings :
-       {walking_settings({"control.episode=0.2"}), rough_settings({"control.episode=0.2"})}) {
+  for (const Settings& settings : {walking_settings({"control.episode=0.2"}), rough_settings({"control.episode=0.2"}),
+                                   seeing_settings({"control.episode=0.2"})}) {
     SCOPED_TRACE(settings.task);
     EvaluationRequest request = evaluation_request(plan_task(settings), 45, true);
     request.trace = true;
@@ -35,7 +35,8 @@ TEST(CudaWalking, AnEvaluationIsThatOfTheCpu) {
 }
 
 TEST(CudaWalking, TrainingsRepeatBitForBitAndGoOn) {
-  for (const Settings& settings : {walking_settings(), rough_settings()}) {
+  for (const Settings& settings :
+       {walking_settings(), rough_settings(), seeing_settings({"network.modules=[\"convolution\", \"dense\"]"})}) {
     SCOPED_TRACE(settings.task);
     const auto engine = gpu();
     const auto whole = make_trainer(*engine, settings), again = make_trainer(*engine, settings);
