@@ -59,7 +59,7 @@ class Cameras {
   struct Step {
     const float* age;  ///< [env]: control steps into the episode
     std::uint64_t seed;
-    const std::uint32_t* clock;  ///< with `offset` added, what random numbers are keyed by; null: 0
+    const std::uint32_t* clock;  ///< with `offset` added, what random numbers are keyed by; null: all start
     std::uint32_t offset;
     bool begin;  ///< all episodes start
   };

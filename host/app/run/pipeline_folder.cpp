@@ -49,10 +49,6 @@ FileLock lock_pipeline(const std::filesystem::path& directory) {
 
 }  // namespace
 
-bool PipelineState::finished() const {
-  return std::all_of(stages.begin(), stages.end(), [](const PipelineStage& stage) { return stage.done; });
-}
-
 bool PipelineFolder::holds_pipeline(const std::filesystem::path& directory) { return is_file(directory / kStateFile); }
 
 PipelineState PipelineFolder::read_state(const std::filesystem::path& directory) {

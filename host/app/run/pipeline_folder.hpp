@@ -30,8 +30,6 @@ struct PipelineState {
   std::vector<std::string> set;  ///< of --set
   std::vector<PipelineStage> stages;
   nlohmann::ordered_json calls = nlohmann::ordered_json::array();  ///< system.json of each call that did something
-
-  bool finished() const;
 };
 
 class PipelineFolder {

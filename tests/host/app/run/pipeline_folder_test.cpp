@@ -42,7 +42,6 @@ TEST(PipelineFolder, KeepsItsState) {
   EXPECT_TRUE(state.stages[0].done);
   EXPECT_EQ(state.stages[0].nonfinite, 2);
   EXPECT_EQ(state.stages[0].contacts_over_slots, 3);
-  EXPECT_FALSE(state.finished());
   EXPECT_EQ(state.calls, some_state().calls);
 }
 
