@@ -220,7 +220,10 @@ def test_policies_that_are_none_are_refused(trained, tmp_path):
         assert name in refused("eval", "--policy", tmp_path / name, "--task", "pendulum")
     line = refused("eval", "--policy", folder / "policy.onnx", "--task", "cartpole-swingup")
     assert "'pendulum'" in line
-    assert "policy.safetensors" in refused("eval", "--policy", folder / "policy.safetensors", "--task", "pendulum")
+    (tmp_path / "d.safetensors").write_bytes(b"no weights")
+    assert "d.safetensors" in refused("eval", "--policy", tmp_path / "d.safetensors", "--task", "pendulum")
+    shutil.copy(folder / "policy.safetensors", tmp_path / "e.safetensors")
+    assert "policy.json" in refused("eval", "--policy", tmp_path / "e.safetensors", "--task", "pendulum")
 
 
 def start(*arguments, **options):
