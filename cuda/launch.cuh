@@ -10,10 +10,42 @@ namespace stampede::cuda {
 
 inline constexpr int kBlock = 128;
 
+/// A kernel whose lanes want shared memory of their own: kSharedWords numbers each, which it is handed.
+template <class Kernel>
+concept UsesSharedMemory = requires {
+  Kernel::kSharedWords;
+};
+
+/// Bytes of shared memory that a block of the kernel needs.
+template <class Kernel>
+constexpr std::size_t shared_bytes() {
+  if constexpr (UsesSharedMemory<Kernel>) {
+    return static_cast<std::size_t>(kBlock) * Kernel::kSharedWords * sizeof(float);
+  } else {
+    return 0;
+  }
+}
+
 template <class Kernel>
 __global__ void __launch_bounds__(kBlock) run_elements(const __grid_constant__ Kernel kernel, Index begin, Index end) {
   const Index at = begin + static_cast<Index>(blockIdx.x) * kBlock + threadIdx.x;
-  if (at < end) kernel.template operator()<float>(at);
+  if constexpr (UsesSharedMemory<Kernel>) {
+    extern __shared__ float shared[];
+    if (at < end) kernel.template operator()<float>(at, shared + threadIdx.x * Kernel::kSharedWords);
+  } else {
+    if (at < end) kernel.template operator()<float>(at);
+  }
+}
+
+/// Lets the kernel's blocks have more shared memory than the 48 KiB that every kernel may have.
+template <class Kernel>
+void allow_shared_memory() {
+  static const bool allowed =
+      (check(cudaFuncSetAttribute(run_elements<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(shared_bytes<Kernel>())),
+             "cudaFuncSetAttribute"),
+       true);
+  static_cast<void>(allowed);
 }
 
 template <class Kernel>
@@ -29,7 +61,9 @@ template <class Kernel>
 void launch_elements(cudaStream_t stream, Range range, const Kernel& kernel) {
   static_assert(std::is_trivially_copyable_v<Kernel>);
   if (range.size() <= 0) return;
-  run_elements<<<blocks_for(range.size(), kBlock), kBlock, 0, stream>>>(kernel, range.begin, range.end);
+  constexpr std::size_t kShared = shared_bytes<Kernel>();
+  if constexpr (kShared > 48 * 1024) allow_shared_memory<Kernel>();
+  run_elements<<<blocks_for(range.size(), kBlock), kBlock, kShared, stream>>>(kernel, range.begin, range.end);
   check_launch(stream, "run_elements");
 }
 

@@ -122,7 +122,7 @@ struct PhysicsReport {
 };
 
 template <class Shape, class Real, int J>
-STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stages) {
+STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stages, Real contacts) {
   PhysicsReport<Real, J> r;
   inertia_block(stages.mass.base, r.base_mass.values);
   unpack(group_sum<Shape::kGroup>(stages.bias.share) + stages.bias.base, r.bias_base.values);
@@ -133,7 +133,7 @@ STAMPEDE_FN PhysicsReport<Real, J> report_on(const PhysicsStages<Real, J>& stage
     r.bias_joint[i] = stages.bias.joint[i];
     r.acceleration_joint[i] = stages.search.a.joint[i];
   }
-  r.contacts = stages.contacts.count;
+  r.contacts = contacts;
   return r;
 }
 
@@ -159,34 +159,33 @@ struct StepPhysics {
   RowsView<Scalar> delayed, record;  ///< DelayedControl, read; PhysicsRecord, written; not used where data is null
   int steps;
 
-  /// On a GPU, a lane by itself.
+#if defined(__CUDACC__)
+  static constexpr int kSharedWords = ContactSet<Real, J>::kSharedWords;
+
+  /// On a GPU, a lane by itself, with `shared`, kSharedWords numbers of the block's shared memory that are the lane's.
   template <class>  // Real, which the kernel is compiled for
-  STAMPEDE_FN void operator()(Index lane) const {
-    MovingRobots<Real, J> robots;
-    take_up(lane, robots);
-    PhysicsStages<Real, J> stages;
-    STAMPEDE_NO_UNROLL
-    for (int i = 0; i < steps; ++i) {
-      prepare(lane, i, robots, stages);
-      while (any_together(stages.search.active)) {
-        advance_search<Shape, Ground::kFlat>(model, stages.mass, stages.contacts, stages.search);
-      }
-      if (report.data != nullptr) return write_rows<Real>(report, lane, report_on<Shape>(stages));
-      take_search<Ground::kFlat>(model, stages.search, stages.contacts, record.data != nullptr, robots.counts,
-                                 robots.record);
-      integrate<Shape>(model, limb_of<Real>(model, lane), stages.kinematics.base, stages.mass,
-                       stages.applied.velocity_gain, stages.search.a, robots.s);
-    }
-    put_down(lane, robots);
+  STAMPEDE_FN void operator()(Index lane, float* shared) const {
+    Contact<Real, J> far[kMaxContacts - ContactSet<Real, J>::kNear];
+    ContactSet<Real, J> contacts;
+    contacts.near = reinterpret_cast<Contact<Real, J>*>(shared);
+    contacts.far = far;
+    step_lanes(lane, contacts);
+  }
+#else
+  /// The lanes from `lane` on by themselves, which wait for their slowest robot. For tests.
+  template <class>
+  void operator()(Index lane) const {
+    ContactSet<Real, J> contacts;
+    step_lanes(lane, contacts);
   }
 
-#if !defined(__CUDACC__)
   /// On a CPU, up to 16 packs at a time, whose slowest robots are put together in one pack (stragglers.hpp).
   void operator()(Range lanes) const {
     constexpr int kPacks = 16;
     constexpr Index kWidth = kLanes<Real>;
     RobotPack<Real, J> packs[kPacks];
     PhysicsStages<Real, J> stages;
+    ContactSet<Real, J> contacts;
     Stragglers<PhysicsModel<Shape, Real>, Ground::kFlat, Real> stragglers(model, record.data != nullptr);
     for (Index first = lanes.begin; first < lanes.end; first += kPacks * kWidth) {
       const int count = static_cast<int>((std::min(lanes.end - first, kPacks * kWidth) + kWidth - 1) / kWidth);
@@ -198,12 +197,12 @@ struct StepPhysics {
         for (int p = 0; p < count; ++p) {
           stragglers.settle(packs[p]);
           if (i == 0) prefetch_rows<PhysicsVariation<Real, J>, Real>(variation, first + (p + 1) * kWidth);
-          prepare(first + p * kWidth, i, packs[p].robots, stages);
+          prepare(first + p * kWidth, i, packs[p].robots, stages, contacts);
           if (report.data != nullptr) {
-            stragglers.search_to_the_end(stages);
-            write_rows<Real>(report, first + p * kWidth, report_on<Shape>(stages));
+            stragglers.search_to_the_end(stages, contacts);
+            write_rows<Real>(report, first + p * kWidth, report_on<Shape>(stages, contacts.count));
           } else {
-            stragglers.finish(stages, packs[p]);
+            stragglers.finish(stages, contacts, packs[p]);
           }
         }
       }
@@ -217,6 +216,25 @@ struct StepPhysics {
 #endif
 
  private:
+  /// Moves the lanes from `lane` on by all steps.
+  STAMPEDE_FN void step_lanes(Index lane, ContactSet<Real, J>& contacts) const {
+    MovingRobots<Real, J> robots;
+    take_up(lane, robots);
+    PhysicsStages<Real, J> stages;
+    STAMPEDE_NO_UNROLL
+    for (int i = 0; i < steps; ++i) {
+      prepare(lane, i, robots, stages, contacts);
+      while (any_together(stages.search.active)) {
+        advance_search<Shape, Ground::kFlat>(model, stages.mass, contacts, stages.search);
+      }
+      if (report.data != nullptr) return write_rows<Real>(report, lane, report_on<Shape>(stages, contacts.count));
+      take_search<Ground::kFlat>(model, stages.search, contacts, record.data != nullptr, robots.counts, robots.record);
+      integrate<Shape>(model, limb_of<Real>(model, lane), stages.kinematics.base, stages.mass,
+                       stages.applied.velocity_gain, stages.search.a, robots.s);
+    }
+    put_down(lane, robots);
+  }
+
   /// Reads the robots before their first step.
   STAMPEDE_FN void take_up(Index lane, MovingRobots<Real, J>& robots) const {
     robots.s = read_rows<PhysicsState<Real, J>, Real>(state, lane);
@@ -225,7 +243,8 @@ struct StepPhysics {
   }
 
   /// The robots' next step, number i of the launch, up to the search for their accelerations.
-  STAMPEDE_FN void prepare(Index lane, int i, MovingRobots<Real, J>& robots, PhysicsStages<Real, J>& stages) const {
+  STAMPEDE_FN void prepare(Index lane, int i, MovingRobots<Real, J>& robots, PhysicsStages<Real, J>& stages,
+                           ContactSet<Real, J>& contacts) const {
     const auto varied = read_rows<PhysicsVariation<Real, J>, Real>(variation, lane);
     auto acting = read_rows<Array<Real, J>, Real>(control, lane);
     if (delayed.data != nullptr) {
@@ -234,7 +253,7 @@ struct StepPhysics {
       STAMPEDE_UNROLL
       for (int j = 0; j < J; ++j) acting[j] = select(waits, own.last[j], acting[j]);
     }
-    prepare_step<Shape>(model, limb_of<Real>(model, lane), ground, varied, acting, lane, robots.s, stages,
+    prepare_step<Shape>(model, limb_of<Real>(model, lane), ground, varied, acting, lane, robots.s, stages, contacts,
                         robots.counts);
     if (record.data != nullptr) record_torques(stages.applied, robots.s, Real(model.options.timestep), robots.record);
   }

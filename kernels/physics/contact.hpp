@@ -62,13 +62,65 @@ struct Contact {
   Real damping;   ///< b
 };
 
+/// The contacts of each lane. On a GPU a lane's first slots lie in the block's shared memory: they are indexed at run
+/// time, so registers cannot hold them, and local memory for all of them would be more than the L1 cache takes. The
+/// others, which few lanes use, are in local memory.
 template <class Real, int J>
 struct ContactSet {
+#if defined(__CUDACC__)
+  static constexpr int kSlotWords = static_cast<int>(sizeof(Contact<Real, J>) / sizeof(Real));
+  /// Slots in shared memory: 4 of a quadruped's. With 159 words a lane, two blocks of 128 fit a multiprocessor of an A100.
+  static constexpr int kNear = 159 / kSlotWords < 4 ? 159 / kSlotWords : 4;
+  /// Numbers of shared memory that a lane needs; odd, so that a warp's lanes fall into different banks.
+  static constexpr int kSharedWords = kNear * kSlotWords | 1;
+  // Pointers, as an array that is indexed at run time would take the other members out of registers with it.
+  Contact<Real, J>* near;  ///< kNear slots
+  Contact<Real, J>* far;   ///< kMaxContacts - kNear slots
+#else
   Contact<Real, J> slot[kMaxContacts];
+#endif
   int used;
   Real count;  ///< contacts of each lane, those without a slot included
   Real over;   ///< contacts without a slot
 };
+
+/// Calls body(slot, q) for the slots q from `first` to the last that is used. On a GPU the body is compiled twice, so
+/// that each copy knows which memory it reads.
+template <class Set, class Body>
+STAMPEDE_FN void for_each_slot(Set& set, int first, const Body& body) {
+#if defined(__CUDACC__)
+  STAMPEDE_NO_UNROLL
+  for (int q = first; q < set.used && q < Set::kNear; ++q) body(set.near[q], q);
+  STAMPEDE_NO_UNROLL
+  for (int q = Set::kNear; q < set.used; ++q) body(set.far[q - Set::kNear], q);
+#else
+  STAMPEDE_NO_UNROLL
+  for (int q = first; q < set.used; ++q) body(set.slot[q], q);
+#endif
+}
+
+template <class Real, int J>
+STAMPEDE_FN Contact<Real, J>& first_slot(ContactSet<Real, J>& set) {
+#if defined(__CUDACC__)
+  return set.near[0];
+#else
+  return set.slot[0];
+#endif
+}
+
+/// Calls body(slot) for slot q.
+template <class Set, class Body>
+STAMPEDE_FN void with_slot(Set& set, int q, const Body& body) {
+#if defined(__CUDACC__)
+  if (q < Set::kNear) {
+    body(set.near[q]);
+  } else {
+    body(set.far[q - Set::kNear]);
+  }
+#else
+  body(set.slot[q]);
+#endif
+}
 
 /// A lane's row of the candidates' table.
 template <class Real, class Model>
@@ -148,34 +200,31 @@ STAMPEDE_FN void add_contact(ContactSet<Real, J>& set, int slots, bool flat, Mas
       slot.axes.z = select(here, c.axes.z, slot.axes.z);
     }
   };
-  STAMPEDE_NO_UNROLL
-  for (int q = 0; q < set.used; ++q) {
-    put(set.slot[q],
-        hit && set.count > Real(static_cast<float>(q) - 0.5f) && set.count < Real(static_cast<float>(q) + 0.5f));
-  }
+  for_each_slot(set, 0, [&](Contact<Real, J>& slot, int q) {
+    put(slot, hit && set.count > Real(static_cast<float>(q) - 0.5f) && set.count < Real(static_cast<float>(q) + 0.5f));
+  });
   if (set.used < slots) {
     const MaskOf<Real> fresh = hit && set.count > Real(static_cast<float>(set.used) - 0.5f);
     if (any_together(fresh)) {
-      Contact<Real, J>& slot = set.slot[set.used++];
-      slot.point = zero3<Real>();
-      slot.distance = slot.pull = slot.damping = slot.friction = slot.link = slot.stiffness = Real(0);
-      if (!flat) slot.axes = {zero3<Real>(), zero3<Real>(), zero3<Real>()};
-      put(slot, fresh);
+      with_slot(set, set.used++, [&](Contact<Real, J>& slot) {
+        slot.point = zero3<Real>();
+        slot.distance = slot.pull = slot.damping = slot.friction = slot.link = slot.stiffness = Real(0);
+        if (!flat) slot.axes = {zero3<Real>(), zero3<Real>(), zero3<Real>()};
+        put(slot, fresh);
+      });
     }
   }
   const MaskOf<Real> full = hit && set.count > Real(static_cast<float>(slots) - 0.5f);
   if (any_together(full)) {
     // All slots are taken: a deeper contact replaces the shallowest.
-    Real shallowest = set.slot[0].distance;
-    STAMPEDE_NO_UNROLL
-    for (int q = 1; q < slots; ++q) shallowest = max(shallowest, set.slot[q].distance);
+    Real shallowest(-1e30f);
+    for_each_slot(set, 0, [&](Contact<Real, J>& slot, int) { shallowest = max(shallowest, slot.distance); });
     MaskOf<Real> waiting = full && c.distance < shallowest;
-    STAMPEDE_NO_UNROLL
-    for (int q = 0; q < slots; ++q) {
-      const MaskOf<Real> here = waiting && set.slot[q].distance == shallowest;
-      put(set.slot[q], here);
+    for_each_slot(set, 0, [&](Contact<Real, J>& slot, int) {
+      const MaskOf<Real> here = waiting && slot.distance == shallowest;
+      put(slot, here);
       waiting = waiting && !here;
-    }
+    });
     set.over += select(full, Real(1), Real(0));
   }
   set.count += select(hit, Real(1), Real(0));
@@ -188,13 +237,20 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
                                ContactSet<Real, J>& set) {
   set.used = 0;
   set.count = set.over = Real(0);
+  // Copies of what is indexed at run time below: that keeps an array out of a GPU's registers, and would the whole of k.
+  Mat3<Real> link_axes[J + 1];
+  Vec3<Real> link_origin[J + 1];
+  link_axes[0] = k.base;
+  link_origin[0] = zero3<Real>();
+  STAMPEDE_UNROLL
+  for (int i = 0; i < J; ++i) link_axes[i + 1] = k.axes[i], link_origin[i + 1] = k.origin[i];
   STAMPEDE_NO_UNROLL
   for (int at = 0; at < model.options.candidates; ++at) {
     const ContactKind kind = model.kind[at];
     const auto& shape = candidate<Real>(model, at, lane);
     const Real radius = shape.radius, margin = shape.margin;
-    const Mat3<Real>& axes = kind.link == 0 ? k.base : k.axes[kind.link - 1];
-    const Vec3<Real> origin = kind.link == 0 ? zero3<Real>() : k.origin[kind.link - 1];
+    const Mat3<Real>& axes = link_axes[kind.link];
+    const Vec3<Real> origin = link_origin[kind.link];
     // Most links are in the air: where that is so in all lanes, all candidates of the link are skipped at once.
     if (kind.of_link > (Ground::kFlat ? 1 : 0) &&
         !any_together(ground.link_clearance(s.position + origin) < shape.reach ||

@@ -90,9 +90,7 @@ STAMPEDE_FN void evaluate(const Model& model, const JointRows<Real, J>& rows, bo
       if constexpr (kFull) full.changed = full.changed || (e < zero) != (rows.limit[i] < zero);
     }
   }
-  STAMPEDE_NO_UNROLL
-  for (int q = 0; q < set.used; ++q) {
-    Contact<Real, J>& c = set.slot[q];
+  for_each_slot(set, 0, [&](Contact<Real, J>& c, int) {
     if constexpr (kFull) {
       c.change = point_motion<kFlat>(c, Vec3<Real>{step.base[0], step.base[1], step.base[2]},
                                      Vec3<Real>{step.base[3], step.base[4], step.base[5]}, step.joint);
@@ -107,7 +105,7 @@ STAMPEDE_FN void evaluate(const Model& model, const JointRows<Real, J>& rows, bo
                             c.change.z * c.change.z * Real(model.options.inverse_impratio);
       full.turned += select(on && cone.zone == Real(2), sideways * cone.inverse_slip * cone.inverse_slip, zero);
     }
-  }
+  });
   point.slope = group_sum<kGroup>(slope) + (line.linear_common + alpha * line.quadratic_common);
   point.curvature = group_sum<kGroup>(curvature) + line.quadratic_common;
 }
@@ -138,9 +136,7 @@ STAMPEDE_FN Real nearest_kink(const ContactSet<Real, J>& set, const Bracket<Real
   const Real infinite(Bracket<Real>::kNoBound);
   Real nearest = infinite, kink = inside;
   const Real edge = Real(1e-3f) * (bracket.high - bracket.low);
-  STAMPEDE_NO_UNROLL
-  for (int q = 0; q < set.used; ++q) {
-    const Contact<Real, J>& c = set.slot[q];
+  for_each_slot(set, 0, [&](const Contact<Real, J>& c, int) {
     const Real speed2 = c.change.x * c.change.x + c.change.y * c.change.y;
     const Real at = -(c.residual.x * c.change.x + c.residual.y * c.change.y) * reciprocal(max(speed2, Real(1e-20f)));
     const MaskOf<Real> within = at > bracket.low + edge && at < bracket.high - edge && c.stiffness > Real(0);
@@ -148,7 +144,7 @@ STAMPEDE_FN Real nearest_kink(const ContactSet<Real, J>& set, const Bracket<Real
     const MaskOf<Real> nearer = within && away < nearest;
     nearest = select(nearer, away, nearest);
     kink = select(nearer, at, kink);
-  }
+  });
   const Real nearest_of_group = group_min<Shape::kGroup>(nearest);
   return group_min<Shape::kGroup>(select(nearest <= nearest_of_group, kink, infinite));
 }
@@ -217,8 +213,7 @@ STAMPEDE_FN void move_along(const SearchLine<Real, J>& line, Real alpha, bool li
     search.rows.friction[i] += alpha * line.friction_step[i];
     if (limits) search.rows.limit[i] += alpha * line.limit_step[i];
   }
-  STAMPEDE_NO_UNROLL
-  for (int q = 0; q < set.used; ++q) set.slot[q].residual = set.slot[q].residual + set.slot[q].change * alpha;
+  for_each_slot(set, 0, [&](Contact<Real, J>& c, int) { c.residual = c.residual + c.change * alpha; });
 }
 
 }  // namespace stampede

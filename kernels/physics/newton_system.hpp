@@ -163,16 +163,16 @@ STAMPEDE_FN void assemble_system(const Model& model, const MassMatrix<Real, J>& 
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) system.limb.block[lower(i, i)] += diagonal[i];
   } else {
-    const ConeForce<Real> cone = cone_force<kFlat>(model, set.slot[0], set.slot[0].residual);
-    set.slot[0].zone = cone.zone;
-    add_contact_terms<kFlat, true>(set.slot[0], cone, floating, m.limb, diagonal, system);
+    Contact<Real, J>& slot = first_slot(set);
+    const ConeForce<Real> cone = cone_force<kFlat>(model, slot, slot.residual);
+    slot.zone = cone.zone;
+    add_contact_terms<kFlat, true>(slot, cone, floating, m.limb, diagonal, system);
   }
-  STAMPEDE_NO_UNROLL
-  for (int q = 1; q < set.used; ++q) {
-    const ConeForce<Real> cone = cone_force<kFlat>(model, set.slot[q], set.slot[q].residual);
-    set.slot[q].zone = cone.zone;
-    add_contact_terms<kFlat, false>(set.slot[q], cone, floating, system.limb, diagonal, system);
-  }
+  for_each_slot(set, 1, [&](Contact<Real, J>& slot, int) {
+    const ConeForce<Real> cone = cone_force<kFlat>(model, slot, slot.residual);
+    slot.zone = cone.zone;
+    add_contact_terms<kFlat, false>(slot, cone, floating, system.limb, diagonal, system);
+  });
 }
 
 /// Newton's step: minus the Hessian's inverse times the gradient. Overwrites the system's matrix. Returns the slope of

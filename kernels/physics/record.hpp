@@ -36,9 +36,7 @@ STAMPEDE_CALLED void record_forces(const Model& model, const ContactSet<Real, J>
   STAMPEDE_UNROLL
   for (int i = 0; i < J + 2; ++i) force[i] = zero3<Real>();
   record.touches = Real(0);
-  STAMPEDE_NO_UNROLL
-  for (int q = 0; q < contacts.used; ++q) {
-    const Contact<Real, J>& c = contacts.slot[q];
+  for_each_slot(contacts, 0, [&](const Contact<Real, J>& c, int) {
     Vec3<Real> f = cone_force<kFlat>(model, c, c.residual).force;
     if constexpr (!kFlat) f = c.axes * f;
     f = select(c.stiffness > Real(0), f, zero3<Real>());
@@ -51,7 +49,7 @@ STAMPEDE_CALLED void record_forces(const Model& model, const ContactSet<Real, J>
     }
     force[J + 1] = force[J + 1] + select(foot, f, zero3<Real>());
     record.touches = select(foot, Real(1), record.touches);
-  }
+  });
   STAMPEDE_UNROLL
   for (int i = 0; i < J + 2; ++i) record.force[i] = max(record.force[i], sqrt(dot(force[i], force[i])));
 }

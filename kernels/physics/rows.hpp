@@ -84,9 +84,7 @@ STAMPEDE_FN Vec3<Real> point_motion(const Contact<Real, J>& c, Vec3<Real> angula
 template <bool kFlat, class Model, class Real, int J>
 STAMPEDE_FN void contact_rows(const Model& model, const PhysicsState<Real, J>& s, const Kinematics<Real, J>& k,
                               const Acceleration<Real, J>& a, ContactSet<Real, J>& set) {
-  STAMPEDE_NO_UNROLL
-  for (int q = 0; q < set.used; ++q) {
-    Contact<Real, J>& c = set.slot[q];
+  for_each_slot(set, 0, [&](Contact<Real, J>& c, int) {
     STAMPEDE_UNROLL
     for (int i = 0; i < J; ++i) {
       Vec3<Real> lever = k.motion[i].linear + cross(k.motion[i].angular, c.point);
@@ -99,6 +97,7 @@ STAMPEDE_FN void contact_rows(const Model& model, const PhysicsState<Real, J>& s
     Vec3<Real> residual = acceleration + velocity * c.damping;
     residual.z += c.pull;
     c.residual = select(c.stiffness > Real(0), residual, zero3<Real>());
-  }
+  });
 }
+
 }  // namespace stampede

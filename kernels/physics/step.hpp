@@ -9,13 +9,13 @@
 
 namespace stampede {
 
-/// The results of a step's stages, each of which needs those before it.
+/// The results of a step's stages, each of which needs those before it. The contacts are not among them: an array that
+/// is indexed at run time would keep all the rest out of a GPU's registers.
 template <class Real, int J>
 struct PhysicsStages {
   Kinematics<Real, J> kinematics;
   BiasForces<Real, J> bias;
   AppliedForces<Real, J> applied;
-  ContactSet<Real, J> contacts;
   MassMatrix<Real, J> mass;
   NewtonSearch<Real, J> search;  ///< once it has ended, `a` is the constrained acceleration, before implicit damping
 };
@@ -25,14 +25,14 @@ template <class Shape, class Model, class Ground, class Real, int J>
 STAMPEDE_FN void prepare_step(const Model& model, const typename Model::Limb& limb, const Ground& ground,
                               const PhysicsVariation<Real, J>& variation, const Array<Real, J>& control, Index lane,
                               const PhysicsState<Real, J>& s, PhysicsStages<Real, J>& stages,
-                              PhysicsCounts<Real>& counts) {
+                              ContactSet<Real, J>& contacts, PhysicsCounts<Real>& counts) {
   kinematics(model, limb, variation, s, stages.kinematics);
   mass_matrix<Shape>(limb, variation, stages.kinematics, stages.mass);
   bias_forces(variation, s, stages.kinematics, stages.bias);
   applied_forces(model, limb, variation, s, stages.kinematics, control, stages.applied);
-  find_contacts<Shape>(model, ground, variation, s, stages.kinematics, lane, stages.contacts);
-  counts.contacts += stages.contacts.count;
-  counts.over_slots += stages.contacts.over;
+  find_contacts<Shape>(model, ground, variation, s, stages.kinematics, lane, contacts);
+  counts.contacts += contacts.count;
+  counts.over_slots += contacts.over;
 
   Real last[6], earlier[6];
   unpack(s.base_acceleration, last);
@@ -45,7 +45,7 @@ STAMPEDE_FN void prepare_step(const Model& model, const typename Model::Limb& li
     a.joint[i] = s.acceleration[i] + Real(0.5f) * (s.acceleration[i] - s.earlier_acceleration[i]);
   }
   start_search<Ground::kFlat>(model, limb, variation, s, stages.kinematics, stages.mass, stages.bias, stages.applied,
-                              stages.contacts, stages.search);
+                              contacts, stages.search);
 }
 
 /// The quaternion of a rotation by twice the vector `half` [rad], |half| < 1.

@@ -68,14 +68,14 @@ class Stragglers {
   }
 
   /// Takes a prepared step to its end, or to where it waits for its stragglers.
-  void finish(Stages& stages, Pack& pack) {
+  void finish(Stages& stages, ContactSet<Real, J>& contacts, Pack& pack) {
     NewtonSearch<Real, J>& search = stages.search;
     int left = kGroups;
-    while (left > kLeave) left = advance(stages.mass, stages.contacts, search);
+    while (left > kLeave) left = advance(stages.mass, contacts, search);
 
     MovingRobots<Real, J>& robots = pack.robots;
     if (left == 0) {
-      take_search<kFlat>(model_, search, stages.contacts, records_, robots.counts, robots.record);
+      take_search<kFlat>(model_, search, contacts, records_, robots.counts, robots.record);
       integrate<Shape>(model_, *model_.limb, stages.kinematics.base, stages.mass, stages.applied.velocity_gain,
                        search.a, robots.s);
       return;
@@ -84,7 +84,7 @@ class Stragglers {
     // back below.
     const PhysicsCounts<Real> counts = robots.counts;
     const PhysicsRecord<Real, J> record = records_ ? robots.record : PhysicsRecord<Real, J>{};
-    take_search<kFlat>(model_, search, stages.contacts, records_, robots.counts, robots.record);
+    take_search<kFlat>(model_, search, contacts, records_, robots.counts, robots.record);
     pack.base = stages.kinematics.base;
     pack.mass = stages.mass;
     for (int i = 0; i < J; ++i) pack.velocity_gain[i] = stages.applied.velocity_gain[i];
@@ -94,11 +94,11 @@ class Stragglers {
       if (!is_active(search, group)) continue;
       copy_group<kGroup, Real>(counts, group, robots.counts, group);
       if (records_) copy_group<kGroup, Real>(record, group, robots.record, group);
-      add(stages, pack, group);
+      add(stages, contacts, pack, group);
     }
   }
-  void search_to_the_end(Stages& stages) const {
-    while (advance(stages.mass, stages.contacts, stages.search) > 0) {
+  void search_to_the_end(Stages& stages, ContactSet<Real, J>& contacts) const {
+    while (advance(stages.mass, contacts, stages.search) > 0) {
     }
   }
 
@@ -131,7 +131,7 @@ class Stragglers {
     return active;
   }
 
-  STAMPEDE_CALLED void add(const Stages& stages, Pack& pack, int group) {
+  STAMPEDE_CALLED void add(const Stages& stages, const ContactSet<Real, J>& contacts, Pack& pack, int group) {
     while (taken_ == kGroups) advance_all();
     int at = 0;
     while (place_[at].pack != nullptr) ++at;
@@ -143,9 +143,9 @@ class Stragglers {
     copy_group<kGroup, Real>(stages.search, group, search_, at);
     place.used = 0;
     for (int lane = group * kGroup; lane < (group + 1) * kGroup; ++lane) {
-      place.used = std::max(place.used, static_cast<int>(stages.contacts.count[lane] + ScalarOf<Real>(0.5f)));
+      place.used = std::max(place.used, static_cast<int>(contacts.count[lane] + ScalarOf<Real>(0.5f)));
     }
-    place.used = std::min(place.used, stages.contacts.used);
+    place.used = std::min(place.used, contacts.used);
     int used = 0;
     for (const Place& other : place_) {
       if (other.pack != nullptr) used = std::max(used, other.used);
@@ -156,7 +156,7 @@ class Stragglers {
     contacts_.used = used;
     for (int q = 0; q < used; ++q) {
       if (q < place.used) {
-        copy_group<kGroup, Real>(stages.contacts.slot[q], group, contacts_.slot[q], at, kContactRows);
+        copy_group<kGroup, Real>(contacts.slot[q], group, contacts_.slot[q], at, kContactRows);
       } else {
         clear_group<kGroup, Real>(contacts_.slot[q], at, kContactRows);
       }

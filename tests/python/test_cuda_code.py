@@ -1,0 +1,50 @@
+"""What nvcc made of the physics kernels, by scripts/cuda-report: code that a GPU would run slowly is noticed without one."""
+
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import shutil
+
+import program
+import pytest
+
+
+@pytest.fixture(scope="module")
+def report():
+    path = pathlib.Path(__file__).resolve().parents[2] / "scripts/cuda-report"
+    loader = importlib.machinery.SourceFileLoader("cuda_report", str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("cuda_report", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def kernels(report):
+    """The object with the physics kernels."""
+    path = pathlib.Path(os.path.abspath(program.PROGRAM)).parent / report.OBJECT
+    if not path.exists():
+        pytest.skip("this build has no CUDA module")
+    if shutil.which("cuobjdump", path=report.SEARCHED) is None:
+        pytest.skip("cuobjdump is not installed")
+    return path
+
+
+def test_registers_and_local_memory_of_physics_kernels(report, kernels):
+    found = {name: figures for (name, arch), figures in report.resources(kernels).items() if arch == "sm_90"}
+    assert {ground for _, ground in found} == {"level", "any"}
+    for (shape, ground), (registers, local, _, _) in found.items():
+        assert registers <= 255
+        # 12 slots of 148 bytes that lie in no faster memory, and less than half as much again for all the rest.
+        assert local <= (4200 if shape == "2 x 6" else 2600), (shape, ground)
+        assert report.occupancy(registers) >= 8
+
+
+def test_instructions_of_the_quadrupeds_kernel(report, kernels):
+    counts = report.instructions(kernels, "sm_90")
+    for ground, most, local in (("level", 9500, 300), ("any", 12000, 420)):
+        counted = counts["4 x 3", ground]
+        assert counted["all"] <= most
+        assert counted["local memory"] <= local, "contacts, or what is indexed at run time with them, are in local memory again"
+        assert counted["shared memory"] > 100
+        assert counted["calls"] == 0, "a division or root is rounded correctly by a call: reciprocal() and sqrt() are approximate"
