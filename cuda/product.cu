@@ -23,7 +23,8 @@ Product::Product(BlasContext& blas, const ProductShape& shape)
       b_(shape.transpose_b ? make_layout(shape.n, shape.k, shape.ldb) : make_layout(shape.k, shape.n, shape.ldb)),
       d_(make_layout(shape.m, shape.n, shape.ldd)) {
   cublasLtMatmulDesc_t operation = nullptr;
-  STAMPEDE_CUBLAS(cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+  const cublasComputeType_t precision = blas.uses_tf32() ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  STAMPEDE_CUBLAS(cublasLtMatmulDescCreate(&operation, precision, CUDA_R_32F));
   operation_.reset(operation);
   const cublasOperation_t transpose = CUBLAS_OP_T;
   if (shape.transpose_a) {

@@ -1,8 +1,9 @@
 #pragma once
 /// \file Matrix products by cuBLASLt, prepared once and then run without a look-up.
 ///
-/// Single precision throughout (no TF32). An algorithm that splits the inner dimension must add its parts in a
-/// separate, ordered step, so that the same input gives the same bits in every run.
+/// Single precision, or TF32 where that is asked for: factors rounded to 11 significant bits, products added up in single
+/// precision, on the tensor cores. An algorithm that splits the inner dimension must add its parts in a separate, ordered
+/// step, so that the same input gives the same bits in every run.
 
 #include <cublasLt.h>
 
@@ -22,12 +23,17 @@ class BlasContext {
   BlasContext& operator=(const BlasContext&) = delete;
   ~BlasContext();
 
+  /// Whether products that are prepared from now on round their factors to TF32. At first they do not.
+  void use_tf32(bool on) { tf32_ = on; }
+  bool uses_tf32() const { return tf32_; }
+
   cublasLtHandle_t handle() const { return handle_; }
   void* workspace() { return workspace_.data(); }
 
  private:
   DeviceBuffer<float> workspace_;
   cublasLtHandle_t handle_ = nullptr;
+  bool tf32_ = false;
 };
 
 /// What happens to the product's elements before they are stored.

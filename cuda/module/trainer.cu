@@ -18,7 +18,11 @@ namespace {
 }  // namespace
 
 std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request) {
-  return std::make_unique<TaskTrainer<CudaBackend>>(std::make_unique<CudaBackend>(), request);
+  auto backend = std::make_unique<CudaBackend>();
+#if !defined(STAMPEDE_PARITY)  // which promises the CPU's bits
+  backend->blas().use_tf32(request.network.precision == "tf32");
+#endif
+  return std::make_unique<TaskTrainer<CudaBackend>>(std::move(backend), request);
 }
 
 }  // namespace stampede

@@ -93,6 +93,7 @@ struct NetworkSettings {
   bool normalise_values = true;
   int window = 0;
   int gru = 64;
+  std::string precision = "tf32";
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -111,6 +112,8 @@ struct NetworkSettings {
           "steps that modules with a state learn from in one piece; divides train.horizon. 0: all of it");
     field("gru", &S::gru, Bounds{1, ModuleOptions::kMostGru},
           "units of each gru in modules: the numbers that it remembers and passes on");
+    field("precision", &S::precision, Choices{"fp32", "tf32"},
+          "of a training's products of matrices on a GPU; tf32 is faster, and rounds their factors to 11 bits");
   }
 };
 

@@ -85,5 +85,35 @@ TEST_F(Linear, ProductsAgreeWithDouble) {
   }
 }
 
+/// Errors of one row, against double.
+TEST_F(Linear, Tf32RoundsTheFactorsAndAddsInSinglePrecision) {
+  constexpr Index kInputs = 64, kOutputs = 16;
+  DevicePlace place(backend());
+  const CudaBackend::Context context{&backend()};
+  const auto error = [&](bool tf32, float grain) {
+    CudaLinear linear(backend(), kInputs, kOutputs, 0, false);
+    std::vector<float> weight = random_floats(kInputs * kOutputs, -1, 1, 4), x = random_floats(kInputs, -1, 1, 5);
+    for (std::vector<float>* values : {&weight, &x}) {
+      for (float& value : *values) value = grain > 0 ? std::round(value / grain) * grain : value;
+    }
+    std::vector<double> wanted(static_cast<std::size_t>(kOutputs), 0.0);
+    for (Index i = 0; i < kInputs; ++i) {
+      for (Index o = 0; o < kOutputs; ++o) {
+        wanted[o] += static_cast<double>(x[i]) * static_cast<double>(weight[i * kOutputs + o]);
+      }
+    }
+    const DeviceBuffer<float> parameters = place.array(weight), from = place.array(x);
+    DeviceBuffer<float> to(kOutputs);
+    backend().blas().use_tf32(tf32);  // products are prepared on first use
+    linear.forward(context, parameters.data(), 1, from.data(), kInputs, to.data(), kOutputs);
+    backend().blas().use_tf32(false);
+    return relative_error(place.read(to, kOutputs), wanted);
+  };
+  EXPECT_LE(error(false, 0), 1e-6);
+  EXPECT_LE(error(true, 0x1p-8f), 1e-6) << "factors that need no rounding";
+  EXPECT_LE(error(true, 0), 1e-3);
+  EXPECT_GE(error(true, 0), 1e-5) << "nothing was rounded";
+}
+
 }  // namespace
 }  // namespace stampede::testing
