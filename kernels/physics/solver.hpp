@@ -89,7 +89,9 @@ STAMPEDE_CALLED void advance_search(const Model& model, const MassMatrix<Real, J
   FullStep<Real> full;
   const Real alpha = search_line<Shape, kFlat>(model, search.rows, limits, pieces, line, active, set, full);
   move_along(line, alpha, limits, set, search);
-  search.active = active && !is_settled<Shape>(model, line.slope_at_0, full);
+  // First, and not behind &&: all lanes take part in its sums.
+  const MaskOf<Real> settled = is_settled<Shape>(model, line.slope_at_0, full);
+  search.active = active && !settled;
 }
 
 }  // namespace stampede
