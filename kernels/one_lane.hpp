@@ -65,6 +65,13 @@ STAMPEDE_FN bool any_together(bool mask) {
   return mask;
 #endif
 }
+/// Waits for the lanes that run in step with this one, all of which must come here: what any of them reads before it is
+/// read before any of them writes what follows. On a GPU, lanes of a warp are not in step by themselves.
+STAMPEDE_FN void meet() {
+#if defined(__CUDA_ARCH__)
+  __syncwarp();
+#endif
+}
 STAMPEDE_FN float abs(float x) { return fabsf(x); }
 STAMPEDE_FN double abs(double x) { return fabs(x); }
 STAMPEDE_FN float min(float a, float b) { return b < a ? b : a; }

@@ -195,6 +195,7 @@ struct FinishStep {
     store_each<K>(out.ended, lane,
                   select(ending.terminated, Real(kTerminated), select(ending.ended, Real(kTimedOut), Real(kRunning))));
     if (out.figures != nullptr) write_figures(seen, record, distance);
+    meet();  // by now all lanes of a group have read the age that its first one overwrites
     store_each<K>(view.age, lane, select(ending.ended, none, ending.age));
     store_each<K>(view.episode_return, lane, select(ending.ended, none, ending.episode_return));
   }
