@@ -1,6 +1,12 @@
-# Finds nvcc and enables CUDA. Sets STAMPEDE_HAS_CUDA; makes the interface target stampede_cuda_flags.
-if(NOT STAMPEDE_CUDA MATCHES "^(AUTO|ON|OFF)$")
-  message(FATAL_ERROR "STAMPEDE_CUDA: '${STAMPEDE_CUDA}' is not one of: AUTO ON OFF")
+# Finds nvcc and enables CUDA. Sets STAMPEDE_HAS_CUDA; makes the interface target stampede_cuda_flags, which for an emulated
+# device tests/emulator makes.
+if(NOT STAMPEDE_CUDA MATCHES "^(AUTO|ON|OFF|EMULATED)$")
+  message(FATAL_ERROR "STAMPEDE_CUDA: '${STAMPEDE_CUDA}' is not one of: AUTO ON OFF EMULATED")
+endif()
+if(STAMPEDE_CUDA STREQUAL "EMULATED")
+  set(STAMPEDE_HAS_CUDA ON)
+  message(STATUS "CUDA: emulated on the CPU (tests/emulator)")
+  return()
 endif()
 
 set(STAMPEDE_HAS_CUDA OFF)

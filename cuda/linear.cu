@@ -102,7 +102,7 @@ void CudaLinear::add_gradient(const Context& context, Index rows, const float* f
   const Index stretch = (rows + wanted - 1) / wanted, stretches = (rows + stretch - 1) / stretch;
   const dim3 grid(cuda::blocks_for(outputs_, kColumns), static_cast<unsigned>(stretches));
   sum_stretch<<<grid, kColumns * kRowsAtOnce, 0, stream>>>(
-      {delta, partial_.data(), rows, outputs_, delta_stride, stretch});
+      SumArguments{delta, partial_.data(), rows, outputs_, delta_stride, stretch});
   cuda::check_launch(stream, "sum_stretch");
   context.launch({0, outputs_}, AddStretches{partial_.data(), gradient + bias, outputs_, static_cast<int>(stretches)});
 }

@@ -251,7 +251,9 @@ TEST_F(Backend, BooksTimeUnderPhasesInRecordedWorkToo) {
     EXPECT_GT(inference, 0.0) << run;
     EXPECT_LT(physics, 1.0) << run;
     // The first launch of a kernel loads it.
-    if (run > 0) EXPECT_GT(physics, inference) << run;
+    if (run > 0) {
+      EXPECT_GT(physics, inference) << run;
+    }
   }
 }
 

@@ -211,8 +211,11 @@ TEST_F(CudaTraining, BenchmarksStepEnvironments) {
   // 200 steps an episode; the first ones began at random ages.
   EXPECT_NEAR(static_cast<double>(result.episodes), static_cast<double>(result.steps) / 200.0,
               0.1 * static_cast<double>(result.steps) / 200.0 + 1000.0);
-  EXPECT_GT(gpu_fma_peak_gflops(backend()), 100.0);
 }
+
+#if !defined(CUDA_EMULATOR)
+TEST_F(CudaTraining, MeasuresThePeak) { EXPECT_GT(gpu_fma_peak_gflops(backend()), 100.0); }
+#endif
 
 TEST_F(CudaTraining, TracesWhatThePolicyDid) {
   const auto trainer = make_cuda_trainer(training_request(plan_task(small())));

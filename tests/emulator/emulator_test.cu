@@ -1,0 +1,502 @@
+/// \file Whether the emulated device sees what it is for: right code runs, and each kind of mistake is found.
+#include <cublasLt.h>
+#include <cuda_emulator.h>
+#include <cuda_runtime.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cub/block/block_reduce.cuh>
+#include <vector>
+
+namespace {
+
+__global__ void __launch_bounds__(128) fill(float* x, int n, float value) {
+  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (i < n) x[i] = value + static_cast<float>(i);
+}
+__global__ void add_one(float* x) { x[threadIdx.x] += 1.0f; }
+__global__ void sum_warp(float* x) {
+  float v = x[threadIdx.x];
+  for (int step = 1; step < 32; step *= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
+  x[threadIdx.x] = v;
+}
+__global__ void exchange_in_branches(float* x) {
+  float v = x[threadIdx.x];
+  if (threadIdx.x % 4 == 0) {
+    v += __shfl_xor_sync(0xffffffffu, v, 1);
+  } else {
+    v -= static_cast<float>(__any_sync(0xffffffffu, v > 0.0f));
+  }
+  x[threadIdx.x] = v;
+}
+__global__ void exchange_of_half(float* x) {
+  if (threadIdx.x < 16) x[threadIdx.x] = __shfl_xor_sync(0xffffffffu, x[threadIdx.x], 16);
+}
+__global__ void mask_without_upper_half(float* x) { x[threadIdx.x] = __shfl_xor_sync(0xffffu, x[threadIdx.x], 1); }
+__global__ void masks_of_halves(float* x) {
+  const unsigned mask = threadIdx.x < 16 ? 0xffffu : 0xffff0000u;
+  x[threadIdx.x] = static_cast<float>(__any_sync(mask, threadIdx.x == 3));
+}
+__global__ void barrier_in_a_branch(float* x) {
+  if (threadIdx.x == 5) {
+    __syncthreads();
+  } else {
+    x[threadIdx.x] = static_cast<float>(__any_sync(0xffffffffu, 1));
+  }
+}
+template <bool kBarrier>
+__global__ void turn_round(float* x) {
+  __shared__ float y[64];
+  y[threadIdx.x] = x[threadIdx.x];
+  if (kBarrier) __syncthreads();
+  x[threadIdx.x] = y[63 - threadIdx.x];
+}
+__global__ void much_shared_memory(float* x) {
+  __shared__ float y[12289];
+  y[threadIdx.x] = 0.0f;
+  x[threadIdx.x] = y[threadIdx.x];
+}
+__global__ void reduce_twice(float* out, bool wait) {
+  using Reduce = cub::BlockReduce<float, 64>;
+  __shared__ typename Reduce::TempStorage storage;
+  const float sum = Reduce(storage).Sum(static_cast<float>(threadIdx.x));
+  if (wait) __syncthreads();
+  const float largest =
+      Reduce(storage).Reduce(static_cast<float>(threadIdx.x), [](float a, float b) { return a < b ? b : a; });
+  if (threadIdx.x == 0) out[0] = sum, out[1] = largest;
+}
+
+float* device_floats(int n) {
+  void* p = nullptr;
+  EXPECT_EQ(cudaMalloc(&p, static_cast<std::size_t>(n) * sizeof(float)), cudaSuccess);
+  return static_cast<float*>(p);
+}
+float* device_floats(const std::vector<float>& values) {
+  float* p = device_floats(static_cast<int>(values.size()));
+  EXPECT_EQ(cudaMemcpy(p, values.data(), values.size() * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
+  return p;
+}
+std::vector<float> read(const float* p, int n) {
+  std::vector<float> x(static_cast<std::size_t>(n));
+  EXPECT_EQ(cudaMemcpy(x.data(), p, x.size() * sizeof(float), cudaMemcpyDeviceToHost), cudaSuccess);
+  return x;
+}
+cudaStream_t make_stream() {
+  cudaStream_t s = nullptr;
+  EXPECT_EQ(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), cudaSuccess);
+  return s;
+}
+float* pinned_floats(int n) {
+  void* p = nullptr;
+  EXPECT_EQ(cudaMallocHost(&p, static_cast<std::size_t>(n) * sizeof(float)), cudaSuccess);
+  return static_cast<float*>(p);
+}
+
+/// Bodies that must end the process run in one of their own, which begins anew: the settings are read there.
+class Emulator : public ::testing::Test {
+ protected:
+  void SetUp() override { ::testing::GTEST_FLAG(death_test_style) = "threadsafe"; }
+};
+using EmulatorDeathTest = Emulator;
+
+/// Runs the body in a process of its own with a variable set, and expects that nothing in it fails.
+#define EXPECT_WELL_WITH(variable, value, ...)             \
+  EXPECT_EXIT(                                             \
+      {                                                    \
+        setenv(variable, value, 1);                        \
+        (__VA_ARGS__)();                                   \
+        std::_Exit(::testing::Test::HasFailure() ? 1 : 0); \
+      },                                                   \
+      ::testing::ExitedWithCode(0), "")
+
+// ---------------------------------------------------------------------------------------------- memory
+
+TEST_F(Emulator, MemoryBeginsAsNaN) {
+  for (const float x : read(device_floats(300), 300)) EXPECT_TRUE(std::isnan(x));
+}
+
+TEST_F(EmulatorDeathTest, TheHostCannotTouchDeviceMemory) {
+  EXPECT_DEATH(
+      {
+        const volatile float* x = device_floats(4);
+        std::printf("%f\n", static_cast<double>(x[0]));
+      },
+      "the host's own use of memory.*byte 0 of 16 bytes of device memory");
+}
+
+TEST_F(EmulatorDeathTest, KernelsStayWithinTheirMemory) {
+  EXPECT_DEATH(
+      {
+        fill<<<1, 128>>>(device_floats(64), 65, 0.0f);
+        cudaDeviceSynchronize();
+      },
+      "illegal use of memory|use-after-poison");
+  // In the last bytes of the allocation's unit.
+  EXPECT_DEATH(
+      {
+        float* x = device_floats(60);
+        fill<<<1, 128>>>(x, 61, 0.0f);
+        cudaFree(x);
+      },
+      "written behind the end of 240 bytes of device memory, at byte 240|use-after-poison");
+  EXPECT_DEATH(
+      {
+        float* x = device_floats(64);
+        cudaFree(x);
+        fill<<<1, 64>>>(x, 64, 0.0f);
+        cudaDeviceSynchronize();
+      },
+      "illegal use of memory.*freed");
+}
+
+TEST_F(Emulator, CopiesAreCheckedWhenTheyAreAskedFor) {
+  float* x = device_floats(8);
+  float host[9] = {};
+  EXPECT_EQ(cudaMemcpy(x, host, sizeof host, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemcpy(host, x, sizeof host, cudaMemcpyDeviceToHost), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemcpy(host, x, 4, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaMemset(host, 0, 4), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaFree(host), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaFree(x), cudaSuccess);
+  EXPECT_EQ(cudaFree(x), cudaErrorInvalidValue);
+  cudaGetLastError();
+}
+
+TEST_F(EmulatorDeathTest, ADeviceWithLittleMemory) {
+  EXPECT_WELL_WITH("CUDA_EMULATOR_MEMORY", "1", [] {
+    void* p = nullptr;
+    EXPECT_EQ(cudaMalloc(&p, 1 << 19), cudaSuccess);
+    EXPECT_EQ(cudaMalloc(&p, 1 << 20), cudaErrorMemoryAllocation);
+    EXPECT_EQ(p, nullptr);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorMemoryAllocation);
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+    EXPECT_EQ(cudaMalloc(&p, 1 << 18), cudaSuccess);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------- kernels
+
+TEST_F(Emulator, LanesExchangeNumbers) {
+  float* x = device_floats(64);
+  fill<<<1, 64>>>(x, 64, 0.0f);
+  sum_warp<<<1, 64>>>(x);
+  const std::vector<float> sums = read(x, 64);
+  EXPECT_EQ(sums[0], 496.0f);
+  EXPECT_EQ(sums[31], 496.0f);
+  EXPECT_EQ(sums[63], 496.0f + 32 * 32);
+  masks_of_halves<<<1, 32>>>(x);
+  const std::vector<float> votes = read(x, 32);
+  EXPECT_EQ(votes[0], 1.0f);
+  EXPECT_EQ(votes[15], 1.0f);
+  EXPECT_EQ(votes[16], 0.0f);
+}
+
+/// On one warp.
+template <void (*kernel)(float*)>
+void run() {
+  float* x = device_floats(32);
+  kernel<<<1, 32>>>(x);
+  cudaDeviceSynchronize();
+}
+
+TEST_F(EmulatorDeathTest, LanesMeet) {
+  EXPECT_DEATH(run<exchange_in_branches>(), "lanes . and . do not meet.*__shfl_xor_sync.*__any_sync");
+  EXPECT_DEATH(run<exchange_of_half>(), "takes no part in it");
+  EXPECT_DEATH(run<mask_without_upper_half>(), "with a mask that does not name it");
+  EXPECT_DEATH(run<barrier_in_a_branch>(), "waits at __syncthreads");
+}
+
+TEST_F(Emulator, BarriersOrderWhatThreadsShare) {
+  float* x = device_floats(64);
+  fill<<<1, 64>>>(x, 64, 0.0f);
+  turn_round<true><<<1, 64>>>(x);
+  const std::vector<float> turned = read(x, 64);
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(turned[static_cast<std::size_t>(i)], 63.0f - static_cast<float>(i));
+}
+
+TEST_F(EmulatorDeathTest, MissingBarriersShow) {
+  // Which threads read what nobody has written depends on the order.
+  const auto without_barrier = [](std::size_t unwritten) {
+    float* x = device_floats(64);
+    fill<<<1, 64>>>(x, 64, 0.0f);
+    turn_round<false><<<1, 64>>>(x);
+    const std::vector<float> turned = read(x, 64);
+    EXPECT_TRUE(std::isnan(turned[unwritten]));
+    EXPECT_FALSE(std::isnan(turned[63 - unwritten]));
+  };
+  EXPECT_WELL_WITH("CUDA_EMULATOR_ORDER", "forward", [&] { without_barrier(0); });
+  EXPECT_WELL_WITH("CUDA_EMULATOR_ORDER", "reverse", [&] { without_barrier(63); });
+}
+
+TEST_F(Emulator, CubReducesABlock) {
+  float* x = device_floats(2);
+  reduce_twice<<<1, 64>>>(x, true);
+  EXPECT_EQ(read(x, 2), (std::vector<float>{2016.0f, 63.0f}));
+}
+
+TEST_F(EmulatorDeathTest, CubsStorageIsNotUsedAgainWithoutABarrier) {
+  EXPECT_DEATH(
+      {
+        reduce_twice<<<1, 64>>>(device_floats(2), false);
+        cudaDeviceSynchronize();
+      },
+      "storage is used again without __syncthreads");
+}
+
+TEST_F(Emulator, LaunchesAreRefusedBeyondTheDevicesLimits) {
+  const auto launched = [] { return cudaGetLastError(); };
+  fill<<<0, 128>>>(nullptr, 0, 0.0f);
+  EXPECT_EQ(launched(), cudaErrorInvalidConfiguration);
+  fill<<<dim3(1, 65536), 128>>>(nullptr, 0, 0.0f);
+  EXPECT_EQ(launched(), cudaErrorInvalidConfiguration);
+  fill<<<1, 1025>>>(nullptr, 0, 0.0f);
+  EXPECT_EQ(launched(), cudaErrorInvalidConfiguration);
+  fill<<<1, dim3(1, 1, 65)>>>(nullptr, 0, 0.0f);
+  EXPECT_EQ(launched(), cudaErrorInvalidConfiguration);
+  fill<<<1, 128, 49153>>>(nullptr, 0, 0.0f);
+  EXPECT_EQ(launched(), cudaErrorInvalidValue);
+  fill<<<70000, 128>>>(nullptr, 0, 0.0f);
+  EXPECT_EQ(launched(), cudaSuccess);
+}
+
+TEST_F(EmulatorDeathTest, KernelsStayWithinWhatTheyWereCompiledFor) {
+  EXPECT_DEATH(
+      {
+        fill<<<1, 256>>>(device_floats(256), 256, 0.0f);
+        cudaDeviceSynchronize();
+      },
+      "blocks of 256 threads, of which __launch_bounds__ allows 128");
+  EXPECT_DEATH(
+      {
+        much_shared_memory<<<1, 32>>>(device_floats(32));
+        cudaDeviceSynchronize();
+      },
+      "shared variables of more than 48 KiB");
+}
+
+// ---------------------------------------------------------------------------------------------- streams and graphs
+
+TEST_F(EmulatorDeathTest, WorkIsDoneWhenSomebodyWaits) {
+  const auto copy_back = [](bool early) {
+    float *x = device_floats(300), *seen = pinned_floats(300);
+    const cudaStream_t s = make_stream();
+    fill<<<3, 128, 0, s>>>(x, 300, 1.0f);
+    EXPECT_EQ(cudaMemcpyAsync(seen, x, 1200, cudaMemcpyDeviceToHost, s), cudaSuccess);
+    EXPECT_EQ(std::isnan(seen[7]), !early);  // a copy that was not waited for
+    EXPECT_EQ(cudaStreamSynchronize(s), cudaSuccess);
+    EXPECT_EQ(seen[7], 8.0f);
+    EXPECT_EQ(seen[299], 300.0f);
+  };
+  EXPECT_WELL_WITH("CUDA_EMULATOR_WHEN", "lazy", [&] { copy_back(false); });
+  EXPECT_WELL_WITH("CUDA_EMULATOR_WHEN", "eager", [&] { copy_back(true); });
+}
+
+TEST_F(EmulatorDeathTest, StreamsDoNotWaitForEachOther) {
+  EXPECT_WELL_WITH("CUDA_EMULATOR_WHEN", "lazy", [] {
+    float* x = device_floats(32);
+    const cudaStream_t s = make_stream(), other = make_stream();
+    fill<<<1, 32, 0, s>>>(x, 32, 0.0f);
+    add_one<<<1, 32, 0, other>>>(x);  // in the wrong stream
+    EXPECT_EQ(cudaStreamSynchronize(other), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(s), cudaSuccess);
+    EXPECT_EQ(read(x, 32)[3], 3.0f);
+  });
+}
+
+TEST_F(Emulator, EventsAreReachedInTheirTurn) {
+  const cudaStream_t s = make_stream();
+  cudaEvent_t a = nullptr, b = nullptr;
+  ASSERT_EQ(cudaEventCreate(&a), cudaSuccess);
+  ASSERT_EQ(cudaEventCreate(&b), cudaSuccess);
+  float *x = device_floats(64), milliseconds = -1;
+  EXPECT_EQ(cudaEventRecord(a, s), cudaSuccess);
+  fill<<<1, 64, 0, s>>>(x, 64, 0.0f);
+  EXPECT_EQ(cudaEventRecord(b, s), cudaSuccess);
+  EXPECT_EQ(cudaEventElapsedTime(&milliseconds, a, b), cudaErrorNotReady);
+  EXPECT_EQ(cudaEventSynchronize(b), cudaSuccess);
+  EXPECT_EQ(cudaEventQuery(b), cudaSuccess);
+  EXPECT_EQ(cudaEventElapsedTime(&milliseconds, a, b), cudaSuccess);
+  EXPECT_GT(milliseconds, 0.0f);
+  cudaGetLastError();
+}
+
+TEST_F(Emulator, GraphsKeepTheirArguments) {
+  float* x = device_floats(2);
+  const cudaStream_t s = make_stream();
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t again = nullptr;
+  float value = 3.0f;
+  ASSERT_EQ(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  fill<<<1, 32, 0, s>>>(x, 2, value);
+  ASSERT_EQ(cudaStreamEndCapture(s, &graph), cudaSuccess);
+  ASSERT_EQ(cudaGraphInstantiate(&again, graph, 0), cudaSuccess);
+  ASSERT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  value = 5.0f;
+  EXPECT_EQ(cudaStreamSynchronize(s), cudaSuccess);
+  EXPECT_TRUE(std::isnan(read(x, 2)[0]));  // recorded, not run
+  EXPECT_EQ(cudaGraphLaunch(again, s), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(s), cudaSuccess);
+  EXPECT_EQ(read(x, 2), (std::vector<float>{3.0f, 4.0f}));
+}
+
+TEST_F(Emulator, CapturesForbidWhatAllocatesOrWaits) {
+  const cudaStream_t s = make_stream();
+  float *x = device_floats(4), host[4];
+  void* p = nullptr;
+  const auto expect_spoilt = [&](const char* what, const auto& call) {
+    SCOPED_TRACE(what);
+    cudaGraph_t graph = nullptr;
+    ASSERT_EQ(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+    EXPECT_EQ(call(), cudaErrorStreamCaptureUnsupported);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorStreamCaptureUnsupported);
+    EXPECT_EQ(cudaStreamEndCapture(s, &graph), cudaErrorStreamCaptureInvalidated);
+    EXPECT_EQ(graph, nullptr);
+    cudaGetLastError();
+  };
+  expect_spoilt("cudaMalloc", [&] { return cudaMalloc(&p, 16); });
+  expect_spoilt("cudaFree", [&] { return cudaFree(x); });
+  expect_spoilt("cudaStreamSynchronize", [&] { return cudaStreamSynchronize(s); });
+  expect_spoilt("cudaDeviceSynchronize", [&] { return cudaDeviceSynchronize(); });
+  expect_spoilt("cudaMemcpy", [&] { return cudaMemcpy(host, x, 16, cudaMemcpyDeviceToHost); });
+  expect_spoilt("pageable memory", [&] { return cudaMemcpyAsync(host, x, 16, cudaMemcpyDeviceToHost, s); });
+  EXPECT_EQ(cudaMalloc(&p, 16), cudaSuccess);
+}
+
+TEST_F(Emulator, CountsWhatHappens) {
+  float* x = device_floats(64);
+  const cudaStream_t s = make_stream();
+  const cuda_emulator::Counts before = cuda_emulator::counts();
+  fill<<<2, 32, 0, s>>>(x, 64, 0.0f);
+  sum_warp<<<1, 64, 0, s>>>(x);
+  EXPECT_EQ(cuda_emulator::counts().kernels, before.kernels + (std::getenv("CUDA_EMULATOR_WHEN") == nullptr ? 0 : 2));
+  EXPECT_EQ(cudaStreamSynchronize(s), cudaSuccess);
+  read(x, 64);
+  const cuda_emulator::Counts after = cuda_emulator::counts();
+  EXPECT_EQ(after.launches - before.launches, 2);
+  EXPECT_EQ(after.kernels - before.kernels, 2);
+  EXPECT_EQ(after.exchanges - before.exchanges, 2 * 5);
+  EXPECT_EQ(after.waits - before.waits, 2);
+  EXPECT_EQ(after.copies_to_host - before.copies_to_host, 1);
+  EXPECT_EQ(after.bytes_to_host - before.bytes_to_host, 256);
+  EXPECT_EQ(after.allocations, before.allocations);
+}
+
+// ---------------------------------------------------------------------------------------------- cuBLASLt
+
+/// D (2 x 2) = A B with a bias and ReLU, or without; A lies in columns that are 4 apart.
+struct TestProduct {
+  cublasLtHandle_t handle = nullptr;
+  cublasLtMatmulDesc_t operation = nullptr;
+  cublasLtMatrixLayout_t a = nullptr, b = nullptr, d = nullptr;
+  cublasLtMatmulHeuristicResult_t result{};
+  int found = 0;
+
+  TestProduct(bool transpose_a, cublasLtEpilogue_t epilogue, const float* bias) {
+    EXPECT_EQ(cublasLtCreate(&handle), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), CUBLAS_STATUS_SUCCESS);
+    const cublasOperation_t transpose = CUBLAS_OP_T;
+    if (transpose_a) {
+      cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof transpose);
+    }
+    cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+    cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+    cublasLtMatrixLayoutCreate(&a, CUDA_R_32F, transpose_a ? 3 : 2, transpose_a ? 2 : 3, 4);
+    cublasLtMatrixLayoutCreate(&b, CUDA_R_32F, 3, 2, 3);
+    cublasLtMatrixLayoutCreate(&d, CUDA_R_32F, 2, 2, 2);
+    cublasLtMatmulPreference_t preference = nullptr;
+    cublasLtMatmulPreferenceCreate(&preference);
+    cublasLtMatmulAlgoGetHeuristic(handle, operation, a, b, d, d, preference, 1, &result, &found);
+  }
+  cublasStatus_t run(const float* a_data, const float* b_data, float* d_data) {
+    const float one = 1, zero = 0;
+    return cublasLtMatmul(handle, operation, &one, a_data, a, b_data, b, &zero, d_data, d, d_data, d, &result.algo,
+                          nullptr, 0, nullptr);
+  }
+};
+const std::vector<float> kColumnsOfA = {1, 2, 9, 9, 3, 4, 9, 9, 5, 6, 9, 9}, kRowsOfA = {1, 3, 5, 9, 2, 4, 6, 9},
+                         kB = {1, 0, 2, 0, 1, 1};
+
+TEST_F(Emulator, Multiplies) {
+  const float *a = device_floats(kColumnsOfA), *transposed = device_floats(kRowsOfA), *b = device_floats(kB),
+              *bias = device_floats(std::vector<float>{10, -15});
+  float* d = device_floats(4);
+  EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_DEFAULT, nullptr).run(a, b, d), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(read(d, 4), (std::vector<float>{11, 14, 8, 10}));
+  EXPECT_EQ(TestProduct(true, CUBLASLT_EPILOGUE_BIAS, bias).run(transposed, b, d), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(read(d, 4), (std::vector<float>{21, -1, 18, -5}));
+  EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_RELU_BIAS, bias).run(a, b, d), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(read(d, 4), (std::vector<float>{21, 0, 18, 0}));
+}
+
+TEST_F(Emulator, ProductsAreCheckedWhenTheyAreAskedFor) {
+  const float *a = device_floats(kColumnsOfA), *b = device_floats(kB);
+  float *d = device_floats(4), on_host[16] = {};
+  TestProduct product(false, CUBLASLT_EPILOGUE_DEFAULT, nullptr);
+  EXPECT_EQ(product.run(on_host, b, d), CUBLAS_STATUS_INVALID_VALUE);  // the host's memory
+  EXPECT_EQ(product.run(b, a, d), CUBLAS_STATUS_INVALID_VALUE);        // beyond the end of B
+  EXPECT_EQ(product.run(a + 1, b, d), CUBLAS_STATUS_INVALID_VALUE);    // less aligned than was said
+  float* both = device_floats(64);
+  EXPECT_EQ(product.run(both, b, both), CUBLAS_STATUS_INVALID_VALUE);  // the result overlaps with a factor
+  TestProduct other(true, CUBLASLT_EPILOGUE_DEFAULT, nullptr);
+  other.result = product.result;  // found for another product
+  EXPECT_EQ(other.run(a, b, d), CUBLAS_STATUS_INVALID_VALUE);
+}
+
+TEST_F(EmulatorDeathTest, AlgorithmsForEpiloguesMayBeMissing) {
+  EXPECT_WELL_WITH("CUDA_EMULATOR_EPILOGUES", "0", [] {
+    EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_BIAS, device_floats(2)).found, 0);
+    EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_DEFAULT, nullptr).found, 1);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------- failures
+
+TEST_F(EmulatorDeathTest, ACallFails) {
+  EXPECT_WELL_WITH("CUDA_EMULATOR_FAIL", "cudaMalloc@2=cudaErrorDevicesUnavailable", [] {
+    void* p = nullptr;
+    EXPECT_EQ(cudaMalloc(&p, 16), cudaSuccess);
+    EXPECT_EQ(cudaMalloc(&p, 16), cudaErrorDevicesUnavailable);
+    EXPECT_EQ(cudaMalloc(&p, 16), cudaSuccess);
+  });
+  EXPECT_WELL_WITH("CUDA_EMULATOR_FAIL", "kernel:fill=cudaErrorNoKernelImageForDevice", [] {
+    fill<<<1, 64>>>(device_floats(64), 64, 0.0f);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorNoKernelImageForDevice);
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+  });
+}
+
+TEST_F(EmulatorDeathTest, AKernelFailsWhileItRuns) {
+  // Told by whoever waits, and by all calls from then on.
+  EXPECT_WELL_WITH("CUDA_EMULATOR_FAIL", "run:fill@2=cudaErrorIllegalAddress", [] {
+    float* x = device_floats(64);
+    fill<<<1, 64>>>(x, 64, 0.0f);
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    fill<<<1, 64>>>(x, 64, 1.0f);
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorIllegalAddress);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorIllegalAddress);
+    EXPECT_EQ(cudaFree(x), cudaErrorIllegalAddress);
+  });
+}
+
+TEST_F(EmulatorDeathTest, ADriverThatIsTooOld) {
+  EXPECT_WELL_WITH("CUDA_EMULATOR_DRIVER", "old", [] {
+    int count = 7;
+    EXPECT_EQ(cudaGetDeviceCount(&count), cudaErrorInsufficientDriver);
+    EXPECT_EQ(count, 0);
+  });
+}
+
+TEST_F(EmulatorDeathTest, UnknownSettingsAreRefused) {
+  EXPECT_EXIT(
+      {
+        setenv("CUDA_EMULATOR_ORDER", "backward", 1);
+        device_floats(1);
+      },
+      ::testing::ExitedWithCode(2),
+      "CUDA_EMULATOR_ORDER: unknown value 'backward'; known are forward, reverse, random");
+}
+
+}  // namespace
