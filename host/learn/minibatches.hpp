@@ -26,8 +26,8 @@ class Minibatches {
         seed_(seed),
         rank_(rank),
         kept_(kept),
-        order_(backend.template make_buffer<std::uint32_t>(shape.samples())) {
-    if (window_ > 1) first_row_ = backend.template make_buffer<std::uint32_t>(windows_);
+        order_(backend.template make_buffer<std::uint32_t>(padded(shape.samples()))) {
+    if (window_ > 1) first_row_ = backend.template make_buffer<std::uint32_t>(padded(windows_));
   }
 
   /// An upper bound of the samples in a minibatch, before it is known whether the networks have a state: if so, a

@@ -68,7 +68,7 @@ class ActorCritic {
       critic_rows_ = typename Backend::Scratch(backend, most_rows, critic_normaliser_->stride());
     }
     windows_ = Windows<Backend>(backend, states(), states() > 0 ? window_of(settings, horizon) : 1, most_rows);
-    sums_ = backend.template make_buffer<float>(padded(2 * std::max(observations, critic_inputs)));
+    sums_ = backend.template make_buffer<float>(2 * padded(std::max(observations, critic_inputs)));
     backend.reserve_sums(std::max(observations, critic_inputs));
 
     std::vector<float> values(static_cast<std::size_t>(size_), 0.0f);
