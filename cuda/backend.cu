@@ -86,7 +86,7 @@ bool CudaBackend::report_ready(int slot, bool wait) {
     cudaGetLastError();  // clears "not ready", which the next launch check would take for an error
     return false;
   }
-  STAMPEDE_CUDA(status);
+  cuda::check(status, "cudaEventQuery(event)");
   return true;
 }
 

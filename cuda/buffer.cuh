@@ -19,15 +19,8 @@ inline std::atomic<std::int64_t> allocations{0};
 inline void* allocate_zeroed(std::size_t bytes) {
   void* data = nullptr;
   const cudaError_t status = cudaMalloc(&data, bytes);
-  if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    std::size_t free = 0, total = 0;
-    STAMPEDE_CUDA(cudaMemGetInfo(&free, &total));
-    const auto mebibytes = [](std::size_t n) { return std::to_string(n >> 20) + " MiB"; };
-    throw OutOfMemory("the GPU has no room for " + mebibytes(bytes) + " more: " + mebibytes(free) + " of " +
-                      mebibytes(total) + " are free");
-  }
-  STAMPEDE_CUDA(status);
+  if (status == cudaErrorMemoryAllocation) throw no_room_for(text_of_needed(bytes) + " more");
+  check(status, "cudaMalloc(&data, bytes)");
   ++allocations;
   try {
     // A backend's stream does not wait for the default stream, on which memory is set to zero; so wait here.
@@ -76,11 +69,20 @@ class DeviceBuffer {
   Index size_ = 0;
 };
 
-/// Floats in host memory that is pinned, so that the device can copy to it while the host goes on.
+/// Floats in host memory that is pinned, so that the device can copy to it while the host goes on. Throws OutOfMemory
+/// where it cannot be had.
 class PinnedFloats {
  public:
   explicit PinnedFloats(Index size) : size_(size) {
-    STAMPEDE_CUDA(cudaMallocHost(reinterpret_cast<void**>(&data_), static_cast<std::size_t>(size) * sizeof(float)));
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(float);
+    void* data = nullptr;
+    const cudaError_t status = cudaMallocHost(&data, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // clears the error, which is reported here
+      throw OutOfMemory("the host has no room for " + text_of_needed(bytes) + " of pinned memory");
+    }
+    cuda::check(status, "cudaMallocHost(&data, bytes)");
+    data_ = static_cast<float*>(data);
     ++cuda::allocations;
   }
   PinnedFloats(const PinnedFloats&) = delete;

@@ -74,7 +74,7 @@ class CudaGraph {
     STAMPEDE_CUDA(cudaStreamEndCapture(stream, &graph));
     const cudaError_t status = cudaGraphInstantiate(&executable_, graph, 0);
     STAMPEDE_CUDA_WARN(cudaGraphDestroy(graph));
-    STAMPEDE_CUDA(status);
+    cuda::check(status, "cudaGraphInstantiate(&executable_, graph, 0)");
   }
   void launch(cudaStream_t stream) const { STAMPEDE_CUDA(cudaGraphLaunch(executable_, stream)); }
 

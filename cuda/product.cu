@@ -76,8 +76,8 @@ bool Product::find_algorithm(BlasContext& blas, Epilogue epilogue) {
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       blas.handle(), operation_.get(), a_.get(), b_.get(), d_.get(), d_.get(), preference.get(), 1, &result, &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return false;
-  STAMPEDE_CUBLAS(status);
-  STAMPEDE_CUBLAS(result.state);
+  cuda::check(status, "cublasLtMatmulAlgoGetHeuristic");
+  cuda::check(result.state, "the first result of cublasLtMatmulAlgoGetHeuristic");
   algorithm_ = result.algo;
   workspace_bytes_ = result.workspaceSize;
   return true;

@@ -1,6 +1,7 @@
 #pragma once
 /// \file Errors for memory that runs out: the code that needed it says what for, and how to need less.
 
+#include <cstddef>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -19,6 +20,13 @@ class __attribute__((visibility("default"))) OutOfMemory : public std::bad_alloc
  private:
   std::string message_;
 };
+
+/// An amount of memory that is needed, as "3 MiB", below one MiB as "12 KiB": rounded up, so that it is never 0.
+inline std::string text_of_needed(std::size_t bytes) {
+  constexpr std::size_t kKibi = 1024, kMebi = kKibi * kKibi;
+  const std::size_t unit = bytes < kMebi ? kKibi : kMebi;
+  return std::to_string((bytes + unit - 1) / unit) + (bytes < kMebi ? " KiB" : " MiB");
+}
 
 /// The Error for memory that ran out: `what` the memory was for, and `advice` on how to need less.
 inline Error out_of_memory(const std::exception& reason, const std::string& what, const std::string& advice) {

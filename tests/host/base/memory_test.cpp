@@ -28,5 +28,13 @@ TEST(Memory, WhoAskedForTooMuchSaysSo) {
   EXPECT_EQ(within_memory("a number", "", [] { return 7; }), 7);
 }
 
+TEST(Memory, WhatIsNeededIsNeverNothing) {
+  EXPECT_EQ(text_of_needed(1), "1 KiB");
+  EXPECT_EQ(text_of_needed(1024), "1 KiB");
+  EXPECT_EQ(text_of_needed(300 * 1024 + 1), "301 KiB");
+  EXPECT_EQ(text_of_needed(std::size_t{1} << 20), "1 MiB");
+  EXPECT_EQ(text_of_needed((std::size_t{1} << 20) + 1), "2 MiB");
+}
+
 }  // namespace
 }  // namespace stampede
