@@ -5,21 +5,41 @@
 namespace stampede {
 namespace {
 
+/// Never launched: asked about, it tells whether the module has code for a GPU.
+__global__ void any_kernel() {}
+
+/// Why the driver does not do for the toolkit that the module was built with.
+std::string old_driver() {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  const auto version = [](int number) {
+    return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+  };
+  return "the NVIDIA driver is too old: it is of CUDA " + version(driver) + ", and the module was built with CUDA " +
+         version(runtime) + "; a driver of CUDA " + std::to_string(runtime / 1000) + " or newer is needed";
+}
+
 /// The first GPU, made the calling thread's. Throws Error with the reason where there is none that can be used.
 cudaDeviceProp first_gpu() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) {
-    throw Error(std::string("no usable GPU: ") + cudaGetErrorString(status) + "; --device cpu runs on the processor");
-  }
-  if (count < 1) throw Error("no usable GPU: the driver finds none; --device cpu runs on the processor");
+  if (status == cudaErrorInsufficientDriver) throw Error(old_driver());
+  if (status != cudaSuccess) throw Error(std::string("there is no usable GPU: ") + cudaGetErrorString(status));
+  if (count < 1) throw Error("the NVIDIA driver finds no GPU");
   cudaDeviceProp properties{};
   STAMPEDE_CUDA(cudaGetDeviceProperties(&properties, 0));
-  if (properties.major < 8) {
-    throw Error(std::string("no usable GPU: ") + properties.name + " is an sm_" + std::to_string(properties.major) +
-                std::to_string(properties.minor) + "; sm_80 or newer is needed");
-  }
+  const std::string number = std::to_string(properties.major) + std::to_string(properties.minor);
+  const std::string gpu = std::string("the GPU ") + properties.name + " is an sm_" + number;
+  if (properties.major < 8) throw Error(gpu + "; sm_80 or newer is needed");
   STAMPEDE_CUDA(cudaSetDevice(0));
+  cudaFuncAttributes attributes{};
+  const cudaError_t code = cudaFuncGetAttributes(&attributes, any_kernel);
+  if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction ||
+      code == cudaErrorUnsupportedPtxVersion) {
+    throw Error(gpu + ", for which the CUDA module has no code; build it with -DCMAKE_CUDA_ARCHITECTURES=" + number);
+  }
+  cuda::check(code, "cudaFuncGetAttributes(&attributes, any_kernel)");
   return properties;
 }
 

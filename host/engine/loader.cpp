@@ -196,7 +196,9 @@ std::vector<std::string> usable_instruction_sets() {
 DeviceChoice choose_device(const std::string& device, AskForGpu ask) {
   const std::vector<std::string> words = {"auto", "cpu", "cuda"};
   if (std::find(words.begin(), words.end(), device) == words.end()) {
-    throw Error("--device: unknown device '" + device + "'; known are " + join(words));
+    const bool numbered = device.starts_with("cuda:");
+    throw Error("--device: unknown device '" + device + "'; known are " + join(words) +
+                (numbered ? "; cuda is the first GPU that CUDA_VISIBLE_DEVICES leaves" : ""));
   }
   if (device == "cpu") return choose_cpu();
   const std::string reason = why_no_gpu(ask);

@@ -49,6 +49,20 @@ extern "C" {
 
 // ---------------------------------------------------------------------------------------------- device
 
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = settings().driver == "old" ? 12040 : CUDART_VERSION;
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+/// Every kernel has code for the device, unless this is made to fail.
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  CALL("cudaFuncGetAttributes");
+  *attributes = {settings().capability};
+  return cudaSuccess;
+}
 cudaError_t cudaGetDeviceCount(int* count) {
   CALL("cudaGetDeviceCount");
   *count = 0;

@@ -41,6 +41,7 @@ class Variable {
 
 TEST(Loader, UnknownWordsAreRefused) {
   expect_parts(error_of([] { choose_device("gpu"); }), {"--device", "'gpu'", "auto, cpu and cuda"});
+  expect_parts(error_of([] { choose_device("cuda:7"); }), {"'cuda:7'", "auto, cpu and cuda", "CUDA_VISIBLE_DEVICES"});
   const Variable forced("STAMPEDE_INSTRUCTION_SET", "avx521");
   expect_parts(error_of([] { choose_device("cpu"); }), {"STAMPEDE_INSTRUCTION_SET", "did you mean 'avx512'?"});
 }
