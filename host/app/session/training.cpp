@@ -29,6 +29,7 @@
 #include "host/app/run/system_info.hpp"
 #include "host/app/run/trained_robot.hpp"
 #include "host/app/session/distillation.hpp"
+#include "host/app/session/divergence.hpp"
 #include "host/app/session/evaluation_stage.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/run_contents.hpp"
@@ -45,10 +46,11 @@ namespace stampede {
 namespace {
 
 constexpr double kFewNonfinite = 10;  ///< up to so many never end a training: too few to judge their share
+constexpr const char* kLessMemory = "choose a smaller train.num_envs (--num-envs), train.horizon or network";
 
-/// A share as its two numbers.
-struct Share {
-  double part = 0, whole = 0;
+/// The error of a training that diverged: to go on from its last checkpoint would lead there again.
+struct Diverged : Error {
+  explicit Diverged(const std::string& message) : Error(message, Status::kFailed) {}
 };
 
 /// The work of one call on a run, from the call's first iteration to the export.
@@ -147,8 +149,20 @@ class Session {
   /// Iterations of all stages together.
   std::int64_t iterations() const { return total_; }
 
+  /// Trains, evaluates and exports. Where that fails the run stays, and the error says how to go on.
   TrainResult run() {
-    train();
+    try {
+      return work();
+    } catch (const Diverged&) {
+      throw;
+    } catch (const Error& error) {
+      throw Error(error.what() + how_to_go_on(), error.status());
+    }
+  }
+
+ private:
+  TrainResult work() {
+    within_memory(memory_of_training(), kLessMemory, [this] { train(); });
     TrainResult result;
     result.task = task_;
     result.notes = notes_;
@@ -171,16 +185,27 @@ class Session {
     return result;
   }
 
- private:
+  /// The newest checkpoint, once the one that is being written is there, and the command that goes on from it.
+  std::string how_to_go_on() {
+    try {
+      settle();
+    } catch (const std::exception&) {  // the failure that is being told came first
+    }
+    return "; all up to " + newest_checkpoint(folder_.path()).string() + " is saved: `stampede train --resume " +
+           folder_.path().string() + "` goes on from there";
+  }
+
+  std::string memory_of_training() const {
+    return fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon);
+  }
+
   /// Enters a stage, which began where the run was at `begin`, with the policy that the one before ended with.
   void enter(std::size_t stage, const RunCounts& begin, std::optional<Policy> before) {
     stage_ = stage;
     before_stage_ = begin;
     before_ = std::move(before);
-    trainer_ = within_memory(
-        fmt::format("{} environments and a horizon of {} steps", settings_.train.num_envs, settings_.train.horizon),
-        "choose a smaller train.num_envs (--num-envs), train.horizon or network",
-        [&] { return stages_[stage].make(engine_, before_ ? &*before_ : nullptr); });
+    trainer_ = within_memory(memory_of_training(), kLessMemory,
+                             [&] { return stages_[stage].make(engine_, before_ ? &*before_ : nullptr); });
     check_onnx_modules(trainer_->policy());  // checked now, though policy.onnx is written at the run's end
     for (const MetricInfo& metric : *trainer_->metrics()) {
       if (seen_.find(metric.name) == seen_.size()) seen_.add(metric);
@@ -343,34 +368,6 @@ class Session {
     folder_.write("nonfinite.safetensors", to_safetensors(tensors, facts), Durability::kProcess);
   }
 
-  /// Advice against a divergence. Where states became non-finite at least half as often in the first rollout, before
-  /// anything was learnt, the simulation itself is unstable.
-  std::string advice(const Report& report) const {
-    const double share =
-        static_cast<double>(counts_.nonfinite) / static_cast<double>(std::max<std::int64_t>(1, report.steps));
-    const bool unstable = unlearnt_.part > 0 && unlearnt_.part / unlearnt_.whole >= 0.5 * share;
-    if (!unstable) return "try a smaller algorithm.learning_rate";
-    const std::string already =
-        fmt::format("{:.0f} of them came in the first rollout, before anything was learnt: ", unlearnt_.part);
-    if (settings_.legged) {
-      const ControlSettings& control = settings_.legged->control;
-      const bool own = control.stiffness.any_above_zero();
-      const auto now = [&](const ByJoint& value) -> std::string {
-        if (!own) return "the robot file's";
-        return value.patterns.empty() ? fmt::format("{}", value.all) : "by joint";
-      };
-      return already +
-             fmt::format(
-                 "try a smaller control.timestep (now {} s), a smaller control.stiffness (now {}) or a larger "
-                 "control.damping (now {})",
-                 control.timestep, now(control.stiffness), now(control.damping));
-    }
-    std::string keys;
-    for (const TaskParameter& parameter : task_.info.parameters)
-      keys += (keys.empty() ? "environment." : ", environment.") + parameter.name;
-    return already + "the simulation is unstable with these values of " + keys;
-  }
-
   /// Throws Error where the training has diverged. The last checkpoint holds a state from before: a diverged one is
   /// never saved.
   void check(const Report& report) {
@@ -378,9 +375,9 @@ class Session {
       settle();
       const std::string hint =
           saved_ > 0 ? "; the last good state is " + newest_checkpoint(folder_.path()).string() : std::string();
-      throw Error("training diverged in iteration " + std::to_string(counts_.iteration) + ": " + what + hint + "; " +
-                      advice(report),
-                  Status::kFailed);
+      const Share now{static_cast<double>(counts_.nonfinite), static_cast<double>(report.steps)};
+      throw Diverged("training diverged in iteration " + std::to_string(counts_.iteration) + ": " + what + hint + "; " +
+                     advice_on_divergence(task_, now, unlearnt_));
     };
     for (std::size_t i = 0; i < report.values.size(); ++i) {
       const MetricInfo& metric = (*report.table)[i];
@@ -430,19 +427,20 @@ class Session {
     if (writing_.valid()) writing_.get();
   }
 
-  /// Evaluates and exports the policy as it stands.
+  /// Exports the policy as it stands, and evaluates it: an evaluation that fails does not cost the policy.
   void finish(TrainResult& result) {
     const std::optional<BestPolicy>& best = validation_.best();
     const Policy policy = best ? best->policy : trainer_->policy();
     result.policy_iteration = best ? best->iteration : counts_.iteration;
+    folder_.write("policy.onnx", to_onnx(policy, spec_), Durability::kDisk);
+    folder_.write("policy.safetensors", to_policy_safetensors(policy, spec_), Durability::kDisk);
     EvaluationRequest request = evaluation_request(task_, settings_.run.eval_episodes, randomises(settings_));
     request.seed = evaluation_seed(kProtocolSeed);
     EvaluationStage evaluation(engine_, request, policy);
-    within_memory(
-        fmt::format("the evaluation of {} episodes", request.episodes),
-        fmt::format("the training is saved: choose a smaller run.eval_episodes in {} and `stampede train --resume {}`",
-                    folder_.file("config.toml").string(), folder_.path().string()),
-        [&] { evaluation.enqueue_iteration(); });
+    within_memory(fmt::format("the evaluation of {} episodes", request.episodes),
+                  fmt::format("{} is written; choose a smaller run.eval_episodes in {}",
+                              folder_.file("policy.onnx").string(), folder_.file("config.toml").string()),
+                  [&] { evaluation.enqueue_iteration(); });
     result.evaluation = evaluation.evaluation();
     if (settings_.distill) {
       result.teacher_return_mean = return_of_teacher(folder_.path());
@@ -457,8 +455,6 @@ class Session {
     text.final_return = result.evaluation.return_mean;
     auto picture = std::async(std::launch::async,
                               [text, points = read_curve(folder_.path())] { return draw_curve(points, text); });
-    folder_.write("policy.onnx", to_onnx(policy, spec_), Durability::kDisk);
-    folder_.write("policy.safetensors", to_policy_safetensors(policy, spec_), Durability::kDisk);
     settle();
     if (spec_.legged != nullptr) draw_walking(policy, request.seed);
     if (has_panels(seen_)) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -337,7 +338,55 @@ TEST(Training, WhatDoesNotFitIntoMemoryIsNamed) {
   const std::string line = error_of([&] { train(engine, task_for(4), into(folder / "run")); });
   expect_parts(line, {"evaluation of 100 episodes", "run.eval_episodes", "--resume"});
   EXPECT_EQ(line.find("num-envs"), std::string::npos) << line;
-  EXPECT_EQ(load_run(folder / "run").iteration, 4);  // as the line says, nothing is lost
+  // As the line says, nothing is lost.
+  EXPECT_EQ(load_run(folder / "run").iteration, 4);
+  EXPECT_EQ(parse_onnx(read_file(folder / "run" / "policy.onnx"), "policy.onnx").task, "pendulum");
+}
+
+TEST(Training, AFailureSaysHowToGoOn) {
+  const TemporaryFolder folder;
+  class Failing : public FakeEngine {
+   public:
+    std::function<void()> fail;
+    std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
+      class Trainer : public test::FakeTrainer {
+       public:
+        Trainer(const TrainingRequest& request, Failing& engine)
+            : FakeTrainer(request, engine.behaviour), engine_(engine) {}
+        void enqueue_iteration() override {
+          if (engine_.behaviour.iterations_enqueued == 13) engine_.fail();
+          FakeTrainer::enqueue_iteration();
+        }
+
+       private:
+        Failing& engine_;
+      };
+      return std::make_unique<Trainer>(request, *this);
+    }
+  };
+  FakeEngine good;
+  train(good, task_for(20), into(folder / "whole"));
+  const auto failure = [&](const std::string& name, Status status, const std::function<void()>& fail) {
+    Failing engine;
+    engine.fail = fail;
+    const std::string run = (folder / name).string();
+    try {
+      train(engine, task_for(20), into(run));
+      ADD_FAILURE() << name << " did not fail";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), status);
+      const std::string line = error.what();
+      expect_parts(line, {run + "/checkpoint/000000012.safetensors", "`stampede train --resume " + run + "`"});
+      resume_training(good, run, {});
+      EXPECT_EQ(read_file(folder / name / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
+      return line;
+    }
+    return std::string();
+  };
+  expect_parts(failure("lost", Status::kFailed, [] { throw Error("the GPU is lost", Status::kFailed); }),
+               {"the GPU is lost; "});
+  expect_parts(failure("short", Status::kBadInput, [] { throw OutOfMemory("1 of 8 MiB are free"); }),
+               {"not enough memory for 8 environments", "--num-envs", "1 of 8 MiB are free"});
 }
 
 TEST(Training, ForceReplacesOnlyWhenTheNewRunStarts) {
