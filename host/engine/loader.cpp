@@ -168,6 +168,16 @@ std::string why_no_engine(const DeviceChoice& choice) {
   return reason;
 }
 
+/// Why the GPU is not used, as why_no_gpu() says; where there is one, but `why_cpu` is not empty, that.
+std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu) {
+  const fs::path module = find_module("cuda");
+  if (module.empty()) return "this build has no CUDA module (libstampede-cuda.so)";
+  const GpuProbe& probe = ask();
+  if (!probe.usable) return probe.reason;
+  if (!why_cpu.empty()) return why_cpu;  // before an engine is made, which takes longest
+  return why_no_engine({"cuda", probe.architecture, module, ""});
+}
+
 }  // namespace
 
 const GpuProbe& probe_gpu() {
@@ -175,13 +185,7 @@ const GpuProbe& probe_gpu() {
   return probe;
 }
 
-std::string why_no_gpu(AskForGpu ask) {
-  const fs::path module = find_module("cuda");
-  if (module.empty()) return "this build has no CUDA module (libstampede-cuda.so)";
-  const GpuProbe& probe = ask();
-  if (!probe.usable) return probe.reason;
-  return why_no_engine({"cuda", probe.architecture, module, ""});
-}
+std::string why_no_gpu(AskForGpu ask) { return why_no_gpu_for(ask, ""); }
 
 int available_cores() { return usable_processors(); }
 
@@ -193,7 +197,7 @@ std::vector<std::string> usable_instruction_sets() {
   return usable;
 }
 
-DeviceChoice choose_device(const std::string& device, AskForGpu ask) {
+DeviceChoice choose_device(const std::string& device, AskForGpu ask, const std::string& why_cpu) {
   const std::vector<std::string> words = {"auto", "cpu", "cuda"};
   if (std::find(words.begin(), words.end(), device) == words.end()) {
     const bool numbered = device.starts_with("cuda:");
@@ -201,7 +205,7 @@ DeviceChoice choose_device(const std::string& device, AskForGpu ask) {
                 (numbered ? "; cuda is the first GPU that CUDA_VISIBLE_DEVICES leaves" : ""));
   }
   if (device == "cpu") return choose_cpu();
-  const std::string reason = why_no_gpu(ask);
+  const std::string reason = why_no_gpu_for(ask, device == "auto" ? why_cpu : "");
   if (reason.empty()) return {"cuda", ask().architecture, find_module("cuda"), ""};
   if (device == "cuda") throw Error("--device cuda: " + reason + "; --device cpu runs on the processor");
   DeviceChoice choice = choose_cpu();

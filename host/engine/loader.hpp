@@ -42,9 +42,10 @@ struct DeviceChoice {
   std::string note;  ///< with "auto": why it is not the GPU; else empty
 };
 
-/// Chooses by the word "auto", "cpu" or "cuda"; "auto" is the CPU wherever no CUDA engine can be made. Throws Error
-/// (status 2) where what was asked for is not there.
-DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu);
+/// Chooses by the word "auto", "cpu" or "cuda"; "auto" is the CPU wherever no CUDA engine can be made, and where
+/// `why_cpu` says why the CPU is the better one for what is to be done. Throws Error (status 2) where what was asked for
+/// is not there.
+DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu, const std::string& why_cpu = "");
 
 /// Loads the module and makes its engine. `threads` 0: all cores.
 std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads);

@@ -33,6 +33,7 @@
 #include "host/app/session/evaluation_stage.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/run_contents.hpp"
+#include "host/app/session/sooner_on_cpu.hpp"
 #include "host/app/session/validation.hpp"
 #include "host/base/clock.hpp"
 #include "host/base/error.hpp"
@@ -503,8 +504,11 @@ class Session {
   Share unlearnt_;       ///< non-finite states, and steps, of the first rollout: before anything is learnt
 };
 
-std::unique_ptr<Engine> engine_for(const TrainOptions& options) {
-  const DeviceChoice choice = choose_device(options.device);
+std::unique_ptr<Engine> engine_for(const TrainOptions& options, const PlannedTask& task) {
+  const bool sooner = sooner_on_cpu(task, options.threads > 0 ? options.threads : available_cores());
+  const DeviceChoice choice = choose_device(
+      options.device, probe_gpu,
+      sooner ? "by a model of its speed, the GPU would take longer for this training (--device cuda uses it)" : "");
   if (!choice.note.empty() && options.message) options.message(choice.note);
   return make_engine(choice, options.threads);
 }
@@ -515,12 +519,13 @@ void check(const TrainOptions& options) {
   }
 }
 
-/// `get_engine` makes the engine only when it is needed: the folder is checked before that, as this takes no time.
+/// `get_engine` makes the engine for the task only when it is needed: the folder is checked before that, as this takes
+/// no time.
 template <class GetEngine>
 TrainResult train_with(GetEngine&& get_engine, const PlannedTask& task, const TrainOptions& options) {
   check(options);
   RunFolder folder = RunFolder::create(options.run, task.settings.task, options.force);
-  Session session(get_engine(), task, options, std::move(folder));
+  Session session(get_engine(task), task, options, std::move(folder));
   session.start();
   return session.run();
 }
@@ -540,7 +545,7 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   TrainOptions own = options;
   const bool taught = task.settings.distill && task.settings.distill->dataset.empty();
   if (taught && !checkpoint) own.before = find_teacher(task, own.notes);
-  Session session(get_engine(), task, own, std::move(folder));
+  Session session(get_engine(task), task, own, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();
   if (checkpoint) {
@@ -564,21 +569,23 @@ std::vector<StageSpec> stages_of(const PlannedTask& task) {
 }
 
 TrainResult train(Engine& engine, const PlannedTask& task, const TrainOptions& options) {
-  return train_with([&]() -> Engine& { return engine; }, task, options);
+  return train_with([&](const PlannedTask&) -> Engine& { return engine; }, task, options);
 }
 
 TrainResult train(const PlannedTask& task, const TrainOptions& options) {
   std::unique_ptr<Engine> engine;
-  return train_with([&]() -> Engine& { return *(engine = engine_for(options)); }, task, options);
+  return train_with([&](const PlannedTask& planned) -> Engine& { return *(engine = engine_for(options, planned)); },
+                    task, options);
 }
 
 TrainResult resume_training(Engine& engine, const std::filesystem::path& directory, const TrainOptions& options) {
-  return resume_with([&]() -> Engine& { return engine; }, directory, options);
+  return resume_with([&](const PlannedTask&) -> Engine& { return engine; }, directory, options);
 }
 
 TrainResult resume_training(const std::filesystem::path& directory, const TrainOptions& options) {
   std::unique_ptr<Engine> engine;
-  return resume_with([&]() -> Engine& { return *(engine = engine_for(options)); }, directory, options);
+  return resume_with([&](const PlannedTask& planned) -> Engine& { return *(engine = engine_for(options, planned)); },
+                     directory, options);
 }
 
 }  // namespace stampede

@@ -109,6 +109,12 @@ TEST(Loader, AModuleThatMakesAnEngineIsTheGpus) {
     EXPECT_EQ(choice.module, folder / "libstampede-cuda.so");
     EXPECT_EQ(choice.note, "");
   }
+  // What is better done on the CPU is done there, unless the GPU is asked for.
+  std::filesystem::copy_file(works, folder / "libstampede-cpu-baseline.so");
+  const DeviceChoice choice = choose_device("auto", a_gpu, "it is small");
+  EXPECT_EQ(choice.device, "cpu");
+  EXPECT_EQ(choice.note, "running on the CPU: it is small");
+  EXPECT_EQ(choose_device("cuda", a_gpu, "it is small").device, "cuda");
 }
 
 TEST(Loader, AModuleThatDoesNotLoadIsNoGpu) {
