@@ -1,0 +1,145 @@
+"""What the program says where a GPU cannot be used, or fails: with the emulated GPU of tests/emulator."""
+
+import json
+import os
+
+import pytest
+
+import program
+
+BUILD = os.path.dirname(os.path.abspath(program.PROGRAM))
+DRIVER = os.path.join(BUILD, "tests", "driver")  # libcuda.so.1
+pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(DRIVER, "libcuda.so.1")),
+                                reason="no emulated GPU was built (STAMPEDE_CUDA=EMULATED)")
+
+SMALL = ["--task", "pendulum", "--iterations", 8, "--set", "train.horizon=8", "--set", "algorithm.minibatch=256",
+         "--set", "algorithm.epochs=2", "--set", "network.actor=[16]", "--set", "network.critic=[16]",
+         "--set", "run.eval_episodes=4", "--set", "run.checkpoint_every=2"]
+
+
+def emulated(**settings):
+    """The environment with that GPU: `memory=40` sets CUDA_EMULATOR_MEMORY."""
+    return {"LD_LIBRARY_PATH": DRIVER, **{f"CUDA_EMULATOR_{k.upper()}": str(v) for k, v in settings.items()}}
+
+
+def train(folder, *arguments, num_envs=64, device="cuda"):
+    return ["train", *SMALL, "--num-envs", num_envs, "--run", folder, "--device", device, *arguments]
+
+
+def failed(*arguments, env, cwd=None, status=2):
+    """The one line that the program ends with. Before it there is progress, but no warning; what the emulator says of
+    itself does not count."""
+    process = program.run(*arguments, cwd=cwd, env=env)
+    assert process.returncode == status, (process.returncode, process.stderr)
+    progress = ("stampede: iteration ", "stampede: going on from ", "cuda-emulator: ", "  in ")
+    lines = [line for line in process.stderr.splitlines() if not line.startswith(progress)]
+    assert len(lines) == 1 and lines[0].startswith("stampede: error: "), process.stderr
+    return lines[0]
+
+
+def test_a_training_runs_there(tmp_path):
+    said = program.run_json(*train(tmp_path / "run"), env=emulated())
+    assert (said["device"], said["instruction_set"]) == ("cuda", "sm_90")
+    assert (tmp_path / "run" / "policy.onnx").exists()
+
+
+@pytest.mark.parametrize("settings, parts", [
+    ({"driver": "old"}, ["driver is too old", "of CUDA 12.4", "built with CUDA 13.0", "a driver of CUDA 13 or newer"]),
+    ({"driver": "broken"}, ["driver does not start"]),
+    ({"driver": "none"}, ["driver finds no GPU"]),
+    ({"capability": 75}, ["is an sm_75", "sm_80 or newer"]),
+    ({"memory": 16}, ["the GPU has no room for 33 MiB more", "16 MiB of 16 MiB are free"]),
+    ({"fail": "cudaFuncGetAttributes@1=cudaErrorNoKernelImageForDevice"},
+     ["is an sm_90", "no code", "-DCMAKE_CUDA_ARCHITECTURES=90"]),
+    ({"fail": "cudaGetDeviceCount@1=cudaErrorDevicesUnavailable"}, ["busy or unavailable"]),
+])
+def test_a_gpu_that_cannot_be_used_is_one_line(settings, parts, tmp_path):
+    line = failed(*train(tmp_path / "run"), env=emulated(**settings))
+    assert line.startswith("stampede: error: --device cuda: "), line
+    for part in parts:
+        assert part in line, line
+    assert line.count("--device cpu") == 1, line
+    assert not (tmp_path / "run").exists()
+    # What is chosen by itself is the CPU, for the same reason.
+    process = program.run("bench", "env", "--task", "pendulum", "--num-envs", 64, "--seconds", 0.01,
+                          env=emulated(**settings))
+    assert process.returncode == 0, process.stderr
+    note = [line for line in process.stderr.splitlines() if line.startswith("stampede: running on the CPU: ")]
+    assert len(note) == 1 and "--device" not in note[0], process.stderr
+    for part in parts:
+        assert part in note[0], note[0]
+
+
+def test_small_trainings_stay_on_the_cpu(tmp_path):
+    said = program.run(*train(tmp_path / "run", device="auto"), "--json", env=emulated())
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout)["device"] == "cpu"
+    assert "running on the CPU: by a model" in said.stderr, said.stderr
+
+
+def test_a_gpu_has_no_number():
+    line = failed("train", "--task", "pendulum", "--device", "cuda:7", env=emulated())
+    assert "'cuda:7'" in line and "CUDA_VISIBLE_DEVICES" in line, line
+
+
+@pytest.mark.parametrize("arguments, memory, advice", [
+    (train("run", num_envs=1000000), 80, ["1000000 environments", "train.num_envs"]),
+    (["bench", "env", "--task", "pendulum", "--num-envs", 1000000, "--device", "cuda"], 60,
+     ["1000000 environments", "--num-envs"]),
+    (train("run", num_envs=3000), 66, ["3000 environments", "train.num_envs", "KiB more"]),
+])
+def test_memory_that_runs_out_names_what_would_be_less(arguments, memory, advice, tmp_path):
+    line = failed(*arguments, cwd=tmp_path, env=emulated(memory=memory))
+    for part in ["not enough memory", "the GPU has no room for", f"of {memory} MiB are free", *advice]:
+        assert part in line, line
+    assert " 0 MiB more" not in line and " 0 KiB more" not in line, line
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_evaluation_that_does_not_fit_leaves_the_policy(tmp_path):
+    run = tmp_path / "run"
+    line = failed(*train(run, "--set", "run.eval_episodes=1000000"), env=emulated(memory=80))
+    for part in ["evaluation of 1000000 episodes", "run.eval_episodes", str(run / "policy.onnx"), f"--resume {run}"]:
+        assert part in line, line
+    assert "num_envs" not in line, line
+    line = failed("eval", "--policy", run / "policy.onnx", "--task", "pendulum", "--episodes", 1000000,
+                           "--device", "cuda", env=emulated(memory=60))
+    assert "fewer --episodes" in line and "num_envs" not in line, line
+    assert program.run_json("eval", "--policy", run / "policy.onnx", "--task", "pendulum", "--episodes", 4,
+                            "--device", "cuda", env=emulated(memory=60))["episodes"] == 4
+
+
+@pytest.mark.parametrize("fail, parts", [
+    # The probing engine pins memory first, then the engine, then the trainer.
+    ("cudaMallocHost@3=cudaErrorMemoryAllocation", ["the host has no room for 2 KiB of pinned memory"]),
+    ("cudaGraphInstantiate@1=cudaErrorMemoryAllocation", ["no room for what cudaGraphInstantiate needs", "--resume"]),
+    ("cudaGraphLaunch@3=cudaErrorMemoryAllocation", ["no room for what cudaGraphLaunch needs", "--resume"]),
+])
+def test_other_memory_that_runs_out_is_told_likewise(fail, parts, tmp_path):
+    line = failed(*train(tmp_path / "run"), env=emulated(fail=fail))
+    for part in ["not enough memory for 64 environments", "train.num_envs", *parts]:
+        assert part in line, line
+    assert "reinterpret_cast" not in line, line
+
+
+@pytest.mark.parametrize("fail, parts", [
+    ("run:run_elements@700=cudaErrorIllegalAddress", ["an illegal memory access was encountered"]),
+    ("cudaEventSynchronize@5=cudaErrorECCUncorrectable",
+     ["CUDA: cudaErrorECCUncorrectable", "in cudaEventSynchronize(event)"]),
+    ("cublasLtMatmul@100=1", ["cuBLASLt: ", "in cublasLtMatmul("]),
+])
+def test_a_training_whose_gpu_fails_says_how_to_go_on(fail, parts, tmp_path):
+    program.run_json(*train(tmp_path / "whole"), env=emulated())
+    run = tmp_path / "run"
+    line = failed(*train(run), env=emulated(fail=fail), status=1)  # one line: no warning repeats it
+    for part in [*parts, f"`stampede train --resume {run}`", str(run / "checkpoint")]:
+        assert part in line, line
+    assert program.run_json("train", "--resume", run, "--device", "cuda", env=emulated())["iterations"] == 8
+    assert (run / "policy.onnx").read_bytes() == (tmp_path / "whole" / "policy.onnx").read_bytes()
+
+
+def test_a_call_that_fails_is_named(tmp_path):
+    line = failed(*train(tmp_path / "run"), env=emulated(fail="cudaMalloc@20=cudaErrorDevicesUnavailable"),
+                           status=1)
+    assert "in cudaMalloc(" in line and "status" not in line, line
+    assert not (tmp_path / "run").exists()
