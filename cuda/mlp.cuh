@@ -52,6 +52,9 @@ class CudaMlp {
   Index output_stride() const { return layers_.back().stride; }
   /// What the last `forward` returned.
   const float* output(const Context&) const { return activations_.back().data(); }
+  /// The last hidden layer's outputs in the last `forward`, [row][hidden_stride()]; there must be one.
+  const float* hidden(const Context&) const { return activations_[layers_.size() - 2].data(); }
+  Index hidden_stride() const { return layers_[layers_.size() - 2].stride; }
   /// Where each layer's parameters lie.
   std::vector<LayerLayout> layouts() const { return {layers_.begin(), layers_.end()}; }
 

@@ -320,22 +320,4 @@ struct ConvolutionInputGradient {
   }
 };
 
-/// Copies columns of rows: element i is (row, column) of `rows` x `padded`; columns from `columns` on become 0.
-struct CopyColumns {
-  const float* from;
-  Index from_stride;
-  float* to;
-  Index to_stride, columns, padded;
-
-  template <class Real>
-  STAMPEDE_FN void operator()(Index first) const {
-    const Index row = first / padded, column = first - row * padded;
-    STAMPEDE_NO_UNROLL
-    for (int lane = 0; lane < kLanes<Real>; ++lane) {
-      const Index at = column + lane;
-      to[row * to_stride + at] = at < columns ? from[row * from_stride + at] : 0.0f;
-    }
-  }
-};
-
 }  // namespace stampede

@@ -9,7 +9,7 @@
 ///                     to the student's (m, s), which learns s too
 ///
 /// m and labels are in units of the network's output, so that the task's action is centre + scale x m. The mean over
-/// the minibatch is taken by weighting with 1 / count.
+/// the minibatch is taken by weighting with 1 / count. Auxiliary losses are means of squares (AuxiliaryLoss).
 
 #include "kernels/ppo.hpp"
 
@@ -81,6 +81,52 @@ struct KeepRollout {
   STAMPEDE_FN void operator()(Index first) const {
     const auto place = static_cast<Index>(control->iteration % rollouts);
     store(to + place * size + first, load<Real>(from + first));
+  }
+};
+
+/// An auxiliary head's loss and its gradient: weight x the mean over the head's columns of (output - target)^2.
+struct AuxiliaryLoss {
+  const std::uint32_t* order;  ///< rows of the rollouts, of this tile
+  Index rows;                  ///< samples of this tile
+  int columns;                 ///< of the head
+  float weight;
+  const float* target;  ///< [row of the rollouts][target_stride], at the head's first column
+  Index target_stride;
+  // Of the tile, at the head's first column.
+  const float* output;
+  float* output_gradient;
+  Index output_stride;
+  float* loss;  ///< [sample of the tile]: without the weight
+  float count;  ///< samples of the minibatch
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const auto row = load_uint<Real>(order + first);
+    const auto present = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(rows));
+    const Real share = select(present, Real(1.0f / (count * static_cast<float>(columns))), Real(0.0f));
+    const Real slope = Real(2.0f * weight) * share;
+    const auto place = row * UintOf<Real>(static_cast<std::uint32_t>(target_stride));
+    Real sum = Real(0.0f);
+    STAMPEDE_NO_UNROLL
+    for (int c = 0; c < columns; ++c) {
+      const Real e = load_strided<Real>(output + first * output_stride + c, output_stride) - gather(target + c, place);
+      sum = sum + e * e;
+      store_strided(output_gradient + first * output_stride + c, output_stride, slope * e);
+    }
+    store_first(loss + first, sum * share, rows - first);
+  }
+};
+
+/// Takes a minibatch's auxiliary losses into the means over an iteration's minibatches.
+struct MeanAuxiliaryLosses {
+  const float* sums;  ///< [losses]: of the minibatch
+  float* mean;        ///< [losses]
+  int losses;
+  float share;  ///< 1 / minibatches of an iteration
+  bool begins;  ///< whether it is the iteration's first
+
+  STAMPEDE_FN void operator()() const {
+    for (int i = 0; i < losses; ++i) mean[i] = (begins ? 0.0f : mean[i]) + share * sums[i];
   }
 };
 

@@ -305,6 +305,7 @@ class CpuBackend {
       return CpuMlp::forward(context.thread, parameters, input, stride, rows);
     }
     const float* output(const Context& context) const { return CpuMlp::output(context.thread); }
+    const float* hidden(const Context& context) const { return CpuMlp::hidden(context.thread); }
     float* output_gradient(const Context& context) { return CpuMlp::output_gradient(context.thread); }
     void backward(const Context& context, const float*, const float* input, Index stride, Index rows, float* gradient,
                   float* input_gradient = nullptr) {

@@ -122,6 +122,11 @@ class CpuMlp {
   const float* output(int thread) const {
     return workspaces_[static_cast<std::size_t>(thread)].activations.back().data();
   }
+  /// The last hidden layer's outputs in the thread's last `forward`, [row][hidden_stride()]; there must be one.
+  const float* hidden(int thread) const {
+    return workspaces_[static_cast<std::size_t>(thread)].activations[layers_.size() - 2].data();
+  }
+  Index hidden_stride() const { return layers_[layers_.size() - 2].stride; }
   /// Where each layer's parameters lie.
   std::vector<LayerLayout> layouts() const { return {layers_.begin(), layers_.end()}; }
 

@@ -36,10 +36,11 @@ class ActorCritic {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
 
-  /// `most_rows`: the largest number of samples in one pass; `horizon`: control steps of a rollout. Throws Error where
-  /// the settings' modules make no network, or where one has a state and network.window does not divide the horizon.
+  /// `most_rows`: the largest number of samples in one pass; `horizon`: control steps of a rollout; `heads`: auxiliary
+  /// ones of the actor. Throws Error where the settings' modules make no network, or where one has a state and
+  /// network.window does not divide the horizon.
   ActorCritic(Backend& backend, const TaskSpec& task, const NetworkSettings& settings, std::uint64_t seed,
-              bool with_critic, Index most_rows, Index horizon)
+              bool with_critic, Index most_rows, Index horizon, const std::vector<AuxiliaryHead>& heads = {})
       : backend_(backend),
         settings_(settings),
         actions_(task.action.size()),
@@ -50,7 +51,7 @@ class ActorCritic {
     const int critic_inputs = of_critic > 0 ? of_critic : observations;
     actor_ =
         std::make_unique<Network<Backend>>(backend, plan(settings, "actor", settings.actor, task.policy(), actions_),
-                                           observations, padded(actions_), most_rows);
+                                           observations, padded(actions_), most_rows, heads);
     size_ = actor_->place().end;
     if (with_critic) {
       const ObservationGroup& seen = of_critic > 0 ? *task.privileged() : task.policy();
@@ -59,6 +60,7 @@ class ActorCritic {
       size_ = critic_->place().end;
     }
     store_.add("", actor_->store().places());
+    store_.add("", actor_->head().head_parameters());
     if (critic_) store_.add("", critic_->store().places());
     store_.add("", {{"log_std", {actions_}, 0}});
     parameters_ = backend.template make_buffer<float>(size_);
@@ -164,7 +166,8 @@ class ActorCritic {
                             windows_.sequences(context, rows, actor_->states()));
   }
   Index critic_stride() const { return critic_->output_stride(); }
-  /// Where the caller writes d loss / d output before `backward`; rows and strides as those of the outputs.
+  /// Where the caller writes d loss / d output before `backward`; rows and strides as those of the outputs. Behind the
+  /// means' columns lie those of the auxiliary heads, in the outputs as here.
   float* mean_gradient(const Context& context) { return actor_->output_gradient(context); }
   float* critic_gradient(const Context& context) { return critic_->output_gradient(context); }
   /// Adds both networks' gradients to `gradient`, which is laid out as the parameters, or overwrites it, as
@@ -265,7 +268,8 @@ class ActorCritic {
     policy.observation_clip = normaliser_.clip();
   }
 
-  /// Names, shapes and places of all parameters: the actor's, the critic's, the log standard deviations.
+  /// Names, shapes and places of all parameters: the actor's, its auxiliary heads', the critic's, the log standard
+  /// deviations.
   const ParameterStore& store() const { return store_; }
 
  private:

@@ -17,6 +17,7 @@
 #include "host/nets/initialise.hpp"
 #include "host/nets/module.hpp"
 #include "kernels/convolution.hpp"
+#include "kernels/normalise.hpp"
 
 namespace stampede {
 

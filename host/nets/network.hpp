@@ -51,8 +51,10 @@ class Network {
   using Context = typename Backend::Context;
 
   /// `plan`: the modules; parameters in it are not read. The network's parameters lie from `begin` on, a multiple of
-  /// kMaxLanes. `most_rows`: the largest number of rows in a pass. Throws Error where the modules make no network.
-  Network(Backend& backend, const std::vector<ModuleWeights>& plan, int inputs, Index begin, Index most_rows)
+  /// kMaxLanes. `most_rows`: the largest number of rows in a pass; `heads`: auxiliary ones beside its last layer.
+  /// Throws Error where the modules make no network.
+  Network(Backend& backend, const std::vector<ModuleWeights>& plan, int inputs, Index begin, Index most_rows,
+          const std::vector<AuxiliaryHead>& heads = {})
       : backend_(backend), begin_(begin), end_(begin) {
     check(plan);
     for (const ModuleWeights& planned : plan) {
@@ -62,7 +64,7 @@ class Network {
       size.begin = end_;
       size.most_rows = most_rows;
       size.above_others = end_ > begin_;
-      Entry entry{planned, size.above_others, states_, make(planned, size)};
+      Entry entry{planned, size.above_others, states_, make(planned, size, heads)};
       entry.described.parameters.clear();
       entry.described.inputs = size.inputs;
       entry.described.outputs = entry.module->outputs();
@@ -186,9 +188,10 @@ class Network {
   }
 
   /// The dense layers are a part of every network; all other kinds are registered.
-  std::unique_ptr<NetworkModule<Backend>> make(const ModuleWeights& planned, const ModuleSize& size) {
+  std::unique_ptr<NetworkModule<Backend>> make(const ModuleWeights& planned, const ModuleSize& size,
+                                               const std::vector<AuxiliaryHead>& heads) {
     if (planned.kind != kDenseModule) return make_network_module(backend_, planned.kind, planned.options, size);
-    auto dense = std::make_unique<Dense<Backend>>(backend_, planned.options, size);
+    auto dense = std::make_unique<Dense<Backend>>(backend_, planned.options, size, heads);
     head_ = dense.get();
     return dense;
   }

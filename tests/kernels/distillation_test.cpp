@@ -236,6 +236,66 @@ TEST(Distillation, LossesAgainstFiniteDifferencesInDouble) {
   }
 }
 
+TEST(Distillation, AuxiliaryLossesAgainstFiniteDifferencesInDouble) {
+  constexpr int kColumns = 5;
+  constexpr Index kOutputs = 16, kTargets = 32;
+  constexpr float kWeight = 0.75f;
+  for (const Index n : kSizes) {
+    const auto output = random_floats(padded(n) * kOutputs, -1.5f, 1.5f, 1);
+    const auto target = random_floats(n * kTargets, -1.5f, 1.5f, 2);
+    std::vector<std::uint32_t> order(static_cast<std::size_t>(padded(n)), 0u);
+    for (Index i = 0; i < n; ++i) order[static_cast<std::size_t>(i)] = static_cast<std::uint32_t>(n - 1 - i);
+    for_each_width([&]<class Real>() {
+      auto gradient = floats(padded(n) * kOutputs, 9.0f), loss = floats(padded(n), -1.0f);
+      run<Real>(n, AuxiliaryLoss{order.data(), n, kColumns, kWeight, target.data() + 16, kTargets, output.data() + 3,
+                                 gradient.data() + 3, kOutputs, loss.data(), static_cast<float>(n)});
+      Worst worst;
+      for (Index i = 0; i < n; ++i) {
+        double x[kColumns];
+        for (int c = 0; c < kColumns; ++c) x[c] = static_cast<double>(output[static_cast<std::size_t>(i * 16 + 3 + c)]);
+        const auto loss_of_sample = [&] {
+          double sum = 0;
+          for (int c = 0; c < kColumns; ++c) {
+            const Index row = order[static_cast<std::size_t>(i)];
+            const double e = x[c] - static_cast<double>(target[static_cast<std::size_t>(row * kTargets + 16 + c)]);
+            sum += e * e / kColumns;
+          }
+          return sum;
+        };
+        const auto count = static_cast<double>(n);
+        worst.take(static_cast<double>(loss[static_cast<std::size_t>(i)]) * count, loss_of_sample(), 1.0);
+        for (int c = 0; c < kColumns; ++c) {
+          const double h = 1e-6, at = x[c];
+          x[c] = at + h;
+          const double up = loss_of_sample();
+          x[c] = at - h;
+          const double down = loss_of_sample();
+          x[c] = at;
+          worst.take(static_cast<double>(gradient[static_cast<std::size_t>(i * kOutputs + 3 + c)]) * count,
+                     static_cast<double>(kWeight) * (up - down) / (2 * h), 1.0);
+        }
+        for (Index c = 0; c < kOutputs; ++c) {
+          if (c >= 3 && c < 3 + kColumns) continue;
+          EXPECT_EQ(gradient[static_cast<std::size_t>(i * kOutputs + c)], 9.0f) << "not the head's";
+        }
+      }
+      EXPECT_LE(worst.error, 2e-5);
+      for (Index i = n; i < padded(n); ++i) EXPECT_EQ(loss[static_cast<std::size_t>(i)], -1.0f) << "another tile's";
+    });
+  }
+}
+
+TEST(Distillation, AuxiliaryLossesAreMeansOverTheMinibatches) {
+  float mean[3] = {7, 8, 9};
+  for (const float step : {1.0f, 2.0f, 3.0f, 4.0f}) {
+    const float sums[] = {step, 10 * step};
+    MeanAuxiliaryLosses{sums, mean, 2, 0.25f, step == 1.0f}();
+  }
+  EXPECT_EQ(mean[0], 2.5f);
+  EXPECT_EQ(mean[1], 25.0f);
+  EXPECT_EQ(mean[2], 9.0f);
+}
+
 TEST(Distillation, AStudentThatIsItsTeacherDivergesByNothing) {
   Batch b(33);
   Control control{};
