@@ -124,6 +124,8 @@ struct DistillSettings {
   int every = 1, delay = 0, history = 1;
   std::string loss = "mse";
   float huber_threshold = 1.0f;
+  float latent = 0.0f;
+  float reconstruct = 0.0f;
   float beta = 0.0f;
   std::string beta_schedule = "constant";
   int beta_rounds = 10;
@@ -149,6 +151,10 @@ struct DistillSettings {
           "of the actions' means: mse (squares, summed over the actions), huber; kl: of the Gaussians");
     field("huber_threshold", &S::huber_threshold, Bounds{1e-6, 1e6},
           "from which on huber grows linearly [units of the network's output]");
+    field("latent", &S::latent, Bounds{0, 1e6},
+          "weight of the loss that draws the last hidden layer, projected, to the teacher's");
+    field("reconstruct", &S::reconstruct, Bounds{0, 1e6},
+          "weight of the loss of the teacher's height_scan, told from the last hidden layer");
     field("beta", &S::beta, Bounds{0, 1}, "probability with which the teacher acts in a step, at the start");
     field("beta_schedule", &S::beta_schedule, Choices{"constant", "first", "linear"},
           "of beta: constant, in the first iteration only, or linear to 0 over beta_rounds");

@@ -75,6 +75,12 @@ class ActingPolicy {
                             one_step(range, state(), network_.states(), true));
   }
   Index mean_stride() const { return network_.output_stride(); }
+  /// What the last `mean` on this context saw and what it made of that, rows as its: the observations, normalised, and
+  /// the last hidden layer, which must be there.
+  const float* seen(const Context& context) { return rows_.at(context); }
+  Index seen_stride() const { return normaliser_.stride(); }
+  const float* hidden(const Context& context) const { return network_.head().hidden(context); }
+  Index hidden_stride() const { return network_.head().hidden_stride(); }
   /// How many numbers the network carries from step to step for each environment.
   Index states() const { return network_.states(); }
 

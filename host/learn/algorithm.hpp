@@ -58,9 +58,8 @@ class Algorithm {
     backend_.launch_single(EndIteration{control_.data(), static_cast<std::uint32_t>(shape_.horizon)});
   }
 
-  /// [returns, advantages][sum, sum of squares]: over all ranks' rollouts, of the differences from their means, for the
-  /// report; null where the algorithm has none.
-  virtual const float* return_sums() { return nullptr; }
+  /// Numbers of the algorithm's own for the report [WriteReport::kOwn]; null where it has none.
+  virtual const float* own_numbers() { return nullptr; }
   /// Adds the algorithm's metrics, which are read from the report's row (report.hpp). `samples`: number of samples in
   /// an iteration, of all ranks.
   virtual void list_metrics(ReportReader& metrics, double samples) = 0;
@@ -96,15 +95,16 @@ class Algorithm {
 
  protected:
   /// `with_critic`: whether values are learned; `most_rows`: the largest number of samples in one pass through the
-  /// networks during an update. (While acting, a pass has up to one row for each environment.)
+  /// networks during an update; `heads`: auxiliary ones of the actor. (While acting, a pass has up to one row for each
+  /// environment.)
   Algorithm(Backend& backend, const TrainingRequest& request, const RolloutShape& shape, bool with_critic,
-            Index most_rows)
+            Index most_rows, const std::vector<AuxiliaryHead>& heads = {})
       : backend_(backend),
         settings_(request.algorithm),
         iterations_(request.train.iterations),
         shape_(shape),
         networks_(backend, *request.task, request.network, request.seed, with_critic,
-                  std::max(shape.stride, padded(most_rows)), shape.horizon),
+                  std::max(shape.stride, padded(most_rows)), shape.horizon, heads),
         optimiser_(backend, networks_, request.algorithm),
         control_(backend.template make_buffer<Control>(1)) {
     Control control{};

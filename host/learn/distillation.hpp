@@ -10,8 +10,9 @@
 ///
 /// An update learns from the last `rollouts_kept` rollouts. With one rollout and beta = 0 that is the on-policy form
 /// which is in use for legged robots; with all rollouts DAgger (Ross et al., 2011), or, if beta stays 1, behaviour
-/// cloning. Or it learns from a data set (TrainingRequest::demonstrations), in passes over all of it: then there is no
-/// teacher, and the student acts only to be watched.
+/// cloning. Beside the labels a student may learn to tell its teacher's last hidden layer and height scan
+/// (auxiliary.hpp). Or it learns from a data set (TrainingRequest::demonstrations), in passes over all of it: then there
+/// is no teacher, and the student acts only to be watched.
 
 #include <algorithm>
 #include <array>
@@ -23,6 +24,7 @@
 
 #include "host/learn/acting_policy.hpp"
 #include "host/learn/algorithm.hpp"
+#include "host/learn/auxiliary.hpp"
 #include "host/learn/gradient_sums.hpp"
 #include "host/learn/minibatches.hpp"
 #include "kernels/distillation.hpp"
@@ -42,16 +44,17 @@ inline Imitation imitation_of(const std::string& word) {
 }
 
 /// In each step of an environment the teacher acts, with probability beta, or the student; the teacher labels every
-/// step. Where there is no teacher the student acts.
+/// step, and gives the auxiliary targets. Where there is no teacher the student acts.
 template <class Backend>
 class TeachingActor final : public Actor<Backend> {
  public:
   using Context = typename Backend::Context;
 
-  /// `label` [horizon][stride][actions] is written to; `teacher` may be null.
+  /// `label` [horizon][stride][actions] is written to, and `target` [horizon][stride][width_of(targets)]; `teacher` may
+  /// be null, without targets.
   TeachingActor(Backend& backend, ActorCritic<Backend>& student, ActingPolicy<Backend>* teacher, const Control* control,
                 const ActionSpec& action, const DistillSettings& settings, std::uint64_t seed, Index first_environment,
-                float* label)
+                float* label, const std::vector<AuxiliaryTarget>& targets, float* target)
       : student_(student),
         teacher_(teacher),
         control_(control),
@@ -60,12 +63,15 @@ class TeachingActor final : public Actor<Backend> {
         noise_(settings.action_noise),
         seed_(seed),
         first_environment_(first_environment),
-        label_(label) {}
+        label_(label),
+        targets_(targets),
+        target_(target) {}
 
   void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
     const Index at = t * rollout.shape.stride;
     const float* taught =
         teacher_ != nullptr ? teacher_->mean(context, environments, rollout.privileged_row(at)) : nullptr;
+    for (const AuxiliaryTarget& target : targets_) keep(context, environments, at, target);
     const float* own = student_.mean(context, environments, rollout.observation.data() + at * rollout.observations,
                                      rollout.current_state());
     const Index taught_stride = teacher_ != nullptr ? teacher_->mean_stride() : student_.mean_stride();
@@ -77,6 +83,17 @@ class TeachingActor final : public Actor<Backend> {
   }
 
  private:
+  /// Copies a target of the environments of the row `at` from the teacher, which has just been asked.
+  void keep(const Context& context, Range environments, Index at, const AuxiliaryTarget& target) {
+    const bool hidden = target.source == AuxiliaryTarget::Source::kHidden;
+    const float* from = (hidden ? teacher_->hidden(context) : teacher_->seen(context)) + target.first;
+    const Index from_stride = hidden ? teacher_->hidden_stride() : teacher_->seen_stride(), stride = width_of(targets_);
+    const Index columns = target.head.outputs;
+    context.launch({0, environments.size() * padded(columns)},
+                   CopyColumns{from, from_stride, target_ + (at + environments.begin) * stride + target.place, stride,
+                               columns, padded(columns)});
+  }
+
   ActorCritic<Backend>& student_;
   ActingPolicy<Backend>* teacher_;
   const Control* control_;
@@ -86,6 +103,8 @@ class TeachingActor final : public Actor<Backend> {
   std::uint64_t seed_;
   Index first_environment_;
   float* label_;
+  std::vector<AuxiliaryTarget> targets_;
+  float* target_;
 };
 
 template <class Backend>
@@ -101,13 +120,15 @@ class Distillation final : public Algorithm<Backend> {
   /// Throws Error where the request has nobody to learn from, or what it has does not fit the task.
   Distillation(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
       : Base(backend, request, shape, false,
-             Minibatches<Backend>::most_samples(learned(request, shape), request.algorithm.minibatch)),
+             Minibatches<Backend>::most_samples(learned(request, shape), request.algorithm.minibatch),
+             heads_of(auxiliary_targets(request))),
         distill_(request.distill),
+        targets_(auxiliary_targets(request)),
         actions_(request.task->action.size()),
         kept_(rollouts_kept(request, shape)),
         minibatches_(backend, learned(request, shape), networks_.window(), request.algorithm.minibatch, request.seed,
                      static_cast<std::uint32_t>(request.rank.index), kept_),
-        gradient_(backend, networks_, minibatches_.most()) {
+        gradient_(backend, networks_, minibatches_.most(), static_cast<int>(targets_.size())) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
     label_ = floats(shape.rows() * actions_);
     teacher_log_std_ = floats(actions_);
@@ -121,9 +142,14 @@ class Distillation final : public Algorithm<Backend> {
     }
     backend.upload(teacher_log_std_, request.teacher->log_std.data(), actions_);
     networks_.set_log_std(request.teacher->log_std);
+    if (!targets_.empty()) {
+      target_ = floats(shape.rows() * width_of(targets_));
+      auxiliary_losses_ = floats(WriteReport::kOwnNumbers);
+    }
     if (kept_ > 1) {
       kept_observation_ = floats(kept_ * shape.rows() * request.task->policy().size());
       kept_label_ = floats(kept_ * shape.rows() * actions_);
+      if (!targets_.empty()) kept_target_ = floats(kept_ * target_.size());
       if (networks_.states() > 0) {
         kept_ended_ = floats(kept_ * shape.rows());
         kept_state_ = floats(kept_ * shape.rows() / networks_.window() * networks_.states());
@@ -134,7 +160,8 @@ class Distillation final : public Algorithm<Backend> {
   std::unique_ptr<Actor<Backend>> make_actor(const ActionSpec& action, std::uint64_t seed,
                                              Index first_environment) override {
     return std::make_unique<TeachingActor<Backend>>(backend_, networks_, teacher_.get(), control_.data(), action,
-                                                    distill_, seed, first_environment, label_.data());
+                                                    distill_, seed, first_environment, label_.data(), targets_,
+                                                    target_.data());
   }
 
   // A student learns from labels alone: rewards and constraints are only reported.
@@ -144,15 +171,26 @@ class Distillation final : public Algorithm<Backend> {
   void update(Rollout<Backend>& rollout) override {
     const SeenRows seen = keep(rollout);
     const float* label = kept_label_.size() > 0 ? kept_label_.data() : label_.data();
+    const float* target = kept_target_.size() > 0 ? kept_target_.data() : target_.data();
+    const float share = 1.0f / static_cast<float>(settings_.epochs * minibatches_.count());
+    bool begins = true;
     for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
       minibatches_.pass(
           {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)},
           [&](const std::uint32_t* order, Index count) {
-            compute_gradient(seen, label, order, count);
+            compute_gradient(seen, label, target, order, count);
+            if (!targets_.empty()) {
+              backend_.launch_single(MeanAuxiliaryLosses{gradient_.own_sums(), auxiliary_losses_.data(),
+                                                         static_cast<int>(targets_.size()), share, begins});
+            }
+            begins = false;
             optimiser_.step(gradient_.total(), gradient_.sums(), control_.data());
           });
     }
   }
+
+  /// The auxiliary losses, means over the iteration's minibatches.
+  const float* own_numbers() override { return targets_.empty() ? nullptr : auxiliary_losses_.data(); }
 
   double update_flops() const override {
     return networks_.training_flops() * static_cast<double>(minibatches_.samples()) * settings_.epochs;
@@ -170,6 +208,11 @@ class Distillation final : public Algorithm<Backend> {
                  .unit = "units of the network's output, mean of the actions",
                  .must_be_finite = true},
                 number(W::kValue));
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+      const std::string name = targets_[i].metric;
+      metrics.add({.name = name, .tag = "distill/" + name, .must_be_finite = true},
+                  number(W::kOwn + static_cast<int>(i)));
+    }
     metrics.add({.name = "teacher_share", .tag = "distill/teacher_share", .unit = "share of steps"}, number(W::kClip));
     metrics.add({.name = "gradient_norm", .tag = "update/gradient_norm", .must_be_finite = true}, number(W::kNorm));
     metrics.add({.name = "learning_rate", .tag = "update/learning_rate", .reduce = kLast}, number(W::kRate));
@@ -215,6 +258,7 @@ class Distillation final : public Algorithm<Backend> {
   };
   std::vector<NamedBuffer> kept_buffers() {
     std::vector<NamedBuffer> all = {{"observation", &kept_observation_}, {"label", &kept_label_}};
+    if (!targets_.empty()) all.push_back({"target", &kept_target_});
     if (networks_.states() > 0) {
       all.push_back({"ended", &kept_ended_});
       all.push_back({"state", &kept_state_});
@@ -258,9 +302,10 @@ class Distillation final : public Algorithm<Backend> {
   static constexpr const char* kPlaces = "kept/rollouts";  ///< in checkpoints: for how many there is room
   static constexpr const char* kDataSet = "data_set";      ///< in checkpoints: its checksums
 
-  /// How many rows of observations and labels kernels reach, which index their values with 31 bits.
+  /// How many rows of observations, labels and targets kernels reach, which index their values with 31 bits.
   static Index most_rows(const TrainingRequest& request) {
-    const Index widest = std::max(padded(request.task->policy().size()), padded(request.task->action.size()));
+    const Index widest = std::max({padded(Index{request.task->policy().size()}),
+                                   padded(Index{request.task->action.size()}), width_of(auxiliary_targets(request))});
     return std::numeric_limits<std::int32_t>::max() / widest;
   }
 
@@ -307,7 +352,7 @@ class Distillation final : public Algorithm<Backend> {
     }
     const TaskSpec& task = *request.task;
     const Policy& teacher = *request.teacher;
-    const int seen = task.privileged() != nullptr ? task.privileged_size() : task.policy().size();
+    const int seen = seen_by_teacher(task).size();
     if (teacher.observations() == seen && teacher.actions() == task.action.size()) return teacher;
     throw Error("teacher: it maps " + std::to_string(teacher.observations()) + " observations to " +
                 std::to_string(teacher.actions()) + " actions, task '" + task.name + "' gives it " +
@@ -338,6 +383,7 @@ class Distillation final : public Algorithm<Backend> {
     };
     add(own.observation, kept_observation_);
     add(label_.data(), kept_label_);
+    if (!targets_.empty()) add(target_.data(), kept_target_);
     if (networks_.states() > 0) {
       add(own.ended, kept_ended_);
       add(own.state, kept_state_);
@@ -346,7 +392,8 @@ class Distillation final : public Algorithm<Backend> {
   }
 
   /// Loss and gradient of a minibatch, on each rank of the rows that `order` [count] names.
-  void compute_gradient(const SeenRows& seen, const float* label, const std::uint32_t* order, Index count) {
+  void compute_gradient(const SeenRows& seen, const float* label, const float* target, const std::uint32_t* order,
+                        Index count) {
     const auto total = static_cast<float>(count * backend_.communicator().ranks());
     backend_.for_samples(count, gradient_.tiles(), [&](const Context& context, Range range) {
       const Index rows = range.size();
@@ -357,20 +404,32 @@ class Distillation final : public Algorithm<Backend> {
                                               networks_.log_std(), gradient_.columns(range.begin),
                                               gradient_.column_stride(), total, imitation_of(distill_.loss),
                                               distill_.huber_threshold, control_.data(), share_of(distill_)});
+      Index column = actions_;  // of the outputs
+      for (std::size_t i = 0; i < targets_.size(); ++i) {
+        const auto& [head, weight, metric, source, first, place] = targets_[i];
+        context.launch({0, rows}, AuxiliaryLoss{order + range.begin, rows, head.outputs, weight, target + place,
+                                                width_of(targets_), mean + column,
+                                                networks_.mean_gradient(context) + column, networks_.mean_stride(),
+                                                gradient_.own_column(static_cast<int>(i), range.begin), total});
+        column += head.outputs;
+      }
       networks_.backward(context, rows, gradient_.tiles().of(context));
     });
     gradient_.collect(count, 0.0f);
   }
 
   DistillSettings distill_;
+  std::vector<AuxiliaryTarget> targets_;
   int actions_, kept_;
   std::unique_ptr<ActingPolicy<Backend>> teacher_;  ///< null: a data set teaches
   Minibatches<Backend> minibatches_;
   GradientSums<Backend> gradient_;
   Buffer<float> label_, teacher_log_std_;  ///< [horizon][stride][actions] of the current rollout; [actions]
+  // Empty without targets: [horizon][stride][width_of(targets_)] of the current rollout; [WriteReport::kOwnNumbers].
+  Buffer<float> target_, auxiliary_losses_;
   // Of all rollouts that are kept, [rollout] and then as in a rollout; empty where that is one. Or the data set,
   // [step].
-  Buffer<float> kept_observation_, kept_label_, kept_ended_, kept_state_;
+  Buffer<float> kept_observation_, kept_label_, kept_target_, kept_ended_, kept_state_;
   std::string name_;  ///< of the data set
   std::array<std::uint32_t, 2> checksum_{};
 };

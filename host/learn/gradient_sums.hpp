@@ -11,11 +11,12 @@ namespace stampede {
 template <class Backend>
 class GradientSums {
  public:
-  /// For minibatches of up to `most` samples of these networks.
-  GradientSums(Backend& backend, ActorCritic<Backend>& networks, Index most)
+  /// For minibatches of up to `most` samples of these networks; `more`: columns of the caller's own, behind the others.
+  GradientSums(Backend& backend, ActorCritic<Backend>& networks, Index most, int more = 0)
       : backend_(backend),
         networks_(networks),
-        entries_(kLossColumns + networks.actions()),
+        own_(kLossColumns + networks.actions()),
+        entries_(own_ + more),
         stride_(padded(most)),
         gradient_(backend, networks.size(), most, networks.window()),
         columns_(backend.template make_buffer<float>(entries_ * stride_)),
@@ -28,6 +29,8 @@ class GradientSums {
   /// [kLossColumns + actions][column_stride()]: where the tile whose first sample is `first` writes.
   float* columns(Index first) { return columns_.data() + first; }
   Index column_stride() const { return stride_; }
+  /// The same, of the caller's own columns.
+  float* own_column(int i, Index first) { return columns(first) + (own_ + i) * stride_; }
 
   /// To be called when all tiles of a minibatch of `count` samples are done: adds them up, over all ranks too, and
   /// fills in the gradient of the log standard deviations.
@@ -43,11 +46,12 @@ class GradientSums {
   /// What collect() left: the gradient, laid out as the parameters, and the columns' sums.
   float* total() { return gradient_.total(); }
   const float* sums() { return sums_.data(); }
+  const float* own_sums() { return sums_.data() + own_; }
 
  private:
   Backend& backend_;
   ActorCritic<Backend>& networks_;
-  int entries_;
+  int own_, entries_;  ///< columns before the caller's own; all
   Index stride_;
   typename Backend::Gradient gradient_;
   typename Backend::template Buffer<float> columns_, sums_;

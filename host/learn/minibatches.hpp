@@ -37,8 +37,9 @@ class Minibatches {
     return (shape.samples() + minibatches - 1) / minibatches + shape.horizon;
   }
 
-  /// The samples of a pass.
+  /// The samples and the minibatches of a pass.
   Index samples() const { return shape_.samples(); }
+  Index count() const { return count_; }
 
   /// The largest number of samples in a minibatch.
   Index most() const { return (windows_ + count_ - 1) / count_ * window_; }

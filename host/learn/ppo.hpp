@@ -57,10 +57,11 @@ class Ppo final : public Algorithm<Backend> {
     advantage_sums_ = floats(2);
     advantage_scale_ = backend.template make_buffer<AdvantageScale>(1);
     means_ = floats(2);
-    return_sums_ = floats(4);
+    return_sums_ = floats(WriteReport::kOwnNumbers);
   }
 
-  const float* return_sums() override { return return_sums_.data(); }
+  /// [returns, advantages][sum, sum of squares]: over all ranks' rollouts, of the differences from their means.
+  const float* own_numbers() override { return return_sums_.data(); }
   double update_flops() const override {
     return networks_.training_flops() * static_cast<double>(shape_.samples()) * settings_.epochs;
   }
@@ -136,9 +137,9 @@ class Ppo final : public Algorithm<Backend> {
                 number(W::kStd));
     metrics.add({.name = "explained_variance", .tag = "update/explained_variance", .unit = "share"},
                 [this, variance](const float* row, int) {
-                  const double spread = variance(row[W::kReturnSum], row[W::kReturnSquares]);
+                  const double spread = variance(row[W::kOwn], row[W::kOwn + 1]);
                   if (!networks_.has_critic() || !(spread > 0)) return 0.0;
-                  return 1.0 - variance(row[W::kAdvantageSum], row[W::kAdvantageSquares]) / spread;
+                  return 1.0 - variance(row[W::kOwn + 2], row[W::kOwn + 3]) / spread;
                 });
   }
 

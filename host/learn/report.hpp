@@ -44,7 +44,7 @@ struct WriteReport {
   int own;                         ///< number of the task's own metrics' totals
   const float* constraint_totals;  ///< [constraints][kConstraintTotals]
   int constraints;
-  const float* return_moments;  ///< [2][2]: Algorithm::return_sums; null: there are none
+  const float* own_numbers;  ///< [kOwnNumbers]: Algorithm::own_numbers; null: there are none
   const float* log_std;
   int actions;
   float* report;
@@ -62,12 +62,10 @@ struct WriteReport {
     kRate,
     kStd,
     kLogStd,
-    kReturnSum,
-    kReturnSquares,
-    kAdvantageSum,
-    kAdvantageSquares,
-    kEntries
+    kOwn,
+    kEntries = kOwn + 4
   };
+  static constexpr int kOwnNumbers = kEntries - kOwn;
   static constexpr int kLowBits = 24;
 
   /// Reads a count from its two floats.
@@ -97,7 +95,7 @@ struct WriteReport {
     }
     report[kStd] = deviation / static_cast<float>(actions);
     report[kLogStd] = logarithm;
-    for (int i = 0; i < 4; ++i) report[kReturnSum + i] = return_moments != nullptr ? return_moments[i] : 0.0f;
+    for (int i = 0; i < kOwnNumbers; ++i) report[kOwn + i] = own_numbers != nullptr ? own_numbers[i] : 0.0f;
     for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
     for (int i = 0; i < kConstraintTotals * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
   }

@@ -329,7 +329,7 @@ class TaskTrainer final : public Stage {
   void write_report() {
     backend_.launch_single(WriteReport{algorithm_->control(), counts_.data(), totals_.data(), task_.metric_rows,
                                        constraints_ ? constraints_->totals() : nullptr, constraint_count(),
-                                       algorithm_->return_sums(), algorithm_->networks().log_std(), task_.action.size(),
+                                       algorithm_->own_numbers(), algorithm_->networks().log_std(), task_.action.size(),
                                        report_.data()});
   }
 

@@ -7,7 +7,7 @@
 namespace stampede::testing {
 namespace {
 
-/// Students that look, remember, or both; one of a walking task with a depth camera.
+/// Students that look, remember, or both; one of a walking task with a depth camera; one with auxiliary losses.
 std::vector<PlannedTask> students() {
   const std::vector<std::string> small = {
       "seed=3",           "train.num_envs=101",    "train.horizon=9", "train.iterations=8", "network.actor=[33]",
@@ -23,7 +23,10 @@ std::vector<PlannedTask> students() {
                 "network.modules=[\"convolution\", \"gru\", \"dense\"]", "network.gru=20", "network.channels=[16, 16]",
                 "network.kernels=[3, 2]", "network.strides=[2, 1]"}),
           plan_task(seeing_settings({"algo=online", "distill.observations=[\"height_scan\", \"joint_position\"]",
-                                     "distill.minibatch=120", "distill.epochs=2"}))};
+                                     "distill.minibatch=120", "distill.epochs=2"})),
+          plan_task(rough_settings({"algo=dagger", "observations.policy=[\"joint_position\", \"command\"]",
+                                    "distill.observations=[\"height_scan\", \"joint_position\"]", "distill.latent=0.5",
+                                    "distill.reconstruct=2", "distill.minibatch=120", "distill.epochs=2"}))};
 }
 
 std::unique_ptr<Stage> stage_of(Engine& engine, const PlannedTask& task) {
@@ -34,6 +37,7 @@ std::unique_ptr<Stage> stage_of(Engine& engine, const PlannedTask& task) {
   }
   teacher.set_layers(layers);
   teacher.log_std.assign(layers[0].bias.size(), -0.5f);
+  if (task.settings.distill->latent > 0) teacher = policy_with_hidden_layer(*teacher_spec(task));
   return engine.make_trainer(distillation_request(task, teacher));
 }
 
@@ -45,6 +49,10 @@ TEST(CudaDistillation, LearnsWhatACpuLearns) {
     EXPECT_EQ(ours["nonfinite"], 0);
     EXPECT_NEAR(ours["loss"], theirs["loss"], 0.02 * std::fabs(theirs["loss"]));
     EXPECT_NEAR(ours["action_error"], theirs["action_error"], 0.02 * theirs["action_error"]);
+    if (task.settings.distill->latent == 0) continue;
+    for (const char* loss : {"latent_loss", "reconstruction_loss"}) {
+      EXPECT_NEAR(ours[loss], theirs[loss], 0.02 * theirs[loss]) << loss;
+    }
   }
 }
 

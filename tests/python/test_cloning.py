@@ -160,6 +160,8 @@ def test_what_is_refused(swings, walks, tmp_path):
     assert '--dataset with algo = "ppo"' in because("--task", "pendulum", "--dataset", data, "--algo", "ppo")
     assert "standard deviations" in pendulum(data, "--set", "distill.loss=kl")
     assert "distill.action_noise = 0.1" in pendulum(data, "--set", "distill.action_noise=0.1")
+    for key in ("latent", "reconstruct"):
+        assert f"distill.{key} needs a teacher that is asked" in pendulum(data, "--set", f"distill.{key}=0.5")
     assert "--dataset with --resume" in refused("distill", "--resume", tmp_path, "--dataset", data)
     assert "network.modules carry" in pendulum(data, "--set", 'network.modules=["gru", "dense"]',
                                                "--set", "train.horizon=8")

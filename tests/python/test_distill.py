@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from program import refused, run, run_json
@@ -232,6 +233,34 @@ def test_pictures_that_cannot_be(good, tmp_path):
     assert not (tmp_path / "never").exists()
 
 
+def test_auxiliary_losses_are_the_trainings_alone(good, tmp_path):
+    """The teacher's hidden layer as a further target: told in the metrics, held in checkpoints, gone on with to the same
+    bits, and not in the policy."""
+    teacher, _ = good
+    common = ("distill", "--teacher", teacher, *PENDULUM, "--algo", "dagger", "--iterations", 6, "--set",
+              "distill.latent=0.5")
+    whole = run_json(*common, "--run", tmp_path / "whole")
+    assert whole["metrics"]["latent_loss"] > 0 and whole["loss"] > 0
+    assert "reconstruction_loss" not in whole["metrics"]
+    run_json(*common, "--run", tmp_path / "parts", "--stop-after", 3)
+    run_json("distill", "--resume", tmp_path / "parts")
+    policy = (tmp_path / "whole" / "policy.safetensors").read_bytes()
+    assert (tmp_path / "parts" / "policy.safetensors").read_bytes() == policy
+    plain = run_json("distill", "--teacher", teacher, *PENDULUM, "--algo", "dagger", "--iterations", 1, "--run",
+                     tmp_path / "plain")
+    assert "latent_loss" not in plain["metrics"]
+    shapes = [{name: tensor.shape for name, tensor in load_file(said["policy_safetensors"]).items()}
+              for said in (whole, plain)]
+    assert shapes[0] == shapes[1]
+    initializers = [{i.name: tuple(i.dims) for i in onnx.load(said["policy_onnx"]).graph.initializer}
+                    for said in (whole, plain)]
+    assert initializers[0] == initializers[1]
+    checkpoint = load_file(sorted((tmp_path / "whole" / "checkpoint").iterdir())[-1])
+    latent, features = checkpoint["latent_head.weight"].shape
+    assert features == checkpoint["actor.1.weight"].shape[0] and checkpoint["adam_second.latent_head.bias"].shape == (latent,)
+    assert latent == load_file(teacher / "policy.safetensors")["actor.1.weight"].shape[0]
+
+
 def test_what_is_published_can_teach(walker, tmp_path):
     """A folder with config.toml, the robot and policy.onnx, and no checkpoint."""
     published = tmp_path / "published"
@@ -256,6 +285,10 @@ def test_what_is_refused(good, walker, trained, tmp_path):
     assert "distill.beta = 1.5 is out of range; it must be from 0 to 1" in because(
         *pendulum, "--teacher", teacher, "--set", "distill.beta=1.5")
     assert "distill.loss = \"l1\" is not known" in because(*pendulum, "--teacher", teacher, "--set", "distill.loss=l1")
+    assert "distill.latent = -1 is out of range; it must be from 0 to" in because(
+        *pendulum, "--teacher", teacher, "--set", "distill.latent=-1")
+    assert "distill.reconstruct: the teacher does not see \"height_scan\"" in because(
+        *pendulum, "--teacher", teacher, "--set", "distill.reconstruct=1")
     assert "algo = \"ppo\" teaches no student" in because(*pendulum, "--teacher", teacher, "--algo", "ppo")
     line = because("distill", "--task", "cartpole-swingup", "--run", tmp_path / "never", "--teacher", teacher)
     assert "'pendulum'" in line and "'cartpole-swingup'" in line

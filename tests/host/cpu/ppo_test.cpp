@@ -139,7 +139,7 @@ TEST(Ppo, LargeReturnsKeepTheirVariance) {
   const double n = static_cast<double>(Rollout::kRows), variance = squares / n - sum / n * (sum / n);
   Subject subject(small_request());
   subject.update(rollout);
-  const float* sums = subject.learner.return_sums();
+  const float* sums = subject.learner.own_numbers();
   for (const int column : {0, 1}) {
     const double mean = static_cast<double>(sums[2 * column]) / n;
     EXPECT_NEAR((static_cast<double>(sums[2 * column + 1]) / n - mean * mean) / variance, 1.0, 1e-3);

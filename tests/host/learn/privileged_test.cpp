@@ -2,7 +2,6 @@
 /// stays the same, to the last bit.
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <tuple>
@@ -16,7 +15,7 @@ namespace {
 
 /// A student, and what only its teacher has: settings that change all of it.
 struct Case {
-  const char* name;
+  std::string name;
   std::vector<std::string> student;
   std::vector<std::vector<std::string>> privileged;
 };
@@ -33,6 +32,15 @@ std::vector<Case> cases() {
             {"distill.every=2", "distill.delay=3", "distill.history=4"},
             {"scan.x=[-0.3, 0.3]", "scan.y=[-0.2, 0.2]", "scan.spacing=0.1"},
             {"observations.critic=[\"height_scan\", \"base_angular_velocity\"]", "critic_observation.history=2"}}},
+          {"go2-blind with auxiliary losses",
+           [&] {
+             std::vector<std::string> told = blind;
+             told.insert(told.end(), {"distill.latent=0.5", "distill.reconstruct=2"});
+             return told;
+           }(),
+           {{"distill.observations=[\"height_scan\"]"},
+            {"distill.every=2", "distill.delay=3", "distill.history=4"},
+            {"scan.x=[-0.3, 0.3]", "scan.y=[-0.2, 0.2]", "scan.spacing=0.1"}}},
           {"go2 with a camera",
            {"algo=online", "distill.observations=[\"base_linear_velocity\", \"joint_position\", \"height_scan\"]",
             "distill.minibatch=120"},
@@ -49,29 +57,16 @@ std::vector<Case> cases() {
 PlannedTask plan(const Case& it, const std::vector<std::string>& more = {}) {
   std::vector<std::string> set = it.student;
   set.insert(set.end(), more.begin(), more.end());
-  if (it.name == std::string("go2-blind")) return plan_task(rough_settings(set));
-  if (it.name == std::string("go2 with a camera")) return plan_task(seeing_settings(set));
+  if (it.name.rfind("go2-blind", 0) == 0) return plan_task(rough_settings(set));
+  if (it.name == "go2 with a camera") return plan_task(seeing_settings(set));
   SettingsSources sources;
   sources.set = set;
   return plan_task(resolve_settings(sources));
 }
 
-/// A teacher that does something else for each `phase`.
-Policy teacher_of(const PlannedTask& task, float phase) {
-  const std::shared_ptr<const TaskSpec> spec = teacher_spec(task);
-  Policy policy = still_policy(*spec);
-  std::vector<DenseLayer> layers = policy.layers();
-  for (std::size_t i = 0; i < layers[0].weight.size(); ++i) {
-    layers[0].weight[i] = 0.2f * std::sin(static_cast<float>(3 * i) + phase);
-  }
-  policy.set_layers(layers);
-  policy.log_std.assign(layers[0].bias.size(), -0.5f);
-  return policy;
-}
-
 /// A student that has learned a little, so that its actions depend on all that it sees.
 Policy some_student(Engine& engine, const PlannedTask& task) {
-  const auto stage = engine.make_trainer(distillation_request(task, teacher_of(task, 0.0f)));
+  const auto stage = engine.make_trainer(distillation_request(task, policy_with_hidden_layer(*teacher_spec(task))));
   iterate(*stage, 3);
   return stage->policy();
 }
@@ -168,7 +163,8 @@ TEST(Privileged, NothingOfItReachesAnEvaluation) {
 TEST(Privileged, NothingOfItReachesTheStatesThatAStudentGoesThrough) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const auto states_with = [&](const PlannedTask& task, float teacher) {
-    const auto stage = engine->make_trainer(distillation_request(task, teacher_of(task, teacher)));
+    const auto stage =
+        engine->make_trainer(distillation_request(task, policy_with_hidden_layer(*teacher_spec(task), teacher)));
     iterate(*stage, 3);
     std::vector<Tensor> state = stage->state();
     return floats_of(find(state, "observation"));

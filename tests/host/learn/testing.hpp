@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -128,6 +129,27 @@ inline Policy still_policy(const TaskSpec& task) {
   policy.action_scale = task.action.scale;
   policy.action_low = task.action.low;
   policy.action_high = task.action.high;
+  return policy;
+}
+
+/// A policy with a hidden layer of seven numbers, which does something else for each `phase`.
+inline Policy policy_with_hidden_layer(const TaskSpec& task, float phase = 0.0f) {
+  Policy policy = still_policy(task);
+  std::vector<DenseLayer> layers(2);
+  layers[0].inputs = task.policy().size();
+  layers[0].outputs = layers[1].inputs = 7;
+  layers[1].outputs = task.action.size();
+  float count = phase;
+  for (DenseLayer& layer : layers) {
+    for (int i = 0; i < layer.inputs * layer.outputs; ++i) layer.weight.push_back(0.4f * std::sin(count += 2.0f));
+    for (int i = 0; i < layer.outputs; ++i) layer.bias.push_back(0.1f * std::sin(count += 2.0f));
+  }
+  policy.set_layers(layers);
+  policy.log_std.assign(static_cast<std::size_t>(layers[1].outputs), -0.5f);
+  for (std::size_t i = 0; i < policy.observation_mean.size(); ++i) {
+    policy.observation_mean[i] = 0.02f * static_cast<float>(i % 5);
+    policy.observation_variance[i] = 0.5f + 0.25f * static_cast<float>(i % 3);
+  }
   return policy;
 }
 
