@@ -50,7 +50,7 @@ std::uint64_t digest(const cublasLtMatmulDescOpaque_t& o, const cublasLtMatrixLa
   std::uint64_t h = 1469598103934665603u;
   const auto mix = [&](std::uint64_t x) { h = (h ^ x) * 1099511628211u; };
   mix(static_cast<std::uint64_t>(o.transpose_a)), mix(static_cast<std::uint64_t>(o.transpose_b));
-  mix(static_cast<std::uint64_t>(o.epilogue));
+  mix(static_cast<std::uint64_t>(o.epilogue)), mix(static_cast<std::uint64_t>(o.compute));
   for (const auto* l : {&a, &b, &c, &d}) mix(l->rows), mix(l->columns), mix(static_cast<std::uint64_t>(l->stride));
   return h;
 }
@@ -61,6 +61,16 @@ std::size_t extent(const cublasLtMatrixLayoutOpaque_t& l) {
 bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
   const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
   return x < y + b_bytes && y < x + a_bytes;
+}
+
+/// Rounds to TF32: 11 significant bits, ties away from zero.
+void round_to_tf32(std::vector<float>& values) {
+  for (float& value : values) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    if (value == value) bits = (bits + 0x1000u) & ~0x1fffu;
+    std::memcpy(&value, &bits, sizeof bits);
+  }
 }
 
 /// op(M) as [column][row], densely.
@@ -80,7 +90,7 @@ void pack(const float* from, const cublasLtMatrixLayoutOpaque_t& l, bool transpo
 struct Product {
   Shape shape;
   cublasLtMatrixLayoutOpaque_t a_layout, b_layout, d_layout;
-  bool transpose_a, transpose_b;
+  bool transpose_a, transpose_b, tf32;
   int epilogue;
   float alpha, beta;
   const float *a, *b, *c, *bias;
@@ -94,6 +104,7 @@ struct Product {
     if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);  // whoever kept something there sees it
     pack(a, a_layout, transpose_a, left);
     pack(b, b_layout, transpose_b, right);
+    if (tf32) round_to_tf32(left), round_to_tf32(right);
     const std::size_t m = shape.m, n = shape.n, k = shape.k;
     // Of each column the inner dimension is cut into pieces, whose sums are added: nearly what a GPU's blocks do.
     constexpr std::size_t kPiece = 128;
@@ -174,8 +185,11 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t compute,
                                         cudaDataType_t scale) {
-  if (compute != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
-  *operation = new cublasLtMatmulDescOpaque_t{kOperation, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, nullptr};
+  if ((compute != CUBLAS_COMPUTE_32F && compute != CUBLAS_COMPUTE_32F_FAST_TF32) || scale != CUDA_R_32F) {
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+  *operation =
+      new cublasLtMatmulDescOpaque_t{kOperation, compute, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, nullptr};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) {
@@ -326,6 +340,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
                         *d_layout,
                         operation->transpose_a != CUBLAS_OP_N,
                         operation->transpose_b != CUBLAS_OP_N,
+                        operation->compute == CUBLAS_COMPUTE_32F_FAST_TF32,
                         operation->epilogue,
                         *static_cast<const float*>(alpha),
                         *static_cast<const float*>(beta),

@@ -109,11 +109,12 @@ class Runner {
   Runner()
       : lanes_(kMostThreads),
         warps_(kMostThreads / kWarp),
-        arena_(static_cast<char*>(std::aligned_alloc(256, 2 * kStatic))) {}
+        arena_(static_cast<char*>(std::aligned_alloc(256, 2 * kStatic + kMostShared))) {}
 
   void run(const KernelName& kernel, const Configuration& c, const Call& body) {
     name = &kernel;
     call = &body;
+    dynamic_ = c.shared;
     threads_ = static_cast<int>(c.block.x * c.block.y * c.block.z);
     for (int t = 0; t < threads_; ++t) {
       Lane& l = lanes_[static_cast<std::size_t>(t)];
@@ -176,18 +177,16 @@ class Runner {
 #endif
 
   void* shared_place(const void* key, std::size_t bytes, std::size_t alignment, const char* variable) {
-    for (const Shared& s : shared_) {
-      if (s.key == key) return arena_ + s.offset;
-    }
-    const std::size_t offset = (arena_used_ + alignment - 1) / alignment * alignment;
+    if (char* place = find_shared(key)) return place;
     static_used_ = (static_used_ + alignment - 1) / alignment * alignment + bytes;
     if (static_used_ > kStatic) fail("shared variables of more than 48 KiB: %s", variable);
-    UNPOISON(arena_ + offset, bytes);
-    std::memset(arena_ + offset, 0xff, bytes);
-    shared_.push_back({key, offset});
-    POISON(arena_ + offset + bytes, kGap);
-    arena_used_ = offset + bytes + kGap;
-    return arena_ + offset;
+    return place_shared(key, bytes, alignment);
+  }
+  void* dynamic_shared() {
+    static const char key = 0;
+    if (char* place = find_shared(&key)) return place;
+    if (dynamic_ == 0) fail("a launch without shared memory, of a kernel that uses it");
+    return place_shared(&key, dynamic_, 16);
   }
 
  private:
@@ -195,6 +194,22 @@ class Runner {
     const void* key;
     std::size_t offset;
   };
+
+  char* find_shared(const void* key) {
+    for (const Shared& s : shared_) {
+      if (s.key == key) return arena_ + s.offset;
+    }
+    return nullptr;
+  }
+  char* place_shared(const void* key, std::size_t bytes, std::size_t alignment) {
+    const std::size_t offset = (arena_used_ + alignment - 1) / alignment * alignment;
+    UNPOISON(arena_ + offset, bytes);
+    std::memset(arena_ + offset, 0xff, bytes);
+    shared_.push_back({key, offset});
+    POISON(arena_ + offset + bytes, kGap);
+    arena_used_ = offset + bytes + kGap;
+    return arena_ + offset;
+  }
 
   /// A step by which all of n blocks are reached.
   static std::uint64_t random_stride(std::uint64_t n) {
@@ -418,6 +433,7 @@ class Runner {
   Lane* warp_lanes_ = nullptr;
   int order_[kWarp] = {}, count_ = 0, position_ = 0;
   char* arena_;
+  std::size_t dynamic_ = 0;  ///< bytes of shared memory that the launch asks for
   std::size_t arena_used_ = 0, static_used_ = 0;
   std::vector<Shared> shared_;
   int threads_ = 0;
@@ -492,6 +508,11 @@ unsigned barriers_passed() { return runner->barriers; }
 void* shared_place(const void* key, std::size_t bytes, std::size_t alignment, const char* name) {
   if (current == nullptr) fail("shared memory on the host");
   return runner->shared_place(key, bytes, alignment, name);
+}
+
+void* dynamic_shared_memory() {
+  if (current == nullptr) fail("shared memory on the host");
+  return runner->dynamic_shared();
 }
 
 void check_launch_bounds(unsigned most) {

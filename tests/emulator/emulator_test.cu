@@ -57,6 +57,12 @@ __global__ void much_shared_memory(float* x) {
   y[threadIdx.x] = 0.0f;
   x[threadIdx.x] = y[threadIdx.x];
 }
+__global__ void turn_round_at_the_end(float* x, int offset) {
+  extern __shared__ float y[];
+  y[offset + threadIdx.x] = x[threadIdx.x];
+  __syncthreads();
+  x[threadIdx.x] = y[offset + 31 - threadIdx.x];
+}
 __global__ void reduce_twice(float* out, bool wait) {
   using Reduce = cub::BlockReduce<float, 64>;
   __shared__ typename Reduce::TempStorage storage;
@@ -258,6 +264,28 @@ TEST_F(Emulator, LaunchesAreRefusedBeyondTheDevicesLimits) {
   EXPECT_EQ(launched(), cudaErrorInvalidValue);
   fill<<<70000, 128>>>(nullptr, 0, 0.0f);
   EXPECT_EQ(launched(), cudaSuccess);
+}
+
+TEST_F(EmulatorDeathTest, MoreSharedMemoryThan48KibibytesMustBeAllowed) {
+  constexpr int kBytes = 64 * 1024;
+  float* x = device_floats(32);
+  fill<<<1, 32>>>(x, 32, 0.0f);
+  turn_round_at_the_end<<<1, 32, kBytes>>>(x, kBytes / 4 - 32);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaFuncSetAttribute(turn_round_at_the_end, cudaFuncAttributeMaxDynamicSharedMemorySize, 228 * 1024),
+            cudaErrorInvalidValue);
+  cudaGetLastError();
+  EXPECT_EQ(cudaFuncSetAttribute(turn_round_at_the_end, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+            cudaSuccess);
+  turn_round_at_the_end<<<1, 32, kBytes>>>(x, kBytes / 4 - 32);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+  EXPECT_EQ(read(x, 32).front(), 31.0f);
+  EXPECT_DEATH(
+      {
+        turn_round_at_the_end<<<1, 32>>>(device_floats(32), 0);
+        cudaDeviceSynchronize();
+      },
+      "a launch without shared memory");
 }
 
 TEST_F(EmulatorDeathTest, KernelsStayWithinWhatTheyWereCompiledFor) {

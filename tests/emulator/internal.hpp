@@ -13,6 +13,9 @@
 
 namespace cuda_emulator {
 
+/// Bytes of shared memory that a block may ask for where the kernel allows more than 48 KiB.
+inline constexpr std::size_t kMostShared = 227 * 1024;
+
 // -------------------------------------------------------------------------------------------- settings (settings.cpp)
 
 enum class Order { kForward, kReverse, kRandom };

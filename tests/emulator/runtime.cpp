@@ -8,6 +8,15 @@
 using namespace cuda_emulator;
 
 namespace cuda_emulator {
+namespace {
+
+/// Bytes of shared memory that a launch may ask for. What one kernel is allowed all are: which it was is not told apart.
+std::size_t& allowed_shared() {
+  static std::size_t bytes = 48 * 1024;
+  return bytes;
+}
+
+}  // namespace
 
 void enqueue_kernel(const KernelName& name, const Configuration& c, std::unique_ptr<Call> call) {
   const std::scoped_lock lock(mutex());
@@ -30,7 +39,7 @@ void enqueue_kernel(const KernelName& name, const Configuration& c, std::unique_
   if (threads == 0 || threads > 1024 || c.block.x > 1024 || c.block.y > 1024 || c.block.z > 64) {
     return refuse(cudaErrorInvalidConfiguration, "no block of that size");
   }
-  if (c.shared > 48 * 1024) return refuse(cudaErrorInvalidValue, "too much shared memory");
+  if (c.shared > allowed_shared()) return refuse(cudaErrorInvalidValue, "too much shared memory");
   if (fails_now(std::string("kernel:") + name.name)) {
     failed(planted_error(cudaErrorLaunchOutOfResources));
     return;
@@ -61,6 +70,17 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   CALL("cudaFuncGetAttributes");
   *attributes = {settings().capability};
+  return cudaSuccess;
+}
+cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute attribute, int value) {
+  CALL("cudaFuncSetAttribute");
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return failed(cudaErrorInvalidValue);
+  const auto bytes = static_cast<std::size_t>(value);
+  if (value < 0 || bytes > kMostShared) {
+    return refused(cudaErrorInvalidValue, "%d bytes of shared memory, of which a block may have %zu", value,
+                   kMostShared);
+  }
+  allowed_shared() = std::max(allowed_shared(), bytes);
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int* count) {

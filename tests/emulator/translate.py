@@ -59,6 +59,8 @@ def rewrite_launches(text):
 
 
 def rewrite_shared(text):
+    text = re.sub(r"extern\s+__shared__\s+(.+?)\s+(\w+)\[\];",
+                  r"\1* const \2 = static_cast<\1*>(::cuda_emulator::dynamic_shared_memory());", text)
     return re.sub(r"__shared__\s+(.+?)\s+(\w+)((?:\[[^\]]*\])*);",
                   r'struct \2_emulated {}; auto& \2 = ::cuda_emulator::shared_variable<::std::type_identity_t<\1>\3, '
                   r'\2_emulated>("\2");', text)

@@ -46,6 +46,8 @@ enum class Collective : int { kShuffleXor, kShuffleDown, kShuffle, kAny, kAll, k
 unsigned barriers_passed();
 /// The block's own memory for a variable; `key` tells variables apart. 0xff at first.
 void* shared_place(const void* key, std::size_t bytes, std::size_t alignment, const char* name);
+/// The memory that the launch asked for beside the kernel's variables, the block's own. 0xff at first.
+void* dynamic_shared_memory();
 /// Reports a mistake in a kernel and ends the process.
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 /// Ends the process where a kernel that was compiled for blocks of up to `most` threads runs in a larger one.
