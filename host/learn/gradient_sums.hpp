@@ -8,6 +8,7 @@
 
 namespace stampede {
 
+/// The sums of one minibatch at a time, on the device, in arrays that are made once.
 template <class Backend>
 class GradientSums {
  public:

@@ -37,6 +37,28 @@ TEST(Curriculum, UpAcrossTheTileDownBelowHalfOfTheCommand) {
   });
 }
 
+constexpr Index kDraws = 8000;
+
+/// How many of kDraws environments that cross a tile of level `from` go on to each level, none of them above `highest`.
+template <class Real>
+std::vector<int> levels_after(const LeggedConstants& c, float from, int highest) {
+  std::vector<int> count(static_cast<std::size_t>(highest) + 1);
+  for (Index env = 0; env < kDraws; env += kLanes<Real>) {
+    LeggedLane<Real, 3> carried{};
+    carried.level = Real(from);
+    Random<Real> random(1, lane_indices<Real>(env), 7, Purpose::kLevel);
+    float next[kMaxLanes];
+    store(next, next_level(c, carried, Real(5.0f), random));
+    for (int lane = 0; lane < kLanes<Real>; ++lane) {
+      const bool is_level =
+          next[lane] >= 0 && next[lane] <= static_cast<float>(highest) && next[lane] == std::floor(next[lane]);
+      EXPECT_TRUE(is_level) << next[lane];
+      if (is_level) ++count[static_cast<std::size_t>(next[lane])];
+    }
+  }
+  return count;
+}
+
 /// A share of the episodes goes to any level up to the one reached, each as likely.
 TEST(Curriculum, EasierLevelsAreReviewed) {
   LeggedConstants c{};
@@ -44,22 +66,10 @@ TEST(Curriculum, EasierLevelsAreReviewed) {
   c.tile = 8;
   c.review_share = 0.4f;
   for_each_width([&]<class Real>() {
-    int count[8] = {};
-    const Index draws = 8000;
-    for (Index env = 0; env < draws; env += kLanes<Real>) {
-      LeggedLane<Real, 3> carried{};
-      carried.level = Real(3.0f);
-      Random<Real> random(1, lane_indices<Real>(env), 7, Purpose::kLevel);
-      float next[kMaxLanes];
-      store(next, next_level(c, carried, Real(5.0f), random));
-      for (int lane = 0; lane < kLanes<Real>; ++lane) {
-        ASSERT_TRUE(next[lane] >= 0 && next[lane] <= 4 && next[lane] == std::floor(next[lane]));
-        ++count[static_cast<int>(next[lane])];
-      }
-    }
+    const std::vector<int> count = levels_after<Real>(c, 3, 4);
     // A fifth of 0.4 each, and the rest one level up; within four deviations.
-    for (int level = 0; level < 4; ++level) EXPECT_NEAR(count[level], 0.08 * draws, 97) << level;
-    EXPECT_NEAR(count[4], 0.68 * draws, 167);
+    for (std::size_t level = 0; level < 4; ++level) EXPECT_NEAR(count[level], 0.08 * kDraws, 97) << level;
+    EXPECT_NEAR(count[4], 0.68 * kDraws, 167);
   });
 }
 
@@ -68,21 +78,8 @@ TEST(Curriculum, BeyondTheTopAnyLevelIsAsLikely) {
   c.levels = 5;
   c.tile = 8;
   for_each_width([&]<class Real>() {
-    int count[5] = {};
-    const Index draws = 8000;
-    for (Index env = 0; env < draws; env += kLanes<Real>) {
-      LeggedLane<Real, 3> carried{};
-      carried.level = Real(4.0f);
-      Random<Real> random(1, lane_indices<Real>(env), 7, Purpose::kLevel);
-      float next[kMaxLanes];
-      store(next, next_level(c, carried, Real(5.0f), random));
-      for (int lane = 0; lane < kLanes<Real>; ++lane) {
-        ASSERT_TRUE(next[lane] >= 0 && next[lane] <= 4 && next[lane] == std::floor(next[lane]));
-        ++count[static_cast<int>(next[lane])];
-      }
-    }
     // 1600 each; four deviations are 143.
-    for (const int of_level : count) EXPECT_NEAR(of_level, 1600, 150);
+    for (const int of_level : levels_after<Real>(c, 4, 4)) EXPECT_NEAR(of_level, 1600, 150);
   });
 }
 

@@ -27,6 +27,7 @@ struct ChartLine {
 /// Colours of charts: the page's style defines `--c0` ... `--c7`.
 inline constexpr int kChartColours = 8;
 
+/// The words of a chart.
 struct ChartText {
   std::string title, x, y;  ///< heading, and what the axes are, with units
 };

@@ -25,6 +25,7 @@ struct ReportSight {
   Image picture;
 };
 
+/// What the report shows.
 struct PipelinePictures {
   std::vector<ReportFilm> films;
   std::vector<ReportSight> sights;  ///< none where its task has no camera

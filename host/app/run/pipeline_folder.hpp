@@ -32,6 +32,7 @@ struct PipelineState {
   nlohmann::ordered_json calls = nlohmann::ordered_json::array();  ///< system.json of each call that did something
 };
 
+/// A pipeline's folder, taken by this process for as long as the object lives: no other one writes to it meanwhile.
 class PipelineFolder {
  public:
   static bool holds_pipeline(const std::filesystem::path& directory);

@@ -35,6 +35,7 @@ struct PipelineReport {
   double fps = 20;                ///< its frames a second
 };
 
+/// The file as it was read, checked and completed.
 struct PipelineConfig {
   PipelineSources sources;
   std::string name;  ///< of the file, without its ending
