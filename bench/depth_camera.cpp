@@ -79,7 +79,7 @@ void take_pictures(benchmark::State& state, const char* kind, int width, int hei
   std::vector<float> rows = standing_about(robot), age(static_cast<std::size_t>(kEnvs), 0.0f),
                      picture(static_cast<std::size_t>(kEnvs * camera.pixels()));
   for (auto _ : state) {
-    cameras.look(context, {0, kEnvs}, {rows.data(), kLanesAll}, {age.data(), 1, nullptr, 0, true}, picture.data(),
+    cameras.look(context, {0, kEnvs}, {rows.data(), kLanesAll}, {age.data(), 1, nullptr, 0}, picture.data(),
                  camera.pixels());
     benchmark::DoNotOptimize(picture.data());
   }

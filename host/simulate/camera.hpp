@@ -59,22 +59,21 @@ class Cameras {
   struct Step {
     const float* age;  ///< [env]: control steps into the episode
     std::uint64_t seed;
-    const std::uint32_t* clock;  ///< with `offset` added, what random numbers are keyed by; null: all start
+    const std::uint32_t* clock;  ///< with `offset` added, what random numbers are keyed by; null: all episodes start
     std::uint32_t offset;
-    bool begin;  ///< all episodes start
   };
 
   /// Takes the pictures that are due, and writes those that are seen now to the beginnings of the rows
   /// [env][`size`] of `observation`.
   void look(const Context& context, Range range, const RowsView<float>& state, const Step& step, float* observation,
             Index size) {
-    const FrameClock clock{step.age, camera_.every, step.begin};
+    const FrameClock clock{step.age, camera_.every, step.clock, step.offset};
     const Range pixels{range.begin * camera_.pixels(), range.end * camera_.pixels()};
     context.launch(range, PlaceCameras<Shape>{camera_, clock, state, joint_.data(), solid_.data(), solids_, step.seed,
                                               first_environment_, pose_.data(), seen_.data()});
     context.launch(pixels, CastDepth{camera_, clock, ground_, pose_.data(), seen_.data(), solids_, clean_.data()});
-    context.launch(pixels, ReadDepth{camera_, clock, clean_.data(), step.seed, step.clock, step.offset,
-                                     first_environment_, frames_.data(), observation, size});
+    context.launch(pixels, ReadDepth{camera_, clock, clean_.data(), step.seed, first_environment_, frames_.data(),
+                                     observation, size});
   }
 
   /// The frames that are kept, for checkpoints.

@@ -91,7 +91,7 @@ class LeggedEnvironments final : public Environments<Backend> {
       context.launch(lanes_of(range),
                      ResetLegged<Shape, Real>{kernel_task(seed), random_phase, first.policy, first.privileged});
       delay_readings(context, range, first.policy, true);
-      look(context, range, {this->view().age, seed, nullptr, 0, true}, first.policy);
+      look(context, range, {this->view().age, seed, nullptr, 0}, first.policy);
     });
   }
 
@@ -269,7 +269,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     robots_->step(context, lanes, legged_.constants.decimation);
     context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_finite_.data()});
     delay_readings(context, range, out.observation, false);
-    look(context, range, {this->view().age, seed, clock, offset, false}, out.observation);
+    look(context, range, {this->view().age, seed, clock, offset}, out.observation);
   }
 
   const LeggedSpec& legged_;

@@ -26,12 +26,15 @@ inline constexpr float kEdgeDepth = 0.1f;
 struct FrameClock {
   const float* age;  ///< [env]: control steps into the episode
   int every;
-  bool begin;  ///< all environments start, perhaps at random ages
+  const std::uint32_t* steps;  ///< with `offset` added, control steps taken; null: all start, perhaps at random ages
+  std::uint32_t offset;
 
   STAMPEDE_FN int frame(Index env) const { return static_cast<int>(age[env]) / every; }
   /// Whether the episode begins, so that there are no earlier frames.
-  STAMPEDE_FN bool first(Index env) const { return begin || age[env] == 0.0f; }
-  STAMPEDE_FN bool due(Index env) const { return begin || static_cast<int>(age[env]) % every == 0; }
+  STAMPEDE_FN bool first(Index env) const { return steps == nullptr || age[env] == 0.0f; }
+  STAMPEDE_FN bool due(Index env) const { return steps == nullptr || static_cast<int>(age[env]) % every == 0; }
+  /// The control step that random numbers are keyed by; 0 is for the first pictures of all.
+  STAMPEDE_FN std::uint32_t now() const { return steps != nullptr ? *steps + offset + 1 : 0u; }
 };
 
 /// A camera in the world: the ray through a pixel's middle is `position` + t (forward + x left + y up).
@@ -213,9 +216,6 @@ struct ReadDepth {
   FrameClock clock;
   const float* clean;
   std::uint64_t seed;
-  const std::uint32_t*
-      step;  ///< with `offset` added, the control step that random numbers are keyed by; null: all start
-  std::uint32_t offset;
   Index first_environment;
   float* frames;       ///< [env][DepthCamera::frames()][pixels]
   float* observation;  ///< [env][size]
@@ -244,9 +244,8 @@ struct ReadDepth {
   STAMPEDE_FN Real read(Index first, Index env, Index pixel) const {
     const float* from = clean + env * camera.row() + pixel;
     Real depth = load<Real>(from);
-    // 0 is for the first pictures of all.
-    const std::uint32_t now = step != nullptr ? *step + offset + 1 : 0u;
-    Random<Real> random(seed, lane_indices<Real>(first_environment * camera.pixels() + first), now, Purpose::kCamera);
+    Random<Real> random(seed, lane_indices<Real>(first_environment * camera.pixels() + first), clock.now(),
+                        Purpose::kCamera);
     if (camera.edges > 0.0f) depth = mix_edges(depth, from, pixel, random);
     if (camera.noise > 0.0f) depth = depth + Real(camera.noise) * random.normal();
     depth = clamp(depth, Real(camera.near), Real(camera.far));

@@ -98,8 +98,8 @@ struct Looking {
         observation(floats(kEnvs * size, -7.0f)) {}
 
   void look(Poses& poses, bool begin, std::uint32_t clock = 0, std::uint64_t seed = 1) {
-    cameras.look(context, {0, kEnvs}, poses.view(), {age.data(), seed, begin ? nullptr : &clock, 0, begin},
-                 observation.data(), size);
+    cameras.look(context, {0, kEnvs}, poses.view(), {age.data(), seed, begin ? nullptr : &clock, 0}, observation.data(),
+                 size);
   }
   float at(Index env, Index pixel) const { return observation[static_cast<std::size_t>(env * size + pixel)]; }
   std::vector<float> pictures() const {
