@@ -213,6 +213,11 @@ DeviceChoice choose_device(const std::string& device, AskForGpu ask, const std::
   return choice;
 }
 
+Processor processor_of(const Engine& engine) { return {engine.device(), engine.instruction_set(), engine.threads()}; }
+Processor processor_of(const DeviceChoice& choice, int threads) {
+  return {choice.device, choice.instruction_set, threads > 0 ? threads : available_cores()};
+}
+
 std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads) {
   return std::unique_ptr<Engine>(load<MakeEngine>(choice.module, "stampede_engine")(threads));
 }

@@ -47,6 +47,16 @@ struct DeviceChoice {
 /// is not there.
 DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu, const std::string& why_cpu = "");
 
+/// What something ran on, for results that say so.
+struct Processor {
+  std::string device;           ///< "cpu" or "cuda"
+  std::string instruction_set;  ///< "avx512", "sm_90", ...
+  int threads = 0;              ///< of the host
+};
+Processor processor_of(const Engine& engine);
+/// That of the engine which make_engine(choice, threads) would make; no module is loaded.
+Processor processor_of(const DeviceChoice& choice, int threads);
+
 /// Loads the module and makes its engine. `threads` 0: all cores.
 std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads);
 

@@ -100,7 +100,7 @@ Outcome bench_busy(const CommonFlags& common, const BusyFlags& flags) {
   const Settings settings = training_settings(flags.settings);
   Outcome outcome;
   name_device(common, outcome);
-  const int threads = outcome.threads, cores = usable_processors();
+  const int threads = outcome.processor.threads, cores = usable_processors();
   const std::string program = flags.program.empty() ? fs::read_symlink("/proc/self/exe").string() : flags.program;
   if (::access(program.c_str(), X_OK) != 0) throw Error("--program " + program + ": is no program that can be run");
 

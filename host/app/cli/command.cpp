@@ -85,9 +85,7 @@ void accept_shared_flags(CLI::App& app) {
 
 DeviceChoice name_device(const CommonFlags& common, Outcome& outcome) {
   DeviceChoice choice = choose_device(common.device);
-  outcome.device = choice.device;
-  outcome.instruction_set = choice.instruction_set;
-  outcome.threads = common.threads > 0 ? common.threads : available_cores();
+  outcome.processor = processor_of(choice, common.threads);
   return choice;
 }
 
@@ -95,9 +93,7 @@ std::unique_ptr<Engine> load_engine(const CommonFlags& common, Outcome& outcome)
   const DeviceChoice choice = choose_device(common.device);
   if (!choice.note.empty()) say(choice.note);
   std::unique_ptr<Engine> engine = make_engine(choice, common.threads);
-  outcome.device = engine->device();
-  outcome.instruction_set = engine->instruction_set();
-  outcome.threads = engine->threads();
+  outcome.processor = processor_of(*engine);
   return engine;
 }
 

@@ -23,8 +23,7 @@ using Json = nlohmann::ordered_json;
 struct Outcome {
   Json json = Json::object();  ///< the command's own keys
   std::string text;            ///< the same for people to read
-  std::string device, instruction_set;
-  int threads = 0;
+  Processor processor;
   Status status = Status::kDone;
 };
 
@@ -64,10 +63,10 @@ void add_settings_flags(CLI::App& command, SettingsFlags& flags);
 /// own: one set of flags fits all commands.
 void accept_shared_flags(CLI::App& app);
 
-/// Chooses the device without loading it; fills the outcome's device, instruction set and threads.
+/// Chooses the device without loading it; fills in the outcome's processor.
 DeviceChoice name_device(const CommonFlags& common, Outcome& outcome);
 
-/// Loads the engine and says on stderr why it is not the GPU. Fills the outcome's device, instruction set and threads.
+/// Loads the engine and says on stderr why it is not the GPU. Fills in the outcome's processor.
 std::unique_ptr<Engine> load_engine(const CommonFlags& common, Outcome& outcome);
 
 /// A line on stderr, "stampede: ...".

@@ -85,9 +85,9 @@ int finish(const cli::Chosen& chosen, const cli::Outcome& outcome) {
   if (chosen.common->json) {
     Json json = {{"command", chosen.name},
                  {"version", STAMPEDE_VERSION},
-                 {"device", outcome.device},
-                 {"instruction_set", outcome.instruction_set},
-                 {"threads", outcome.threads}};
+                 {"device", outcome.processor.device},
+                 {"instruction_set", outcome.processor.instruction_set},
+                 {"threads", outcome.processor.threads}};
     json.update(outcome.json);
     json["seconds_total"] = seconds_since_start();
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());

@@ -92,9 +92,7 @@ Outcome run(const CommonFlags& common, PipelineFlags flags) {
   line.finish();
 
   Outcome outcome;
-  outcome.device = result.device;
-  outcome.instruction_set = result.instruction_set;
-  outcome.threads = result.threads;
+  outcome.processor = result.processor;
   outcome.json = json_of(result);
   outcome.text = text_of(result, outcome.json);
   if (result.interrupted) {

@@ -166,9 +166,7 @@ Outcome run(const CommonFlags& common, const TrainFlags& flags, bool teaches) {
   line.finish();
 
   Outcome outcome;
-  outcome.device = result.device;
-  outcome.instruction_set = result.instruction_set;
-  outcome.threads = result.threads;
+  outcome.processor = result.processor;
   outcome.json = json_of(result);
   outcome.text = text_of(result);
   if (result.interrupted) {

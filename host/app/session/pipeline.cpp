@@ -297,16 +297,8 @@ class PipelineSession {
       result.evaluation =
           nlohmann::ordered_json::parse(read_file(folder_->file("evaluation.json"), kLargestText), nullptr, false);
     }
-    if (engine_ != nullptr) {
-      result.device = engine_->device();
-      result.instruction_set = engine_->instruction_set();
-      result.threads = engine_->threads();
-    } else {
-      const DeviceChoice choice = choose_device(options_.device);
-      result.device = choice.device;
-      result.instruction_set = choice.instruction_set;
-      result.threads = options_.threads > 0 ? options_.threads : available_cores();
-    }
+    result.processor =
+        engine_ != nullptr ? processor_of(*engine_) : processor_of(choose_device(options_.device), options_.threads);
     return result;
   }
 

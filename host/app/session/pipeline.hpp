@@ -30,8 +30,7 @@ struct PipelineResult {
   std::filesystem::path run, report;  ///< the folder; the page, where it is there already
   std::vector<PipelineStage> stages;
   bool finished = false, interrupted = false;
-  std::string device, instruction_set;
-  int threads = 0;
+  Processor processor;
   nlohmann::ordered_json evaluation;  ///< evaluation.json, where it is there already
 };
 

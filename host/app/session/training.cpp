@@ -168,9 +168,7 @@ class Session {
     result.task = task_;
     result.notes = notes_;
     result.run = folder_.path();
-    result.device = engine_.device();
-    result.instruction_set = engine_.instruction_set();
-    result.threads = engine_.threads();
+    result.processor = processor_of(engine_);
     result.finished = counts_.iteration >= total_;
     result.interrupted = stop_asked() && !reached_;
     result.iterations = counts_.iteration;

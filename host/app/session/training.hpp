@@ -14,6 +14,7 @@
 
 #include "host/engine/engine.hpp"
 #include "host/task/planned_task.hpp"
+#include "host/engine/loader.hpp"
 
 namespace stampede {
 
@@ -65,8 +66,7 @@ struct TrainResult {
   PlannedTask task;
   std::vector<std::string> notes;  ///< differences that the user should know of; passed to `message` before
   std::filesystem::path run;
-  std::string device, instruction_set;
-  int threads = 0;
+  Processor processor;
   bool finished = false;                   ///< the schedule's end is reached
   bool interrupted = false;                ///< `stop` was set; then there is no evaluation and no export
   std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
