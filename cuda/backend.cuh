@@ -38,6 +38,8 @@ class CudaBackend {
 
   /// Iterations whose reports and time stamps are kept.
   static constexpr int kReportSlots = 2;
+  /// Whether phases can be timed in passing: the times of marks are there only when the device has passed them.
+  static constexpr bool kTimesWithoutWaiting = false;
 
   CudaBackend() : report_memory_(kReportSlots * kMostReported) {}
   CudaBackend(const CudaBackend&) = delete;

@@ -44,6 +44,8 @@ class CpuBackend {
   static constexpr Index kRolloutTile = 64;
   /// Iterations whose reports and time stamps are kept.
   static constexpr int kReportSlots = 2;
+  /// Whether phases can be timed in passing: here a mark is a reading of the clock.
+  static constexpr bool kTimesWithoutWaiting = true;
 
   explicit CpuBackend(int threads) : pool_(threads), clocks_(static_cast<std::size_t>(pool_.threads())) {}
 

@@ -4,7 +4,12 @@
 namespace stampede {
 
 /// What time within a rollout is spent on.
-enum class Phase : int { kPhysics, kInference };
-inline constexpr int kPhases = 2;
+enum class Phase : int {
+  kPhysics,    ///< steps of the environments, with what they measure
+  kPictures,   ///< what cameras see
+  kTeacher,    ///< the labels of a student's steps
+  kInference,  ///< the networks that are learned, and all the rest
+};
+inline constexpr int kPhases = 4;
 
 }  // namespace stampede

@@ -189,7 +189,8 @@ struct TrainingRequest {
   TrainSettings train;
   AlgorithmSettings algorithm;
   NetworkSettings network;
-  bool timing = false;  ///< split the rollout's time into physics and inference, which costs a little
+  /// Split the rollout's time (phase.hpp) even where that costs something: a GPU is then waited for in each iteration.
+  bool timing = false;
   Rank rank{};
   std::shared_ptr<const Policy> initial;  ///< what the policy begins as; null: random weights
   // Of a distillation: one of the two teaches.

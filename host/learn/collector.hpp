@@ -107,7 +107,6 @@ class Collector {
       out.violation_stride = constraints_->stride();
     }
     environments_.step(context, range, seed_, algorithm_.control(), static_cast<int>(t), action_.data(), out);
-    context.mark(Phase::kPhysics);
     // At its time limit an episode is cut off, not over: the critic's value stands for the rewards that would have
     // followed.
     ActorCritic<Backend>& networks = algorithm_.networks();

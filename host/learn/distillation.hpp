@@ -69,8 +69,12 @@ class TeachingActor final : public Actor<Backend> {
 
   void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
     const Index at = t * rollout.shape.stride;
-    const float* taught =
-        teacher_ != nullptr ? teacher_->mean(context, environments, rollout.privileged_row(at)) : nullptr;
+    const float* taught = nullptr;
+    if (teacher_ != nullptr) {
+      context.mark(Phase::kInference);
+      taught = teacher_->mean(context, environments, rollout.privileged_row(at));
+      context.mark(Phase::kTeacher);
+    }
     for (const AuxiliaryTarget& target : targets_) keep(context, environments, at, target);
     const float* own = student_.mean(context, environments, rollout.observation.data() + at * rollout.observations,
                                      rollout.current_state());

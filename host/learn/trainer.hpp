@@ -40,7 +40,7 @@ class TaskTrainer final : public Stage {
         environments_(make_environments(backend_, environments_of(request))),
         shape_{environments_->count(), environments_->stride(), request.train.horizon} {
     check_sizes();
-    backend_.set_timing(request.timing);
+    backend_.set_timing(times_phases());
     totals_ = backend_.template make_buffer<float>(kEnvironmentTotals + task_.metric_rows);
     counts_ = backend_.template make_buffer<std::uint64_t>(kEnvironmentCounts);
     if (!task_.constraints.list.empty()) {
@@ -84,8 +84,9 @@ class TaskTrainer final : public Stage {
     });
     backend_.stamp(slot, 3);
     backend_.enqueue_report(slot, report_, report_size());
-    phase_seconds_[slot][0] = backend_.phase_seconds(Phase::kPhysics);
-    phase_seconds_[slot][1] = backend_.phase_seconds(Phase::kInference);
+    for (int phase = 0; phase < kPhases; ++phase) {
+      phase_seconds_[slot][phase] = backend_.phase_seconds(static_cast<Phase>(phase));
+    }
     ++enqueued_;
   }
 
@@ -184,6 +185,8 @@ class TaskTrainer final : public Stage {
     return environments;
   }
 
+  bool times_phases() const { return request_.timing || Backend::kTimesWithoutWaiting; }
+
   /// Samples of one iteration, over all ranks.
   std::int64_t samples_of_all_ranks() const { return shape_.samples() * backend_.communicator().ranks(); }
 
@@ -259,11 +262,16 @@ class TaskTrainer final : public Stage {
     metrics_.add({.name = "seconds_update", .tag = "time/seconds_update", .unit = "s", .reduce = kSum}, seconds(2, 3));
     if (constraints_)
       metrics_.add({.name = "seconds_constraints", .unit = "s of the rollout's", .reduce = kSum}, seconds(1, 2));
-    if (request_.timing) {
-      metrics_.add({.name = "seconds_physics", .unit = "s of the rollout's", .reduce = kSum},
-                   [this](const float*, int slot) { return phase_seconds_[slot][0]; });
-      metrics_.add({.name = "seconds_inference", .unit = "s of the rollout's", .reduce = kSum},
-                   [this](const float*, int slot) { return phase_seconds_[slot][1]; });
+    const auto add_phase = [this](const std::string& name, Phase phase) {
+      metrics_.add(
+          {.name = "seconds_" + name, .tag = "time/seconds_" + name, .unit = "s of the rollout's", .reduce = kSum},
+          [this, phase](const float*, int slot) { return phase_seconds_[slot][static_cast<int>(phase)]; });
+    };
+    if (times_phases()) {
+      add_phase("physics", Phase::kPhysics);
+      if (task_.policy().pixels() > 0) add_phase("pictures", Phase::kPictures);
+      if (request_.teacher != nullptr) add_phase("teacher", Phase::kTeacher);
+      add_phase("inference", Phase::kInference);
     }
     for (const TaskMetric& metric : task_.metrics) {
       metrics_.add(metric.info, [n, metric](const float* row, int) {
@@ -348,7 +356,7 @@ class TaskTrainer final : public Stage {
   Buffer<float> totals_, report_;
   Buffer<std::uint64_t> counts_;
   std::int64_t enqueued_ = 0, fetched_ = 0;
-  double phase_seconds_[kIterationsInFlight][2] = {};
+  double phase_seconds_[kIterationsInFlight][kPhases] = {};
 };
 
 }  // namespace stampede

@@ -11,6 +11,7 @@
 #include "envs/batch.hpp"
 #include "host/engine/checkpoint_tensors.hpp"
 #include "host/engine/engine.hpp"
+#include "host/engine/phase.hpp"
 #include "host/simulate/group_reader.hpp"
 #include "kernels/control.hpp"
 #include "kernels/normalise.hpp"
@@ -108,13 +109,15 @@ class Environments {
     reset_all(backend, seed, random_phase, measured);
     for (auto& reader : readers_) reader->begin(backend, stride(), first);
   }
-  /// One control step of a range, with actions [env][actions] in the task's units.
+  /// One control step of a range, with actions [env][actions] in the task's units. Marks its end: of the pictures'
+  /// phase, where the policy sees any, as reading them is the last that is done.
   void step(const Context& context, Range range, std::uint64_t seed, const Control* control, int offset,
             const float* action, const StepOutput& out) {
     StepOutput measured = out;
     for (auto& reader : readers_) reader->redirect(measured);
     step_range(context, range, seed, control, offset, action, measured);
     for (auto& reader : readers_) reader->read(context, range, out);
+    context.mark(task_->policy().pixels() > 0 ? Phase::kPictures : Phase::kPhysics);
   }
   /// `steps` steps of a range with random actions.
   virtual void drive(const Context& context, Range range, std::uint64_t seed, std::uint32_t clock, int steps,
@@ -329,6 +332,7 @@ class EnvironmentsOf final : public Environments<Backend> {
                      CopyElements{measured, privileged});
     }
     if (measured_.size() == 0 || policy == nullptr) return;
+    context.mark(Phase::kPhysics);
     if constexpr (requires { &Task::sketch; }) {
       const PixelView& view = this->task().pixels;
       const Index pixels = static_cast<Index>(view.height) * view.width;

@@ -192,6 +192,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   void look(const Context& context, Range range, const typename Cameras<Backend, Shape>::Step& step,
             float* observation) {
     if (cameras_ == nullptr || observation == nullptr) return;
+    context.mark(Phase::kPhysics);
     cameras_->look(context, range, robots_->rows().state, step, observation, legged_.constants.policy_size);
   }
 

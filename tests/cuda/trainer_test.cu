@@ -123,7 +123,7 @@ TEST_F(CudaTraining, TimingChangesNoBits) {
   const auto plain = make_cuda_trainer(training_request(plan_task(small()))),
              timed = make_cuda_trainer(training_request(plan_task(small()), true));
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(iterate(*plain)["seconds_physics"], 0.0);
+    EXPECT_TRUE(std::isnan(iterate(*plain)["seconds_physics"]));
     const Report report = iterate(*timed);
     EXPECT_GT(report["seconds_physics"], 0.0);
     EXPECT_GT(report["seconds_inference"], 0.0);

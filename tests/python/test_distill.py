@@ -200,6 +200,16 @@ def test_a_student_that_sees_pictures(good, tmp_path):
                     "--set", "distill.epochs=4", "--run", tmp_path / "run")
     # A random policy gets some -1200, and so does one that never looks.
     assert said["return_mean"] > -700
+    parts = ["physics", "pictures", "teacher", "inference", "update"]
+    assert all(0 < said[f"share_{part}"] < 1 for part in parts) and said["share_constraints"] is None
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    seconds = {part: sum(line[f"seconds_{part}"] for line in lines) for part in [*parts, "rollout"]}
+    for part in parts:
+        assert said[f"share_{part}"] == pytest.approx(seconds[part] / (seconds["rollout"] + seconds["update"]))
+    benched = run_json("bench", "train", "--teacher", teacher, "--task", "pendulum-pixels", "--num-envs", 64,
+                       "--seconds", 0.2)
+    assert benched["algo"] == "online" and benched["steps"] > 0
+    assert all(0 < benched[f"share_{part}"] < 1 for part in parts)
     run_json("eval", "--run", tmp_path / "run", "--episodes", 4, "--trace", tmp_path / "trace.safetensors")
     trace = load_file(tmp_path / "trace.safetensors")
     session = onnxruntime.InferenceSession(said["policy_onnx"])

@@ -6,6 +6,7 @@
 
 #include "host/app/cli/bench_busy.hpp"
 #include "host/app/cli/command.hpp"
+#include "host/app/session/distillation.hpp"
 #include "host/base/clock.hpp"
 #include "host/base/memory.hpp"
 #include "host/model/robot/load.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 struct BenchFlags {
   SettingsFlags settings;
+  std::string teacher;
   double seconds = 3;
 };
 
@@ -61,14 +63,33 @@ Outcome bench_env(const CommonFlags& common, const BenchFlags& flags) {
   return outcome;
 }
 
+/// The trainer that the flags ask for: of a policy or, with a teacher, of its student.
+TrainingRequest request_of(const BenchFlags& flags, PlannedTask& task) {
+  TrainingRequest request;
+  if (flags.teacher.empty()) {
+    task = plan_task(training_settings(flags.settings));
+    request = training_request(task);
+  } else {
+    SettingsSources sources = flags.settings.sources();
+    sources.default_algo = "online";
+    task = plan_task(with_teacher(resolve_settings(sources), flags.teacher));
+    std::vector<std::string> notes;
+    request = distillation_request(task, find_teacher(task, notes));
+    for (const std::string& note : notes) say(note);
+  }
+  request.timing = true;
+  return request;
+}
+
 Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   check(flags);
-  const PlannedTask task = plan_task(training_settings(flags.settings));
+  PlannedTask task;
+  const TrainingRequest request = request_of(flags, task);
   const Settings& settings = task.settings;
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
   const std::unique_ptr<Stage> trainer =
-      for_environments(settings.train.num_envs, [&] { return engine->make_trainer(training_request(task, true)); });
+      for_environments(settings.train.num_envs, [&] { return engine->make_trainer(request); });
 
   Report report;
   const auto iterate = [&] {
@@ -78,48 +99,34 @@ Outcome bench_train(const CommonFlags& common, const BenchFlags& flags) {
   iterate();  // not timed: fills caches, raises the processor's clock, makes what is made at first use
   const double peak = engine->fma_peak_gflops();
   const std::int64_t steps_before = report.steps;
-  const bool watches = !task.spec->constraints.list.empty();
-  double physics = 0, inference = 0, constraints = 0, rollout = 0, update = 0;
+  TimeShares shares;
+  double update = 0;
   std::int64_t iterations = 0;
   const double started = seconds_now();
   double seconds = 0;
   do {
     iterate();
-    physics += report["seconds_physics"];
-    inference += report["seconds_inference"];
-    constraints += watches ? report["seconds_constraints"] : 0.0;
-    rollout += report["seconds_rollout"];
+    shares.add(report);
     update += report["seconds_update"];
     ++iterations;
     seconds = seconds_now() - started;
   } while (seconds < flags.seconds);
 
-  const double total = rollout + update;
-  const auto share = [total](double part) { return total > 0 ? part / total : 0.0; };
   const double rate = static_cast<double>(report.steps - steps_before) / seconds;
   const double gflops = update > 0 ? trainer->update_flops() * static_cast<double>(iterations) / update * 1e-9 : 0.0;
-  outcome.json = {{"task", settings.task},
-                  {"algo", settings.algo},
-                  {"preset", settings.preset},
-                  {"num_envs", settings.train.num_envs},
-                  {"iterations", iterations},
-                  {"steps", report.steps - steps_before},
-                  {"seconds", seconds},
-                  {"steps_per_second", rate},
-                  {"share_physics", share(physics)},
-                  {"share_inference", share(inference)},
-                  {"share_constraints", share(constraints)},
-                  {"share_update", share(update)},
-                  {"update_gflops", gflops},
-                  {"fma_peak_gflops", peak},
-                  {"description", engine->description()},
-                  {"nonfinite", report.count("nonfinite")},
-                  {"contacts_over_slots", report.count("contacts_over_slots")}};
-  outcome.text = fmt::format("{} x {}, preset {}: {} steps/s; physics {:.0f} %, inference {:.0f} %, update {:.0f} %; ",
-                             settings.train.num_envs, settings.task, settings.preset, short_number(rate),
-                             100 * share(physics), 100 * share(inference), 100 * share(update));
-  if (constraints > 0) outcome.text += fmt::format("constraints {:.1f} %; ", 100 * share(constraints));
-  outcome.text += fmt::format("update {:.1f} GFLOP/s", gflops);
+  outcome.json = {{"task", settings.task},     {"algo", settings.algo},
+                  {"preset", settings.preset}, {"num_envs", settings.train.num_envs},
+                  {"iterations", iterations},  {"steps", report.steps - steps_before},
+                  {"seconds", seconds},        {"steps_per_second", rate}};
+  outcome.json.update(shares_json(shares));
+  if (task.spec->constraints.list.empty()) outcome.json["share_constraints"] = 0.0;
+  outcome.json.update({{"update_gflops", gflops},
+                       {"fma_peak_gflops", peak},
+                       {"description", engine->description()},
+                       {"nonfinite", report.count("nonfinite")},
+                       {"contacts_over_slots", report.count("contacts_over_slots")}});
+  outcome.text = fmt::format("{} x {}, preset {}: {} steps/s; {}; update {:.1f} GFLOP/s", settings.train.num_envs,
+                             settings.task, settings.preset, short_number(rate), shares.text(), gflops);
   if (peak > 0) outcome.text += fmt::format(" of {:.1f} ({:.0f} %)", peak, 100 * gflops / peak);
   outcome.text += "\n";
   return outcome;
@@ -266,7 +273,10 @@ void add_bench(CLI::App& app, Chosen& chosen) {
                                     [common, flags] { return bench_train(*common, *flags); });
     add_task_flag(*command, flags->settings);
     add_settings_flags(*command, flags->settings);
-    command->add_option("--algo", flags->settings.algo, "reinforce, reinforce-baseline, actor-critic or ppo (ppo)");
+    command->add_option(
+        "--algo", flags->settings.algo,
+        "reinforce, reinforce-baseline, actor-critic or ppo (ppo); with a teacher online, dagger or bc (online)");
+    command->add_option("--teacher", flags->teacher, "folder of a teacher's run: measures its student's distillation");
     command->add_option("--preset", flags->settings.preset, "size of the networks (default)");
     command->add_option("--num-envs", flags->settings.num_envs, "environments side by side");
     command->add_option("--seconds", flags->seconds, "how long to measure [s]")->capture_default_str();

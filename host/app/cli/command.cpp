@@ -119,6 +119,14 @@ Settings training_settings(const SettingsFlags& flags) {
   throw Error("algo = \"" + settings.algo + "\" teaches a student; `stampede distill --teacher RUN` would be right");
 }
 
+Json shares_json(const TimeShares& shares) {
+  Json json = Json::object();
+  for (const std::string part : {"physics", "pictures", "teacher", "inference", "constraints", "update"}) {
+    json["share_" + part] = number_or_null(shares.of(part));
+  }
+  return json;
+}
+
 void refuse_other_task(const std::string& task, const std::string& run) {
   const std::filesystem::path config = std::filesystem::path(run) / "config.toml";
   std::error_code code;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/app/session/evaluation_figures.hpp"
+#include "host/app/session/time_shares.hpp"
 #include "host/base/error.hpp"
 #include "host/engine/loader.hpp"
 #include "host/task/planned_task.hpp"
@@ -80,6 +81,9 @@ void refuse_other_task(const std::string& task, const std::string& run);
 
 /// The settings of a training. Throws Error where their algorithm teaches a student, which needs a teacher.
 Settings training_settings(const SettingsFlags& flags);
+
+/// `share_physics`, ..., `share_update`: where the iterations' time went; null: nothing told of it.
+Json shares_json(const TimeShares& shares);
 
 /// The results of a walking task's evaluation for people to read: what legged_json has.
 std::string text_of_legged(const TaskSpec& task, const Evaluation& evaluation);

@@ -41,11 +41,12 @@ Json json_of(const TrainResult& result) {
                {"policy_iteration", result.policy_iteration},
                {"interrupted", result.interrupted},
                {"seconds_train", result.seconds_train},
-               {"steps_per_second", result.steps_per_second},
-               {"return_mean", number_or_null(evaluated ? result.evaluation.return_mean : none)},
+               {"steps_per_second", result.steps_per_second}};
+  json.update(shares_json(result.shares));
+  json.update({{"return_mean", number_or_null(evaluated ? result.evaluation.return_mean : none)},
                {"return_std", number_or_null(evaluated ? result.evaluation.return_std : none)},
                {"episode_length_mean", number_or_null(evaluated ? result.evaluation.episode_length_mean : none)},
-               {"episodes", result.evaluation.episodes}};
+               {"episodes", result.evaluation.episodes}});
   const std::string& metric = result.task.spec->metric;
   if (!metric.empty()) json[metric] = number_or_null(evaluated ? result.evaluation.metric : none);
   if (result.task.spec->legged != nullptr && evaluated) {
@@ -75,6 +76,7 @@ std::string text_of(const TrainResult& result) {
     text += fmt::format(", {:.2f} s at {} steps/s", result.seconds_train, short_number(result.steps_per_second));
   }
   text += "\n";
+  if (const std::string shares = result.shares.text(); !shares.empty()) text += "time     " + shares + "\n";
   if (result.evaluation.episodes > 0) {
     text += fmt::format("return   {} +- {} over {} episodes (deterministic policy)\n",
                         fixed(result.evaluation.return_mean, 1), fixed(result.evaluation.return_std, 1),

@@ -177,6 +177,7 @@ class Session {
     result.nonfinite = counts_.nonfinite;
     result.contacts_over_slots = counts_.contacts_over_slots;
     result.seconds_train = seconds_;
+    result.shares = shares_;
     result.last = latest_;
     const auto steps_here = static_cast<double>(counts_.steps - first_.steps);
     result.steps_per_second = seconds_ > 0 ? steps_here / seconds_ : 0.0;
@@ -329,6 +330,7 @@ class Session {
     count_through(report, "nonfinite", counts_.nonfinite);
     count_through(report, "contacts_over_slots", counts_.contacts_over_slots);
     metrics.write(report);
+    shares_.add(report);
     remember(report);
     check(report);
     if (!options_.progress) return;
@@ -498,6 +500,7 @@ class Session {
   Report latest_;              ///< each metric's last finite value
   MetricTable seen_;           ///< metrics of all stages that this call was in
   double started_ = 0, seconds_ = 0;
+  TimeShares shares_;
   double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
   Share unlearnt_;       ///< non-finite states, and steps, of the first rollout: before anything is learnt
 };

@@ -12,9 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "host/app/session/time_shares.hpp"
 #include "host/engine/engine.hpp"
-#include "host/task/planned_task.hpp"
 #include "host/engine/loader.hpp"
+#include "host/task/planned_task.hpp"
 
 namespace stampede {
 
@@ -73,6 +74,7 @@ struct TrainResult {
   std::int64_t schedule = 0;               ///< iterations of all its stages
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
+  TimeShares shares;                               ///< of this call's iterations
   Report last;  ///< each metric's last finite value (NaN: there was none yet); empty where this call ran no iteration
   Evaluation evaluation;              ///< of the deterministic policy
   std::int64_t policy_iteration = 0;  ///< after which it was the policy; not the last one where the best is kept

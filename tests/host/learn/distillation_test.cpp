@@ -68,6 +68,13 @@ TEST(Distillation, StudentsLearnWhatTheirTeachersDo) {
   });
 }
 
+TEST(Distillation, PhasesMakeUpTheRollout) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  expect_phases(iterate(*make_distillation(*engine, student("online")), 4), {"physics", "teacher", "inference"});
+  expect_phases(iterate(*make_distillation(*engine, student("online", {"task=pendulum-pixels"})), 4),
+                {"physics", "pictures", "teacher", "inference"});
+}
+
 TEST(Distillation, TheTeacherActsInItsShare) {
   const auto engine = engine_for(best_instruction_set(), 2);
   const auto shares = [&](const std::string& algo, const std::vector<std::string>& more) {

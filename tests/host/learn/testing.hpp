@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -106,11 +108,9 @@ inline Settings seeing_settings(const std::vector<std::string>& more = {}) {
 }
 
 /// What a trainer of these settings is asked, and the trainer.
-inline TrainingRequest request_for(const Settings& settings, bool timing = false) {
-  return training_request(plan_task(settings), timing);
-}
-inline std::unique_ptr<Stage> make_trainer(Engine& engine, const Settings& settings, bool timing = false) {
-  return engine.make_trainer(request_for(settings, timing));
+inline TrainingRequest request_for(const Settings& settings) { return training_request(plan_task(settings)); }
+inline std::unique_ptr<Stage> make_trainer(Engine& engine, const Settings& settings) {
+  return engine.make_trainer(request_for(settings));
 }
 
 /// A policy that holds the default pose, whatever it sees: its layers are zeros.
@@ -162,6 +162,26 @@ inline std::vector<Report> iterate(Stage& trainer, int iterations) {
     reports.push_back(report);
   }
   return reports;
+}
+
+/// That each of these phases, and no other, has a share of the rollouts' time, and that they make it up, but for what is
+/// done beside the tiles; of trainers with one thread. One iteration at least must not have been interrupted there.
+inline void expect_phases(const std::vector<Report>& reports, const std::set<std::string>& phases) {
+  double most = 0;
+  for (const Report& report : reports) {
+    const double constraints = report["seconds_constraints"];
+    double parts = std::isfinite(constraints) ? constraints : 0;
+    for (const char* phase : {"physics", "pictures", "teacher", "inference"}) {
+      const double seconds = report[std::string("seconds_") + phase];
+      EXPECT_EQ(std::isfinite(seconds), phases.contains(phase)) << phase;
+      if (!phases.contains(phase)) continue;
+      EXPECT_GT(seconds, 0) << phase;
+      parts += seconds;
+    }
+    EXPECT_LE(parts, report["seconds_rollout"]);
+    most = std::max(most, parts / report["seconds_rollout"]);
+  }
+  EXPECT_GT(most, 0.7);
 }
 
 inline ::testing::AssertionResult same_state(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
