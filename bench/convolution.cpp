@@ -1,6 +1,7 @@
 /// \file Convolutions on one thread: forward, the weights' gradient and the inputs' gradient of single layers
 /// (kernels/convolution.hpp), beside oneDNN's on the same sizes where that is found. A tile of rows, as an update has
-/// it. Counter `GFLOP/s`: multiplications and additions that the convolution takes, without those of surplus pixels.
+/// it. Counter `GFLOP/s`: multiplications and additions that the convolution takes, without those of surplus pixels;
+/// `peak`: multiply-adds that do nothing else.
 
 #include <benchmark/benchmark.h>
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "host/cpu/backend.hpp"
+#include "host/cpu/peak.hpp"
 #include "host/nets/convolution.hpp"
 
 #ifdef STAMPEDE_HAS_DNNL
@@ -46,6 +48,7 @@ std::vector<float> random_numbers(Index count) {
 struct Layer {
   ConvolutionShape shape;
   Index inputs, outputs;
+  std::vector<std::int32_t> tap, patch;
   std::vector<float> weight, bias, transposed, input, output, delta, gradient, input_gradient;
 
   explicit Layer(const Case& c) {
@@ -60,6 +63,8 @@ struct Layer {
       shape.by_pixel = c.channels;
       shape.by_line = Index{c.width} * c.channels;
     }
+    tap = tap_places(shape);
+    patch = patch_places(shape);
     inputs = Index{c.channels} * c.height * c.width;
     outputs = shape.outputs();
     weight = random_numbers(shape.taps() * shape.out_channels);
@@ -71,6 +76,7 @@ struct Layer {
     gradient = random_numbers((shape.taps() + 1) * shape.out_channels);
     input_gradient = random_numbers(kRows * inputs);
   }
+  ConvolutionLayer layer() const { return {shape, tap.data(), patch.data()}; }
   double flops() const { return 2.0 * static_cast<double>(kRows * shape.taps() * outputs); }
 };
 
@@ -78,14 +84,23 @@ void count(benchmark::State& state, const Layer& layer) {
   state.counters["GFLOP/s"] = benchmark::Counter(layer.flops() * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
+/// What the processor could do.
+void run_peak(benchmark::State& state) {
+  constexpr Index kRounds = 100000;
+  for (auto _ : state) benchmark::DoNotOptimize(seconds_per_operation(kRounds));
+  state.counters["GFLOP/s"] = benchmark::Counter(static_cast<double>(kRounds) * 12 * dense::kWidth * 2e-9,
+                                                 benchmark::Counter::kIsIterationInvariantRate);
+}
+
 void run_forward(benchmark::State& state, const Case& c) {
   CpuBackend backend(1);
   const CpuBackend::Context context{&backend, 0, 0, true};
   Layer l(c);
   for (auto _ : state) {
-    context.launch({0, kRows * blocks_of(l.shape.pixels()) * l.shape.out_channels},
-                   ConvolutionForward{l.shape, l.weight.data(), l.bias.data(), l.input.data(), l.inputs,
-                                      l.output.data(), l.outputs, Activation::kRelu, nullptr});
+    context.launch(
+        {0, kRows * blocks_of(l.shape.pixels()) * l.shape.out_channels},
+        ConvolutionForward<CpuBackend::Real>{l.layer(), l.weight.data(), l.bias.data(), l.input.data(), l.inputs,
+                                             l.output.data(), l.outputs, Activation::kRelu, nullptr});
     benchmark::ClobberMemory();
   }
   count(state, l);
@@ -97,8 +112,8 @@ void run_weights(benchmark::State& state, const Case& c) {
   Layer l(c);
   for (auto _ : state) {
     context.launch({0, blocks_of(l.shape.taps()) * l.shape.out_channels},
-                   ConvolutionWeightGradient<CpuBackend::Real>{l.shape, kRows, l.input.data(), l.inputs, l.delta.data(),
-                                                               l.outputs, l.gradient.data(), false});
+                   ConvolutionWeightGradient<CpuBackend::Real>{l.layer(), kRows, l.input.data(), l.inputs,
+                                                               l.delta.data(), l.outputs, l.gradient.data(), false});
     benchmark::ClobberMemory();
   }
   count(state, l);
@@ -110,7 +125,7 @@ void run_inputs(benchmark::State& state, const Case& c) {
   Layer l(c);
   for (auto _ : state) {
     context.launch({0, kRows * l.shape.channels},
-                   ConvolutionInputGradient{l.shape, l.transposed.data(), l.delta.data(), l.outputs,
+                   ConvolutionInputGradient{l.layer(), l.transposed.data(), l.delta.data(), l.outputs,
                                             l.input_gradient.data(), l.inputs});
     benchmark::ClobberMemory();
   }
@@ -196,6 +211,7 @@ void run_dnnl(benchmark::State& state, const Case& c, int which) {
 
 int main(int argc, char** argv) {
   using namespace stampede;
+  benchmark::RegisterBenchmark("peak", run_peak);
   for (const Case& c : kCases) {
     const std::string name = c.name;
     benchmark::RegisterBenchmark((name + "/forward/own").c_str(), run_forward, c);

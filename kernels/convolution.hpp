@@ -5,9 +5,13 @@
 ///
 /// The lanes of a pack are neighbouring channels, of which every layer has a multiple of kMaxLanes: the weights lie as
 /// [tap][channel of the output], where a tap is one (c, ky, kx), and a layer's output as [pixel][channel]. A kernel
-/// works on several pixels, or several taps, at once, so that what it loads is used more than once.
+/// works on a block of pixels, or taps, at once, so that what it loads is used more than once. Its innermost loop is
+/// one over all taps, or pixels, whose places in the input are read from a table: three loops in each other, of a few
+/// rounds each, would leave too few registers for addresses. Whatever the packs, numbers are added up in one order.
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 #include "kernels/activation.hpp"
 #include "kernels/lanes.hpp"
@@ -25,15 +29,18 @@ struct ConvolutionShape {
   STAMPEDE_FN Index taps() const { return static_cast<Index>(channels) * kernel * kernel; }
   STAMPEDE_FN Index pixels() const { return static_cast<Index>(out_height) * out_width; }
   STAMPEDE_FN Index outputs() const { return pixels() * out_channels; }
-  /// Where the patch of an output pixel begins in the input's row.
-  STAMPEDE_FN Index patch(Index pixel) const {
-    const Index line = pixel / out_width;
-    return line * stride * by_line + (pixel - line * out_width) * stride * by_pixel;
-  }
+  STAMPEDE_FN Index area() const { return static_cast<Index>(kernel) * kernel; }
 };
 
-/// Output pixels, or taps, that a kernel works on at once.
-inline constexpr int kConvolutionBlock = 6;
+/// A layer with its tables.
+struct ConvolutionLayer {
+  ConvolutionShape shape;
+  const std::int32_t* tap;    ///< [taps]: where each lies in a patch
+  const std::int32_t* patch;  ///< [pixels of the output]: where the patch of each begins in the input's row
+};
+
+/// Output pixels, or taps, that a kernel works on at once; the wide block is that of a CPU's widest packs.
+inline constexpr int kConvolutionBlock = 6, kWideBlock = 8;
 STAMPEDE_FN Index blocks_of(Index count) { return (count + kConvolutionBlock - 1) / kConvolutionBlock; }
 
 /// Packs of neighbouring channels that a kernel works on at once: together with the block above they fill the registers
@@ -43,9 +50,26 @@ inline constexpr int kChannelPacks = kLanes<Real> == 1 || kLanes<Real> >= kMaxLa
 template <class Real>
 inline constexpr Index kChannelsAtOnce = Index{kChannelPacks<Real>} * kLanes<Real>;
 
+#if !defined(__CUDACC__)
+/// Calls body(block, packs), two integral constants: how many pixels or taps, and how many packs of their `channels`,
+/// fill the registers of a CPU. Where a pack has all kMaxLanes there are 32 of them, else 16.
+template <class Real, class Body>
+void with_block(Index channels, const Body& body) {
+  if constexpr (kLanes<Real> < kMaxLanes) {
+    body(std::integral_constant<int, kConvolutionBlock>{}, std::integral_constant<int, kChannelPacks<Real>>{});
+  } else if (channels % (2 * kLanes<Real>) == 0) {
+    body(std::integral_constant<int, kWideBlock>{}, std::integral_constant<int, 2>{});
+  } else {
+    body(std::integral_constant<int, kWideBlock>{}, std::integral_constant<int, 1>{});
+  }
+}
+#endif
+
 /// Element i: (row, block of pixels, channel) of `rows` x blocks_of(pixels) x out_channels.
+template <class LaneReal>
 struct ConvolutionForward {
-  ConvolutionShape shape;
+  using Real = LaneReal;
+  ConvolutionLayer layer;
   const float* weight;  ///< [taps][out_channels]
   const float* bias;    ///< [out_channels]
   const float* input;
@@ -55,57 +79,86 @@ struct ConvolutionForward {
   Activation activation;
   float* slope;  ///< likewise, of SiLU only, whose outputs do not determine it
 
-  template <class Real>
+  template <class>
   STAMPEDE_FN void operator()(Index first) const {
-    constexpr int kPacks = kChannelPacks<Real>;
-    const Index of_row = blocks_of(shape.pixels()) * shape.out_channels;
+    const Index channels = layer.shape.out_channels, of_row = blocks_of(layer.shape.pixels()) * channels;
     const Index row = first / of_row, rest = first - row * of_row;
-    const Index block = rest / shape.out_channels, channel = rest - block * shape.out_channels;
+    const Index block = rest / channels, channel = rest - block * channels;
     if (channel % kChannelsAtOnce<Real> != 0) return;
-    const Index begin = block * kConvolutionBlock, last = shape.pixels() - 1;
-    const float* patch[kConvolutionBlock];
-    Real sum[kConvolutionBlock][kPacks];
+    compute<kConvolutionBlock, kChannelPacks<Real>>(row, row + 1, block * kConvolutionBlock, channel);
+  }
+
+#if !defined(__CUDACC__)
+  /// On a CPU blocks go over the ends of rows, and a few rows, which stay in the cache, give all channels before the
+  /// next ones are taken.
+  void operator()(Range range) const {
+    constexpr Index kCached = 8 << 10;  // numbers
+    const Index channels = layer.shape.out_channels, pixels = layer.shape.pixels();
+    const Index of_row = blocks_of(pixels) * channels, end = range.end / of_row;
+    const Index at_once = std::max<Index>(4, kCached / (output_stride + input_stride));
+    with_block<Real>(channels, [&](auto block, auto packs) {
+      for (Index row = range.begin / of_row; row < end; row += at_once) {
+        const Index until = std::min(row + at_once, end);
+        for (Index channel = 0; channel < channels; channel += packs * kLanes<Real>) {
+          for (Index pixel = 0; pixel < (until - row) * pixels; pixel += block) {
+            compute<block, packs>(row, until, pixel, channel);
+          }
+        }
+      }
+    });
+  }
+#endif
+
+ private:
+  /// A block from the pixel `begin` on, counted from the row `from`. Behind the last pixel of the rows below `until`
+  /// that one is computed again.
+  template <int Block, int Packs>
+  STAMPEDE_CALLED void compute(Index from, Index until, Index begin, Index channel) const {
+    const Index pixels = layer.shape.pixels(), channels = layer.shape.out_channels, skipped = begin / pixels;
+    Index row = from + skipped, pixel = begin - skipped * pixels;
+    const float* patch[Block];
+    Index place[Block];
+    Real sum[Block][Packs];
     STAMPEDE_UNROLL
-    for (int j = 0; j < kConvolutionBlock; ++j) {
-      // Behind the last pixel that one is computed again, and not stored.
-      patch[j] = input + row * input_stride + shape.patch(begin + j < last ? begin + j : last);
+    for (int j = 0; j < Block; ++j) {
+      patch[j] = input + row * input_stride + layer.patch[pixel];
+      place[j] = row * output_stride + pixel * channels + channel;
+      if (pixel + 1 < pixels) {
+        ++pixel;
+      } else if (row + 1 < until) {
+        ++row, pixel = 0;
+      }
       STAMPEDE_UNROLL
-      for (int v = 0; v < kPacks; ++v) sum[j][v] = load<Real>(bias + channel + v * kLanes<Real>);
+      for (int v = 0; v < Packs; ++v) sum[j][v] = load<Real>(bias + channel + v * kLanes<Real>);
     }
     const float* w = weight + channel;
+    const std::int32_t* const end = layer.tap + layer.shape.taps();
     STAMPEDE_NO_UNROLL
-    for (int c = 0; c < shape.channels; ++c) {
-      for (int ky = 0; ky < shape.kernel; ++ky) {
-        Index at = c * shape.by_channel + ky * shape.by_line;
-        for (int kx = 0; kx < shape.kernel; ++kx) {
-          Real factor[kPacks];
-          STAMPEDE_UNROLL
-          for (int v = 0; v < kPacks; ++v) factor[v] = load<Real>(w + v * kLanes<Real>);
-          STAMPEDE_UNROLL
-          for (int j = 0; j < kConvolutionBlock; ++j) {
-            const Real x(patch[j][at]);
-            STAMPEDE_UNROLL
-            for (int v = 0; v < kPacks; ++v) sum[j][v] = sum[j][v] + x * factor[v];
-          }
-          at += shape.by_pixel;
-          w += shape.out_channels;
-        }
+    for (const std::int32_t* tap = layer.tap; tap != end; ++tap, w += channels) {
+      const Index at = *tap;
+      Real factor[Packs];
+      STAMPEDE_UNROLL
+      for (int v = 0; v < Packs; ++v) factor[v] = load<Real>(w + v * kLanes<Real>);
+      STAMPEDE_UNROLL
+      for (int j = 0; j < Block; ++j) {
+        const Real x(patch[j][at]);
+        STAMPEDE_UNROLL
+        for (int v = 0; v < Packs; ++v) sum[j][v] = sum[j][v] + x * factor[v];
       }
     }
     with_activation(activation, [&]<class Tag>(Tag) {
       STAMPEDE_UNROLL
-      for (int j = 0; j < kConvolutionBlock; ++j) {
-        if (begin + j > last) return;
+      for (int j = 0; j < Block; ++j) {
         STAMPEDE_UNROLL
-        for (int v = 0; v < kPacks; ++v) {
+        for (int v = 0; v < Packs; ++v) {
           const Real z = sum[j][v];
-          const Index place = row * output_stride + (begin + j) * shape.out_channels + channel + v * kLanes<Real>;
+          const Index at = place[j] + v * kLanes<Real>;
           if constexpr (Tag::value == Activation::kSilu) {
             const Real gate = sigmoid(z);
-            store(slope + place, silu_slope(z, gate));
-            store(output + place, z * gate);
+            store(slope + at, silu_slope(z, gate));
+            store(output + at, z * gate);
           } else {
-            store(output + place, activate<Tag::value>(z));
+            store(output + at, activate<Tag::value>(z));
           }
         }
       }
@@ -157,7 +210,7 @@ struct ConvolutionBiasGradient {
 template <class LaneReal>
 struct ConvolutionWeightGradient {
   using Real = LaneReal;
-  ConvolutionShape shape;
+  ConvolutionLayer layer;
   Index rows;
   const float* input;
   Index input_stride;
@@ -168,66 +221,79 @@ struct ConvolutionWeightGradient {
 
   template <class>
   STAMPEDE_FN void operator()(Index first) const {
-    add_rows(first, 0, rows);
+    const Index block = first / layer.shape.out_channels, channel = first - block * layer.shape.out_channels;
+    if (channel % kChannelsAtOnce<Real> != 0) return;
+    add_rows<kConvolutionBlock, kChannelPacks<Real>>(block * kConvolutionBlock, channel, 0, rows);
   }
 
 #if !defined(__CUDACC__)
-  /// On a CPU all elements learn from a few rows, which stay in the cache, before the next ones are taken.
-  void operator()(Range range) const {
+  /// On a CPU all taps learn from a few rows, which stay in the cache, before the next ones are taken.
+  void operator()(Range) const {
     constexpr Index kCached = 24 << 10;  // numbers
     const Index at_once = std::max<Index>(1, kCached / (delta_stride + input_stride));
-    for (Index row = 0; row < rows; row += at_once) {
-      for (Index i = range.begin; i < range.end; i += kLanes<Real>) add_rows(i, row, std::min(row + at_once, rows));
-    }
+    with_block<Real>(layer.shape.out_channels, [&](auto block, auto packs) {
+      for (Index row = 0; row < rows; row += at_once) {
+        for (Index tap = 0; tap < layer.shape.taps(); tap += block) {
+          for (Index channel = 0; channel < layer.shape.out_channels; channel += packs * kLanes<Real>) {
+            add_rows<block, packs>(tap, channel, row, std::min(row + at_once, rows));
+          }
+        }
+      }
+    });
   }
 #endif
 
  private:
-  STAMPEDE_FN void add_rows(Index first, Index from, Index to) const {
-    constexpr int kPacks = kChannelPacks<Real>;
-    const Index block = first / shape.out_channels, channel = first - block * shape.out_channels;
-    if (channel % kChannelsAtOnce<Real> != 0) return;
-    const Index begin = block * kConvolutionBlock, taps = shape.taps();
-    const Index area = static_cast<Index>(shape.kernel) * shape.kernel;
-    const float* patch[kConvolutionBlock];
-    Real sum[kConvolutionBlock][kPacks];
+  /// Rows [from, to) for a block of taps, from the one with the number `begin` on. They are numbered as they lie in the
+  /// input: where its channels are adjacent, those of the same place follow each other. Behind the last tap that one is
+  /// computed again, and not stored.
+  template <int Block, int Packs>
+  STAMPEDE_CALLED void add_rows(Index begin, Index channel, Index from, Index to) const {
+    const Index taps = layer.shape.taps(), channels = layer.shape.out_channels;
+    const bool by_place = layer.shape.by_channel == 1;
+    const Index inner = by_place ? layer.shape.channels : taps, step = by_place ? layer.shape.area() : 1;
+    Index outer = begin / inner, within = begin - outer * inner;
+    const float* x[Block];
+    float* to_weight[Block];
+    Real sum[Block][Packs];
     STAMPEDE_UNROLL
-    for (int j = 0; j < kConvolutionBlock; ++j) {
-      const Index tap = begin + j < taps ? begin + j : 0;
-      const Index c = tap / area, in_area = tap - c * area;
-      patch[j] = input + from * input_stride + c * shape.by_channel + in_area / shape.kernel * shape.by_line +
-                 in_area % shape.kernel * shape.by_pixel;
+    for (int j = 0; j < Block; ++j) {
+      const Index tap = outer + within * step;
+      x[j] = input + from * input_stride + layer.tap[tap];
+      to_weight[j] = weight + tap * channels + channel;
+      if (begin + j + 1 < taps && ++within == inner) {
+        ++outer, within = 0;
+      }
       STAMPEDE_UNROLL
-      for (int v = 0; v < kPacks; ++v) sum[j][v] = Real(0.0f);
+      for (int v = 0; v < Packs; ++v) sum[j][v] = Real(0.0f);
     }
-    const Index step = shape.stride * shape.by_pixel;
+    const std::int32_t* const end = layer.patch + layer.shape.pixels();
     STAMPEDE_NO_UNROLL
     for (Index row = from; row < to; ++row) {
       const float* d = delta + row * delta_stride + channel;
-      for (int oy = 0; oy < shape.out_height; ++oy) {
-        Index at = (row - from) * input_stride + static_cast<Index>(oy) * shape.stride * shape.by_line;
-        for (int ox = 0; ox < shape.out_width; ++ox) {
-          Real slope[kPacks];
+      STAMPEDE_NO_UNROLL
+      for (const std::int32_t* patch = layer.patch; patch != end; ++patch, d += channels) {
+        const Index at = *patch;
+        Real slope[Packs];
+        STAMPEDE_UNROLL
+        for (int v = 0; v < Packs; ++v) slope[v] = load<Real>(d + v * kLanes<Real>);
+        STAMPEDE_UNROLL
+        for (int j = 0; j < Block; ++j) {
+          const Real seen(x[j][at]);
           STAMPEDE_UNROLL
-          for (int v = 0; v < kPacks; ++v) slope[v] = load<Real>(d + v * kLanes<Real>);
-          STAMPEDE_UNROLL
-          for (int j = 0; j < kConvolutionBlock; ++j) {
-            const Real x(patch[j][at]);
-            STAMPEDE_UNROLL
-            for (int v = 0; v < kPacks; ++v) sum[j][v] = sum[j][v] + x * slope[v];
-          }
-          at += step;
-          d += shape.out_channels;
+          for (int v = 0; v < Packs; ++v) sum[j][v] = sum[j][v] + seen * slope[v];
         }
       }
+      STAMPEDE_UNROLL
+      for (int j = 0; j < Block; ++j) x[j] += input_stride;
     }
     const bool adds = accumulates || from > 0;
     STAMPEDE_UNROLL
-    for (int j = 0; j < kConvolutionBlock; ++j) {
+    for (int j = 0; j < Block; ++j) {
       if (begin + j >= taps) return;
       STAMPEDE_UNROLL
-      for (int v = 0; v < kPacks; ++v) {
-        float* at = weight + (begin + j) * shape.out_channels + channel + v * kLanes<Real>;
+      for (int v = 0; v < Packs; ++v) {
+        float* const at = to_weight[j] + v * kLanes<Real>;
         store(at, adds ? load<Real>(at) + sum[j][v] : sum[j][v]);
       }
     }
@@ -255,7 +321,7 @@ struct ConvolutionTransposed {
 /// The gradient of the inputs, which lie as [pixel][channel]. Element i: (row, channel) of `rows` x channels. What each
 /// pixel of the output gives to its patch is added up, pixel after pixel.
 struct ConvolutionInputGradient {
-  ConvolutionShape shape;
+  ConvolutionLayer layer;
   const float* transposed;  ///< ConvolutionTransposed
   const float* delta;
   Index delta_stride;
@@ -265,55 +331,68 @@ struct ConvolutionInputGradient {
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
     constexpr int kPacks = kChannelPacks<Real>;
-    const Index row = first / shape.channels, channel = first - row * shape.channels;
+    // Taps that share what is loaded of a pixel, where there are registers for so many sums.
+    constexpr int kTaps = kLanes<Real> < kMaxLanes ? 1 : 3;
+    const Index channels = layer.shape.channels, area = layer.shape.area();
+    const Index row = first / channels, channel = first - row * channels;
     if (channel % kChannelsAtOnce<Real> != 0) return;
     float* const own = gradient + row * gradient_stride + channel;
-    const Index inputs = static_cast<Index>(shape.height) * shape.width;
+    const Index inputs = static_cast<Index>(layer.shape.height) * layer.shape.width;
     for (Index pixel = 0; pixel < inputs; ++pixel) {
       STAMPEDE_UNROLL
-      for (int v = 0; v < kPacks; ++v) store(own + pixel * shape.channels + v * kLanes<Real>, Real(0.0f));
+      for (int v = 0; v < kPacks; ++v) store(own + pixel * channels + v * kLanes<Real>, Real(0.0f));
     }
-    const Index last = shape.pixels() - 1;
+    for (Index begin = 0; begin < layer.shape.pixels(); begin += kConvolutionBlock) {
+      Index tap = 0;
+      for (; tap + kTaps <= area; tap += kTaps) add_block<Real, kTaps>(own, row, channel, begin, tap);
+      for (; tap < area; ++tap) add_block<Real, 1>(own, row, channel, begin, tap);
+    }
+  }
+
+ private:
+  /// Adds what a block of pixels from `begin` on gives to the input by the taps from `tap` on.
+  template <class Real, int Taps>
+  STAMPEDE_CALLED void add_block(float* own, Index row, Index channel, Index begin, Index tap) const {
+    constexpr int kPacks = kChannelPacks<Real>;
+    const Index last = layer.shape.pixels() - 1, channels = layer.shape.channels, outs = layer.shape.out_channels;
+    const float* d[kConvolutionBlock];
+    Real sum[Taps][kConvolutionBlock][kPacks];
+    STAMPEDE_UNROLL
+    for (int j = 0; j < kConvolutionBlock; ++j) {
+      d[j] = delta + row * delta_stride + (begin + j < last ? begin + j : last) * outs;
+      STAMPEDE_UNROLL
+      for (int k = 0; k < Taps * kPacks; ++k) sum[k / kPacks][j][k % kPacks] = Real(0.0f);
+    }
+    const float* w = transposed + tap * outs * channels + channel;
+    const Index next = outs * channels;
     STAMPEDE_NO_UNROLL
-    for (Index begin = 0; begin <= last; begin += kConvolutionBlock) {
-      const float* d[kConvolutionBlock];
-      float* patch[kConvolutionBlock];
+    for (Index out = 0; out < outs; ++out, w += channels) {
+      Real factor[Taps][kPacks];
+      STAMPEDE_UNROLL
+      for (int k = 0; k < Taps * kPacks; ++k) {
+        factor[k / kPacks][k % kPacks] = load<Real>(w + k / kPacks * next + k % kPacks * kLanes<Real>);
+      }
       STAMPEDE_UNROLL
       for (int j = 0; j < kConvolutionBlock; ++j) {
-        const Index pixel = begin + j < last ? begin + j : last;
-        d[j] = delta + row * delta_stride + pixel * shape.out_channels;
-        patch[j] = own + shape.patch(pixel);
+        const Real slope(d[j][out]);
+        STAMPEDE_UNROLL
+        for (int k = 0; k < Taps * kPacks; ++k) {
+          Real& to = sum[k / kPacks][j][k % kPacks];
+          to = to + slope * factor[k / kPacks][k % kPacks];
+        }
       }
-      const float* w = transposed + channel;
-      for (int ky = 0; ky < shape.kernel; ++ky) {
-        for (int kx = 0; kx < shape.kernel; ++kx) {
-          Real sum[kConvolutionBlock][kPacks];
-          STAMPEDE_UNROLL
-          for (int j = 0; j < kConvolutionBlock; ++j) {
-            STAMPEDE_UNROLL
-            for (int v = 0; v < kPacks; ++v) sum[j][v] = Real(0.0f);
-          }
-          for (int out = 0; out < shape.out_channels; ++out, w += shape.channels) {
-            Real factor[kPacks];
-            STAMPEDE_UNROLL
-            for (int v = 0; v < kPacks; ++v) factor[v] = load<Real>(w + v * kLanes<Real>);
-            STAMPEDE_UNROLL
-            for (int j = 0; j < kConvolutionBlock; ++j) {
-              const Real slope(d[j][out]);
-              STAMPEDE_UNROLL
-              for (int v = 0; v < kPacks; ++v) sum[j][v] = sum[j][v] + slope * factor[v];
-            }
-          }
-          const Index at = ky * shape.by_line + kx * shape.by_pixel;
-          STAMPEDE_UNROLL
-          for (int j = 0; j < kConvolutionBlock; ++j) {
-            if (begin + j > last) break;
-            STAMPEDE_UNROLL
-            for (int v = 0; v < kPacks; ++v) {
-              float* to = patch[j] + at + v * kLanes<Real>;
-              store(to, load<Real>(to) + sum[j][v]);
-            }
-          }
+    }
+    STAMPEDE_UNROLL
+    for (int t = 0; t < Taps; ++t) {
+      // A channel's taps come first in the table.
+      float* const at = own + layer.tap[tap + t];
+      STAMPEDE_UNROLL
+      for (int j = 0; j < kConvolutionBlock; ++j) {
+        if (begin + j > last) break;
+        STAMPEDE_UNROLL
+        for (int v = 0; v < kPacks; ++v) {
+          float* const to = at + layer.patch[begin + j] + v * kLanes<Real>;
+          store(to, load<Real>(to) + sum[t][j][v]);
         }
       }
     }

@@ -9,6 +9,7 @@
 /// Parameters: `0.weight` [channels of the output, channels of the input, kernel, kernel], `0.bias`, `1.weight`, ...
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,10 +74,29 @@ inline std::vector<ConvolutionShape> convolution_shapes(const ModuleOptions& opt
   return shapes;
 }
 
+/// The tables of a ConvolutionLayer.
+inline std::vector<std::int32_t> tap_places(const ConvolutionShape& shape) {
+  std::vector<std::int32_t> places;
+  for (Index tap = 0; tap < shape.taps(); ++tap) {
+    const Index c = tap / shape.area(), ky = tap % shape.area() / shape.kernel, kx = tap % shape.kernel;
+    places.push_back(static_cast<std::int32_t>(c * shape.by_channel + ky * shape.by_line + kx * shape.by_pixel));
+  }
+  return places;
+}
+inline std::vector<std::int32_t> patch_places(const ConvolutionShape& shape) {
+  std::vector<std::int32_t> places;
+  for (Index pixel = 0; pixel < shape.pixels(); ++pixel) {
+    const Index y = pixel / shape.out_width * shape.stride, x = pixel % shape.out_width * shape.stride;
+    places.push_back(static_cast<std::int32_t>(y * shape.by_line + x * shape.by_pixel));
+  }
+  return places;
+}
+
 template <class Backend>
 class Convolution final : public NetworkModule<Backend> {
  public:
   using Context = typename Backend::Context;
+  using Real = typename LaneOf<Backend>::type;
 
   Convolution(Backend& backend, const ModuleOptions& options, const ModuleSize& size)
       : shapes_(convolution_shapes(options)),
@@ -101,6 +121,8 @@ class Convolution final : public NetworkModule<Backend> {
       if (activation_ == Activation::kSilu) {
         layer.slope = typename Backend::Scratch(backend, size.most_rows, layer.stride);
       }
+      layer.tap = uploaded(backend, tap_places(shape));
+      layer.patch = uploaded(backend, patch_places(shape));
       if (i > 0) layer.transposed = backend.template make_buffer<float>(shape.taps() * shape.out_channels);
       layers_.push_back(std::move(layer));
     }
@@ -156,9 +178,10 @@ class Convolution final : public NetworkModule<Backend> {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       Layer& layer = layers_[i];
       const ConvolutionShape& shape = shapes_[i];
-      context.launch({0, rows * blocks_of(shape.pixels()) * shape.out_channels},
-                     ConvolutionForward{shape, parameters + layer.weight, parameters + layer.bias, x, x_stride,
-                                        layer.output.at(context), layer.stride, activation_, slope_of(context, layer)});
+      context.launch(
+          {0, rows * blocks_of(shape.pixels()) * shape.out_channels},
+          ConvolutionForward<Real>{of(i), parameters + layer.weight, parameters + layer.bias, x, x_stride,
+                                   layer.output.at(context), layer.stride, activation_, slope_of(context, layer)});
       x = layer.output.at(context);
       x_stride = layer.stride;
     }
@@ -185,16 +208,15 @@ class Convolution final : public NetworkModule<Backend> {
                      ConvolutionSlopes{shape.outputs(), layer.stride, known, delta, activation_});
       const float* x = i > 0 ? layers_[i - 1].output.at(context) : input;
       const Index x_stride = i > 0 ? layers_[i - 1].stride : stride;
-      context.launch(
-          {0, blocks_of(shape.taps()) * shape.out_channels},
-          ConvolutionWeightGradient<typename LaneOf<Backend>::type>{shape, rows, x, x_stride, delta, layer.stride,
-                                                                    gradient + layer.weight, context.accumulates()});
+      context.launch({0, blocks_of(shape.taps()) * shape.out_channels},
+                     ConvolutionWeightGradient<Real>{of(i), rows, x, x_stride, delta, layer.stride,
+                                                     gradient + layer.weight, context.accumulates()});
       context.launch({0, shape.out_channels},
                      ConvolutionBiasGradient{rows, shape.pixels(), shape.out_channels, delta, layer.stride,
                                              gradient + layer.bias, context.accumulates()});
       if (i == 0) return;
       context.launch({0, rows * shape.channels},
-                     ConvolutionInputGradient{shape, layer.transposed.data(), delta, layer.stride,
+                     ConvolutionInputGradient{of(i), layer.transposed.data(), delta, layer.stride,
                                               layers_[i - 1].delta.at(context), layers_[i - 1].stride});
     }
   }
@@ -212,8 +234,18 @@ class Convolution final : public NetworkModule<Backend> {
   struct Layer {
     Index weight, bias, stride;
     typename Backend::Scratch output, delta, slope;
-    typename Backend::template Buffer<float> transposed;  ///< its weights; not of the first layer
+    typename Backend::template Buffer<std::int32_t> tap, patch;  ///< tables of ConvolutionLayer
+    typename Backend::template Buffer<float> transposed;         ///< its weights; not of the first layer
   };
+
+  static typename Backend::template Buffer<std::int32_t> uploaded(Backend& backend,
+                                                                  const std::vector<std::int32_t>& places) {
+    const auto count = static_cast<Index>(places.size());
+    auto buffer = backend.template make_buffer<std::int32_t>(count);
+    backend.upload(buffer, places.data(), count);
+    return buffer;
+  }
+  ConvolutionLayer of(std::size_t i) const { return {shapes_[i], layers_[i].tap.data(), layers_[i].patch.data()}; }
 
   float* slope_of(const Context& context, Layer& layer) {
     return activation_ == Activation::kSilu ? layer.slope.at(context) : nullptr;
