@@ -311,7 +311,8 @@ def read_mjx(outputs):
     # What its states come to is a fact about MJX, and no failure of this check.
     result = result_of(outputs[0])
     return {"scene": result["scene"], "robots": result["num_envs"], "iterations": result["solver"],
-            "M steps/s": millions(result["steps_per_second"]), "not finite": result["nonfinite"], "s to compile": f"{result['seconds_first']:.0f}",
+            "M steps/s": millions(result["steps_per_second"]), "not finite": result["nonfinite"],
+            "s to compile": f"{result['seconds_first']:.0f}",
             "MuJoCo": result["mujoco_version"], "JAX": f"{result['jax_version']}, {result['backend']}"}
 
 
