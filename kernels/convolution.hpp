@@ -331,9 +331,7 @@ struct ConvolutionInputGradient {
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
     constexpr int kPacks = kChannelPacks<Real>;
-    // Taps that share what is loaded of a pixel, where there are registers for so many sums.
-    constexpr int kTaps = kLanes<Real> < kMaxLanes ? 1 : 3;
-    const Index channels = layer.shape.channels, area = layer.shape.area();
+    const Index channels = layer.shape.channels;
     const Index row = first / channels, channel = first - row * channels;
     if (channel % kChannelsAtOnce<Real> != 0) return;
     float* const own = gradient + row * gradient_stride + channel;
@@ -343,23 +341,35 @@ struct ConvolutionInputGradient {
       for (int v = 0; v < kPacks; ++v) store(own + pixel * channels + v * kLanes<Real>, Real(0.0f));
     }
     for (Index begin = 0; begin < layer.shape.pixels(); begin += kConvolutionBlock) {
-      Index tap = 0;
-      for (; tap + kTaps <= area; tap += kTaps) add_block<Real, kTaps>(own, row, channel, begin, tap);
-      for (; tap < area; ++tap) add_block<Real, 1>(own, row, channel, begin, tap);
+      add_block<Real>(own, row, channel, begin);
     }
   }
 
  private:
-  /// Adds what a block of pixels from `begin` on gives to the input by the taps from `tap` on.
+  /// Adds what a block of pixels from `begin` on gives to the input.
+  template <class Real>
+  STAMPEDE_CALLED void add_block(float* own, Index row, Index channel, Index begin) const {
+    // Taps that share what is loaded of a pixel, where there are registers for so many sums.
+    constexpr int kTaps = kLanes<Real> < kMaxLanes ? 1 : 3;
+    const Index last = layer.shape.pixels() - 1, area = layer.shape.area();
+    const float* d[kConvolutionBlock];
+    STAMPEDE_UNROLL
+    for (int j = 0; j < kConvolutionBlock; ++j) {
+      d[j] = delta + row * delta_stride + (begin + j < last ? begin + j : last) * layer.shape.out_channels;
+    }
+    Index tap = 0;
+    for (; tap + kTaps <= area; tap += kTaps) add_taps<Real, kTaps>(own, d, channel, begin, tap);
+    for (; tap < area; ++tap) add_taps<Real, 1>(own, d, channel, begin, tap);
+  }
+
   template <class Real, int Taps>
-  STAMPEDE_CALLED void add_block(float* own, Index row, Index channel, Index begin, Index tap) const {
+  STAMPEDE_FN void add_taps(float* own, const float* const (&d)[kConvolutionBlock], Index channel, Index begin,
+                            Index tap) const {
     constexpr int kPacks = kChannelPacks<Real>;
     const Index last = layer.shape.pixels() - 1, channels = layer.shape.channels, outs = layer.shape.out_channels;
-    const float* d[kConvolutionBlock];
     Real sum[Taps][kConvolutionBlock][kPacks];
     STAMPEDE_UNROLL
     for (int j = 0; j < kConvolutionBlock; ++j) {
-      d[j] = delta + row * delta_stride + (begin + j < last ? begin + j : last) * outs;
       STAMPEDE_UNROLL
       for (int k = 0; k < Taps * kPacks; ++k) sum[k / kPacks][j][k % kPacks] = Real(0.0f);
     }
