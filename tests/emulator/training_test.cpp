@@ -1,0 +1,172 @@
+/// \file Whole trainings and evaluations on the emulated device beside those of the CPU, and what an iteration costs.
+
+#include <cuda_emulator.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+#include "host/task/planned_task.hpp"
+#include "host/task/protocol.hpp"
+#include "tests/host/learn/testing.hpp"
+
+namespace stampede::testing {
+namespace {
+
+/// A task, trained; what is not a multiple of anything.
+std::vector<Settings> trainings() {
+  return {awkward_settings(), walking_settings(), rough_settings(),
+          seeing_settings({"network.modules=[\"convolution\", \"dense\"]"})};
+}
+
+std::unique_ptr<Engine> emulated() { return make_engine("cuda", 1); }
+std::unique_ptr<Engine> cpu() { return engine_for(best_instruction_set(), 2); }
+
+#if defined(STAMPEDE_PARITY)
+/// The arithmetic is the same, and sums are of integers or of nothing: so the bits are.
+TEST(Emulated, AnEvaluationGivesTheBitsOfTheCpu) {
+  for (const Settings& settings : {awkward_settings(), walking_settings({"control.episode=0.6"}),
+                                   rough_settings({"control.episode=0.6"}), seeing_settings({"control.episode=0.2"})}) {
+    SCOPED_TRACE(settings.task);
+    EvaluationRequest request = evaluation_request(plan_task(settings), 45, true);
+    request.trace = true;
+    const Policy policy = still_policy(*request.task);
+    const Evaluation ours = emulated()->evaluate(request, policy), theirs = cpu()->evaluate(request, policy);
+    EXPECT_TRUE(same_state(ours.trace, theirs.trace));
+    EXPECT_EQ(ours.returns, theirs.returns);
+  }
+}
+
+/// The same with actions that differ, by which episodes end, begin anew, and are pushed at different times.
+TEST(Emulated, StepsGiveTheBitsOfTheCpu) {
+  constexpr int kEnvs = 37;
+  for (const Settings& settings : {awkward_settings(), walking_settings(), rough_settings(), seeing_settings()}) {
+    SCOPED_TRACE(settings.task);
+    const auto task = plan_task(settings).spec;
+    const EnvironmentRequest request{task, kEnvs, 5, true};
+    const auto gpu_engine = emulated(), cpu_engine = cpu();
+    const auto ours = gpu_engine->make_environment(request), theirs = cpu_engine->make_environment(request);
+    float ends = 0;
+    for (int step = 0; step < 20; ++step) {
+      SCOPED_TRACE(step);
+      std::vector<float> actions;
+      for (int env = 0; env < kEnvs; ++env) {
+        for (std::size_t a = 0; a < task->action.centre.size(); ++a) {
+          const float wave = std::sin(0.37f * static_cast<float>(step) + 1.1f * static_cast<float>(env + 2 * a));
+          actions.push_back(task->action.centre[a] + 1.2f * task->action.scale[a] * wave);
+        }
+      }
+      ours->step(actions);
+      theirs->step(actions);
+      ASSERT_EQ(ours->observations().to_host(), theirs->observations().to_host());
+      ASSERT_EQ(ours->rewards().to_host(), theirs->rewards().to_host());
+      ASSERT_EQ(ours->ended().to_host(), theirs->ended().to_host());
+      for (const float ended : ours->ended().to_host()) ends += ended != 0.0f;
+    }
+    if (task->legged != nullptr) {
+      EXPECT_GT(ends, 0.0f);
+    }
+  }
+}
+#endif
+
+/// Two iterations, before roundings of sums have grown. The second runs as it is recorded.
+TEST(Emulated, ATrainingBeginsAsOnTheCpu) {
+  for (const Settings& settings : trainings()) {
+    SCOPED_TRACE(settings.task);
+    const auto gpu_engine = emulated(), cpu_engine = cpu();
+    const auto ours = make_trainer(*gpu_engine, settings), theirs = make_trainer(*cpu_engine, settings);
+    const std::vector<Report> got = iterate(*ours, 2), want = iterate(*theirs, 2);
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      SCOPED_TRACE("iteration " + std::to_string(i + 1));
+      EXPECT_EQ(got[i].steps, want[i].steps);
+      for (const char* name : {"value_loss", "policy_loss", "gradient_norm", "action_std"}) {
+        EXPECT_NEAR(got[i][name], want[i][name], 2e-3 * std::fmax(std::fabs(want[i][name]), 0.1)) << name;
+      }
+    }
+  }
+}
+
+/// What either has learnt, the other goes on with, as those do that stayed.
+TEST(Emulated, TrainingsGoOnOnAnotherDevice) {
+  for (const Settings& settings : trainings()) {
+    SCOPED_TRACE(settings.task);
+    const auto gpu_engine = emulated(), cpu_engine = cpu();
+    for (const bool to_cpu : {true, false}) {
+      SCOPED_TRACE(to_cpu ? "to the CPU" : "from the CPU");
+      Engine &first = to_cpu ? *gpu_engine : *cpu_engine, &second = to_cpu ? *cpu_engine : *gpu_engine;
+      const auto stays = make_trainer(first, settings), moves = make_trainer(second, settings);
+      iterate(*stays, 3);
+      moves->restore(stays->state());
+      EXPECT_TRUE(same_state(moves->state(), stays->state()));
+      const Report want = iterate(*stays, 1).back(), got = iterate(*moves, 1).back();
+      EXPECT_EQ(got.iteration, want.iteration);
+      for (const char* name : {"value_loss", "policy_loss", "gradient_norm", "action_std"}) {
+        EXPECT_NEAR(got[name], want[name], 2e-3 * std::fmax(std::fabs(want[name]), 0.1)) << name;
+      }
+    }
+  }
+}
+
+/// Once recorded, an iteration is two graphs, three where violations are judged, and the host gets one small report:
+/// nothing else is launched, copied, allocated or waited for.
+TEST(Emulated, AnIterationIsLaunchedAtOnce) {
+  for (const Settings& settings : trainings()) {
+    SCOPED_TRACE(settings.task);
+    const auto engine = emulated();
+    const auto trainer = make_trainer(*engine, settings);
+    iterate(*trainer, 3);
+    constexpr int kIterations = 4;
+    const cuda_emulator::Counts before = cuda_emulator::counts();
+    iterate(*trainer, kIterations);
+    const cuda_emulator::Counts after = cuda_emulator::counts();
+    const int graphs = plan_task(settings).spec->legged != nullptr ? 3 : 2;
+    EXPECT_EQ(after.graph_launches - before.graph_launches, graphs * kIterations);
+    EXPECT_EQ(after.launches, before.launches);
+    EXPECT_EQ(after.copies_to_host - before.copies_to_host, kIterations);
+    EXPECT_LE(after.bytes_to_host - before.bytes_to_host, 1024 * kIterations);
+    EXPECT_EQ(after.copies_to_device, before.copies_to_device);
+    EXPECT_EQ(after.fills, before.fills);
+    EXPECT_EQ(after.waits - before.waits, kIterations);
+    EXPECT_EQ(after.allocations, before.allocations);
+    EXPECT_EQ(after.frees, before.frees);
+    RecordProperty("kernels", static_cast<int>((after.kernels - before.kernels) / kIterations));
+    EXPECT_GT(after.kernels, before.kernels);
+    EXPECT_GT(after.products, before.products);
+  }
+}
+
+TEST(Emulated, NothingIsLeftBehind) {
+  const cuda_emulator::Counts before = cuda_emulator::counts();
+  {
+    const auto engine = emulated();
+    iterate(*make_trainer(*engine, walking_settings()), 3);
+  }
+  const cuda_emulator::Counts after = cuda_emulator::counts();
+  EXPECT_GT(after.allocations, before.allocations);
+  EXPECT_EQ(after.allocations - before.allocations, after.frees - before.frees);
+}
+
+/// Ends the process with status 3 and the reason why there is no GPU.
+void say_why_not_on_a_gpu(const char* variable, const char* value) {
+  setenv(variable, value, 1);
+  try {
+    choose_device("cuda");
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    std::_Exit(3);
+  }
+  std::_Exit(0);
+}
+
+TEST(EmulatedDriverDeathTest, WhatIsWrongWithTheDriverIsSaid) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  const auto why = ::testing::ExitedWithCode(3);
+  EXPECT_EXIT(say_why_not_on_a_gpu("CUDA_EMULATOR_DRIVER", "none"), why, "the NVIDIA driver finds no GPU");
+  EXPECT_EXIT(say_why_not_on_a_gpu("CUDA_EMULATOR_DRIVER", "broken"), why, "the NVIDIA driver does not start");
+  EXPECT_EXIT(say_why_not_on_a_gpu("CUDA_EMULATOR_CAPABILITY", "75"), why, "is an sm_75; sm_80 or newer is needed");
+  EXPECT_EXIT(say_why_not_on_a_gpu("CUDA_EMULATOR_CAPABILITY", "80"), ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace stampede::testing
