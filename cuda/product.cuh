@@ -1,9 +1,9 @@
 #pragma once
 /// \file Matrix products by cuBLASLt, prepared once and then run without a look-up.
 ///
-/// Single precision, or TF32 where that is asked for: factors rounded to 11 significant bits, products added up in single
-/// precision, on the tensor cores. An algorithm that splits the inner dimension must add its parts in a separate, ordered
-/// step, so that the same input gives the same bits in every run.
+/// Single precision, or TF32 where that is asked for: factors rounded to 11 significant bits, products added up in
+/// single precision, on the tensor cores. An algorithm that splits the inner dimension must add its parts in a
+/// separate, ordered step, so that the same input gives the same bits in every run.
 
 #include <cublasLt.h>
 

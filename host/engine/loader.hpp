@@ -43,8 +43,8 @@ struct DeviceChoice {
 };
 
 /// Chooses by the word "auto", "cpu" or "cuda"; "auto" is the CPU wherever no CUDA engine can be made, and where
-/// `why_cpu` says why the CPU is the better one for what is to be done. Throws Error (status 2) where what was asked for
-/// is not there.
+/// `why_cpu` says why the CPU is the better one for what is to be done. Throws Error (status 2) where what was asked
+/// for is not there.
 DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu, const std::string& why_cpu = "");
 
 /// What something ran on, for results that say so.

@@ -11,8 +11,8 @@
 /// An update learns from the last `rollouts_kept` rollouts. With one rollout and beta = 0 that is the on-policy form
 /// which is in use for legged robots; with all rollouts DAgger (Ross et al., 2011), or, if beta stays 1, behaviour
 /// cloning. Beside the labels a student may learn to tell its teacher's last hidden layer and height scan
-/// (auxiliary.hpp). Or it learns from a data set (TrainingRequest::demonstrations), in passes over all of it: then there
-/// is no teacher, and the student acts only to be watched.
+/// (auxiliary.hpp). Or it learns from a data set (TrainingRequest::demonstrations), in passes over all of it: then
+/// there is no teacher, and the student acts only to be watched.
 
 #include <algorithm>
 #include <array>

@@ -69,7 +69,8 @@ template <class Real, int J>
 struct ContactSet {
 #if defined(__CUDACC__)
   static constexpr int kSlotWords = static_cast<int>(sizeof(Contact<Real, J>) / sizeof(Real));
-  /// Slots in shared memory: 4 of a quadruped's. With 159 words a lane, two blocks of 128 fit a multiprocessor of an A100.
+  /// Slots in shared memory: 4 of a quadruped's. With up to 159 words a lane, two blocks of 128 fit a multiprocessor of
+  /// an A100.
   static constexpr int kNear = 159 / kSlotWords < 4 ? 159 / kSlotWords : 4;
   /// Numbers of shared memory that a lane needs; odd, so that a warp's lanes fall into different banks.
   static constexpr int kSharedWords = kNear * kSlotWords | 1;
@@ -237,7 +238,8 @@ STAMPEDE_FN void find_contacts(const Model& model, const Ground& ground, const P
                                ContactSet<Real, J>& set) {
   set.used = 0;
   set.count = set.over = Real(0);
-  // Copies of what is indexed at run time below: that keeps an array out of a GPU's registers, and would the whole of k.
+  // Copies of what is indexed at run time below: that keeps an array out of a GPU's registers, and k with all else in
+  // it if it were k's own.
   Mat3<Real> link_axes[J + 1];
   Vec3<Real> link_origin[J + 1];
   link_axes[0] = k.base;

@@ -29,7 +29,7 @@ struct Settings {
   bool epilogues = true;                       ///< whether cuBLASLt has algorithms that add a bias
   std::size_t memory = std::size_t{80} << 30;  ///< bytes that the device has
   int capability = 90;
-  std::string driver;     ///< none, old: what is wrong with it
+  std::string driver;     ///< none, old, broken: what is wrong with it
   std::string fail_call;  ///< a call, `kernel:NAME` (its launch) or `run:NAME` (while it runs) that fails,
   long fail_at = 1;       ///< the how-manieth of them,
   std::string fail_with;  ///< and the error's name

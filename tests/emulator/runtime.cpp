@@ -10,7 +10,7 @@ using namespace cuda_emulator;
 namespace cuda_emulator {
 namespace {
 
-/// Bytes of shared memory that a launch may ask for. What one kernel is allowed all are: which it was is not told apart.
+/// Bytes of shared memory that a launch may ask for. What one kernel is allowed, all are: they are not told apart.
 std::size_t& allowed_shared() {
   static std::size_t bytes = 48 * 1024;
   return bytes;

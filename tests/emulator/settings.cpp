@@ -50,6 +50,9 @@ Settings from_environment() {
   s.memory = number("CUDA_EMULATOR_MEMORY", s.memory >> 20) << 20;
   s.capability = static_cast<int>(number("CUDA_EMULATOR_CAPABILITY", 90));
   s.driver = get("CUDA_EMULATOR_DRIVER");
+  if (!s.driver.empty() && s.driver != "old" && s.driver != "none" && s.driver != "broken") {
+    unknown_value("CUDA_EMULATOR_DRIVER", s.driver, "old, none, broken");
+  }
   // CALL[@N][=ERROR]
   std::string fail = get("CUDA_EMULATOR_FAIL");
   if (const auto at = fail.find('='); at != std::string::npos) {
@@ -57,7 +60,9 @@ Settings from_environment() {
     fail.resize(at);
   }
   if (const auto at = fail.find('@'); at != std::string::npos) {
-    s.fail_at = std::atol(fail.c_str() + at + 1);
+    char* end = nullptr;
+    s.fail_at = std::strtol(fail.c_str() + at + 1, &end, 10);
+    if (*end != '\0' || s.fail_at < 1) unknown_value("CUDA_EMULATOR_FAIL", fail, "WHAT@N=ERROR, N from 1 on");
     fail.resize(at);
   }
   s.fail_call = fail;

@@ -19,6 +19,10 @@ std::set<CUevent_st*>& events() { return all<CUevent_st>(); }
 std::set<CUgraph_st*>& graphs() { return all<CUgraph_st>(); }
 std::set<CUgraphExec_st*>& executables() { return all<CUgraphExec_st>(); }
 
+bool is_alive(const CUstream_st* stream) {
+  return std::find(streams().begin(), streams().end(), stream) != streams().end();
+}
+
 /// The device's clock [s]: processor time, which does not depend on what else the machine does, of a device that is a
 /// hundred times as fast.
 double device_seconds() {
@@ -74,18 +78,21 @@ std::recursive_mutex& mutex() {
   return *m;
 }
 
-std::set<CUstream_st*>& streams() { return all<CUstream_st>(); }
+std::vector<CUstream_st*>& streams() {
+  static auto* in_order = new std::vector<CUstream_st*>;
+  return *in_order;
+}
 CUstream_st* default_stream() {
   static auto* stream = [] {
     auto* s = new CUstream_st;
-    streams().insert(s);
+    streams().push_back(s);
     return s;
   }();
   return stream;
 }
 CUstream_st* stream_of(cudaStream_t handle) {
   CUstream_st* stream = handle == nullptr ? default_stream() : handle;
-  return streams().count(stream) != 0 ? stream : nullptr;
+  return is_alive(stream) ? stream : nullptr;
 }
 
 bool forbidden() {
@@ -157,17 +164,17 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   CALL("cudaStreamCreateWithFlags");
   *stream = new CUstream_st;
   (*stream)->flags = flags;
-  streams().insert(*stream);
+  streams().push_back(*stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   CALL("cudaStreamDestroy");
-  if (stream == nullptr || streams().count(stream) == 0) {
+  if (stream == nullptr || !is_alive(stream)) {
     return refused(cudaErrorInvalidResourceHandle, "cudaStreamDestroy of a stream that does not exist");
   }
   if (!stream->queue.empty()) note("a stream is destroyed with work in it");
   run_all(*stream);
-  streams().erase(stream);
+  std::erase(streams(), stream);
   delete stream;
   return cudaSuccess;
 }
@@ -267,7 +274,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   if (state.captured) return failed(cudaErrorCapturedEvent);
   if (state.completed >= state.recorded) return cudaSuccess;
   // Time passes.
-  if (streams().count(state.stream) != 0 && !state.stream->queue.empty()) run_front(*state.stream);
+  if (is_alive(state.stream) && !state.stream->queue.empty()) run_front(*state.stream);
   return state.completed >= state.recorded ? cudaSuccess : failed(cudaErrorNotReady);
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {

@@ -48,7 +48,7 @@ struct CUstream_st {
 
 namespace cuda_emulator {
 
-std::set<CUstream_st*>& streams();
+std::vector<CUstream_st*>& streams();  ///< in the order in which they were made
 CUstream_st* default_stream();
 /// The stream a handle stands for; null where there is none.
 CUstream_st* stream_of(cudaStream_t handle);

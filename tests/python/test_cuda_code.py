@@ -1,4 +1,7 @@
-"""What nvcc made of the physics kernels, by scripts/cuda-report: code that a GPU would run slowly is noticed without one."""
+"""What nvcc made of the physics kernels, by scripts/cuda-report: code that would be slow is noticed without a GPU.
+
+The limits are a little above what nvcc 13.0 makes.
+"""
 
 import importlib.machinery
 import importlib.util
@@ -32,6 +35,8 @@ def kernels(report):
 
 def test_registers_and_local_memory_of_physics_kernels(report, kernels):
     found = {name: figures for (name, arch), figures in report.resources(kernels).items() if arch == "sm_90"}
+    if not found:
+        pytest.skip("this build has no code for sm_90")
     assert {ground for _, ground in found} == {"level", "any"}
     for (shape, ground), (registers, local, _, _) in found.items():
         assert registers <= 255
@@ -42,9 +47,11 @@ def test_registers_and_local_memory_of_physics_kernels(report, kernels):
 
 def test_instructions_of_the_quadrupeds_kernel(report, kernels):
     counts = report.instructions(kernels, "sm_90")
+    if not counts:
+        pytest.skip("this build has no code for sm_90")
     for ground, most, local in (("level", 9500, 300), ("any", 12000, 420)):
         counted = counts["4 x 3", ground]
         assert counted["all"] <= most
-        assert counted["local memory"] <= local, "contacts, or what is indexed at run time with them, are in local memory again"
+        assert counted["local memory"] <= local, "contacts, or what lies beside them, are in local memory again"
         assert counted["shared memory"] > 100
-        assert counted["calls"] == 0, "a division or root is rounded correctly by a call: reciprocal() and sqrt() are approximate"
+        assert counted["calls"] == 0, "a division or root that is rounded by a call: reciprocal() and sqrt() are not"

@@ -267,7 +267,8 @@ def test_auxiliary_losses_are_the_trainings_alone(good, tmp_path):
     assert initializers[0] == initializers[1]
     checkpoint = load_file(sorted((tmp_path / "whole" / "checkpoint").iterdir())[-1])
     latent, features = checkpoint["latent_head.weight"].shape
-    assert features == checkpoint["actor.1.weight"].shape[0] and checkpoint["adam_second.latent_head.bias"].shape == (latent,)
+    assert features == checkpoint["actor.1.weight"].shape[0]
+    assert checkpoint["adam_second.latent_head.bias"].shape == (latent,)
     assert latent == load_file(teacher / "policy.safetensors")["actor.1.weight"].shape[0]
 
 

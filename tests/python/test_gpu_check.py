@@ -20,7 +20,7 @@ import gpu_steps  # noqa: E402
 
 
 def gpu_check(*arguments, **named):
-    return subprocess.run([SCRIPTS / "gpu-check", *map(str, arguments)], capture_output=True, text=True, timeout=300,
+    return subprocess.run([SCRIPTS / "gpu-check", *map(str, arguments)], capture_output=True, text=True, timeout=900,
                           check=False, **named)
 
 

@@ -196,6 +196,7 @@ class PipelineSession {
     TrainOptions own;
     own.run = folder_->file(stage);
     own.force = true;  // what is there was killed before its first checkpoint
+    own.resumed_by = "stampede pipeline --config FILE --run " + folder_->path().string();
     own.stop = options_.stop;
     own.progress = options_.progress;
     own.message = options_.message;

@@ -163,7 +163,7 @@ class Session {
 
  private:
   TrainResult work() {
-    within_memory(memory_of_training(), kLessMemory, [this] { train(); });
+    within_memory(memory_of_training(), std::string("free some, or begin anew: ") + kLessMemory, [this] { train(); });
     TrainResult result;
     result.task = task_;
     result.notes = notes_;
@@ -191,8 +191,9 @@ class Session {
       settle();
     } catch (const std::exception&) {  // the failure that is being told came first
     }
-    return "; all up to " + newest_checkpoint(folder_.path()).string() + " is saved: `stampede train --resume " +
-           folder_.path().string() + "` goes on from there";
+    const std::string own = "stampede train --resume " + folder_.path().string();
+    return "; all up to " + newest_checkpoint(folder_.path()).string() + " is saved: `" +
+           (options_.resumed_by.empty() ? own : options_.resumed_by) + "` goes on from there";
   }
 
   std::string memory_of_training() const {
@@ -457,7 +458,9 @@ class Session {
     auto picture = std::async(std::launch::async,
                               [text, points = read_curve(folder_.path())] { return draw_curve(points, text); });
     settle();
-    if (spec_.legged != nullptr) draw_walking(policy, request.seed);
+    if (spec_.legged != nullptr) {
+      within_memory("the picture of a walk", "free some memory", [&] { draw_walking(policy, request.seed); });
+    }
     if (has_panels(seen_)) {
       folder_.write("training.png", draw_training(folder_.path(), seen_, title()), Durability::kProcess);
     }

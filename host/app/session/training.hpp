@@ -51,6 +51,7 @@ struct TrainOptions {
   int threads = 0;                          ///< 0: all cores
   std::filesystem::path run;                ///< the run folder; empty: a new runs/<task>-<n>
   bool force = false;                       ///< replace a run that is there
+  std::string resumed_by;                   ///< the command that goes on with the run; empty: train --resume
   std::int64_t stop_after = 0;              ///< iterations of this call; 0: to the end of the schedule
   const std::atomic<bool>* stop = nullptr;  ///< true: stop after the current iteration and save
   Pipeline pipeline = stages_of;

@@ -92,7 +92,7 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
       for (const int threads : {1, 2, 3}) {
         const auto engine = engine_for(instruction_set, threads);
         const auto trainer = make_trainer(*engine, settings);
-        const auto reports = iterate(*trainer, 4);
+        const auto reports = iterate(*trainer, 12);
         const auto state = trainer->state();
         if (threads == 1) first = state;
         EXPECT_TRUE(same_state(state, first)) << settings.task << ", " << threads << " threads";

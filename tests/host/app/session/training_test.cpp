@@ -377,6 +377,12 @@ TEST(Training, AFailureSaysHowToGoOn) {
       EXPECT_EQ(error.status(), status);
       const std::string line = error.what();
       expect_parts(line, {run + "/checkpoint/000000012.safetensors", "`stampede train --resume " + run + "`"});
+      Failing again;
+      again.fail = fail;
+      TrainOptions of_pipeline = into(folder / ("pipeline_" + name));
+      of_pipeline.resumed_by = "the pipeline's command";
+      expect_parts(error_of([&] { train(again, task_for(20), of_pipeline); }),
+                   {"`the pipeline's command` goes on from there"});
       resume_training(good, run, {});
       EXPECT_EQ(read_file(folder / name / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
       return line;
