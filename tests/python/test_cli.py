@@ -222,8 +222,13 @@ def test_policies_that_are_none_are_refused(trained, tmp_path):
     assert "'pendulum'" in line
     (tmp_path / "d.safetensors").write_bytes(b"no weights")
     assert "d.safetensors" in refused("eval", "--policy", tmp_path / "d.safetensors", "--task", "pendulum")
-    shutil.copy(folder / "policy.safetensors", tmp_path / "e.safetensors")
-    assert "policy.json" in refused("eval", "--policy", tmp_path / "e.safetensors", "--task", "pendulum")
+
+
+def test_both_files_of_a_policy_are_the_same_policy(trained, tmp_path):
+    shutil.copy(trained[0] / "policy.safetensors", tmp_path / "alone.safetensors")  # which needs no file beside it
+    onnx, tensors = (run_json("eval", "--policy", file, "--task", "pendulum", "--episodes", 10)["return_mean"]
+                     for file in (trained[0] / "policy.onnx", tmp_path / "alone.safetensors"))
+    assert onnx == tensors
 
 
 def start(*arguments, **options):
