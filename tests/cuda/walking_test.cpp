@@ -68,12 +68,10 @@ TEST(CudaWalking, FirstReportsAreThoseOfTheCpu) {
     for (std::size_t i = 0; i < want.size(); ++i) {
       SCOPED_TRACE("iteration " + std::to_string(i + 1));
       EXPECT_EQ(got[i].steps, want[i].steps);
-      ASSERT_EQ(got[i].values.size(), want[i].values.size());
       for (std::size_t k = 0; k < want[i].values.size(); ++k) {
         const MetricInfo& metric = (*want[i].table)[k];
-        EXPECT_EQ((*got[i].table)[k].name, metric.name);
-        if (metric.name.starts_with("seconds_")) continue;
-        const double a = got[i].values[k], b = want[i].values[k];
+        if (metric.name.starts_with("seconds_")) continue;  // of which a CPU tells more
+        const double a = got[i][metric.name], b = want[i].values[k];
         if (!std::isfinite(b)) {
           EXPECT_FALSE(std::isfinite(a)) << metric.name << ": " << a << ", not " << b;
           continue;

@@ -79,7 +79,8 @@ TEST(Auxiliary, TargetsAreWhatTheTeacherSeesAndItsHiddenLayer) {
   std::vector<Tensor> after = stage->state();
   const auto observation = floats_of(find(before, "teacher_observation"));
   const auto target = floats_of(find(after, "rollout-2/target"));
-  const ObservationGroup& seen = *distillation_spec(task)->privileged();
+  const auto spec = distillation_spec(task);
+  const ObservationGroup& seen = *spec->privileged();
   const auto names = seen.names.size(), stride = observation.size() / names;
   const DenseLayer hidden = teacher.layers().front();
   const auto latent = static_cast<std::size_t>(hidden.outputs);
