@@ -92,7 +92,8 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
       for (const int threads : {1, 2, 3}) {
         const auto engine = engine_for(instruction_set, threads);
         const auto trainer = make_trainer(*engine, settings);
-        const auto reports = iterate(*trainer, 12);
+        constexpr int kIterations = 12;
+        const auto reports = iterate(*trainer, kIterations);
         const auto state = trainer->state();
         if (threads == 1) first = state;
         EXPECT_TRUE(same_state(state, first)) << settings.task << ", " << threads << " threads";
@@ -102,8 +103,8 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
           EXPECT_GT(report["gradient_norm"], 0.0);
           EXPECT_EQ(report["nonfinite"], 0);
         }
-        EXPECT_EQ(reports.back().iteration, 4);
-        EXPECT_EQ(reports.back().steps, 4 * settings.train.num_envs * settings.train.horizon);
+        EXPECT_EQ(reports.back().iteration, kIterations);
+        EXPECT_EQ(reports.back().steps, kIterations * settings.train.num_envs * settings.train.horizon);
       }
     }
   });

@@ -381,7 +381,7 @@ TEST(Training, AFailureSaysHowToGoOn) {
       again.fail = fail;
       TrainOptions of_pipeline = into(folder / ("pipeline_" + name));
       of_pipeline.resumed_by = "the pipeline's command";
-      expect_parts(error_of([&] { train(again, task_for(20), of_pipeline); }),
+      expect_parts(error_of([&] { train(again, task_for(20), of_pipeline); }, status),
                    {"`the pipeline's command` goes on from there"});
       resume_training(good, run, {});
       EXPECT_EQ(read_file(folder / name / "policy.onnx"), read_file(folder / "whole" / "policy.onnx"));
