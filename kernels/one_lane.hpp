@@ -65,8 +65,8 @@ STAMPEDE_FN bool any_together(bool mask) {
   return mask;
 #endif
 }
-/// Waits for the lanes that run in step with this one, all of which must come here: what any of them reads before it is
-/// read before any of them writes what follows. On a GPU, lanes of a warp are not in step by themselves.
+/// Waits until all lanes that run in step with this one have come here, as all must. Between what they all read and what
+/// one of them then writes in its place: on a GPU, lanes of a warp need not be in step by themselves.
 STAMPEDE_FN void meet() {
 #if defined(__CUDA_ARCH__)
   __syncwarp();
