@@ -67,6 +67,9 @@ class CudaEngine final : public Engine {
   std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) override {
     return make_cuda_environment(request);
   }
+  std::unique_ptr<StandalonePolicy> make_policy(const Policy& policy, int rows) override {
+    return make_cuda_policy(policy, rows);
+  }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision)
       throw Error("physics in double precision runs on the CPU; --device cpu would be right");

@@ -24,6 +24,9 @@ EnvironmentBenchmark drive_on_gpu(CudaBackend& backend, const BenchmarkRequest& 
 /// Environments with a backend of their own (vector_environment.cu).
 std::unique_ptr<VectorEnvironment> make_cuda_environment(const EnvironmentRequest& request);
 
+/// A policy by itself, with a backend of its own (vector_environment.cu).
+std::unique_ptr<StandalonePolicy> make_cuda_policy(const Policy& policy, int rows);
+
 /// Multiply-adds that the GPU's single-precision units reach [GFLOP/s], measured now (peak.cu).
 double gpu_fma_peak_gflops(CudaBackend& backend);
 

@@ -14,6 +14,7 @@
 #include "host/engine/metrics.hpp"
 #include "host/engine/policy.hpp"
 #include "host/engine/simulation.hpp"
+#include "host/engine/standalone_policy.hpp"
 #include "host/engine/tensor.hpp"
 #include "host/engine/training_request.hpp"
 #include "host/engine/vector_environment.hpp"
@@ -139,6 +140,9 @@ class Engine {
   /// Environments of a task, to be stepped with the caller's actions; they may outlive the engine. Throws Error where
   /// the task or their number does not fit.
   virtual std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) = 0;
+  /// A policy by itself, for so many rows of observations; it may outlive the engine. Throws Error where the engine
+  /// does not know a module of its network.
+  virtual std::unique_ptr<StandalonePolicy> make_policy(const Policy& policy, int rows) = 0;
   /// Robots of a description, by themselves.
   virtual std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) = 0;
   /// The rate of fused multiply-adds that all threads reach together [GFLOP/s], measured by this call. 0 where it

@@ -16,6 +16,7 @@ struct SimulationRequest {
   bool double_precision = false;  ///< on a CPU only
   /// Solve to rounding instead of to the usual tolerance: for comparisons.
   bool exact = false;
+  bool contact_forces = false;  ///< keep them, for get_contact_forces
 };
 
 /// What may differ from one environment to the next. Lists have an element for each joint, in the order of qvel, or are
@@ -88,18 +89,28 @@ class Simulation {
   /// Reads one; null pointers are left out.
   virtual void get_state(std::int64_t env, double* qpos, double* qvel, double* qacc = nullptr) = 0;
 
+  /// Reads all environments at once, rounded to float: qpos [num_envs][nq], qvel [num_envs][nv].
+  virtual void get_states(float* qpos, float* qvel) = 0;
+
   virtual void set_variation(std::int64_t env, const Variation& variation) = 0;
 
   /// Makes room for so many sets of controls; new ones begin as the robot's home controls.
   virtual void reserve_controls(int sets) = 0;
   /// ctrl [nu].
   virtual void set_control(int set, std::int64_t env, const double* ctrl) = 0;
+  /// Sets all environments at once: ctrl [num_envs][nu].
+  virtual void set_controls(int set, const float* ctrl) = 0;
 
   /// Takes all environments `steps` steps on with one set of controls. An environment whose state or controls are not
   /// finite is left as it was, and counted.
   virtual void step(int set, int steps) = 0;
   /// Waits until all steps are taken.
   virtual void wait() = 0;
+
+  /// The ground's forces [N] on the parts of the robots, the largest of the last call's steps: force
+  /// [num_envs][limbs][joints + 2], with limbs and joints of RobotModel; of each limb its share of the forces on the
+  /// base, those on its links, and that on its foot. Throws Error where they were not asked for.
+  virtual void get_contact_forces(float* force) = 0;
 
   /// The stages of the next step, of each environment.
   virtual std::vector<StageReport> inspect(int set) = 0;

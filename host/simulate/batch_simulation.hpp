@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -13,70 +14,11 @@
 #include "host/base/error.hpp"
 #include "host/engine/simulation.hpp"
 #include "host/simulate/lane_model.hpp"
+#include "host/simulate/mirrored_rows.hpp"
 #include "host/simulate/robots.hpp"
 #include "kernels/physics/batch.hpp"
 
 namespace stampede {
-
-/// Rows of numbers, a row for each member of a struct of Reals, on the host and on the device: written here, read
-/// there, or the other way round.
-template <class Backend, class Scalar>
-class MirroredRows {
- public:
-  MirroredRows() = default;
-  MirroredRows(Backend& backend, int rows, Index columns)
-      : stride_(odd_lines(columns)),
-        host_(static_cast<std::size_t>(rows * stride_)),
-        device_(backend.template make_buffer<Scalar>(rows * stride_)) {}
-
-  /// The struct of one lane.
-  template <class Struct>
-  Struct read(Backend& backend, Index lane) {
-    if (std::exchange(device_newer_, false)) backend.download(device_, host_.data(), size());
-    constexpr int kCount = static_cast<int>(sizeof(Struct) / sizeof(Scalar));
-    Scalar members[kCount];
-    for (int r = 0; r < kCount; ++r) members[r] = host_[static_cast<std::size_t>(r * stride_ + lane)];
-    Struct s;
-    std::memcpy(static_cast<void*>(&s), members, sizeof s);
-    return s;
-  }
-  template <class Struct>
-  void write(Backend& backend, Index lane, const Struct& s) {
-    if (std::exchange(device_newer_, false)) backend.download(device_, host_.data(), size());
-    constexpr int kCount = static_cast<int>(sizeof(Struct) / sizeof(Scalar));
-    Scalar members[kCount];
-    std::memcpy(members, static_cast<const void*>(&s), sizeof s);
-    for (int r = 0; r < kCount; ++r) host_[static_cast<std::size_t>(r * stride_ + lane)] = members[r];
-    host_newer_ = true;
-  }
-
-  /// For a kernel; `writes` where it changes them.
-  RowsView<Scalar> view(Backend& backend, bool writes) {
-    if (std::exchange(host_newer_, false)) backend.upload(device_, host_.data(), size());
-    device_newer_ = device_newer_ || writes;
-    return {device_.data(), stride_};
-  }
-  Index size() const { return static_cast<Index>(host_.size()); }
-
-  /// All numbers, row after row. Downloads them unless the host's are newer: a recorded graph may have changed them on
-  /// the device without a call of `view`.
-  const std::vector<Scalar>& read_all(Backend& backend) {
-    if (!host_newer_) backend.download(device_, host_.data(), size());
-    device_newer_ = false;
-    return host_;
-  }
-  void write_all(const Scalar* from) {
-    host_.assign(from, from + size());
-    host_newer_ = true;
-    device_newer_ = false;
-  }
-
- private:
-  Index stride_ = 0;
-  std::vector<Scalar> host_;
-  typename Backend::template Buffer<Scalar> device_;
-  bool host_newer_ = true, device_newer_ = false;
-};
 
 template <class Backend, class Shape, class Ground, class Real>
 class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf<Real>> {
@@ -92,6 +34,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   using LaneControl = Array<Scalar, J>;
   using LaneCounts = PhysicsCounts<Scalar>;
   using LaneReport = PhysicsReport<Scalar, J>;
+  using Record = PhysicsRecord<Scalar, J>;
 
   /// The backend is the simulation's own, or one that outlives it.
   BatchSimulation(std::unique_ptr<Backend> own, Backend* backend, const SimulationRequest& request,
@@ -130,6 +73,8 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     state_ = make_rows<LaneState>();
     variation_ = make_rows<LaneVariation>();
     counts_ = make_rows<LaneCounts>();
+    if (request.contact_forces) record_ = make_rows<Record>();
+    keeps_forces_ = request.contact_forces;
     reserve_controls(1);
     const Variation none = [&] {
       Variation v;
@@ -175,6 +120,20 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     }
   }
 
+  void get_states(float* qpos, float* qvel) override {
+    if (robot_.options.floating) {
+      // A lane's first members are MuJoCo's seven positions of the base, then its six velocities.
+      static_assert(offsetof(LaneState, position) == 0 && offsetof(LaneState, velocity) == 7 * sizeof(Scalar) &&
+                    offsetof(LaneState, q) == 13 * sizeof(Scalar));
+      for (int i = 0; i < 7; ++i) gather(state_, i, 0, qpos + i, robot_.nq);
+      for (int i = 0; i < 6; ++i) gather(state_, 7 + i, 0, qvel + i, robot_.nv);
+    }
+    for (const RobotJoint& joint : robot_.joint_info) {
+      gather(state_, row_of(offsetof(LaneState, q)) + joint.place, joint.limb, qpos + joint.position, robot_.nq);
+      gather(state_, row_of(offsetof(LaneState, v)) + joint.place, joint.limb, qvel + joint.velocity, robot_.nv);
+    }
+  }
+
   void set_variation(std::int64_t env, const Variation& variation) override { put_variation(lane_of(env), variation); }
 
   void reserve_controls(int sets) override {
@@ -189,11 +148,33 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     put_control(checked(set), lane_of(env), ctrl);
   }
 
+  void set_controls(int set, const float* ctrl) override {
+    auto& controls = controls_[checked(set)];
+    for (const RobotJoint& joint : robot_.joint_info) {
+      if (joint.actuator < 0) continue;
+      Scalar* row = controls.write_row(*backend_, joint.place) + joint.limb;
+      const float* from = ctrl + joint.actuator;
+      for (Index env = 0; env < envs_; ++env) row[env * kGroup] = static_cast<Scalar>(from[env * robot_.nu]);
+    }
+  }
+
   void step(int set, int steps) override {
     launch(set, steps, {nullptr, lanes_});
     taken_ += static_cast<double>(envs_) * steps;
   }
   void wait() override { backend_->synchronise(); }
+
+  void get_contact_forces(float* force) override {
+    if (!keeps_forces_) throw Error("contact forces are not kept; SimulationRequest::contact_forces asks for them");
+    constexpr int kForce = row_of(offsetof(Record, force));
+    const int parts = robot_.joints + 2, row = robot_.limbs * parts;
+    for (int limb = 0; limb < robot_.limbs; ++limb) {
+      for (int part = 0; part < parts; ++part) {
+        const int from = part == parts - 1 ? J + 1 : part;  // the foot comes last
+        gather(record_, kForce + from, limb, force + limb * parts + part, row);
+      }
+    }
+  }
 
   std::vector<StageReport> inspect(int set) override {
     if (report_.size() == 0) report_ = make_rows<LaneReport>();
@@ -220,8 +201,8 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
 
   // ---- as Robots
   void prepare() override {
-    if (record_.size() == 0) {
-      record_ = make_rows<PhysicsRecord<Scalar, J>>();
+    if (delayed_.size() == 0) {
+      record_ = make_rows<Record>();
       delayed_ = make_rows<DelayedControl<Scalar, J>>();
     }
     rows_ = {state_.view(*backend_, true),  variation_.view(*backend_, true), controls_[0].view(*backend_, true),
@@ -285,6 +266,15 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     return {*backend_, static_cast<int>(sizeof(Struct) / sizeof(Scalar)), lanes_};
   }
 
+  /// Which member of a lane's struct lies there.
+  static constexpr int row_of(std::size_t offset) { return static_cast<int>(offset / sizeof(Scalar)); }
+
+  /// Copies a limb's member of all environments to every `apart`th number from `to` on.
+  void gather(MirroredRows<Backend, Scalar>& rows, int member, int limb, float* to, int apart) {
+    const Scalar* from = rows.read_row(*backend_, member) + limb;
+    for (Index env = 0; env < envs_; ++env) to[env * apart] = static_cast<float>(from[env * kGroup]);
+  }
+
   Index lane_of(std::int64_t env) const {
     if (env < 0 || env >= envs_) {
       throw Error("environment " + std::to_string(env) + " of " + std::to_string(envs_) + " does not exist");
@@ -306,6 +296,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
     kernel.control = controls_[checked(set)].view(*backend_, false);
     kernel.counts = counts_.view(*backend_, report.data == nullptr);
     kernel.report = report;
+    if (keeps_forces_ && report.data == nullptr) kernel.record = record_.view(*backend_, true);
     kernel.steps = steps;
     backend_->for_tiles(
         lanes_, [&](const typename Backend::Context& context, Range range) { context.launch(range, kernel); }, kGroup);
@@ -463,6 +454,7 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   std::vector<MirroredRows<Backend, Scalar>> controls_;
   RobotRows<Scalar> rows_{};
   double taken_ = 0;
+  bool keeps_forces_ = false;
 };
 
 /// Calls body.operator()<Shape>() with the compiled shape of that size. Throws Error where it was left out of the

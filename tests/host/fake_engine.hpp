@@ -179,6 +179,7 @@ class FakeEngine : public Engine {
     return {request.num_envs * 10, 1, 0, 0, request.seconds};
   }
   std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest&) override { return nullptr; }
+  std::unique_ptr<StandalonePolicy> make_policy(const Policy&, int) override { return nullptr; }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest&) override { return nullptr; }
   double fma_peak_gflops() override { return 100; }
 };

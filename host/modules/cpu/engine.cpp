@@ -58,6 +58,9 @@ class CpuEngine final : public Engine {
   std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) override {
     return make_vector_environment(std::make_unique<CpuBackend>(threads()), request);
   }
+  std::unique_ptr<StandalonePolicy> make_policy(const Policy& policy, int rows) override {
+    return make_standalone_policy(std::make_unique<CpuBackend>(threads()), policy, rows);
+  }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision) return make_double_simulation(threads(), request);
     return make_float_simulation(std::make_unique<CpuBackend>(threads()), request);

@@ -189,9 +189,13 @@ TEST(VectorEnvironment, APolicyActsInItAsInTheEvaluator) {
     const std::vector<float> actions = floats_of(find(evaluation.trace, "action"));
     const auto environment = engine->make_environment({request.task, request.episodes, request.seed, false});
     const auto runner = environment->make_policy_runner(policy);
+    const auto alone = engine->make_policy(policy, request.episodes);  // the same on rows that are passed to it
+    std::vector<float> by_itself(static_cast<std::size_t>(request.episodes * policy.actions()));
     for (std::size_t step = 0; step < static_cast<std::size_t>(request.task->max_steps); ++step) {
+      alone->act(environment->observations().to_host().data(), by_itself.data());
       const DeviceArray chosen = runner->act();
       const std::vector<float> values = chosen.to_host();
+      ASSERT_EQ(by_itself, values) << "step " << step;
       ASSERT_TRUE(
           std::equal(values.begin(), values.end(), actions.begin() + static_cast<std::ptrdiff_t>(step * values.size())))
           << "step " << step;
@@ -200,6 +204,7 @@ TEST(VectorEnvironment, APolicyActsInItAsInTheEvaluator) {
     Policy other = policy;
     other.observation_mean.pop_back();
     EXPECT_THROW(environment->make_policy_runner(other), Error);
+    EXPECT_THROW(engine->make_policy(policy, 0), Error);
   }
 }
 
