@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "host/app/session/training.hpp"
+
 namespace stampede::cli {
 
 SettingsSources SettingsFlags::sources() const {
@@ -113,11 +115,7 @@ void refuse_to_overwrite(const std::string& flag, const std::string& path, bool 
   }
 }
 
-Settings training_settings(const SettingsFlags& flags) {
-  Settings settings = resolve_settings(flags.sources());
-  if (!settings.distill) return settings;
-  throw Error("algo = \"" + settings.algo + "\" teaches a student; `stampede distill --teacher RUN` would be right");
-}
+Settings training_settings(const SettingsFlags& flags) { return stampede::training_settings(flags.sources()); }
 
 Json shares_json(const TimeShares& shares) {
   Json json = Json::object();
@@ -125,15 +123,6 @@ Json shares_json(const TimeShares& shares) {
     json["share_" + part] = number_or_null(shares.of(part));
   }
   return json;
-}
-
-void refuse_other_task(const std::string& task, const std::string& run) {
-  const std::filesystem::path config = std::filesystem::path(run) / "config.toml";
-  std::error_code code;
-  if (task.empty() || !std::filesystem::exists(config, code)) return;  // a missing run is reported by whoever reads it
-  const std::string own = resolve_settings({config.string(), {}, {}}).task;
-  if (own == task) return;
-  throw Error("--task " + task + ": the run in " + run + " is of the task '" + own + "'; leave --task out");
 }
 
 namespace {

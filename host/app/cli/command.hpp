@@ -76,9 +76,6 @@ void say(const std::string& line);
 /// Throws Error where `path` exists and `force` is not given.
 void refuse_to_overwrite(const std::string& flag, const std::string& path, bool force);
 
-/// Throws Error where `task`, from --task, is given and is not that of the run in `run`.
-void refuse_other_task(const std::string& task, const std::string& run);
-
 /// The settings of a training. Throws Error where their algorithm teaches a student, which needs a teacher.
 Settings training_settings(const SettingsFlags& flags);
 

@@ -4,12 +4,8 @@
 
 #include "host/app/cli/policy_source.hpp"
 #include "host/app/export/policy_tensors.hpp"
-#include "host/app/session/run_contents.hpp"
+#include "host/app/session/evaluate.hpp"
 #include "host/base/files.hpp"
-#include "host/base/memory.hpp"
-#include "host/base/suggest.hpp"
-#include "host/peers/mujoco_physics.hpp"
-#include "host/task/protocol.hpp"
 
 namespace stampede::cli {
 namespace {
@@ -22,60 +18,26 @@ struct EvalFlags {
   bool force = false;
 };
 
-/// Throws Error for flags that have no meaning for the task.
-void check(const EvalFlags& flags, const Settings& settings) {
-  if (flags.simulator != "stampede" && flags.simulator != "mujoco") {
-    throw Error("--simulator " + flags.simulator + ": must be stampede or mujoco");
-  }
-  if (flags.simulator == "mujoco" && !settings.legged) {
-    throw Error("--simulator " + flags.simulator + ": the task '" + settings.task +
-                "' runs in stampede's own simulator only; " + "leave the flag out or write --simulator stampede");
-  }
-  if (!flags.randomise.empty() && flags.randomise != "off" && flags.randomise != "on") {
-    throw Error("--randomise " + flags.randomise + ": must be on or off");
-  }
-  if (flags.randomise == "on" && !randomises(settings)) {
-    throw Error("--randomise on: the task '" + settings.task +
-                "' randomises nothing but its starts; write --randomise off");
-  }
-}
-
 Outcome run(const CommonFlags& common, const EvalFlags& flags) {
   const auto [policy, planned, notes] = choose_policy(flags.source, "eval");
-  const Settings& settings = planned.settings;
   const TaskSpec& task = *planned.spec;
-  check(flags, settings);
+  EvaluateOptions options;
+  if (flags.episodes_given) options.episodes = flags.episodes;
+  if (!flags.source.settings.seed.empty()) options.seed = planned.settings.seed;
+  options.randomise = flags.randomise;
+  options.simulator = flags.simulator;
+  options.trace = !flags.trace.empty();
+  const EvaluationPlan plan = plan_evaluation(planned, options);
   if (!flags.trace.empty()) refuse_to_overwrite("--trace", flags.trace, flags.force);
-
-  const bool randomise = flags.randomise.empty() ? randomises(settings) : flags.randomise == "on";
-  int episodes = settings.run.eval_episodes;
-  if (flags.episodes_given) {
-    if (flags.episodes < 1 || flags.episodes > (1 << 20)) {
-      throw Error("--episodes " + std::to_string(flags.episodes) + " is out of range; it must be from 1 to 1048576");
-    }
-    episodes = static_cast<int>(flags.episodes);
-  }
-  // A run's own seed is that of its training. Without --seed every run is evaluated from the same starts.
-  const std::uint64_t seed = flags.source.settings.seed.empty() ? kProtocolSeed : settings.seed;
-  EvaluationRequest request = evaluation_request(planned, episodes, randomise);
-  request.seed = evaluation_seed(seed);
-  request.trace = !flags.trace.empty();
 
   Outcome outcome;
   const std::unique_ptr<Engine> engine = load_engine(common, outcome);
-  std::unique_ptr<ExternalPhysics> mujoco;
-  if (flags.simulator == "mujoco") {
-    mujoco = make_mujoco_physics(planned, engine->threads());
-    request.external = mujoco.get();
-  }
-  const Evaluation evaluation =
-      within_memory(fmt::format("the evaluation of {} episodes{}", episodes, request.trace ? " with a trace" : ""),
-                    request.trace ? "choose fewer --episodes or leave --trace out" : "choose fewer --episodes",
-                    [&] { return engine->evaluate(request, policy); });
+  const Evaluation evaluation = evaluate(*engine, planned, policy, plan);
   if (!flags.trace.empty()) {
     write_file(flags.trace, to_safetensors(evaluation.trace, policy_facts(policy, task)));
   }
-  outcome.json = {{"task", task.name}, {"simulator", flags.simulator}, {"randomise", randomise}, {"seed", seed}};
+  outcome.json = {
+      {"task", task.name}, {"simulator", flags.simulator}, {"randomise", plan.randomise}, {"seed", plan.seed}};
   outcome.json.update(evaluation_json(task, evaluation));
   outcome.text =
       fmt::format("return   {} +- {} over {} episodes of {} steps on average\n", fixed(evaluation.return_mean, 1),

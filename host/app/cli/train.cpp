@@ -7,7 +7,9 @@
 #include "host/app/cli/command.hpp"
 #include "host/app/cli/progress.hpp"
 #include "host/app/run/metrics.hpp"
+#include "host/app/session/chosen_policy.hpp"
 #include "host/app/session/distillation.hpp"
+#include "host/app/session/initial_policy.hpp"
 #include "host/app/session/training.hpp"
 #include "host/base/interrupt.hpp"
 
@@ -16,7 +18,7 @@ namespace {
 
 struct TrainFlags {
   SettingsFlags settings;
-  std::string run, resume, teacher, dataset;
+  std::string run, resume, teacher, dataset, init;
   std::int64_t stop_after = 0;
   bool stop_after_given = false;
   bool force = false;
@@ -109,6 +111,7 @@ void refuse_beside_resume(const TrainFlags& flags) {
                                                  {"--iterations", !settings.iterations.empty()},
                                                  {"--teacher", !flags.teacher.empty()},
                                                  {"--dataset", !flags.dataset.empty()},
+                                                 {"--init", !flags.init.empty()},
                                                  {"--finetune", !settings.finetune.empty()},
                                                  {"--run", !flags.run.empty()},
                                                  {"--force", flags.force}};
@@ -122,7 +125,10 @@ void refuse_beside_resume(const TrainFlags& flags) {
 
 /// The run that the flags ask for: a training, or, with `teaches`, a distillation.
 TrainResult start(const TrainFlags& flags, const TrainOptions& options, bool teaches) {
-  if (!teaches) return train(plan_task(training_settings(flags.settings)), options);
+  if (!teaches) {
+    const PlannedTask task = plan_task(training_settings(flags.settings));
+    return train(task, flags.init.empty() ? options : beginning_with(flags.init, task, "--init", options));
+  }
   if (!flags.teacher.empty() && !flags.dataset.empty()) {
     throw Error("--dataset with --teacher: a student learns from one of them; leave the other out");
   }
@@ -211,6 +217,7 @@ void add_train(CLI::App& app, Chosen& chosen) {
                                   common, [common, flags] { return run(*common, *flags, false); });
   add_run_flags(*command, flags);
   command->add_option("--algo", flags->settings.algo, "reinforce, reinforce-baseline, actor-critic or ppo (ppo)");
+  command->add_option("--init", flags->init, "policy to begin with: its file, or the folder of its run");
 }
 
 void add_distill(CLI::App& app, Chosen& chosen) {

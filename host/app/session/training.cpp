@@ -31,6 +31,7 @@
 #include "host/app/session/distillation.hpp"
 #include "host/app/session/divergence.hpp"
 #include "host/app/session/evaluation_stage.hpp"
+#include "host/app/session/initial_policy.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/app/session/sooner_on_cpu.hpp"
@@ -548,7 +549,7 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   }
   TrainOptions own = options;
   const bool taught = task.settings.distill && task.settings.distill->dataset.empty();
-  if (taught && !checkpoint) own.before = find_teacher(task, own.notes);
+  if (!checkpoint) own.before = taught ? find_teacher(task, own.notes) : kept_initial_policy(directory);
   Session session(get_engine(task), task, own, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();
@@ -565,12 +566,6 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
 }
 
 }  // namespace
-
-std::vector<StageSpec> stages_of(const PlannedTask& task) {
-  if (task.settings.distill) return distillation_stages(task);
-  return {{"training", task.settings.train.iterations,
-           [request = training_request(task)](Engine& engine, const Policy*) { return engine.make_trainer(request); }}};
-}
 
 TrainResult train(Engine& engine, const PlannedTask& task, const TrainOptions& options) {
   return train_with([&](const PlannedTask&) -> Engine& { return engine; }, task, options);

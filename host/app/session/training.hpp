@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "host/app/session/stages.hpp"
 #include "host/app/session/time_shares.hpp"
 #include "host/engine/engine.hpp"
 #include "host/engine/loader.hpp"
@@ -29,22 +30,6 @@ struct Progress {
   double seconds_left;      ///< [s] to the end of this call's iterations
 };
 
-/// A stage of a run: `iterations` iterations of something that has a state and a policy (Stage), such as a training.
-struct StageSpec {
-  std::string name;  ///< stored in checkpoints: "training"
-  std::int64_t iterations = 0;
-  /// Makes the stage. `before`: the policy that the stage before ended with; for the first one TrainOptions::before.
-  std::function<std::unique_ptr<Stage>(Engine&, const Policy* before)> make;
-};
-
-/// The stages of a task's run, one after the other. A checkpoint knows its stage, so a run that was killed in one goes
-/// on there.
-using Pipeline = std::function<std::vector<StageSpec>(const PlannedTask&)>;
-
-/// The stages that the settings ask for: "training"; or, of a student, "distillation" and, with distill.finetune,
-/// "finetuning" by PPO.
-std::vector<StageSpec> stages_of(const PlannedTask& task);
-
 /// Options of a call that are not settings of the run.
 struct TrainOptions {
   std::string device = "auto";              ///< auto, cpu or cuda
@@ -55,7 +40,8 @@ struct TrainOptions {
   std::int64_t stop_after = 0;              ///< iterations of this call; 0: to the end of the schedule
   const std::atomic<bool>* stop = nullptr;  ///< true: stop after the current iteration and save
   Pipeline pipeline = stages_of;
-  std::optional<Policy> before;  ///< what the first stage gets as the policy of the one before: a teacher
+  std::optional<Policy> before;  ///< what the first stage gets as the policy of the one before: a teacher, or what a
+                                 ///< training begins with (initial_policy.hpp)
   /// Makes more files of a new run, their bytes by name, before its folder is emptied; called once the folder is taken.
   std::function<std::map<std::string, std::string>(Engine&)> more_files;
   std::vector<std::string> notes;  ///< lines that the user should know of, said when the run begins
