@@ -23,12 +23,13 @@ MAY_INCLUDE = {
     "cuda/module": PLAIN | {"cuda", "host/simulate", "host/nets", "host/learn"},
     "host/peers": PLAIN | {"host/model", "host/task"},
     "host/app": PLAIN | {"host/model", "host/task", "host/peers"},
+    "python": PLAIN | {"host/model", "host/task", "host/app"},
 }
 SOURCES = [
     path
-    for room in ("kernels", "envs", "host", "cuda")
+    for room in ("kernels", "envs", "host", "cuda", "python")
     for path in sorted((ROOT / room).rglob("*"))
-    if path.suffix in {".hpp", ".cpp", ".cu", ".cuh", ".in", ".proto"}
+    if path.suffix in {".hpp", ".cpp", ".cu", ".cuh", ".in", ".proto", ".py"}
 ]
 LONGEST_FILE = 600  # lines
 
