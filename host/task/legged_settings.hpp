@@ -268,6 +268,9 @@ struct CatSettings {
   }
 };
 
+/// Of the weights in [rewards].
+inline constexpr Bounds kRewardWeights{-1e6, 1e6};
+
 /// [constraints.NAME].
 struct ConstraintSettings {
   std::string name;

@@ -284,7 +284,7 @@ void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer
     int index = 0;
     while (index < kRewardTermCount && name != kRewardTerms[index].name) ++index;
     if (index == kRewardTermCount) fail_unknown(layer, node, "rewards." + name, &task);
-    assign(Value{layer, node, "rewards." + name}, legged.rewards[static_cast<std::size_t>(index)], Bounds{-1e6, 1e6});
+    assign(Value{layer, node, "rewards." + name}, legged.rewards[static_cast<std::size_t>(index)], kRewardWeights);
   }
 }
 

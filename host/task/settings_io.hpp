@@ -42,6 +42,17 @@ struct SettingsSources {
 /// All layers on top of each other; no robot is looked at. A task must be named by one of the sources.
 Settings resolve_settings(const SettingsSources& sources);
 
+/// One setting, as a user meets it.
+struct SettingInfo {
+  std::string table, key;  ///< "terrain", "levels": the key `terrain.levels` of --set
+  std::string value;       ///< as TOML
+  std::string allowed;     ///< what it may be, in words: "whole number, 1 to 100"
+  std::string meaning;
+};
+
+/// Every setting of a task with the value that it has here, table by table, in the order of `config.toml`.
+std::vector<SettingInfo> list_settings(const Settings& settings);
+
 /// The settings as the file `config.toml`; `resolve_settings` of that file gives the same settings, even where the
 /// task's own files have changed or gone since.
 std::string to_toml(const Settings& settings);

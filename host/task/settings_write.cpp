@@ -1,4 +1,4 @@
-/// \file Writing of settings.
+/// \file Writing and listing of settings.
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -50,40 +50,88 @@ std::string to_value(const std::vector<T>& values) {
   return text + "]";
 }
 
-/// Visits a struct's fields and writes each as a line.
+std::string between(double low, double high) {
+  const auto shortest = [](double value) {
+    char buffer[64];
+    return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+  };
+  return shortest(low) + " to " + shortest(high);
+}
+
+/// What a value may be, in words: by its type and what `describe` says of it.
+template <class T>
+std::string kind_of(const T&) {
+  if constexpr (std::is_same_v<T, bool>) return "true or false";
+  if constexpr (std::is_same_v<T, int>) return "whole number";
+  if constexpr (std::is_same_v<T, float>) return "number";
+  if constexpr (std::is_same_v<T, ByJoint>) return "number, or numbers by joint";
+  if constexpr (std::is_same_v<T, Span>) return "[low, high]";
+  if constexpr (std::is_same_v<T, std::string>) return "word";
+  if constexpr (std::is_same_v<T, std::vector<int>>) return "list of whole numbers";
+  if constexpr (std::is_same_v<T, std::vector<float>>) return "list of numbers";
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of words";
+}
+
+std::string allowed(const Bounds& bounds) { return ", " + between(bounds.low, bounds.high); }
+std::string allowed(const SpanBounds& bounds) { return ", both " + between(bounds.low, bounds.high); }
+std::string allowed(const Names&) { return ""; }
+std::string allowed(const Choices& choices) {
+  std::string text;
+  for (const std::string& choice : choices) text += (text.empty() ? ": " : ", ") + choice;
+  return text;
+}
+
+/// Visits a struct's fields and appends each to a list.
 template <class Struct>
-struct Writer {
+struct Lister {
   const Struct& source;
-  std::string& text;
+  const std::string& table;
+  std::vector<SettingInfo>& list;
 
   template <class Member>
   void operator()(const char* field, Member Struct::*member, const char* meaning) {
-    text += std::string(field) + " = " + to_value(source.*member) + "  # " + meaning + "\n";
+    list.push_back({table, field, to_value(source.*member), kind_of(source.*member), meaning});
   }
   template <class Member, class Constraint>
-  void operator()(const char* field, Member Struct::*member, const Constraint&, const char* meaning) {
+  void operator()(const char* field, Member Struct::*member, const Constraint& constraint, const char* meaning) {
     (*this)(field, member, meaning);
+    list.back().allowed += allowed(constraint);
   }
 };
 
 /// Rewards and constraints.
-std::string legged_tables(const LeggedSettings& legged) {
-  std::string text = "\n[rewards]\n";
+void list_legged_tables(const LeggedSettings& legged, std::vector<SettingInfo>& list) {
   for (int i = 0; i < kRewardTermCount; ++i) {
-    text += std::string(kRewardTerms[i].name) + " = " + to_value(legged.rewards[static_cast<std::size_t>(i)]) + "  # " +
-            kRewardTerms[i].meaning + "\n";
+    list.push_back({"rewards", kRewardTerms[i].name, to_value(legged.rewards[static_cast<std::size_t>(i)]),
+                    "number" + allowed(kRewardWeights), kRewardTerms[i].meaning});
   }
   for (const ConstraintSettings& constraint : legged.constraints) {
-    text += "\n[constraints." + constraint.name + "]\n";
-    ConstraintSettings::describe(Writer<ConstraintSettings>{constraint, text});
+    ConstraintSettings::describe(Lister<ConstraintSettings>{constraint, "constraints." + constraint.name, list});
   }
-  return text;
 }
 
 }  // namespace
 
-std::string to_toml(const Settings& settings) {
+std::vector<SettingInfo> list_settings(const Settings& settings) {
+  std::vector<SettingInfo> list;
+  for_each_table(settings, [&](const std::string& name, const auto& table) {
+    using Struct = std::decay_t<decltype(table)>;
+    Struct::describe(Lister<Struct>{table, name, list});
+  });
+  if (settings.legged) {
+    list_legged_tables(*settings.legged, list);
+    return list;
+  }
   const TaskInfo task = task_of(settings);
+  for (std::size_t i = 0; i < task.parameters.size(); ++i) {
+    const TaskParameter& parameter = task.parameters[i];
+    list.push_back({"environment", parameter.name, to_value(settings.environment.at(i)),
+                    "number" + allowed(Bounds{parameter.low, parameter.high}), parameter.meaning});
+  }
+  return list;
+}
+
+std::string to_toml(const Settings& settings) {
   std::string text = "# The run's whole configuration, every default written out.\n";
   text += "task = " + to_value(settings.task) + "\n";
   if (settings.legged) {
@@ -94,16 +142,11 @@ std::string to_toml(const Settings& settings) {
   text += "algo = " + to_value(settings.algo) + "\npreset = " + to_value(settings.preset) + "\n";
   if (settings.legged) text += "objective = " + to_value(settings.legged->objective) + "\n";
   text += "seed = " + std::to_string(settings.seed) + "\n";
-  for_each_table(settings, [&](const std::string& name, const auto& table) {
-    text += "\n[" + name + "]\n";
-    using Struct = std::decay_t<decltype(table)>;
-    Struct::describe(Writer<Struct>{table, text});
-  });
-  if (settings.legged) return text + legged_tables(*settings.legged);
-  text += "\n[environment]\n";
-  for (std::size_t i = 0; i < task.parameters.size(); ++i) {
-    text += task.parameters[i].name + " = " + to_value(settings.environment.at(i)) + "  # " +
-            task.parameters[i].meaning + "\n";
+  std::string table;
+  for (const SettingInfo& setting : list_settings(settings)) {
+    if (setting.table != table) text += "\n[" + setting.table + "]\n";
+    table = setting.table;
+    text += setting.key + " = " + setting.value + "  # " + setting.meaning + "\n";
   }
   return text;
 }

@@ -1,4 +1,4 @@
-/// \file `stampede list`: tasks, robots, kinds of terrain, algorithms, presets.
+/// \file `stampede list`: tasks, robots, kinds of terrain, algorithms, presets; with --settings all that can be set.
 #include <fmt/format.h>
 
 #include "envs/legged/terrain/kinds.hpp"
@@ -6,6 +6,7 @@
 #include "host/engine/robot_model.hpp"
 #include "host/model/robot/find_robot.hpp"
 #include "host/task/presets.hpp"
+#include "host/task/settings_io.hpp"
 
 namespace stampede::cli {
 namespace {
@@ -19,9 +20,36 @@ Json parameters_of(const TaskInfo& task) {
   return parameters;
 }
 
-Outcome run_list(const CommonFlags& common) {
+struct ListFlags {
+  std::string settings, algo;
+};
+
+/// Every setting of a task: in the table `key = value`, then what it may be and what it means.
+Outcome list_settings_of(const ListFlags& flags, Outcome outcome) {
+  SettingsSources sources;
+  sources.flags.push_back({"task", flags.settings, "--settings"});
+  if (!flags.algo.empty()) sources.flags.push_back({"algo", flags.algo, "--algo"});
+  const Settings settings = resolve_settings(sources);
+  Json list = Json::array();
+  std::string table;
+  for (const SettingInfo& setting : list_settings(settings)) {
+    if (setting.table != table) outcome.text += fmt::format("{}[{}]\n", table.empty() ? "" : "\n", setting.table);
+    table = setting.table;
+    outcome.text += fmt::format("{} = {}\n    {} ({})\n", setting.key, setting.value, setting.meaning, setting.allowed);
+    list.push_back({{"key", setting.table + "." + setting.key},
+                    {"value", setting.value},
+                    {"allowed", setting.allowed},
+                    {"meaning", setting.meaning}});
+  }
+  outcome.json = {{"task", settings.task}, {"algo", settings.algo}, {"settings", list}};
+  return outcome;
+}
+
+Outcome run_list(const CommonFlags& common, const ListFlags& flags) {
   Outcome outcome;
   name_device(common, outcome);
+  if (!flags.settings.empty()) return list_settings_of(flags, std::move(outcome));
+  if (!flags.algo.empty()) throw Error("--algo " + flags.algo + " belongs to --settings TASK; add that");
 
   Json names = Json::array(), details = Json::object();
   outcome.text = "Tasks\n";
@@ -78,8 +106,12 @@ Outcome run_list(const CommonFlags& common) {
 
 void add_list(CLI::App& app, Chosen& chosen) {
   auto common = std::make_shared<CommonFlags>();
-  add_command(app, chosen, "list", "Name the tasks, robots, kinds of terrain, algorithms and presets", "stampede list",
-              common, [common] { return run_list(*common); });
+  auto flags = std::make_shared<ListFlags>();
+  CLI::App* list = add_command(app, chosen, "list", "Name the tasks, robots, kinds of terrain, algorithms and presets",
+                               "stampede list\n  stampede list --settings go2-flat", common,
+                               [common, flags] { return run_list(*common, *flags); });
+  list->add_option("--settings", flags->settings, "a task: names all that can be set in it instead, with its values");
+  list->add_option("--algo", flags->algo, "with --settings: of which algorithm, if not ppo");
 }
 
 }  // namespace stampede::cli

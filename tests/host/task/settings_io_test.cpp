@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "host/base/files.hpp"
 #include "host/task/presets.hpp"
 #include "tests/host/temporary_folder.hpp"
@@ -43,6 +45,24 @@ TEST(Settings, UnknownWordsSuggest) {
   expect_parts(error_of([] { resolve_settings(with({"environment.gravty=3"})); }), {"'environment.gravity'"});
   expect_parts(error_of([] { resolve_settings(with({"train.zzzzzzzzzz=3"})); }), {"known are train.num_envs"});
   expect_parts(error_of([] { resolve_settings(with({"network.activation=elo"})); }), {"network.activation", "'elu'"});
+}
+
+TEST(Settings, AreListedWithWhatTheyMayBe) {
+  const auto found = [](const std::vector<SettingInfo>& list, const std::string& table, const std::string& key) {
+    const auto at = std::ranges::find_if(list, [&](const SettingInfo& s) { return s.table == table && s.key == key; });
+    return at == list.end() ? "missing" : at->value + " | " + at->allowed;
+  };
+  const std::vector<SettingInfo> pendulum = list_settings(resolve_settings(with({"train.num_envs=64"})));
+  EXPECT_EQ(found(pendulum, "train", "num_envs"), "64 | whole number, 1 to 16777216");
+  EXPECT_EQ(found(pendulum, "algorithm", "schedule"), "\"fixed\" | word: fixed, linear, adaptive");
+  EXPECT_EQ(found(pendulum, "algorithm", "normalise_advantages"), "true | true or false");
+  EXPECT_EQ(found(pendulum, "environment", "gravity").substr(0, 3), "10.");
+  EXPECT_EQ(found(pendulum, "commands", "x"), "missing");
+  const std::vector<SettingInfo> walking = list_settings(resolve_settings({"", {}, {{"task", "go2-flat", "--task"}}}));
+  EXPECT_EQ(found(walking, "commands", "x"), "[-0.3, 1.0] | [low, high], both -10 to 10");
+  EXPECT_EQ(found(walking, "rewards", "track_linear"), "1.0 | number, -1e+06 to 1e+06");
+  EXPECT_EQ(found(walking, "constraints.trot", "kind"), "\"style\" | word: hard, soft, style");
+  EXPECT_EQ(found(walking, "environment", "gravity"), "missing");
 }
 
 TEST(Settings, WrongTypesAndValuesNameKeyValueAndRight) {
