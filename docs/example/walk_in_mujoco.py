@@ -4,7 +4,7 @@
 
 Velocities are in m/s (forward, to the left) and rad/s (to the left); without them it walks at 0.5 0 0 for 10 s. The
 program needs onnxruntime, mujoco and numpy, and nothing of stampede: besides the robot's file, all that it knows comes
-from the metadata of policy.onnx (README.md lists them). Copy it when you write the program for your own robot: there,
+from the metadata of policy.onnx (docs/deploy.md lists them). Copy it when you write the program for your own robot: there,
 sensors take the place of `data`, and the motors' controllers that of MuJoCo's servos.
 """
 import json
