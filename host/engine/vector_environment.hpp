@@ -28,6 +28,10 @@ struct EnvironmentRequest {
   std::uint64_t seed = 1;  ///< all that is random follows from it
   bool random_initial_phase =
       false;  ///< start the first episodes at random ages, so that they do not time out together
+  /// Of walking tasks: [num_envs][3] what each robot is told, forward, sideways [m/s] and turning [rad/s] or, where the
+  /// task commands headings, a heading [rad]; kept through the episodes. Without: drawn at random, as in a training.
+  /// With commands the environments are spread over the ground's levels as well, as an evaluation's are.
+  std::vector<float> commands{};
 };
 
 class VectorEnvironment;
@@ -107,6 +111,15 @@ class VectorEnvironment {
   /// last step violates the constraint, by how much in its quantity's unit; kNotApplied (kernels/constraints.hpp) where
   /// it does not apply. Without rows where the task has no constraints.
   virtual DeviceArray violations() = 0;
+
+  /// [states][num_envs]: what is simulated, after the last step and the resets behind it: of walking tasks a robot's
+  /// qpos, then its qvel, in MuJoCo's order, units and axes; of others the members of their State. Copied by each call.
+  virtual DeviceArray states() = 0;
+  /// Other commands from now on, as EnvironmentRequest has them. Throws Error where that had none, or for another size.
+  virtual void set_commands(const std::vector<float>& commands) = 0;
+  /// Sets the base's horizontal velocity [m/s, world axes] of one environment, as the pushes of a training do. Throws
+  /// Error where there is no such environment, and for tasks without a robot.
+  virtual void push(std::int64_t env, float x, float y) = 0;
 
   /// A policy to act in these environments. Throws Error where it does not fit their task.
   virtual std::unique_ptr<PolicyRunner> make_policy_runner(const Policy& policy) = 0;

@@ -124,6 +124,14 @@ class Environments {
                      const StepOutput& out) = 0;
   /// Copies the states of a range to [states][stride].
   virtual void copy_states(const Context& context, Range range, float* to) = 0;
+  /// Other commands [count][3] than those of the request, from the next step on. The backend's work must be done.
+  virtual void set_commands(Backend&, const std::vector<float>&) {
+    throw Error("task '" + task_->name + "' has no commands: no robot walks in it");
+  }
+  /// Sets the horizontal velocity of an environment's base [m/s, world axes].
+  virtual void push(Backend&, Index, float, float) {
+    throw Error("task '" + task_->name + "' has no base that could be pushed: no robot walks in it");
+  }
   /// What the task's own metrics are the means of, [TaskSpec::metric_rows][stride], summed since the statistics were
   /// cleared.
   virtual const float* metric_rows() { return nullptr; }

@@ -35,6 +35,22 @@ struct DrawActions {
   }
 };
 
+/// Sets the horizontal velocity of one robot's base: all of its lanes know it.
+struct PushBase {
+  RowsView<float> state;
+  int row;  ///< of the velocity along x; that along y follows
+  Index lane;
+  int lanes;
+  float x, y;
+
+  STAMPEDE_FN void operator()() const {
+    for (int k = 0; k < lanes; ++k) {
+      state.data[row * state.stride + lane + k] = x;
+      state.data[(row + 1) * state.stride + lane + k] = y;
+    }
+  }
+};
+
 template <class Backend, class Shape, class Real>
 class LeggedEnvironments final : public Environments<Backend> {
  public:
@@ -42,6 +58,7 @@ class LeggedEnvironments final : public Environments<Backend> {
   template <class T>
   using Buffer = typename Backend::template Buffer<T>;
   static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  using State = PhysicsState<float, J>;
 
   LeggedEnvironments(Backend& backend, const EnvironmentsRequest& request)
       : Environments<Backend>(backend, request, 0),
@@ -113,6 +130,18 @@ class LeggedEnvironments final : public Environments<Backend> {
 
   void copy_states(const Context& context, Range range, float* to) override {
     context.launch(lanes_of(range), CopyCoordinates<Shape, Real>{constants_.data(), rows().state, to, this->stride()});
+  }
+
+  void set_commands(Backend& backend, const std::vector<float>& commands) override {
+    if (commands_.size() == 0) {
+      throw Error("these environments draw their commands: make them with EnvironmentRequest::commands");
+    }
+    give_commands(backend, commands);
+  }
+
+  void push(Backend& backend, Index env, float x, float y) override {
+    constexpr int kRow = offsetof(State, velocity) / sizeof(float);
+    backend.launch_single(PushBase{robots_->rows().state, kRow, env * K, K, x, y});
   }
 
   void clear_statistics(Backend& backend) override {
@@ -213,7 +242,7 @@ class LeggedEnvironments final : public Environments<Backend> {
         rows[static_cast<std::size_t>(i * stride + env)] = given.at(static_cast<std::size_t>(3 * env + i));
       }
     }
-    commands_ = backend.template make_buffer<float>(3 * stride);
+    if (commands_.size() == 0) commands_ = backend.template make_buffer<float>(3 * stride);
     backend.upload(commands_, rows.data(), 3 * stride);
   }
 

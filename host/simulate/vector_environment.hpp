@@ -58,7 +58,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
         task_(checked(request)),
         seed_(request.seed),
         random_phase_(request.random_initial_phase),
-        environments_(make_environments(*backend_, {task_, request.num_envs, {}, nullptr})) {
+        environments_(make_environments(*backend_, {task_, request.num_envs, request.commands, nullptr})) {
     const Index envs = environments_->count(), stride = environments_->stride();
     const Index policy = task_->policy().size(), privileged = task_->privileged_size(), actions = task_->action.size();
     const auto rows_of_environments = [&](const std::string& name, Index columns) {
@@ -76,6 +76,8 @@ class VectorEnvironmentOf : public VectorEnvironment {
       const Index apart = odd_lines(stride);
       held_[kViolation] = {"violation", backend_->template make_buffer<float>(columns * apart), columns, envs, apart};
     }
+    held_[kState] = {"state", backend_->template make_buffer<float>(task_->states * stride), task_->states, envs,
+                     stride};
     bounds_ = backend_->template make_buffer<float>(2 * actions);
     backend_->upload(bounds_, task_->action.low.data(), actions);
     backend_->upload(bounds_, task_->action.high.data(), actions, actions);
@@ -148,6 +150,27 @@ class VectorEnvironmentOf : public VectorEnvironment {
   DeviceArray final_observations() override { return array_of(kFinal); }
   DeviceArray violations() override { return array_of(kViolation); }
 
+  DeviceArray states() override {
+    backend_->for_tiles(environments_->stride(), [&](const Context& context, Range range) {
+      environments_->copy_states(context, range, data_of(kState));
+    });
+    return array_of(kState);
+  }
+
+  void set_commands(const std::vector<float>& commands) override {
+    check_commands(commands, num_envs());
+    wait();
+    environments_->set_commands(*backend_, commands);
+  }
+
+  void push(std::int64_t env, float x, float y) override {
+    if (env < 0 || env >= num_envs()) {
+      throw Error("environment " + std::to_string(env) + " is out of range; it must be from 0 to " +
+                  std::to_string(num_envs() - 1));
+    }
+    environments_->push(*backend_, env, x, y);
+  }
+
   VectorCounts counts() override {
     wait();
     VectorCounts counts;
@@ -208,7 +231,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
   }
 
  protected:
-  enum Place : std::size_t { kAction, kPolicy, kPrivileged, kFinal, kReward, kEnded, kViolation, kPlaces };
+  enum Place : std::size_t { kAction, kPolicy, kPrivileged, kFinal, kReward, kEnded, kViolation, kState, kPlaces };
 
   Backend& backend() { return *backend_; }
   /// Rows of the arrays, the environments behind the last one included: a multiple of kMaxLanes.
@@ -240,7 +263,17 @@ class VectorEnvironmentOf : public VectorEnvironment {
       throw Error("num_envs " + std::to_string(request.num_envs) + " is out of range; of task '" + task.name +
                   "' it must be at most " + std::to_string(most));
     }
+    if (!request.commands.empty()) {
+      if (task.legged == nullptr) throw Error("task '" + task.name + "' has no commands: no robot walks in it");
+      check_commands(request.commands, request.num_envs);
+    }
     return request.task;
+  }
+
+  static void check_commands(const std::vector<float>& commands, std::int64_t num_envs) {
+    if (static_cast<std::int64_t>(commands.size()) == 3 * num_envs) return;
+    throw Error("commands: " + std::to_string(commands.size()) + " values are given; [" + std::to_string(num_envs) +
+                "][3], forward, sideways and turning, would be right");
   }
 
   [[noreturn]] void refuse(const std::string& given) const {
@@ -253,7 +286,7 @@ class VectorEnvironmentOf : public VectorEnvironment {
     const Held& held = held_[place];
     return {data_of(place), held.rows, held.columns, kOnDevice, held.stride, this};
   }
-  static bool is_saved(const Held& held) { return held.rows > 0 && held.name != std::string("action"); }
+  static bool is_saved(const Held& held) { return held.rows > 0 && held.name != "action" && held.name != "state"; }
 
   /// A copy [rows][columns] on the host.
   std::vector<float> packed(const Held& held) {

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/host/learn/testing.hpp"
@@ -64,6 +65,34 @@ TEST(CudaVectorEnvironment, AStepIsThatOfTheCpu) {
   compare(ours->observations().to_host(), theirs->observations().to_host());
   compare(ours->rewards().to_host(), theirs->rewards().to_host());
   EXPECT_EQ(ours->ended().to_host(), theirs->ended().to_host());
+}
+
+TEST(CudaVectorEnvironment, CommandsPushesAndStatesAreThoseOfTheCpu) {
+  const auto task = plan_task(walking_settings()).spec;
+  const std::vector<float> commands(3 * kEnvs, 0.5f), others(3 * kEnvs, -0.6f);
+  const EnvironmentRequest request{task, kEnvs, 5, false, commands};
+  const auto ours = make_engine("cuda", 1)->make_environment(request);
+  const auto theirs = engine_for(best_instruction_set(), 1)->make_environment(request);
+  const auto compare_states = [&] {
+    const std::vector<float> a = ours->states().to_host(), b = theirs->states().to_host();
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-4f + 1e-4f * std::fabs(b[i])) << i;
+  };
+  compare_states();
+  for (const auto& environment : {ours.get(), theirs.get()}) environment->push(17, 1.5f, -2.5f);
+  compare_states();
+  const std::size_t velocity = 19 * kEnvs + 17;  // qpos has 19 rows
+  EXPECT_EQ(ours->states().to_host()[velocity], 1.5f);
+  EXPECT_EQ(ours->states().to_host()[velocity + kEnvs], -2.5f);
+  for (const auto& environment : {ours.get(), theirs.get()}) {
+    environment->set_commands(others);
+    environment->step(actions_at(*task, 0));
+  }
+  const auto& names = task->policy().names;
+  const auto told = static_cast<std::size_t>(std::find(names.begin(), names.end(), "command.x") - names.begin());
+  for (int env = 0; env < kEnvs; ++env) {
+    EXPECT_EQ(ours->observations().to_host()[static_cast<std::size_t>(env) * names.size() + told], -0.6f);
+  }
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ Arrays arrays_of(VectorEnvironment& environment) {
                 {"rewards", environment.rewards().to_host()},
                 {"ended", environment.ended().to_host()},
                 {"final observations", environment.final_observations().to_host()},
-                {"violations", environment.violations().to_host()}};
+                {"violations", environment.violations().to_host()},
+                {"states", environment.states().to_host()}};
   if (environment.task().privileged_size() > 0) all["critic"] = environment.observations("critic").to_host();
   return all;
 }
@@ -44,6 +45,19 @@ std::vector<float> actions_at(const VectorEnvironment& environment, int step) {
 
 void walk(VectorEnvironment& environment, int from, int to) {
   for (int step = from; step < to; ++step) environment.step(actions_at(environment, step));
+}
+
+/// The states, [num_envs][states].
+std::vector<float> of_each(VectorEnvironment& environment) {
+  const DeviceArray states = environment.states();
+  const std::vector<float> all = states.to_host();
+  std::vector<float> turned(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::size_t row = i / static_cast<std::size_t>(states.columns),
+                      env = i % static_cast<std::size_t>(states.columns);
+    turned[env * static_cast<std::size_t>(states.rows) + row] = all[i];
+  }
+  return turned;
 }
 
 struct Case {
@@ -141,6 +155,7 @@ TEST(VectorEnvironment, DoesWhatTheEvaluatorDoes) {
     int violated = 0;
     for (int step = 0; step < request.task->max_steps; ++step) {
       ASSERT_EQ(environment->observations().to_host(), traced("observation", step)) << "step " << step;
+      ASSERT_EQ(of_each(*environment), traced("state", step)) << "step " << step;
       environment->step(traced("action", step));
       ASSERT_EQ(environment->rewards().to_host(), traced("reward", step)) << "step " << step;
       if (constraints.empty()) continue;
@@ -206,6 +221,47 @@ TEST(VectorEnvironment, APolicyActsInItAsInTheEvaluator) {
     EXPECT_THROW(environment->make_policy_runner(other), Error);
     EXPECT_THROW(engine->make_policy(policy, 0), Error);
   }
+}
+
+TEST(VectorEnvironment, RobotsAreToldWhatIsGivenAndPushed) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto task = spec_of(walking_settings(
+      {"noise.base_angular_velocity=0", "randomise.push_velocity=0", "randomise.observation_delay=[0, 0]"}));
+  std::vector<float> commands;
+  for (int env = 0; env < kEnvs; ++env) {
+    commands.insert(commands.end(), {0.01f * static_cast<float>(env), -0.5f, 0.3f});
+  }
+  const auto environment = engine->make_environment({task, kEnvs, 5, false, commands});
+  const std::vector<std::string>& names = task->policy().names;
+  const auto told = static_cast<std::size_t>(std::ranges::find(names, "command.x") - names.begin());
+  ASSERT_LT(told, names.size());
+  const auto expect_told = [&](const std::vector<float>& want) {
+    const std::vector<float> seen = environment->observations().to_host();
+    for (std::size_t env = 0; env < kEnvs; ++env) {
+      for (std::size_t i = 0; i < 3; ++i) {
+        // Commands below the dead zone are 0.
+        const float w = want[3 * env + i];
+        EXPECT_TRUE(seen[env * names.size() + told + i] == w || std::abs(w) < 0.2f) << env << " " << i;
+      }
+    }
+  };
+  expect_told(commands);
+  walk(*environment, 0, 20);  // episodes last 15 steps
+  expect_told(commands);
+  for (float& number : commands) number = 0.9f - number;
+  environment->set_commands(commands);
+  walk(*environment, 20, 21);
+  expect_told(commands);
+
+  const std::vector<float> before = of_each(*environment);
+  environment->push(17, 1.5f, -2.5f);
+  const std::vector<float> after = of_each(*environment);
+  constexpr std::size_t kStates = 37, kVelocity = 17 * kStates + 19;
+  std::vector<float> want = before;
+  want[kVelocity] = 1.5f, want[kVelocity + 1] = -2.5f;
+  EXPECT_EQ(after, want);
+  environment->step(actions_at(*environment, 21));
+  EXPECT_NEAR(of_each(*environment)[17 * kStates] - before[17 * kStates], 1.5f * 0.02f, 0.015f);
 }
 
 TEST(VectorEnvironment, EpisodesEndAtTheTimeLimit) {
@@ -324,6 +380,20 @@ TEST(VectorEnvironment, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(refusal([&] { make(0); }), "num_envs 0 is out of range; it must be at least 1");
   EXPECT_NE(refusal([&] { make(1 << 30); }).find("it must be at most "), std::string::npos);
   EXPECT_NE(refusal([&] { engine->make_environment({}); }).find("need a task"), std::string::npos);
+
+  EXPECT_EQ(refusal([&] {
+              engine->make_environment({task, 2, 5, false, {1, 2, 3}});
+            }),
+            "task 'pendulum' has no commands: no robot walks in it");
+  const auto walkers = spec_of(walking_settings());
+  EXPECT_EQ(refusal([&] {
+              engine->make_environment({walkers, 2, 5, false, {1, 2, 3}});
+            }),
+            "commands: 3 values are given; [2][3], forward, sideways and turning, would be right");
+  const auto drawn = engine->make_environment({walkers, 2, 5, false});
+  EXPECT_NE(refusal([&] { drawn->set_commands({1, 2, 3, 4, 5, 6}); }).find("draw their commands"), std::string::npos);
+  EXPECT_EQ(refusal([&] { drawn->push(2, 0, 0); }), "environment 2 is out of range; it must be from 0 to 1");
+  EXPECT_NE(refusal([&] { make(5)->push(0, 0, 0); }).find("no robot walks in it"), std::string::npos);
 
   const auto environment = make(5);
   std::vector<float> actions(6, 0.0f);

@@ -54,7 +54,7 @@ TEST(Settings, AreListedWithWhatTheyMayBe) {
   };
   const std::vector<SettingInfo> pendulum = list_settings(resolve_settings(with({"train.num_envs=64"})));
   EXPECT_EQ(found(pendulum, "train", "num_envs"), "64 | whole number, 1 to 16777216");
-  EXPECT_EQ(found(pendulum, "algorithm", "schedule"), "\"fixed\" | word: fixed, linear, adaptive");
+  EXPECT_EQ(found(pendulum, "algorithm", "schedule"), "\"adaptive\" | word: fixed, linear, adaptive");
   EXPECT_EQ(found(pendulum, "algorithm", "normalise_advantages"), "true | true or false");
   EXPECT_EQ(found(pendulum, "environment", "gravity").substr(0, 3), "10.");
   EXPECT_EQ(found(pendulum, "commands", "x"), "missing");
