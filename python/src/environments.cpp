@@ -2,6 +2,7 @@
 /// without a copy.
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <memory>
@@ -18,9 +19,10 @@ namespace {
 
 class Environments {
  public:
-  Environments(SharedEngine engine, const PlannedTask& task, int num_envs, std::uint64_t seed, bool random_phase)
+  Environments(SharedEngine engine, const PlannedTask& task, int num_envs, std::uint64_t seed, bool random_phase,
+               std::vector<float> commands)
       : engine_(std::move(engine)),
-        environment_(engine_->make_environment({task.spec, num_envs, seed, random_phase})) {}
+        environment_(engine_->make_environment({task.spec, num_envs, seed, random_phase, std::move(commands)})) {}
 
   VectorEnvironment& operator*() { return *environment_; }
   VectorEnvironment* operator->() { return environment_.get(); }
@@ -82,8 +84,8 @@ Array<float> array_of(Environments& self, const DeviceArray& array) {
 void add_environments(nb::module_& module) {
   const auto release = nb::call_guard<nb::gil_scoped_release>();
   nb::class_<Environments>(module, "Environments", "Environments of a task, side by side.")
-      .def(nb::init<SharedEngine, const PlannedTask&, int, std::uint64_t, bool>(), nb::arg("engine"), nb::arg("task"),
-           nb::arg("num_envs"), nb::arg("seed"), nb::arg("random_initial_phase"))
+      .def(nb::init<SharedEngine, const PlannedTask&, int, std::uint64_t, bool, std::vector<float>>(), nb::arg("engine"),
+           nb::arg("task"), nb::arg("num_envs"), nb::arg("seed"), nb::arg("random_initial_phase"), nb::arg("commands"))
       .def("reset", &Environments::reset, release)
       .def("step", &Environments::step, release, "One control step with what `actions` holds.")
       .def_prop_ro("actions",
@@ -99,6 +101,9 @@ void add_environments(nb::module_& module) {
       .def_prop_ro("ended", [](Environments& self) { return array_of(self, self->ended()); })
       .def_prop_ro("final_observations", [](Environments& self) { return array_of(self, self->final_observations()); })
       .def_prop_ro("violations", [](Environments& self) { return array_of(self, self->violations()); })
+      .def_prop_ro("states", [](Environments& self) { return array_of(self, self->states()); })
+      .def("set_commands", [](Environments& self, const std::vector<float>& given) { self->set_commands(given); })
+      .def("push", [](Environments& self, std::int64_t env, float x, float y) { self->push(env, x, y); })
       .def_prop_ro("counts", [](Environments& self) {
         const VectorCounts counts = self->counts();
         nb::dict told;

@@ -20,6 +20,7 @@
 #include "host/base/error.hpp"
 #include "host/base/suggest.hpp"
 #include "host/model/robot/load.hpp"
+#include "host/model/robot/mjb.hpp"
 #include "python/src/bindings.hpp"
 
 namespace stampede::python {
@@ -82,6 +83,7 @@ class Robots {
   }
 
   const RobotModel& model() const { return compiled_.robot; }
+  std::string scene() const { return to_mjb(compiled_.model.get()); }
   const std::vector<std::string>& notes() const { return compiled_.notes; }
   const Engine& engine() const { return *engine_; }
   std::size_t envs() const { return envs_; }
@@ -334,6 +336,11 @@ void add_simulation(nb::module_& module) {
            nb::arg("contact_forces"))
       .def_prop_ro("num_envs", &Robots::envs)
       .def_prop_ro("name", [](const Robots& self) { return self.model().name; })
+      .def_prop_ro("scene",
+                   [](const Robots& self) {
+                     const std::string bytes = self.scene();
+                     return nb::bytes(bytes.data(), bytes.size());
+                   })
       .def_prop_ro("nq", [](const Robots& self) { return self.model().nq; })
       .def_prop_ro("nv", [](const Robots& self) { return self.model().nv; })
       .def_prop_ro("nu", [](const Robots& self) { return self.model().nu; })

@@ -6,7 +6,9 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "envs/legged/terrain/kinds.hpp"
 #include "host/model/robot/find_robot.hpp"
+#include "host/model/robot/mjb.hpp"
 #include "python/src/bindings.hpp"
 
 namespace stampede::python {
@@ -40,6 +42,14 @@ std::vector<std::tuple<std::string, std::string, float, int, int>> constraints_o
 
 void add_tasks(nb::module_& module) {
   module.def("tasks", &task_names, "Names of the tasks that come with stampede.");
+  module.def(
+      "terrain_kinds",
+      [] {
+        std::vector<std::string> names;
+        for (const TerrainKindInfo& kind : kTerrainKinds) names.emplace_back(kind.name);
+        return names;
+      },
+      "Kinds of ground, as terrain.kinds takes them.");
   module.def("robots", &robot_names, "Names of the robots that come with stampede.");
   nb::class_<PlannedTask>(module, "Task", "A task with its settings, ready to be simulated.")
       .def_prop_ro("name", [](const PlannedTask& task) { return task.spec->name; })
@@ -71,6 +81,22 @@ void add_tasks(nb::module_& module) {
       .def_prop_ro(
           "notes", [](const PlannedTask& task) { return task.spec->notes; },
           "What is simulated otherwise than the robot's file says.")
+      .def_prop_ro(
+          "picture", [](const PlannedTask& task) { return task.spec->policy().picture; },
+          "Height and width of what the policy sees; empty where it sees no picture.")
+      .def_prop_ro("commanded", [](const PlannedTask& task) { return task.settings.legged.has_value(); },
+                   "Whether a robot walks in it.")
+      .def_prop_ro(
+          "positions", [](const PlannedTask& task) { return task.robot == nullptr ? 0 : task.robot->robot.nq; },
+          "Of its states, those that are positions.")
+      .def_prop_ro(
+          "scene",
+          [](const PlannedTask& task) {
+            if (task.robot == nullptr) throw Error("task '" + task.spec->name + "' has no robot and no ground");
+            const std::string bytes = to_mjb(task.robot->model.get());
+            return nb::bytes(bytes.data(), bytes.size());
+          },
+          "Robot and ground as an MJB file of MuJoCo's.")
       .def_prop_ro(
           "settings", [](const PlannedTask& task) { return to_toml(task.settings); }, "Every setting, as TOML.");
   module.def(

@@ -44,6 +44,9 @@ def make_engine(device: str = 'auto', threads: int = 0) -> Engine:
 def tasks() -> list[str]:
     """Names of the tasks that come with stampede."""
 
+def terrain_kinds() -> list[str]:
+    """Kinds of ground, as terrain.kinds takes them."""
+
 def robots() -> list[str]:
     """Names of the robots that come with stampede."""
 
@@ -91,6 +94,24 @@ class Task:
         """What is simulated otherwise than the robot's file says."""
 
     @property
+    def picture(self) -> list[int]:
+        """
+        Height and width of what the policy sees; empty where it sees no picture.
+        """
+
+    @property
+    def commanded(self) -> bool:
+        """Whether a robot walks in it."""
+
+    @property
+    def positions(self) -> int:
+        """Of its states, those that are positions."""
+
+    @property
+    def scene(self) -> bytes:
+        """Robot and ground as an MJB file of MuJoCo's."""
+
+    @property
     def settings(self) -> str:
         """Every setting, as TOML."""
 
@@ -102,7 +123,7 @@ def plan_task(keywords: Sequence[tuple[str, str, str]], set: Sequence[str], conf
 class Environments:
     """Environments of a task, side by side."""
 
-    def __init__(self, engine: Engine, task: Task, num_envs: int, seed: int, random_initial_phase: bool) -> None: ...
+    def __init__(self, engine: Engine, task: Task, num_envs: int, seed: int, random_initial_phase: bool, commands: Sequence[float]) -> None: ...
 
     def reset(self) -> None: ...
 
@@ -127,6 +148,13 @@ class Environments:
     def violations(self) -> Annotated[NDArray[numpy.float32], dict(order='C', device='cpu')]: ...
 
     @property
+    def states(self) -> Annotated[NDArray[numpy.float32], dict(order='C', device='cpu')]: ...
+
+    def set_commands(self, arg: Sequence[float], /) -> None: ...
+
+    def push(self, arg0: int, arg1: float, arg2: float, /) -> None: ...
+
+    @property
     def counts(self) -> dict: ...
 
 class Robots:
@@ -139,6 +167,9 @@ class Robots:
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def scene(self) -> bytes: ...
 
     @property
     def nq(self) -> int: ...

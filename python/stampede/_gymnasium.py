@@ -37,7 +37,8 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
     violates it, in its quantity's unit, 0 where it does not (the largest of its joints or limbs); ``"critic"``, where
     the task has privileged observations, and ``"final_critic"`` of them.
 
-    task: a task's name or file, such as "go2-flat". seed: all that is random follows from it. set: settings by their
+    task: a task's name or file, such as "go2-flat"; config: a file of settings that names one, such as a run's
+    config.toml. commands: [num_envs, 3] what robots are told, kept through the episodes; None: drawn at random. seed: all that is random follows from it. set: settings by their
     names, as of ``train``. actions: "task", in the task's units, joint targets [rad] of a walking robot; or "network",
     the numbers that a policy's network gives: centre + scale x number, about -1 to 1, for learners that know nothing of
     the task. copy: whether the arrays that are returned are new ones; False: they are the engine's own (on a CPU), and
@@ -48,7 +49,7 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
     _kind = "environment"
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
 
-    def __init__(self, task, num_envs=1, *, seed=1, set=None, device="auto", threads=0, actions="task", copy=True,
+    def __init__(self, task=None, num_envs=1, *, config=None, commands=None, seed=1, set=None, device="auto", threads=0, actions="task", copy=True,
                  random_initial_phase=False, render_mode=None):
         if render_mode is not None:
             raise InputError(f"render_mode: {render_mode!r} is given; None would be right: `stampede play` draws")
@@ -57,7 +58,13 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
         self.num_envs = _arguments.whole_number("num_envs", num_envs, 1)
         self._seed = _arguments.whole_number("seed", seed, 0)
         self._copy, self._random_phase = copy, random_initial_phase
-        self._task = _core.plan_task(_arguments.keywords(task=task), _arguments.settings(set), "")
+        self._task = _core.plan_task(_arguments.keywords(task=task), _arguments.settings(set),
+                                     _arguments.path(config))
+        if commands is not None:
+            if not self._task.commanded:
+                raise InputError(f"commands: no robot walks in the task '{self._task.name}'; None would be right")
+            commands = _arguments.array("commands", commands, (self.num_envs, 3), meaning="forward, sideways and turning")
+        self._commands = commands
         self._engine = _core.make_engine(device, threads)
         self.device = self._engine.device  #: "cpu" or "cuda"
         self.task = self._task.name
@@ -87,7 +94,8 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
         self._make()
 
     def _make(self):
-        self._handle = _core.Environments(self._engine, self._task, self.num_envs, self._seed, self._random_phase)
+        self._handle = _core.Environments(self._engine, self._task, self.num_envs, self._seed, self._random_phase,
+                                           [] if self._commands is None else self._commands.ravel().tolist())
 
     @property
     def has_final_obs(self) -> bool:
@@ -98,6 +106,56 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
     def counts(self) -> dict:
         """Since the last reset: steps, episodes that ended, nonfinite states that were caught, contacts_over_slots."""
         return self._open.counts
+
+    @property
+    def settings(self) -> str:
+        """Every setting of the task, as TOML."""
+        return self._task.settings
+
+    @property
+    def scene(self) -> bytes:
+        """Robot and ground of a walking task as an MJB file, for the same version of MuJoCo."""
+        return self._task.scene
+
+    @property
+    def picture(self) -> list[int]:
+        """Height and width of what the policy sees; empty where it sees no picture."""
+        return self._task.picture
+
+    @property
+    def qpos(self):
+        """[num_envs, nq] of a walking task: the robots' positions in MuJoCo's order, after the resets of the last step."""
+        return self._open.states[: self._task.positions].T
+
+    @property
+    def qvel(self):
+        """[num_envs, nv] the velocities: the base's linear in world axes, angular in its own, then the joints'."""
+        return self._open.states[self._task.positions :].T
+
+    @property
+    def commands(self):
+        """[num_envs, 3] what robots are told from the next step on, forward, sideways [m/s] and turning [rad/s] (or a
+        heading [rad], where the task commands one); None where they are drawn. May be set where they were given."""
+        return None if self._commands is None else self._commands.copy()
+
+    @commands.setter
+    def commands(self, given):
+        if self._commands is None:
+            raise InputError("commands: these environments draw theirs; VectorEnv(..., commands=...) would be right")
+        given = _arguments.array("commands", given, (self.num_envs, 3), meaning="forward, sideways and turning")
+        self._open.set_commands(given.ravel().tolist())
+        self._commands = given
+
+    def push(self, env, x, y):
+        """Sets the horizontal velocity of a robot's base [m/s, world axes], as the pushes of a training do."""
+        self._open.push(_arguments.whole_number("env", env, 0), x, y)
+
+    def judged(self, env):
+        """(constraint's name, its limit, how far beyond it the worst joint or limb of an environment is) of each
+        constraint, below 0 where it is kept, very far below where it does not apply."""
+        violations = self._open.violations
+        return [(name, limit, float(violations[begin : begin + columns, env].max()))
+                for name, _, limit, begin, columns in self._task.constraints]
 
     def _given(self, array):
         return array.copy() if self._copy else array

@@ -88,6 +88,7 @@ class Simulation(_arguments.Closing):
     mass_matrix = _found("mass_matrix", "[num_envs, nv, nv] as of the last forward().")
     ncon = _found("ncon", "[num_envs] contacts that the last forward() found.")
 
+    scene = _found("scene", "Robot and ground as the bytes of an MJB file, for the same version of MuJoCo.")
     nq = _found("nq", "Numbers of a position.")
     nv = _found("nv", "Numbers of a velocity.")
     nu = _found("nu", "Controls.")

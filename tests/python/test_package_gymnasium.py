@@ -216,3 +216,32 @@ def test_what_is_refused():
     while not single.step([0.0])[3]:
         pass
     assert "reset()" in refused(lambda: single.step([0.0]), stampede.Error)
+
+
+def test_robots_are_told_pushed_and_read():
+    commands = numpy.float32([[0.5, 0, 0], [0, -0.4, 0.3]])
+    env = stampede.VectorEnv("go2-flat", 2, commands=commands, set={"randomise.push_velocity": 0})
+    env.reset()
+    told = [env.observation_names.index(f"command.{axis}") for axis in "xyz"]
+    observations, *_ = env.step(numpy.tile(numpy.float32(env._task.action_centre), (2, 1)))
+    assert numpy.array_equal(observations[:, told], commands) and numpy.array_equal(env.commands, commands)
+    env.commands = -commands
+    observations, *_ = env.step(numpy.tile(numpy.float32(env._task.action_centre), (2, 1)))
+    assert numpy.array_equal(observations[:, told], -commands)
+    assert env.qpos.shape == (2, 19) and env.qvel.shape == (2, 18)
+    assert numpy.allclose(numpy.linalg.norm(env.qpos[:, 3:7], axis=1), 1, atol=1e-5)
+    before = numpy.array(env.qvel)
+    env.push(1, 0.7, -0.6)
+    after = numpy.array(env.qvel)
+    assert numpy.allclose(after[1, :2], (0.7, -0.6)) and numpy.array_equal(after[0], before[0])
+    assert numpy.array_equal(after[1, 2:], before[1, 2:])
+    names = [name for name, *_ in env.judged(0)]
+    assert names == env.constraint_names
+    with pytest.raises(stampede.InputError, match=r"shape \[2\] is given; float32 \[2, 3\]"):
+        env.commands = [1, 2]
+    with pytest.raises(stampede.InputError, match="environment 2 is out of range"):
+        env.push(2, 0, 0)
+    with pytest.raises(stampede.InputError, match="draw theirs"):
+        stampede.VectorEnv("go2-flat", 1).commands = [[0, 0, 0]]
+    with pytest.raises(stampede.InputError, match="no robot walks"):
+        stampede.VectorEnv("pendulum", 1, commands=[[0, 0, 0]])
