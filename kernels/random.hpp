@@ -27,6 +27,7 @@ enum class Purpose : std::uint32_t {
   kLevel = 12,
   kMounting = 13,
   kCamera = 14,
+  kFormula = 15,
 };
 
 /// Philox4x32-10: encrypts `counter` with the key, in place.

@@ -1,21 +1,10 @@
 #pragma once
 /// \file The end of a control step of walking robots: rewards, constraints, ends, starts and observations.
 
+#include "envs/legged/changes.hpp"
 #include "envs/legged/start.hpp"
 
 namespace stampede {
-
-/// A force [N, N m], work [J] or velocity [m/s, rad/s] above this shows that the robot's state is about to overflow.
-inline constexpr float kLargestSane = 1e8f;
-
-/// Where the numbers of a struct are all finite and of no larger size.
-template <class Real, class Struct>
-STAMPEDE_FN MaskOf<Real> all_sane(const Struct& s) {
-  MaskOf<Real> sane = abs(get_row<Real>(s, 0)) <= Real(kLargestSane);
-  STAMPEDE_UNROLL
-  for (int r = 1; r < kRows<Struct, Real>; ++r) sane = sane && abs(get_row<Real>(s, r)) <= Real(kLargestSane);
-  return sane;
-}
 
 /// What follows the physics in a control step. A lane's steps are listed in `operator()`, in their order.
 template <class Shape, class LaneReal>
@@ -34,6 +23,9 @@ struct FinishStep {
   StepOutput out;
   float* totals;       ///< [kLeggedTotals][stride]: added to
   float* last_finite;  ///< [nq + nv][stride]: coordinates before the last step that was `bad`
+  // What the step's formulas gave (envs/legged/formulas.hpp), [stride] each; null where there are none.
+  const float* formula_reward = nullptr;
+  const float* formula_end = nullptr;  ///< 1 where one of them ends the episode, else 0
 
   template <class>
   STAMPEDE_FN void operator()(Index lane) const {
@@ -43,8 +35,8 @@ struct FinishStep {
     auto record = read_rows<Record, Real>(task.rows.record, lane);
     const auto target = read_rows<Array<Real, J>, Real>(task.rows.control, lane);
 
-    const MaskOf<Real> broken = drop_broken_records(s, record);
-    const Change change = note_changes(lane, s, record, target, carried);
+    const MaskOf<Real> broken = drop_broken_records<Shape>(s, record);
+    const Change change = note_changes<Shape>(*task.constants, lane, s, record, target, carried);
     const View seen(*task.constants, task.ground, lane, s, carried);
     const Real distance = note_progress(seen, carried);
     const Reward reward = sum_rewards(seen, record, change, broken);
@@ -78,48 +70,6 @@ struct FinishStep {
     Real age, episode_return;  ///< this step included
   };
 
-  /// Clears the records of environments whose step the physics refused (PhysicsRecord::held), or in which a force or
-  /// velocity has overflowed or is about to: rewards and constraints must not be computed from them. Returns where, the
-  /// same in the lanes of a group.
-  STAMPEDE_FN MaskOf<Real> drop_broken_records(const State& s, Record& record) const {
-    const Real none(0.0f), one(1.0f);
-    const MaskOf<Real> sane =
-        all_sane<Real>(record) && all_sane<Real>(s.v) && all_sane<Real>(s.velocity) && all_sane<Real>(s.spin);
-    const MaskOf<Real> broken = group_sum<K>(select(record.held > Real(0.5f) || !sane, one, none)) > Real(0.5f);
-    if (any_together(broken)) record = select_all<Real>(broken, fill_rows<Record>(none), record);
-    return broken;
-  }
-
-  /// What the step changed, for rewards and constraints. Stores in `carried` what the next step is compared with.
-  STAMPEDE_FN Change note_changes(Index lane, const State& s, const Record& record, const Array<Real, J>& target,
-                                  Carried& carried) const {
-    const LeggedConstants& c = *task.constants;
-    const Real none(0.0f), one(1.0f);
-    Change change;
-    STAMPEDE_UNROLL
-    for (int i = 0; i < J; ++i) {
-      change.acceleration[i] = (s.v[i] - carried.velocity[i]) * Real(1.0f / c.control_dt);
-      const Real action =
-          (target[i] - of_limbs<Real>(c.default_position[i], lane)) * of_limbs<Real>(c.inverse_action_scale[i], lane);
-      change.action[i] = action - carried.action[i];
-      carried.action[i] = action;
-    }
-    const MaskOf<Real> was_down = carried.air_time >= none;  // since the episode's start; see kNotYetDown
-    change.touchdown = select(was_down, record.touches * (one - carried.touched), none);
-    change.air_time = carried.air_time + Real(c.control_dt);
-    carried.air_time = select(record.touches > Real(0.5f), none, select(was_down, change.air_time, carried.air_time));
-    carried.touched = record.touches;
-    carried.foot_force = record.force[J + 1];
-    carried.command_age += one;
-    Real upper = record.force[0];
-    STAMPEDE_UNROLL
-    for (int i = 1; i < J; ++i) upper = max(upper, record.force[i]);
-    change.base_force = group_max<K>(record.force[0]);
-    change.body_force = group_max<K>(upper);
-    change.leg_force = record.force[J];
-    return change;
-  }
-
   /// On ground of tiles: adds to `commanded` and `covered`, by which the level of the next episode is decided. Returns
   /// the robot's horizontal distance from where episodes start on its tile [m]; 0 without tiles.
   STAMPEDE_FN Real note_progress(const View& seen, Carried& carried) const {
@@ -141,7 +91,7 @@ struct FinishStep {
                                  MaskOf<Real> broken) const {
     const LeggedConstants& c = *task.constants;
     const Real none(0.0f), one(1.0f);
-    Real reward = none;
+    Real reward = formula_reward != nullptr ? load_each<K, Real>(formula_reward, seen.lane) : none;
     STAMPEDE_NO_UNROLL
     for (int term = 0; term < kRewardTermCount; ++term) {
       if (c.reward_weight[term] == 0.0f) continue;
@@ -181,6 +131,10 @@ struct FinishStep {
       terminated = terminated || seen.s.position.z < start - Real(c.end_drop);
     }
     if (c.constraints_end) terminated = terminated || violated;
+    if (formula_end != nullptr) {
+      const Real end = load_each<K, Real>(formula_end, seen.lane);
+      terminated = terminated || end > Real(0.5f);
+    }
     const MaskOf<Real> ended = terminated || age >= Real(static_cast<float>(c.max_steps));
     return {terminated, ended, age, load_each<K, Real>(view.episode_return, seen.lane) + reward.value};
   }

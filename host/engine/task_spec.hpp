@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "envs/legged/formula_plan.hpp"
 #include "envs/legged/plan.hpp"
 #include "envs/legged/terrain/kinds.hpp"
 #include "host/engine/metrics.hpp"
@@ -104,6 +105,23 @@ struct TaskMetric {
   double divisor = 1;  ///< of the mean
 };
 
+/// What the metrics begin with that count formulas that are not finite.
+inline constexpr const char* kNotFinite = "not_finite/";
+
+/// A walking task's formulas, as its kernels interpret them (envs/legged/formulas.hpp).
+struct FormulaSpec {
+  std::vector<FormulaStep> step, observe;  ///< operations of RunFormulas and ObserveFormulas
+  std::vector<LimbTable<float>> masks;     ///< that they choose lanes by
+  std::vector<LimbPlaces> places;          ///< of their results in rows
+  std::vector<LeggedFeet> feet;            ///< one where formulas name where the feet are; else none
+  int kept = 0;                            ///< rows of what is kept from step to step; 0: there are no formulas
+  int nonfinite = 0;                       ///< first of the metric rows that count, for each of `names`, what was
+                                           ///< not finite
+  std::vector<std::string> names;          ///< "rewards.clearance"; FormulaStep::item
+
+  bool present() const { return kept > 0; }
+};
+
 /// What only walking tasks have.
 struct LeggedSpec {
   RobotModel robot;
@@ -112,6 +130,7 @@ struct LeggedSpec {
   std::vector<double> difficulties;     ///< of the levels
   std::vector<TerrainKind> tile_kinds;  ///< of the columns
   std::vector<float> sensed;  ///< of the policy's observations: 1 where a sensor measures it, 0 where none is needed
+  FormulaSpec formulas;
   DepthCamera camera;  ///< whose picture the policy's observations begin with; without pixels where there is none
 
   /// On which tile, level x columns + column, an evaluation's episode takes place.

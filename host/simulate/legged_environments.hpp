@@ -12,6 +12,7 @@
 #include "host/simulate/camera.hpp"
 #include "host/simulate/environments.hpp"
 #include "host/simulate/external_robots.hpp"
+#include "host/simulate/legged_formulas.hpp"
 #include "host/simulate/walking_figures.hpp"
 
 namespace stampede {
@@ -75,7 +76,7 @@ class LeggedEnvironments final : public Environments<Backend> {
     carried_ = backend.template make_buffer<float>(kRows<LeggedLane<float, J>, float> * lane_stride_);
     last_coordinates_ = backend.template make_buffer<float>(kRows<RobotCoordinates<float, J>, float> * lane_stride_);
     last_finite_ = backend.template make_buffer<float>(this->task().states * this->stride());
-    totals_ = backend.template make_buffer<float>(kLeggedTotals * this->stride());
+    totals_ = backend.template make_buffer<float>(this->task().metric_rows * this->stride());
     place_on_tiles(backend, !request.commands.empty());
     const Index actions = legged_.constants.actions;
     random_action_ = backend.template make_buffer<float>(this->stride() * actions);
@@ -89,6 +90,10 @@ class LeggedEnvironments final : public Environments<Backend> {
       last_reading_ = backend.template make_buffer<float>(this->stride() * size);
       sensed_ = backend.template make_buffer<float>(size);
       backend.upload(sensed_, legged_.sensed.data(), size);
+    }
+    if (legged_.formulas.present()) {
+      formulas_ = std::make_unique<Formulas<Backend, Shape, Real>>(backend, legged_.formulas, this->stride(),
+                                                                   lane_stride_, totals_.data());
     }
     if (legged_.camera.pixels() > 0) {
       cameras_ = std::make_unique<Cameras<Backend, Shape>>(backend, legged_.camera, legged_.robot, robots_->map(),
@@ -107,6 +112,9 @@ class LeggedEnvironments final : public Environments<Backend> {
     backend.for_tiles(this->stride(), [&](const Context& context, Range range) {
       context.launch(lanes_of(range),
                      ResetLegged<Shape, Real>{kernel_task(seed), random_phase, first.policy, first.privileged});
+      if (formulas_ != nullptr) {
+        formulas_->start(context, lanes_of(range), kernel_task(seed), first.policy, first.privileged);
+      }
       delay_readings(context, range, first.policy, true);
       look(context, range, {this->view().age, seed, nullptr, 0}, first.policy);
     });
@@ -146,7 +154,7 @@ class LeggedEnvironments final : public Environments<Backend> {
 
   void clear_statistics(Backend& backend) override {
     Environments<Backend>::clear_statistics(backend);
-    backend.launch(kLeggedTotals * this->stride(), ClearElements{totals_.data()});
+    backend.launch(this->task().metric_rows * this->stride(), ClearElements{totals_.data()});
   }
 
   void save(Backend& backend, std::vector<Tensor>& tensors) override {
@@ -158,6 +166,7 @@ class LeggedEnvironments final : public Environments<Backend> {
       backend.download(*buffer, values.data(), buffer->size());
       tensors.push_back(make_tensor(name, {buffer->size() / columns, columns}, values));
     }
+    if (formulas_ != nullptr) formulas_->save(backend, tensors);
     if (cameras_ != nullptr) cameras_->save(backend, tensors);
   }
   void load(Backend& backend, const std::vector<Tensor>& tensors) override {
@@ -168,6 +177,7 @@ class LeggedEnvironments final : public Environments<Backend> {
                                               : floats_of(tensors, name, static_cast<std::size_t>(buffer->size()));
       backend.upload(*buffer, values.data(), buffer->size());
     }
+    if (formulas_ != nullptr) formulas_->load(backend, tensors);
     if (cameras_ != nullptr) cameras_->load(backend, tensors);
   }
 
@@ -297,7 +307,14 @@ class LeggedEnvironments final : public Environments<Backend> {
     const LeggedTask all = kernel_task(seed);
     context.launch(lanes, ApplyActions<Shape, Real>{constants_.data(), all.rows, action});
     robots_->step(context, lanes, legged_.constants.decimation);
-    context.launch(lanes, FinishStep<Shape, Real>{all, clock, offset, out, totals_.data(), last_finite_.data()});
+    FinishStep<Shape, Real> finish{all, clock, offset, out, totals_.data(), last_finite_.data()};
+    if (formulas_ != nullptr) {
+      formulas_->run(context, lanes, all, out);
+      finish.formula_reward = formulas_->reward();
+      finish.formula_end = formulas_->end();
+    }
+    context.launch(lanes, finish);
+    if (formulas_ != nullptr) formulas_->observe(context, lanes, all, clock, offset, out);
     delay_readings(context, range, out.observation, false);
     look(context, range, {this->view().age, seed, clock, offset}, out.observation);
   }
@@ -308,8 +325,9 @@ class LeggedEnvironments final : public Environments<Backend> {
   Buffer<LeggedConstants> constants_;
   Buffer<float> carried_, last_coordinates_, last_finite_, totals_, random_action_, bounds_, commands_, spawn_, column_,
       level_, last_reading_, sensed_;
-  std::unique_ptr<Cameras<Backend, Shape>> cameras_;  ///< null where the policy sees no picture
-  Buffer<std::uint32_t> clock_;                       ///< one number, 0: drive() gives the clock as the offset
+  std::unique_ptr<Formulas<Backend, Shape, Real>> formulas_;  ///< null where the task has none
+  std::unique_ptr<Cameras<Backend, Shape>> cameras_;          ///< null where the policy sees no picture
+  Buffer<std::uint32_t> clock_;                               ///< one number, 0: drive() gives the clock as the offset
 };
 
 /// Walking robots of the task's size. Throws Error where the build has no kernels for it.

@@ -13,12 +13,12 @@
 namespace stampede {
 namespace {
 
-/// The place of a name in kWhenNames.
+/// The place of a name in kWhenNames; -1 where it is none of them.
 int index_of_when(const std::string& name) {
   for (int i = 0; i < kWhenCount; ++i) {
     if (name == kWhenNames[i]) return i;
   }
-  return 0;
+  return -1;
 }
 
 class ConstraintPlacer {
@@ -28,13 +28,20 @@ class ConstraintPlacer {
       : task_(task), settings_(settings), robot_(robot), has_diagonals_(has_diagonals), c_(constants), spec_(spec) {}
 
   void place() {
-    if (settings_.constraints.size() > kMostConstraints) {
-      fail(fmt::format("{} constraints; at most {} are possible", settings_.constraints.size(), kMostConstraints));
-    }
+    const auto judges_a_quantity = [](const ConstraintSettings& from) { return from.formula.text.empty(); };
+    const auto count = std::count_if(settings_.constraints.begin(), settings_.constraints.end(), judges_a_quantity);
+    if (count > kMostConstraints) fail(fmt::format("{} constraints; at most {} are possible", count, kMostConstraints));
     for (const ConstraintSettings& from : settings_.constraints) {
+      if (!judges_a_quantity(from)) continue;  // LeggedFormulas
       const std::string key = "constraints." + from.name;
       const int index = index_of(kQuantities, from.quantity);
-      if (index < 0) fail(key + ".quantity is missing; \"joint_torque\" or another would be right");
+      if (index < 0) {
+        fail(key + ".quantity is missing; \"joint_torque\" or another, or a formula, would be right");
+      }
+      if (index_of_when(from.when.text) < 0) {
+        fail(fmt::format("{}{}.when is a formula, which judges formulas; {} would be right beside a quantity",
+                         from.when.origin, key, join(std::vector<std::string>(kWhenNames, kWhenNames + kWhenCount))));
+      }
       const QuantityInfo& info = kQuantities[index];
       if (!(from.limit >= info.least && from.limit <= info.most)) {
         fail(fmt::format("{}.limit = {} is out of range for {}; it must be from {} to {}", key, from.limit, info.name,
@@ -46,7 +53,7 @@ class ConstraintPlacer {
       }
       PlacedConstraint& placed = c_.constraint[c_.constraints++];
       placed.quantity = static_cast<Quantity>(index);
-      placed.when = static_cast<When>(index_of_when(from.when));
+      placed.when = static_cast<When>(index_of_when(from.when.text));
       placed.limit = tightened_limit(from, info, key);
       placed.begin = c_.columns;
       placed.columns = 0;

@@ -38,9 +38,15 @@ std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const Legg
       {"observation_scales", dump(std::vector<double>(settings.observations.policy.size(), 1.0))}};
   const ScanSettings& scan = settings.scan;
   for (const std::string& term : settings.observations.policy) {
+    if (index_of(kObservationTerms, term) < 0) continue;  // a formula
     if (kObservationTerms[index_of(kObservationTerms, term)].per != Per::kScan) continue;
     facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
   }
+  nlohmann::json formulas;
+  for (const ObservationFormula& term : settings.observation_formulas) {
+    for (const FormulaText& formula : term.formula) formulas[term.name].push_back(formula.text);
+  }
+  if (!formulas.empty()) facts["observation_formulas"] = formulas.dump();
   if (spec.legged->camera.pixels() > 0) {
     const CameraSettings& camera = settings.camera;
     facts["camera"] =

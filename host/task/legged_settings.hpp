@@ -8,6 +8,7 @@
 #include "envs/legged/terrain/kinds.hpp"
 #include "host/base/fields.hpp"
 #include "host/model/robot/by_joint.hpp"
+#include "host/task/formula_text.hpp"
 
 namespace stampede {
 
@@ -268,15 +269,13 @@ struct CatSettings {
   }
 };
 
-/// Of the weights in [rewards].
-inline constexpr Bounds kRewardWeights{-1e6, 1e6};
-
 /// [constraints.NAME].
 struct ConstraintSettings {
   std::string name;
   std::string quantity;
+  FormulaText formula;
   std::vector<std::string> joints;
-  std::string when = "always";
+  FormulaText when{"always", ""};
   std::string kind = "soft";
   float limit = 0;
   float margin = 0;
@@ -290,14 +289,71 @@ struct ConstraintSettings {
     for (const QuantityInfo& info : kQuantities) quantities.emplace_back(info.name);
     for (const char* when : kWhenNames) whens.emplace_back(when);
     field("quantity", &S::quantity, quantities, "what is judged");
+    field("formula", &S::formula, "what is judged instead of a quantity: violated where it is above the limit");
     field("joints", &S::joints, Names{}, "joints that are judged, * for any letters; none: all");
-    field("when", &S::when, whens, "while it holds");
+    field("when", &S::when, whens, "while it holds; of a formula a formula, too");
     field("kind", &S::kind, std::vector<std::string>{"hard", "soft", "style"}, "for reports");
     field("limit", &S::limit, Bounds{-1e9, 1e9}, "in the quantity's unit");
     field("margin", &S::margin, Bounds{0, 0.9},
           "share of the limit by which training judges stricter; evaluations know none");
     field("p_max", &S::p_max, Bounds{0, 1}, "probability of the largest violation");
     field("rises", &S::rises, "the probability rises in the course of training");
+  }
+};
+
+/// Bounds of a reward's weight.
+inline constexpr Bounds kWeightBounds{-1e6, 1e6};
+
+/// [rewards.NAME]: a reward term that is a formula.
+struct RewardFormula {
+  std::string name;
+  float weight = 1;
+  FormulaText formula;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = RewardFormula;
+    field("weight", &S::weight, kWeightBounds, "of the term, a second");
+    field("formula", &S::formula, "one number");
+  }
+};
+
+/// [terminations.NAME]: an end of episodes that is a formula.
+struct TerminationFormula {
+  std::string name;
+  FormulaText formula;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    field("formula", &TerminationFormula::formula, "the episode ends where it holds");
+  }
+};
+
+/// [state.NAME]: a number of the environment's own, kept from step to step.
+struct StateSettings {
+  std::string name;
+  FormulaText start, next;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = StateSettings;
+    field("start", &S::start, "where an episode starts");
+    field("next", &S::next, "after each control step; the number's own name is what it was in the step");
+  }
+};
+
+/// [observations.terms.NAME]: a term of observations that is made of formulas.
+struct ObservationFormula {
+  std::string name;
+  std::vector<FormulaText> formula;
+  std::vector<float> mirror;
+
+  template <class Visitor>
+  static void describe(Visitor&& field) {
+    using S = ObservationFormula;
+    field("formula", &S::formula, "one, or a list: each gives a number, or one for each foot or joint");
+    field("mirror", &S::mirror, Bounds{-1, 1},
+          "with symmetry.mirror: 1 or -1 for each formula, the factor on its mirror image");
   }
 };
 
@@ -317,7 +373,12 @@ struct LeggedSettings {
   ObservationSettings observations;
   CatSettings cat;
   std::vector<float> rewards = std::vector<float>(kRewardTermCount, 0.0f);  ///< weights, by RewardTerm
-  std::vector<ConstraintSettings> constraints;                              ///< in the order of the files
+  // In the order of the files.
+  std::vector<ConstraintSettings> constraints;
+  std::vector<RewardFormula> reward_formulas;
+  std::vector<TerminationFormula> termination_formulas;
+  std::vector<StateSettings> states;
+  std::vector<ObservationFormula> observation_formulas;
 };
 
 }  // namespace stampede

@@ -14,6 +14,7 @@
 #include "host/task/legged_checks.hpp"
 #include "host/task/legged_constraints.hpp"
 #include "host/task/legged_facts.hpp"
+#include "host/task/legged_formulas.hpp"
 #include "host/task/mirror.hpp"
 
 namespace stampede {
@@ -59,6 +60,7 @@ class Planner {
     place_ground();
     place_scan();
     place_camera();
+    formulas_.emplace(task_.name, settings_, robot(), c_, spec_);
     spec_.observations = {place_observations(settings_.observations.policy, "policy", c_.policy, c_.policy_terms)};
     c_.policy_size = spec_.policy().size();
     if (settings_.observations.critic.empty()) {
@@ -73,6 +75,7 @@ class Planner {
     }
     place_diagonals();
     place_constraints(task_.name, settings_, robot(), has_diagonals_, c_, spec_);
+    legged_->formulas = formulas_->place();
     if (settings_.symmetry.mirror) place_mirror();
     legged_->robot = compiled_.robot;
     name_task();
@@ -266,8 +269,11 @@ class Planner {
       const RobotMirror mirror = find_mirror(compiled_, pose());
       check_images(mirror);
       spec_.mirror.policy = mirror_of(c_.policy, c_.policy_terms, *legged_, robot(), mirror);
-      if (c_.privileged_size > 0)
+      formulas_->add_images(kObservedPolicy, mirror, spec_.mirror.policy);
+      if (c_.privileged_size > 0) {
         spec_.mirror.critic = mirror_of(c_.privileged, c_.privileged_terms, *legged_, robot(), mirror);
+        formulas_->add_images(kObservedPrivileged, mirror, spec_.mirror.critic);
+      }
       spec_.mirror.action = mirror_of_actions(c_, robot(), mirror);
     } catch (const Error& error) {
       fail(error.what());
@@ -413,6 +419,19 @@ class Planner {
     made.name = group;
     for (const std::string& term : terms) {
       const int index = index_of(kObservationTerms, term);
+      if (index < 0) {
+        if (!formulas_->has_term(term)) {
+          fail(
+              fmt::format("observations.{}: there is no term '{}'; [observations.terms.{}] with a formula would be "
+                          "right",
+                          group, term, term));
+        }
+        const ObservedGroup to = made.name == kPolicyGroup ? kObservedPolicy : kObservedPrivileged;
+        const std::vector<std::string> more = formulas_->place_term(term, to, made.size());
+        made.names.insert(made.names.end(), more.begin(), more.end());
+        if (to == kObservedPolicy) legged_->sensed.resize(made.names.size(), 0.0f);
+        continue;
+      }
       const auto which = static_cast<ObservationTerm>(index);
       placed[count++] = {which, made.size(), noise_of(which)};
       const std::vector<std::string> more = names_of(kObservationTerms[index]);
@@ -446,11 +465,21 @@ class Planner {
       info.panel = panel;
       spec_.metrics.push_back({info, row, divisor});
     };
-    spec_.metric_rows = kLeggedTotals;
+    const FormulaSpec& formulas = legged_->formulas;
+    spec_.metric_rows =
+        formulas.present() ? formulas.nonfinite + static_cast<int>(formulas.names.size()) : kLeggedTotals;
     for (int i = 0; i < kRewardTermCount; ++i) {
       if (c_.reward_weight[i] == 0.0f) continue;
       add(std::string("rewards/") + kRewardTerms[i].name, "1/s", "weighted reward terms, a second", i,
           spec_.control_dt);
+    }
+    int row = kLeggedTotals;
+    for (const RewardFormula& reward : formulas_->rewards()) {
+      add("rewards/" + reward.name, "1/s", "weighted reward terms, a second", row++, spec_.control_dt);
+    }
+    for (std::size_t i = 0; i < formulas.names.size(); ++i) {
+      add(kNotFinite + formulas.names[i], "share of steps in which the formula is not finite", "",
+          formulas.nonfinite + static_cast<int>(i), 1);
     }
     if (c_.levels > 0) add("terrain/level", "", "level of the ground, mean", kLevelTotal, 1);
   }
@@ -461,6 +490,7 @@ class Planner {
   TaskSpec spec_;
   std::shared_ptr<LeggedSpec> legged_;
   LeggedConstants& c_;
+  std::optional<LeggedFormulas> formulas_;
   bool has_diagonals_ = false;
 };
 

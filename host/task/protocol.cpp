@@ -62,8 +62,14 @@ EvaluationRequest evaluation_request(const PlannedTask& task, int episodes, bool
   // no episode.
   LeggedSpec legged = *judged.legged;
   legged.constants.constraints_end = false;
-  for (std::size_t i = 0; i < judged.constraints.list.size(); ++i) {
-    legged.constants.constraint[i].limit = judged.constraints.list[i].limit;
+  const auto built_in = static_cast<std::size_t>(legged.constants.constraints);  // formulas' come behind them
+  for (std::size_t i = 0; i < built_in; ++i) legged.constants.constraint[i].limit = judged.constraints.list[i].limit;
+  for (FormulaStep& step : legged.formulas.step) {
+    if (step.op != FormulaOp::kViolation) continue;
+    for (std::size_t i = built_in; i < judged.constraints.list.size(); ++i) {
+      const ConstraintSpec& constraint = judged.constraints.list[i];
+      if (legged.formulas.names[step.item] == "constraints." + constraint.name) step.number = constraint.limit;
+    }
   }
   request.commands = command_grid(settings.legged->commands, legged, episodes);
   judged.legged = std::make_shared<const LeggedSpec>(std::move(legged));

@@ -11,7 +11,9 @@
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
 #include "host/base/suggest.hpp"
+#include "host/task/assign.hpp"
 #include "host/task/layer.hpp"
+#include "host/task/legged_tables.hpp"
 #include "host/task/presets.hpp"
 #include "host/task/settings_tables.hpp"
 #include "host/task/task_files.hpp"
@@ -19,241 +21,13 @@
 namespace stampede {
 namespace {
 
-// ---- Origins and messages ----
-
-/// "run.toml:12: " or "--num-envs: ".
-std::string place(const Layer& layer, const toml::node& node) {
-  std::string text = layer.origin;
-  if (layer.has_lines && node.source().begin.line > 0) text += ":" + std::to_string(node.source().begin.line);
-  return text + ": ";
-}
-
-std::string show(const toml::node& node) {
-  std::ostringstream text;
-  if (const auto* table = node.as_table()) {
-    text << toml::toml_formatter{*table, toml::format_flags::none};
-    return "{...}";
-  }
-  text << toml::toml_formatter{node, toml::format_flags::none};
-  std::string line = text.str();
-  for (char& c : line) c = c == '\n' ? ' ' : c;
-  return line;
-}
-
-/// Shortest decimal that reads back as the same number.
-template <class Number>
-std::string shortest(Number value) {
-  char buffer[64];
-  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
-  return std::string(buffer, result.ptr);
-}
-
-std::string wrong_type(const toml::node& node, const std::string& key, const char* right) {
-  std::ostringstream kind;
-  kind << node.type();
-  return key + " = " + show(node) + " is of type " + kind.str() + "; it must be " + right;
-}
-
-// ---- One value ----
-
-/// A value of a layer that is to be assigned to a field, with its key for messages.
-struct Value {
-  const Layer& layer;
-  const toml::node& node;
-  std::string key;
-
-  [[noreturn]] void fail(const std::string& message) const { throw Error(place(layer, node) + message); }
-  [[noreturn]] void fail_range(const std::string& shown, const Bounds& bounds) const {
-    fail(key + " = " + shown + " is out of range; it must be from " + shortest(bounds.low) + " to " +
-         shortest(bounds.high));
-  }
-};
-
-double number_of(const Value& value) {
-  if (const auto* number = value.node.as_floating_point()) return number->get();
-  if (const auto* number = value.node.as_integer()) return static_cast<double>(number->get());
-  value.fail(wrong_type(value.node, value.key, "a number"));
-}
-
-void assign(const Value& value, float& field, const Bounds& bounds) {
-  const double number = number_of(value);
-  if (!(number >= bounds.low && number <= bounds.high)) value.fail_range(show(value.node), bounds);
-  field = static_cast<float>(number);
-}
-
-void assign_integer(const Value& value, const toml::node& node, int& field, const Bounds& bounds) {
-  const auto* number = node.as_integer();
-  if (number == nullptr) value.fail(wrong_type(node, value.key, "a whole number"));
-  if (!(static_cast<double>(number->get()) >= bounds.low && static_cast<double>(number->get()) <= bounds.high)) {
-    value.fail_range(show(node), bounds);
-  }
-  field = static_cast<int>(number->get());
-}
-
-void assign(const Value& value, int& field, const Bounds& bounds) { assign_integer(value, value.node, field, bounds); }
-
-void assign(const Value& value, std::vector<int>& field, const Bounds& bounds) {
-  const auto* array = value.node.as_array();
-  if (array == nullptr) value.fail(wrong_type(value.node, value.key, "a list of whole numbers, as in [64, 64]"));
-  std::vector<int> numbers(array->size());
-  for (std::size_t i = 0; i < numbers.size(); ++i) assign_integer(value, (*array)[i], numbers[i], bounds);
-  field = std::move(numbers);
-}
-
-void assign(const Value& value, std::vector<float>& field, const Bounds& bounds) {
-  const auto* array = value.node.as_array();
-  if (array == nullptr) value.fail(wrong_type(value.node, value.key, "a list of numbers"));
-  std::vector<float> numbers(array->size());
-  for (std::size_t i = 0; i < numbers.size(); ++i)
-    assign(Value{value.layer, (*array)[i], value.key}, numbers[i], bounds);
-  field = std::move(numbers);
-}
-
-void assign(const Value& value, Span& field, const SpanBounds& bounds) {
-  std::vector<float> ends;
-  const auto* array = value.node.as_array();
-  if (array == nullptr || array->size() != 2) {
-    value.fail(value.key + " = " + show(value.node) + " must be a list of two numbers, [low, high]");
-  }
-  assign(value, ends, Bounds{bounds.low, bounds.high});
-  if (ends[0] > ends[1])
-    value.fail(value.key + " = " + show(value.node) + ": low is above high; [low, high] would be right");
-  field = {ends[0], ends[1]};
-}
-
-/// One number, or a table of numbers by pattern, which takes the place of what there was.
-void assign(const Value& value, ByJoint& field, const Bounds& bounds) {
-  const auto* table = value.node.as_table();
-  if (table == nullptr && !value.node.is_number()) {
-    value.fail(wrong_type(value.node, value.key,
-                          "a number, or numbers by joint, as in { \"*_calf_joint\" = 40, \"*\" = 25 }"));
-  }
-  ByJoint given;
-  if (table == nullptr) {
-    assign(value, given.all, bounds);
-  } else {
-    if (table->empty()) value.fail(value.key + " = {} says nothing; { \"*\" = 25 } would be right for all joints");
-    for (const auto& [pattern, node] : *table) {
-      const std::string name(pattern.str());
-      given.patterns.emplace_back(name, 0.0f);
-      assign(Value{value.layer, node, value.key + ".\"" + name + "\""}, given.patterns.back().second, bounds);
-    }
-  }
-  field = std::move(given);
-}
-
-void assign(const Value& value, bool& field) {
-  const auto* flag = value.node.as_boolean();
-  if (flag == nullptr) value.fail(wrong_type(value.node, value.key, "true or false"));
-  field = flag->get();
-}
-
-void assign(const Value& value, std::string& field) {
-  const auto* text = value.node.as_string();
-  if (text == nullptr) value.fail(wrong_type(value.node, value.key, "a string"));
-  field = text->get();
-}
-
-void assign(const Value& value, std::string& field, const Choices& choices) {
-  std::string word;
-  assign(value, word);
-  for (const std::string& choice : choices) {
-    if (word == choice) {
-      field = word;
-      return;
-    }
-  }
-  value.fail(value.key + " = \"" + word + "\" is not known; " + suggestion(word, choices));
-}
-
-void assign(const Value& value, std::string& field, const Names&) { assign(value, field); }
-
-void assign(const Value& value, std::vector<std::string>& field, const Names&) {
-  const auto* array = value.node.as_array();
-  if (array == nullptr) value.fail(wrong_type(value.node, value.key, "a list of names"));
-  std::vector<std::string> names(array->size());
-  for (std::size_t i = 0; i < names.size(); ++i) assign(Value{value.layer, (*array)[i], value.key}, names[i]);
-  field = std::move(names);
-}
-
-void assign(const Value& value, std::vector<std::string>& field, const Choices& choices) {
-  std::vector<std::string> names;
-  assign(value, names, Names{});
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    assign(Value{value.layer, (*value.node.as_array())[i], value.key}, names[i], choices);
-  }
-  field = std::move(names);
-}
-
-// ---- Tables ----
-
-/// Visits a struct's fields and gives the one of that name the value.
-template <class Struct>
-struct Assigner {
-  Struct& target;
-  std::string_view name;
-  const Value& value;
-  bool found = false;
-
-  template <class Member>
-  void operator()(const char* field, Member Struct::*member, const char*) {
-    if (name != field) return;
-    found = true;
-    assign(value, target.*member);
-  }
-  template <class Member, class Constraint>
-  void operator()(const char* field, Member Struct::*member, const Constraint& constraint, const char*) {
-    if (name != field) return;
-    found = true;
-    assign(value, target.*member, constraint);
-  }
-};
-
-std::vector<std::string> known_keys(const TaskInfo* task) {
-  std::vector<std::string> keys = {"task", "algo", "preset", "seed"};
-  Settings settings;
-  settings.distill.emplace();
-  if (task != nullptr && task->legged()) {
-    settings.legged.emplace();
-    keys.push_back("objective");
-    for (const RewardTermInfo& term : kRewardTerms) keys.push_back(std::string("rewards.") + term.name);
-    ConstraintSettings::describe(
-        [&](const char* field, auto&&...) { keys.push_back(std::string("constraints.NAME.") + field); });
-  }
-  for_each_table(settings, [&](const std::string& name, const auto& table) {
-    std::decay_t<decltype(table)>::describe([&](const char* field, auto&&...) { keys.push_back(name + "." + field); });
-  });
-  if (task != nullptr) {
-    for (const TaskParameter& parameter : task->parameters) keys.push_back("environment." + parameter.name);
-  }
-  return keys;
-}
-
-/// Throws for an unknown key, with the key that may have been meant; where none is near, with the keys of its table.
-[[noreturn]] void fail_unknown(const Layer& layer, const toml::node& node, const std::string& key,
-                               const TaskInfo* task) {
-  if (key == "distill") {
-    throw Error(place(layer, node) +
-                "unknown key 'distill'; it is a table of algorithms that teach a student: algo = " +
-                "\"online\", \"dagger\" or \"bc\"");
-  }
-  const std::vector<std::string> keys = known_keys(task);
-  const std::string near = nearest(key, keys);
-  std::string hint;
-  if (!near.empty()) {
-    hint = "did you mean '" + near + "'?";
-  } else {
-    const std::string table = key.substr(0, key.find('.'));
-    std::vector<std::string> listed;
-    for (const std::string& known : keys) {
-      if (known.rfind(table + ".", 0) == 0) listed.push_back(known);
-    }
-    if (listed.empty())
-      listed = {"task", "algo", "preset", "seed", "train", "algorithm", "network", "run", "environment"};
-    hint = "known are " + join(listed);
-  }
-  throw Error(place(layer, node) + "unknown key '" + key + "'; " + hint);
-}
+using reading::assign;
+using reading::Assigner;
+using reading::fail_unknown;
+using reading::place;
+using reading::show;
+using reading::Value;
+using reading::wrong_type;
 
 void apply_environment(Settings& settings, const toml::table& table, const Layer& layer, const TaskInfo& task) {
   for (const auto& [key, node] : table) {
@@ -264,59 +38,6 @@ void apply_environment(Settings& settings, const toml::table& table, const Layer
     const TaskParameter& parameter = task.parameters[index];
     assign(Value{layer, node, "environment." + name}, settings.environment[index],
            Bounds{parameter.low, parameter.high});
-  }
-}
-
-/// A table's keys in the order in which its file defines them.
-std::vector<std::string> names_in_order(const toml::table& table) {
-  std::vector<std::string> names;
-  for (const auto& [key, node] : table) names.emplace_back(key.str());
-  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
-    const toml::source_position first = table.get(a)->source().begin, second = table.get(b)->source().begin;
-    return std::pair(first.line, first.column) < std::pair(second.line, second.column);
-  });
-  return names;
-}
-
-void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer& layer, const TaskInfo& task) {
-  for (const auto& [key, node] : table) {
-    const std::string name(key.str());
-    int index = 0;
-    while (index < kRewardTermCount && name != kRewardTerms[index].name) ++index;
-    if (index == kRewardTermCount) fail_unknown(layer, node, "rewards." + name, &task);
-    assign(Value{layer, node, "rewards." + name}, legged.rewards[static_cast<std::size_t>(index)], kRewardWeights);
-  }
-}
-
-/// Tables by name, in the order in which the file defines them (toml++ keeps keys in alphabetical order); those that
-/// are there already are changed, and keep their places.
-void apply_constraints(LeggedSettings& legged, const toml::table& table, const Layer& layer) {
-  for (const std::string& name : names_in_order(table)) {
-    const toml::node& node = *table.get(name);
-    if (name.find('/') != std::string::npos) {
-      throw Error(place(layer, node) + "constraints.\"" + name +
-                  "\": a constraint's name may not hold '/', which divides the names of metrics; '_' would be right");
-    }
-    const toml::table* inner = node.as_table();
-    if (inner == nullptr) {
-      throw Error(place(layer, node) + wrong_type(node, "constraints." + name, "a table, as in [constraints.torque]"));
-    }
-    auto it = std::find_if(legged.constraints.begin(), legged.constraints.end(),
-                           [&](const ConstraintSettings& other) { return other.name == name; });
-    if (it == legged.constraints.end()) {
-      it = legged.constraints.insert(it, ConstraintSettings{});
-      it->name = name;
-    }
-    for (const auto& [inner_key, inner_node] : *inner) {
-      const std::string field(inner_key.str());
-      const Value value{layer, inner_node, "constraints." + name + "." + field};
-      Assigner<ConstraintSettings> assigner{*it, field, value};
-      ConstraintSettings::describe(assigner);
-      if (assigner.found) continue;
-      Choices fields;
-      ConstraintSettings::describe([&](const char* known, auto&&...) { fields.emplace_back(known); });
-      value.fail("unknown key '" + value.key + "'; " + suggestion(field, fields));
-    }
   }
 }
 
@@ -339,7 +60,8 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
       continue;
     }
     const toml::table* inner = node.as_table();
-    bool known = name == "environment" || (task.legged() && (name == "rewards" || name == "constraints"));
+    bool known =
+        name == "environment" || (task.legged() && (name == "rewards" || name == "constraints" || name == "state"));
     for_each_table(settings, [&](const std::string& table_name, auto&) { known = known || table_name == name; });
     if (!known) fail_unknown(layer, node, name, &task);
     if (inner == nullptr) {
@@ -349,8 +71,7 @@ void apply(Settings& settings, const toml::table& table, const Layer& layer, con
       apply_environment(settings, *inner, layer, task);
       continue;
     }
-    if (task.legged() && name == "rewards") apply_rewards(*settings.legged, *inner, layer, task);
-    if (task.legged() && name == "constraints") apply_constraints(*settings.legged, *inner, layer);
+    if (task.legged() && reading::apply_legged_table(*settings.legged, name, *inner, layer, task)) continue;
     for_each_table(settings, [&](const std::string& table_name, auto& target) {
       if (table_name != name) return;
       using Struct = std::decay_t<decltype(target)>;

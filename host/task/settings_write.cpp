@@ -1,4 +1,5 @@
 /// \file Writing and listing of settings.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -26,6 +27,10 @@ std::string to_value(bool value) { return value ? "true" : "false"; }
 std::string to_value(const std::string& value) {
   std::string text = "\"";
   for (const char c : value) {
+    if (c == '\n') {
+      text += "\\n";
+      continue;
+    }
     if (c == '"' || c == '\\') text += '\\';
     text += c;
   }
@@ -41,6 +46,12 @@ std::string to_value(const ByJoint& by_joint) {
     text += (text.empty() ? "{ " : ", ") + to_value(pattern) + " = " + to_value(value);
   }
   return text + " }";
+}
+
+std::string to_value(const FormulaText& formula) {
+  // Within single quotes nothing is replaced; a text that holds them, or several lines, is quoted like any other.
+  if (formula.text.find_first_of("'\n") == std::string::npos) return "'" + formula.text + "'";
+  return to_value(formula.text);
 }
 
 template <class T>
@@ -67,6 +78,8 @@ std::string kind_of(const T&) {
   if constexpr (std::is_same_v<T, ByJoint>) return "number, or numbers by joint";
   if constexpr (std::is_same_v<T, Span>) return "[low, high]";
   if constexpr (std::is_same_v<T, std::string>) return "word";
+  if constexpr (std::is_same_v<T, FormulaText>) return "formula";
+  if constexpr (std::is_same_v<T, std::vector<FormulaText>>) return "formula, or list of formulas";
   if constexpr (std::is_same_v<T, std::vector<int>>) return "list of whole numbers";
   if constexpr (std::is_same_v<T, std::vector<float>>) return "list of numbers";
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of words";
@@ -85,29 +98,50 @@ std::string allowed(const Choices& choices) {
 template <class Struct>
 struct Lister {
   const Struct& source;
-  const std::string& table;
+  std::string table;
   std::vector<SettingInfo>& list;
 
   template <class Member>
   void operator()(const char* field, Member Struct::*member, const char* meaning) {
+    if constexpr (std::is_same_v<Member, FormulaText>) {
+      if ((source.*member).text.empty()) return;  // there is none
+    }
     list.push_back({table, field, to_value(source.*member), kind_of(source.*member), meaning});
   }
   template <class Member, class Constraint>
   void operator()(const char* field, Member Struct::*member, const Constraint& constraint, const char* meaning) {
+    if constexpr (std::is_same_v<Struct, ConstraintSettings> && std::is_same_v<Member, std::string>) {
+      if ((source.*member).empty()) return;  // the quantity of a formula
+    }
     (*this)(field, member, meaning);
     list.back().allowed += allowed(constraint);
   }
 };
 
-/// Rewards and constraints.
+template <class Struct>
+void list_entries(const std::string& table, const std::vector<Struct>& entries, std::vector<SettingInfo>& list) {
+  for (const Struct& entry : entries) {
+    // A name with other signs than letters needs quotes.
+    const bool bare = entry.name.find_first_not_of(
+                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == std::string::npos;
+    Struct::describe(Lister<Struct>{entry, table + "." + (bare ? entry.name : to_value(entry.name)), list});
+  }
+}
+
+/// Tables with entries by name.
 void list_legged_tables(const LeggedSettings& legged, std::vector<SettingInfo>& list) {
   for (int i = 0; i < kRewardTermCount; ++i) {
+    // One that a formula stands for is written as that.
+    const auto same = [&](const RewardFormula& formula) { return formula.name == kRewardTerms[i].name; };
+    if (std::any_of(legged.reward_formulas.begin(), legged.reward_formulas.end(), same)) continue;
     list.push_back({"rewards", kRewardTerms[i].name, to_value(legged.rewards[static_cast<std::size_t>(i)]),
-                    "number" + allowed(kRewardWeights), kRewardTerms[i].meaning});
+                    "number" + allowed(kWeightBounds), kRewardTerms[i].meaning});
   }
-  for (const ConstraintSettings& constraint : legged.constraints) {
-    ConstraintSettings::describe(Lister<ConstraintSettings>{constraint, "constraints." + constraint.name, list});
-  }
+  list_entries("rewards", legged.reward_formulas, list);
+  list_entries("terminations", legged.termination_formulas, list);
+  list_entries("state", legged.states, list);
+  list_entries("observations.terms", legged.observation_formulas, list);
+  list_entries("constraints", legged.constraints, list);
 }
 
 }  // namespace

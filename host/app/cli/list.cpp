@@ -1,6 +1,8 @@
-/// \file `stampede list`: tasks, robots, kinds of terrain, algorithms, presets; with --settings all that can be set.
+/// \file `stampede list`: tasks, robots, kinds of terrain, algorithms, presets; all that can be set in a task; what
+/// formulas can name.
 #include <fmt/format.h>
 
+#include "envs/legged/signals.hpp"
 #include "envs/legged/terrain/kinds.hpp"
 #include "host/app/cli/command.hpp"
 #include "host/engine/robot_model.hpp"
@@ -22,6 +24,7 @@ Json parameters_of(const TaskInfo& task) {
 
 struct ListFlags {
   std::string settings, algo;
+  bool signals = false;
 };
 
 /// Every setting of a task: in the table `key = value`, then what it may be and what it means.
@@ -45,9 +48,28 @@ Outcome list_settings_of(const ListFlags& flags, Outcome outcome) {
   return outcome;
 }
 
+/// What formulas of walking tasks can name.
+Outcome list_signals(Outcome outcome) {
+  Json signals = Json::array();
+  const auto print = [&](const char* title, const char* shape, Per per) {
+    outcome.text += fmt::format("{}\n", title);
+    for (const SignalInfo& info : kSignals) {
+      if (info.per != per) continue;
+      signals.push_back({{"name", info.name}, {"shape", shape}, {"unit", info.unit}, {"meaning", info.meaning}});
+      outcome.text += fmt::format("  {:<22} {:<8} {}\n", info.name, info.unit, info.meaning);
+    }
+  };
+  print("One number", "environment", Per::kBase);
+  print("One for each foot; [\"FL_*\"] chooses by the name of the limb's first joint", "foot", Per::kLimb);
+  print("One for each driven joint; [\"*_calf_joint\"] chooses by name", "joint", Per::kJoint);
+  outcome.json = {{"signals", signals}};
+  return outcome;
+}
+
 Outcome run_list(const CommonFlags& common, const ListFlags& flags) {
   Outcome outcome;
   name_device(common, outcome);
+  if (flags.signals) return list_signals(std::move(outcome));
   if (!flags.settings.empty()) return list_settings_of(flags, std::move(outcome));
   if (!flags.algo.empty()) throw Error("--algo " + flags.algo + " belongs to --settings TASK; add that");
 
@@ -112,6 +134,7 @@ void add_list(CLI::App& app, Chosen& chosen) {
                                [common, flags] { return run_list(*common, *flags); });
   list->add_option("--settings", flags->settings, "a task: names all that can be set in it instead, with its values");
   list->add_option("--algo", flags->algo, "with --settings: of which algorithm, if not ppo");
+  list->add_flag("--signals", flags->signals, "name what formulas of walking tasks can use instead, with units");
 }
 
 }  // namespace stampede::cli

@@ -31,6 +31,7 @@
 #include "host/app/session/distillation.hpp"
 #include "host/app/session/divergence.hpp"
 #include "host/app/session/evaluation_stage.hpp"
+#include "host/app/session/formula_notes.hpp"
 #include "host/app/session/initial_policy.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/run_contents.hpp"
@@ -334,6 +335,7 @@ class Session {
     metrics.write(report);
     shares_.add(report);
     remember(report);
+    formulas_.add(report, options_.message);
     check(report);
     if (!options_.progress) return;
     const double elapsed = seconds_now() - started_;
@@ -501,8 +503,9 @@ class Session {
   std::vector<std::string> notes_;
   std::future<void> writing_;  ///< the checkpoint that is being written
   bool reached_ = false;       ///< whether this call's iterations are done
-  Report latest_;              ///< each metric's last finite value
-  MetricTable seen_;           ///< metrics of all stages that this call was in
+  FormulaNotes formulas_;
+  Report latest_;     ///< each metric's last finite value
+  MetricTable seen_;  ///< metrics of all stages that this call was in
   double started_ = 0, seconds_ = 0;
   TimeShares shares_;
   double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]

@@ -1,0 +1,405 @@
+#pragma once
+/// \file Formulas of walking tasks: the lists of operations that a task's file was compiled to
+/// (host/task/legged_formulas.hpp), and the kernels that interpret them. One lane is one limb: a number of the
+/// environment is the same in all its lanes, one of the feet is each lane's own, one of the joints is as many places
+/// as a limb has joints.
+///
+/// Before FinishStep, RunFormulas computes a step's rewards, violations and ends, and what is kept for the next step;
+/// behind it, where the task has numbers of its own or observes formulas, ObserveFormulas starts those numbers where an
+/// episode began, and writes the observations.
+
+#include "envs/legged/changes.hpp"
+#include "envs/legged/formula_plan.hpp"
+#include "envs/legged/signals.hpp"
+
+namespace stampede {
+
+/// What the operations refer to, and where the feet are, on the device.
+struct LeggedFormulaTables {
+  FormulaTables of;
+  const LeggedFeet* feet;  ///< null: no formula names where the feet are
+};
+
+/// Where the feet are and how they move.
+template <class Real>
+struct FootMotion {
+  Vec3<Real> position;  ///< of the middle, from the base's origin, world axes [m]
+  Vec3<Real> velocity;  ///< of the middle, world axes [m/s]
+  Real height;          ///< of the lowest point above the ground [m]
+};
+
+/// A robot, seen from a formula.
+template <class Shape, class Real>
+struct FormulaScene {
+  static constexpr int J = Shape::kJoints;
+  const LeggedView<Shape, Real>& seen;
+  const PhysicsRecord<Real, J>& record;
+  const LeggedChange<Real, J>& change;
+  const Array<Real, J>& previous_action;
+  const RowsView<float>& variation;
+  Real age;          ///< of the episode [control steps]
+  Real starts;       ///< 1 in the first step of an episode, else 0
+  Real stance_time;  ///< of the foot [s]
+  FootMotion<Real> foot;
+};
+
+/// The feet's motion by forward kinematics: the chain of the limb's joints.
+template <class Shape, class Real>
+STAMPEDE_CALLED FootMotion<Real> move_feet(const LeggedFeet& feet, const LeggedView<Shape, Real>& seen) {
+  constexpr int J = Shape::kJoints;
+  const PhysicsState<Real, J>& s = seen.s;
+  const Index lane = seen.lane;
+  const auto vector = [&](const LimbTable<float>* of) {
+    return Vec3<Real>{of_limbs<Real>(of[0], lane), of_limbs<Real>(of[1], lane), of_limbs<Real>(of[2], lane)};
+  };
+  const Mat3<Real> base = s.orientation.matrix();
+  Mat3<Real> axes = base;
+  Vec3<Real> origin = zero3<Real>();
+  FootMotion<Real> foot{zero3<Real>(), zero3<Real>(), Real(1e6f)};
+  Array<Vec3<Real>, J> turns, pivot;
+  Array<Real, J> slide;
+  STAMPEDE_NO_UNROLL
+  for (int i = 0; i < J; ++i) {
+    origin = origin + axes * vector(feet.offset[i]);
+    const Mat3<Real> at_rest =
+        axes * Mat3<Real>{vector(feet.frame[i]), vector(feet.frame[i] + 3), vector(feet.frame[i] + 6)};
+    slide[i] = of_limbs<Real>(feet.slide[i], lane);
+    const Real moved = s.q[i] - of_limbs<Real>(feet.reference[i], lane);
+    Real sine, cosine;
+    sincos(moved * (Real(1.0f) - slide[i]), sine, cosine);
+    axes = {at_rest.x * cosine + at_rest.y * sine, at_rest.y * cosine - at_rest.x * sine, at_rest.z};
+    origin = origin + axes.z * (moved * slide[i]);
+    turns[i] = axes.z;
+    pivot[i] = origin;
+    STAMPEDE_NO_UNROLL
+    for (int p = 0; p < feet.points; ++p) {
+      const FootPoint& point = feet.point[p];
+      if (point.link != i + 1) continue;
+      const Vec3<Real> at = origin + axes * vector(point.at);
+      const Real x = s.position.x + at.x, y = s.position.y + at.y, z = s.position.z + at.z;
+      const Real ground = ground_height(seen.ground, x, y, s.position.z);
+      foot.height = min(foot.height, z - of_limbs<Real>(point.radius, lane) - ground);
+      foot.position = foot.position + at * of_limbs<Real>(point.share, lane);
+    }
+  }
+  foot.velocity = s.velocity + cross(base * s.spin, foot.position);
+  STAMPEDE_NO_UNROLL
+  for (int i = 0; i < feet.links; ++i) {
+    const Vec3<Real> by_turning = cross(turns[i], foot.position - pivot[i]) * (Real(1.0f) - slide[i]);
+    foot.velocity = foot.velocity + (by_turning + turns[i] * slide[i]) * s.v[i];
+  }
+  return foot;
+}
+
+/// A signal; of joint number `i` of each limb.
+template <class Shape, class Real>
+STAMPEDE_CALLED Real signal_of(Signal signal, int i, const FormulaScene<Shape, Real>& scene) {
+  constexpr int K = Shape::kGroup, J = Shape::kJoints;
+  const LeggedView<Shape, Real>& seen = scene.seen;
+  const LeggedConstants& c = seen.c;
+  const Real none(0.0f);
+  const auto varied = [&](std::size_t offset, int joint) {
+    const Index row = static_cast<Index>(offset / sizeof(float)) + joint;
+    return load<Real>(scene.variation.data + row * scene.variation.stride + seen.lane);
+  };
+  using Varied = PhysicsVariation<float, J>;
+  switch (signal) {
+    case Signal::kCommandX:
+      return seen.carried.command.x;
+    case Signal::kCommandY:
+      return seen.carried.command.y;
+    case Signal::kCommandYaw:
+      return seen.carried.command.z;
+    case Signal::kCommandSpeed:
+      return seen.commanded_speed;
+    case Signal::kCommandTime:
+      return seen.carried.command_age * Real(c.control_dt);
+    case Signal::kVelocityX:
+      return seen.forward;
+    case Signal::kVelocityY:
+      return seen.sideways;
+    case Signal::kVelocityZ:
+      return seen.s.velocity.z;
+    case Signal::kYawRate:
+      return seen.yaw_rate;
+    case Signal::kBaseVelocityX:
+      return seen.velocity.x;
+    case Signal::kBaseVelocityY:
+      return seen.velocity.y;
+    case Signal::kBaseVelocityZ:
+      return seen.velocity.z;
+    case Signal::kAngularVelocityX:
+      return seen.s.spin.x;
+    case Signal::kAngularVelocityY:
+      return seen.s.spin.y;
+    case Signal::kAngularVelocityZ:
+      return seen.s.spin.z;
+    case Signal::kGravityX:
+      return seen.gravity.x;
+    case Signal::kGravityY:
+      return seen.gravity.y;
+    case Signal::kGravityZ:
+      return seen.gravity.z;
+    case Signal::kBaseHeight:
+      return seen.height;
+    case Signal::kBaseForce:
+      return scene.change.base_force;
+    case Signal::kBodyForce:
+      return scene.change.body_force;
+    case Signal::kClearance:
+      return least_clearance(seen);
+    case Signal::kPower:
+      return group_sum<K>(scene.record.work) * Real(1.0f / c.control_dt);
+    case Signal::kTime:
+      return scene.age * Real(c.control_dt);
+    case Signal::kControlDt:
+      return Real(c.control_dt);
+    case Signal::kEpisodeStart:
+      return scene.starts;
+    case Signal::kRobotWeight:
+      return Real(c.weight);
+    case Signal::kFriction:
+      return seen.carried.friction;
+    case Signal::kBaseMass:
+      return varied(offsetof(Varied, base_mass), 0);
+    case Signal::kFootContact:
+      return seen.carried.touched;
+    case Signal::kFootForce:
+      return seen.carried.foot_force;
+    case Signal::kFootTouchdown:
+      return scene.change.touchdown;
+    case Signal::kFootAirTime:
+      return select(scene.change.touchdown > Real(0.5f), scene.change.air_time, max(seen.carried.air_time, none));
+    case Signal::kFootStanceTime:
+      return scene.stance_time;
+    case Signal::kFootHeight:
+      return scene.foot.height;
+    case Signal::kFootX:
+      return seen.cosine * scene.foot.position.x + seen.sine * scene.foot.position.y;
+    case Signal::kFootY:
+      return seen.cosine * scene.foot.position.y - seen.sine * scene.foot.position.x;
+    case Signal::kFootZ:
+      return scene.foot.position.z;
+    case Signal::kFootVelocityX:
+      return seen.cosine * scene.foot.velocity.x + seen.sine * scene.foot.velocity.y;
+    case Signal::kFootVelocityY:
+      return seen.cosine * scene.foot.velocity.y - seen.sine * scene.foot.velocity.x;
+    case Signal::kFootVelocityZ:
+      return scene.foot.velocity.z;
+    case Signal::kFootSpeed:
+      return sqrt(scene.foot.velocity.x * scene.foot.velocity.x + scene.foot.velocity.y * scene.foot.velocity.y);
+    case Signal::kLegForce:
+      return scene.change.leg_force;
+    case Signal::kLimbForce: {
+      Real most = scene.change.leg_force;
+      STAMPEDE_UNROLL
+      for (int link = 0; link < J; ++link) most = max(most, scene.record.force[link]);
+      return most;
+    }
+    case Signal::kJointPosition:
+      return seen.s.q[i];
+    case Signal::kJointDefault:
+      return seen.default_position(i);
+    case Signal::kJointVelocity:
+      return seen.s.v[i];
+    case Signal::kJointAcceleration:
+      return scene.change.acceleration[i];
+    case Signal::kJointTorque:
+      return scene.record.torque[i];
+    case Signal::kJointLow:
+      return of_limbs<Real>(c.position_low[i], seen.lane);
+    case Signal::kJointHigh:
+      return of_limbs<Real>(c.position_high[i], seen.lane);
+    case Signal::kJointLimitDistance:
+      return min(seen.s.q[i] - of_limbs<Real>(c.position_low[i], seen.lane),
+                 of_limbs<Real>(c.position_high[i], seen.lane) - seen.s.q[i]);
+    case Signal::kAction:
+      return seen.carried.action[i];
+    case Signal::kPreviousAction:
+      return scene.previous_action[i];
+    case Signal::kMotorStrength:
+      return varied(offsetof(Varied, strength), i);
+  }
+  return none;
+}
+
+/// 1 in lanes that have a place, else 0.
+template <class Real>
+STAMPEDE_FN Real has_place(const LimbPlaces& places, [[maybe_unused]] Index lane) {
+  if constexpr (ScalarLane<Real>) {
+    return places.value[lane % kMaxLanes] >= 0 ? 1.0f : 0.0f;
+  } else {
+    Real there(0.0f);
+    STAMPEDE_UNROLL
+    for (int l = 0; l < kLanes<Real>; ++l) there.set(l, places.value[l] >= 0 ? 1.0f : 0.0f);
+    return there;
+  }
+}
+
+/// Where any lane of the environment has a number that is not finite; 1, else 0.
+template <int K, class Real>
+STAMPEDE_FN Real any_nonfinite(Real x) {
+  return group_max<K>(select(is_finite(x), Real(0.0f), Real(1.0f)));
+}
+
+/// Rows that formulas add to, for the training's report.
+struct FormulaTotals {
+  float* rows;    ///< [rows][stride]: first those of kReward, then from `nonfinite` on one for each formula
+  int nonfinite;  ///< of the rows
+  Index stride;
+
+  template <int K, class Real>
+  STAMPEDE_FN void add(int row, Index lane, Real x) const {
+    float* const at = rows + row * stride;
+    store_each<K>(at, lane, load_each<K, Real>(at, lane) + x);
+  }
+  /// x, or 0 where it is not finite, which is counted where `counts`.
+  template <int K, class Real>
+  STAMPEDE_FN Real finite(const FormulaStep& step, Index lane, Real x, MaskOf<Real> counts) const {
+    const Real none(0.0f), bad = any_nonfinite<K>(select(counts, x, none));
+    if (any_together(bad > Real(0.5f))) add<K>(nonfinite + step.item, lane, bad);
+    return select(is_finite(x), x, none);
+  }
+};
+
+/// A step's rewards, violations and ends by formulas. What is not finite counts as 0, violates nothing and ends
+/// nothing; the formula's row of totals counts it.
+template <class Shape, class LaneReal>
+struct RunFormulas {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+
+  LeggedTask task;
+  FormulaList list;
+  LeggedFormulaTables tables;
+  StepOutput out;
+  FormulaTotals totals;
+  float *reward, *end;  ///< [stride]: as FinishStep reads them
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    const LeggedConstants& c = *task.constants;
+    const Real none(0.0f), one(1.0f);
+    const auto s = read_rows<PhysicsState<Real, J>, Real>(task.rows.state, lane);
+    auto carried = read_rows<LeggedLane<Real, J>, Real>(task.rows.carried, lane);
+    auto record = read_rows<PhysicsRecord<Real, J>, Real>(task.rows.record, lane);
+    const auto target = read_rows<Array<Real, J>, Real>(task.rows.control, lane);
+    const Array<Real, J> previous_action = carried.action;
+    const MaskOf<Real> broken = drop_broken_records<Shape>(s, record);
+    const LeggedChange<Real, J> change = note_changes<Shape>(c, lane, s, record, target, carried);
+    const LeggedView<Shape, Real> seen(c, task.ground, lane, s, carried);
+    const Real age = load_each<K, Real>(task.view.age, lane);
+    float* const fresh = tables.of.row(kFresh, lane);
+    float* const stance = tables.of.row(kStanceTime, lane);
+    const MaskOf<Real> starts = age < Real(0.5f) || load<Real>(fresh) > Real(0.5f);
+    const Real stance_time =
+        select(record.touches > Real(0.5f), select(starts, none, load<Real>(stance)) + Real(c.control_dt), none);
+    store(fresh, none);
+    store(stance, stance_time);
+    FormulaScene<Shape, Real> scene{
+        seen,        record, change, previous_action, task.rows.variation, age + one, select(starts, one, none),
+        stance_time, {}};
+    if (tables.feet != nullptr) scene.foot = move_feet<Shape>(*tables.feet, seen);
+    Random<Real> random(task.seed, task.global_environments<K, Real>(lane), 0, Purpose::kFormula);
+
+    Real sum = none, ends = none;
+    const auto signal = [&](int which, int joint) {
+      return signal_of<Shape>(static_cast<Signal>(which), joint, scene);
+    };
+    interpret<K>(list, tables.of, lane, random, signal, [&](const FormulaStep& step, Real a, Real b) {
+      const auto sane = [&](Real x) { return totals.finite<K>(step, lane, x, !broken); };
+      switch (step.op) {
+        case FormulaOp::kReward: {
+          const Real part = select(broken, none, sane(a) * Real(step.number));
+          sum += part;
+          totals.add<K>(step.b, lane, part);
+          break;
+        }
+        case FormulaOp::kViolation: {
+          const MaskOf<Real> there = has_place<Real>(tables.of.place[step.c], lane) > none;
+          const Real when = sane(select(there, b, none)), violation = sane(select(there, a - Real(step.number), none));
+          const Real x = select(!(when == none) && there && !broken, violation, Real(kNotApplied));
+          if (c.constraints_end) ends = max(ends, select(group_max<K>(x) > none, one, none));
+          if (out.violation == nullptr) break;
+          scatter_to_rows<K>(out.violation, 1, out.violation_stride, tables.of.place[step.c], lane, x);
+          break;
+        }
+        case FormulaOp::kEnd:
+          ends = max(ends, select(sane(a) == none, none, one));
+          break;
+        case FormulaOp::kKeep:
+          store(tables.of.row(step.b, lane), a);
+          break;
+        case FormulaOp::kNext: {
+          float* const row = tables.of.row(step.b, lane);
+          sane(a);
+          store(row, select(is_finite(a), a, load<Real>(row)));
+          break;
+        }
+        case FormulaOp::kObserve: {
+          const int size = c.privileged_size > 0 ? c.privileged_size : c.policy_size;
+          scatter_to_rows<K>(out.final_observation, size, 1, tables.of.place[step.c], lane,
+                             select(is_finite(a), a, none));
+          break;
+        }
+        default:
+          break;
+      }
+    });
+    store_each<K>(reward, lane, sum);
+    store_each<K>(end, lane, ends);
+  }
+};
+
+/// Starts the environments' own numbers where an episode began, and writes the observations that are formulas. What is
+/// not finite becomes 0 and is counted.
+template <class Shape, class LaneReal>
+struct ObserveFormulas {
+  using Real = LaneReal;
+  static constexpr int K = Shape::kGroup, J = Shape::kJoints;
+
+  LeggedTask task;
+  FormulaList list;
+  LeggedFormulaTables tables;
+  const std::uint32_t* clock;  ///< null: all environments were started
+  std::uint32_t offset;
+  FormulaTotals totals;
+  float *policy, *privileged;  ///< [env][size]; null: not asked for
+
+  template <class>
+  STAMPEDE_FN void operator()(Index lane) const {
+    const LeggedConstants& c = *task.constants;
+    const Real none(0.0f), one(1.0f);
+    const auto s = read_rows<PhysicsState<Real, J>, Real>(task.rows.state, lane);
+    const auto carried = read_rows<LeggedLane<Real, J>, Real>(task.rows.carried, lane);
+    // Of the step that was taken nothing can be observed: these are not read.
+    const auto record = fill_rows<PhysicsRecord<Real, J>>(none);
+    const auto change = fill_rows<LeggedChange<Real, J>>(none);
+    const LeggedView<Shape, Real> seen(c, task.ground, lane, s, carried);
+    const Real age = load_each<K, Real>(task.view.age, lane);
+    const Real starts = clock == nullptr ? one : select(age < Real(0.5f), one, none);
+    if (clock == nullptr) store(tables.of.row(kFresh, lane), one);
+    FormulaScene<Shape, Real> scene{seen, record, change, carried.action, task.rows.variation, age, starts, none, {}};
+    if (tables.feet != nullptr) scene.foot = move_feet<Shape>(*tables.feet, seen);
+    const std::uint32_t now = clock == nullptr ? 0 : *clock + offset + 1;
+    Random<Real> random(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kFormula);
+    const auto signal = [&](int which, int joint) {
+      return signal_of<Shape>(static_cast<Signal>(which), joint, scene);
+    };
+    interpret<K>(list, tables.of, lane, random, signal, [&](const FormulaStep& step, Real a, Real) {
+      const MaskOf<Real> all = one > none;
+      if (step.op == FormulaOp::kNext) {
+        store(tables.of.row(step.b, lane), totals.finite<K>(step, lane, a, all));
+        return;
+      }
+      const bool own = step.b == kObservedPrivileged;
+      float* const rows = own ? privileged : policy;
+      if (rows == nullptr) return;
+      const MaskOf<Real> there = has_place<Real>(tables.of.place[step.c], lane) > none;
+      scatter_to_rows<K>(rows, own ? c.privileged_size : c.policy_size, 1, tables.of.place[step.c], lane,
+                         totals.finite<K>(step, lane, select(there, a, none), all));
+    });
+  }
+};
+
+}  // namespace stampede
