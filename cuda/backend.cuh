@@ -89,10 +89,13 @@ class CudaBackend {
   class Scratch {
    public:
     Scratch() = default;
-    Scratch(CudaBackend&, Index rows, Index columns) : data_(rows * columns) {}
+    Scratch(CudaBackend&, Index rows, Index columns) : rows_(rows), data_(rows * columns) {}
     float* at(const Context&) { return data_.data(); }
+    /// Rows that there is room for at once.
+    Index rows() const { return rows_; }
 
    private:
+    Index rows_ = 0;
     DeviceBuffer<float> data_;
   };
 

@@ -1,5 +1,5 @@
 #pragma once
-/// \file Advantages and returns of a rollout.
+/// \file Advantages and returns of a rollout, and the last observations that they need.
 ///
 /// With T_t = 1 where the episode really ended at step t, R_t = 1 where the environment was reset after it (real end or
 /// time-out), s'_t the state that followed before any reset, and delta_t the soft termination
@@ -23,7 +23,7 @@ struct Advantages {
   const float* reward;
   const float* ended;        ///< 0 running, 1 terminated, 2 timed out
   const float* value;        ///< [horizon + 1]: V(s_t), of the observation after resets
-  const float* final_value;  ///< V(s'_t); read only where the episode ended at t
+  const float* final_value;  ///< [horizon / final_steps, rounded up]: V(s'_t), where the episode timed out at t
   const float* delta;        ///< soft terminations; null for none
   float* advantage;
   float* returns;  ///< advantage + value: what the critic learns
@@ -31,6 +31,7 @@ struct Advantages {
   Index stride;
   float gamma, lambda;
   bool use_values;
+  int final_steps = 1;  ///< steps that share a row of `final_value`
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
@@ -45,7 +46,8 @@ struct Advantages {
       Real v = zero, v_next = zero;
       if (use_values) {
         v = load<Real>(value + at);
-        v_next = select(reset, load<Real>(final_value + at), load<Real>(value + at + stride));
+        v_next =
+            select(reset, load<Real>(final_value + t / final_steps * stride + first), load<Real>(value + at + stride));
         v_next = select(terminated, zero, v_next);
       }
       Real onward = load<Real>(reward + at) + discount * v_next, passed_on = trace;
@@ -58,6 +60,24 @@ struct Advantages {
       next = difference + passed_on * select(reset, zero, next);
       store(advantage + at, next);
       store(returns + at, next + v);
+    }
+  }
+};
+
+/// Keeps the last observations of the episodes that a step cut off at their time limit. The other rows stay as they
+/// are.
+struct KeepLastObservations {
+  const float* ended;        ///< [env]: as above
+  const float* observation;  ///< [env][features]
+  float* kept;               ///< [env][features]
+  Index features;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    STAMPEDE_NO_UNROLL
+    for (Index env = first; env < first + kLanes<Real>; ++env) {
+      if (ended[env] != 2.0f) continue;
+      for (Index i = env * features; i < (env + 1) * features; ++i) kept[i] = observation[i];
     }
   }
 };

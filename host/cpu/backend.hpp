@@ -123,6 +123,8 @@ class CpuBackend {
     Scratch(CpuBackend& backend, Index, Index columns)
         : per_thread_(padded(kTrainingTile * columns)), data_(per_thread_ * backend.threads()) {}
     float* at(const Context& context) { return data_.data() + context.thread * per_thread_; }
+    /// Rows that there is room for at once.
+    Index rows() const { return kTrainingTile; }
 
    private:
     Index per_thread_ = 0;

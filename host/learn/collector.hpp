@@ -1,6 +1,7 @@
 #pragma once
 /// \file Fills rollouts: an actor chooses actions, the environments take steps, and what they bring is stored.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -10,11 +11,13 @@
 #include "host/learn/constraints.hpp"
 #include "host/learn/rollout.hpp"
 #include "host/simulate/environments.hpp"
+#include "kernels/returns.hpp"
 
 namespace stampede {
 
-/// Collects rollouts: for each tile of environments, `horizon` times: act, value, step. On a CPU a tile stays in its
-/// thread's cache for the whole rollout.
+/// Collects rollouts: for each tile of environments, `horizon` times: act, step; then the critic's values of all steps,
+/// in as few passes as there is room for. On a CPU a tile stays in its thread's cache for the whole rollout. A critic
+/// with a state goes along step by step, as it sees every observation once, in order.
 template <class Backend>
 class Collector {
  public:
@@ -52,7 +55,11 @@ class Collector {
     backend_.for_tiles(rollout.shape.stride, [&](const Context& context, Range range) {
       begin_with_last_row(context, range, rollout);
       for (Index t = 0; t < rollout.shape.horizon; ++t) take_step(context, range, t, rollout);
-      estimate(context, range, rollout.shape.horizon, rollout, false);  // the next rollout begins with this step
+      if (rollout.states.width > 0) {
+        estimate(context, range, rollout.shape.horizon, rollout, false);  // the next rollout begins with this step
+      } else {
+        estimate_all(context, range, rollout);
+      }
       if (constraints_ == nullptr) algorithm_.judge(context, range, rollout);
       context.mark(Phase::kInference);
     });
@@ -69,10 +76,66 @@ class Collector {
     if (rollout.privileged_observations > 0) copy(rollout.privileged_observation, rollout.privileged_observations);
   }
 
+  /// The values of one step, of networks with a state.
   void estimate(const Context& context, Range range, Index t, Rollout<Backend>& rollout, bool state_goes_on) {
     const Index at = t * rollout.shape.stride;
     algorithm_.networks().estimate(context, range, rollout.privileged_row(at), algorithm_.control(),
                                    rollout.value.data() + at, rollout.current_state(), state_goes_on);
+  }
+
+  /// The values of all steps of a tile, of networks without a state.
+  void estimate_all(const Context& context, Range range, Rollout<Backend>& rollout) {
+    if (!algorithm_.networks().has_critic()) return;
+    const Index stride = rollout.shape.stride, horizon = rollout.shape.horizon;
+    estimate_steps(context, range, horizon + 1, rollout.privileged_row(0), rollout.value.data(), stride);
+    const Index features = rollout.final_observation.size() / stride;
+    for (Index row = 0; row < rollout.final_rows(); ++row) {
+      const Index first = row * rollout.final_steps, end = std::min(first + rollout.final_steps, horizon);
+      if (!any_ended(context, range, first, end, rollout)) continue;
+      estimate_steps(context, range, 1, rollout.last_observation.data() + row * stride * features,
+                     rollout.final_value.data() + row * stride, stride);
+    }
+  }
+
+  /// Values of `steps` steps; `observation` and `value` are [step][stride]. Where the tile is all there is, the steps'
+  /// rows follow each other, and a pass takes as many as there is room for.
+  void estimate_steps(const Context& context, Range range, Index steps, const float* observation, float* value,
+                      Index stride) {
+    ActorCritic<Backend>& networks = algorithm_.networks();
+    const auto pass = [&](Range rows) {
+      networks.estimate(context, rows, observation, algorithm_.control(), value, nullptr, false);
+    };
+    if (range.size() < stride) {
+      for (Index t = 0; t < steps; ++t) pass({t * stride + range.begin, t * stride + range.end});
+      return;
+    }
+    const Index rows = steps * stride, most = networks.rows_at_once();
+    for (Index begin = 0; begin < rows; begin += most) pass({begin, std::min(begin + most, rows)});
+  }
+
+  static bool any_ended(const Context& context, Range range, Index first, Index end, Rollout<Backend>& rollout) {
+    for (Index t = first; t < end; ++t) {
+      if (context.any_set(rollout.ended.data() + t * rollout.shape.stride, range)) return true;
+    }
+    return false;
+  }
+
+  /// At its time limit an episode is cut off, not over: the critic's value stands for the rewards that would have
+  /// followed. Keeps what it is a value of or, of networks with a state, computes it now.
+  void note_time_limits(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
+    const Index stride = rollout.shape.stride;
+    const float* ended = rollout.ended.data() + t * stride;
+    ActorCritic<Backend>& networks = algorithm_.networks();
+    if (!networks.has_critic() || !context.any_set(ended, range)) return;
+    const Index row = t / rollout.final_steps;
+    if (rollout.states.width > 0) {
+      networks.estimate(context, range, rollout.final_observation.data(), algorithm_.control(),
+                        rollout.final_value.data() + row * stride, rollout.current_state(), false);
+      return;
+    }
+    const Index size = rollout.final_observation.size();
+    context.launch(range, KeepLastObservations{ended, rollout.final_observation.data(),
+                                               rollout.last_observation.data() + row * size, size / stride});
   }
 
   /// Stores the networks' states for the update where a window begins.
@@ -94,7 +157,7 @@ class Collector {
     const Index stride = rollout.shape.stride, at = t * stride;
     keep_states(context, range, t, rollout);
     actor_.act(context, range, t, rollout, action_.data());
-    estimate(context, range, t, rollout, true);
+    if (rollout.states.width > 0) estimate(context, range, t, rollout, true);
     context.mark(Phase::kInference);
     StepOutput out{rollout.reward.data() + at, rollout.ended.data() + at,
                    rollout.observation.data() + (at + stride) * rollout.observations, rollout.final_observation.data()};
@@ -107,13 +170,7 @@ class Collector {
       out.violation_stride = constraints_->stride();
     }
     environments_.step(context, range, seed_, algorithm_.control(), static_cast<int>(t), action_.data(), out);
-    // At its time limit an episode is cut off, not over: the critic's value stands for the rewards that would have
-    // followed.
-    ActorCritic<Backend>& networks = algorithm_.networks();
-    if (networks.has_critic() && context.any_set(rollout.ended.data() + at, range)) {
-      networks.estimate(context, range, rollout.final_observation.data(), algorithm_.control(),
-                        rollout.final_value.data() + at, rollout.current_state(), false);
-    }
+    note_time_limits(context, range, t, rollout);
     forget_states(context, range, t, rollout);
   }
 

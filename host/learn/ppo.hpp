@@ -152,9 +152,19 @@ class Ppo final : public Algorithm<Backend> {
 
  private:
   Advantages advantages(Rollout<Backend>& rollout, const float* soft_terminations) const {
-    return {rollout.reward.data(), rollout.ended.data(),     rollout.value.data(),   rollout.final_value.data(),
-            soft_terminations,     rollout.advantage.data(), rollout.returns.data(), static_cast<int>(shape_.horizon),
-            shape_.stride,         settings_.gamma,          estimator_.lambda,      estimator_.use_values};
+    return {rollout.reward.data(),
+            rollout.ended.data(),
+            rollout.value.data(),
+            rollout.final_value.data(),
+            soft_terminations,
+            rollout.advantage.data(),
+            rollout.returns.data(),
+            static_cast<int>(shape_.horizon),
+            shape_.stride,
+            settings_.gamma,
+            estimator_.lambda,
+            estimator_.use_values,
+            static_cast<int>(rollout.final_steps)};
   }
 
   /// What sums over all ranks are divided by: `count` samples of this rank, times the number of ranks.

@@ -9,6 +9,7 @@
 ///     action, reward| u_0    | u_1    |     | u_{h-1}     |
 ///     value         | v(o_0) | v(o_1) |     | v(o_{h-1})  | v(o_h)   |
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -63,7 +64,8 @@ struct Rollout {
         states(kept_states),
         observations(task.policy().size()),
         privileged_observations(task.privileged_size()),
-        actions(task.action.size()) {
+        actions(task.action.size()),
+        final_steps(states.width > 0 ? 1 : std::clamp<Index>(task.max_steps, 1, shape.horizon)) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };
     const Index rows = shape.rows(), stride = shape.stride;
     observation = floats((rows + stride) * observations);
@@ -76,7 +78,8 @@ struct Rollout {
     reward = floats(rows);
     ended = floats(rows);
     value = floats(rows + stride);
-    final_value = floats(rows);
+    final_value = floats(final_rows() * stride);
+    if (states.width == 0) last_observation = floats(final_rows() * final_observation.size());
     advantage = floats(rows);
     returns = floats(rows);
     if (states.width > 0) state = floats((windows() + 1) * stride * states.width);
@@ -98,6 +101,8 @@ struct Rollout {
                                        : observation.data() + row * observations;
   }
 
+  /// Rows of environments of final_value and last_observation.
+  Index final_rows() const { return (shape.horizon + final_steps - 1) / final_steps; }
   Index windows() const { return shape.horizon / states.window; }
   /// [stride][width]: the networks' current states; null where they have none.
   float* current_state() { return states.width > 0 ? state.data() + windows() * shape.stride * states.width : nullptr; }
@@ -105,6 +110,9 @@ struct Rollout {
   RolloutShape shape;
   StateShape states;
   Index observations, privileged_observations, actions;
+  /// An environment's time limit passes at most once in so many steps, so one row of final values serves them all. 1
+  /// where networks have a state: their values are computed step by step, as the state passes.
+  Index final_steps;
   Buffer<float> observation, privileged_observation;  ///< [horizon + 1][stride][numbers]
   Buffer<float> final_observation;                    ///< the privileged one before a reset, in the current step only
   Buffer<float> output, mean;   ///< [horizon][stride][actions]: actions as drawn, before scaling; the Gaussians' means
@@ -112,7 +120,8 @@ struct Rollout {
   Buffer<float> log_prob;       ///< of the actions
   Buffer<float> reward, ended;  ///< the latter kRunning, kTerminated or kTimedOut (envs/batch.hpp)
   Buffer<float> value;          ///< [horizon + 1][stride]
-  Buffer<float> final_value;    ///< of the final observation, at steps where an episode ended
+  Buffer<float> final_value;    ///< [final_rows()][stride]: of the last observation where an episode timed out
+  Buffer<float> last_observation;  ///< [final_rows()][stride][numbers]: that; empty where networks have a state
   Buffer<float> advantage, returns;
   Buffer<float> state;  ///< [windows + 1][stride][width]: at the beginning of each window; last, the current one
 };

@@ -98,6 +98,9 @@ class ActorCritic {
   /// multiple of kMaxLanes. 0: they have no state.
   Index states() const { return actor_->states() + (critic_ ? critic_->states() : 0); }
 
+  /// The most rows of one pass through the networks; a multiple of kMaxLanes.
+  Index rows_at_once() const { return rows_.rows(); }
+
   /// Control steps through which an update takes the gradient back (network.window); 1 where they have no state.
   Index window() const { return windows_.steps(); }
 
@@ -127,7 +130,7 @@ class ActorCritic {
 
   /// Writes the critic's values of the environments in `range`, in units of the returns, to `value` [environment]. Does
   /// nothing where there is no critic. `state` as above, but the critic's part of it is advanced only if `goes_on` is
-  /// true.
+  /// true. Without a state, environments may as well be any rows of which observations and values are arrays.
   void estimate(const Context& context, Range range, const float* observation, const Control* control, float* value,
                 float* state, bool goes_on) {
     if (!critic_) return;

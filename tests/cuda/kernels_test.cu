@@ -189,16 +189,33 @@ TEST_F(Kernels, AdvantagesAreThoseOfTheHost) {
     const Index stride = padded(n), rows = kHorizon * stride;
     std::vector<float> ended = random_floats(rows, 0.0f, 10.0f, 1);
     for (float& e : ended) e = e < 1.0f ? kTerminated : e < 2.0f ? kTimedOut : kRunning;
-    const auto compute = [&](auto&& place) {
+    const auto compute = [&](auto&& place, int final_steps) {
       auto reward = place.array(random_floats(rows, -1, 1, 2)), end = place.array(ended);
       auto value = place.array(random_floats(rows + stride, -5, 5, 3)),
            last = place.array(random_floats(rows, -5, 5, 4));
       auto advantage = place.array(zeros(rows)), returns = place.array(zeros(rows));
       place.launch(n, Advantages{reward.data(), end.data(), value.data(), last.data(), nullptr, advantage.data(),
-                                 returns.data(), kHorizon, stride, 0.99f, 0.95f, true});
+                                 returns.data(), kHorizon, stride, 0.99f, 0.95f, true, final_steps});
       return joined(place.read(advantage, rows), place.read(returns, rows));
     };
-    EXPECT_TRUE(close(compute(DevicePlace(backend())), compute(HostPlace()), 1e-5)) << n;
+    for (const int steps : {1, 5}) {
+      EXPECT_TRUE(close(compute(DevicePlace(backend()), steps), compute(HostPlace(), steps), 1e-5)) << n;
+    }
+  }
+}
+
+TEST_F(Kernels, LastObservationsAreKeptAsOnTheHost) {
+  constexpr Index kFeatures = 3;
+  for (const Index n : kSizes) {
+    std::vector<float> ended(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < ended.size(); ++i) ended[i] = static_cast<float>(i * 7 % 3);
+    const auto keep = [&](auto&& place) {
+      auto end = place.array(ended), seen = place.array(random_floats(n * kFeatures, 1, 2, 14));
+      auto kept = place.array(zeros(n * kFeatures));
+      place.launch(n, KeepLastObservations{end.data(), seen.data(), kept.data(), kFeatures});
+      return place.read(kept, n * kFeatures);
+    };
+    EXPECT_TRUE(same_bits(keep(DevicePlace(backend())), keep(HostPlace()))) << n;
   }
 }
 

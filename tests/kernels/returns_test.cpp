@@ -131,5 +131,53 @@ TEST(Returns, ATimeOutBootstrapsAndATerminationDoesNot) {
   });
 }
 
+/// With at most one time-out of an environment in so many steps, one row holds the final values of them all.
+TEST(Returns, StepsMayShareARowOfFinalValues) {
+  for (const int steps : {1, 3, 7, 40}) {
+    SCOPED_TRACE(steps);
+    constexpr int kHorizon = 24;
+    Rollout r(33, kHorizon, 0, 17);
+    auto shared = floats((kHorizon + steps - 1) / steps * r.stride, NAN);
+    int time_outs = 0;
+    for (Index e = 0; e < r.stride; ++e) {
+      for (int t = static_cast<int>(e) % steps; t < kHorizon; t += steps) {
+        const Index at = t * r.stride + e, row = t / steps * r.stride + e;
+        const bool terminates = (e + t) % 5 == 0;
+        r.ended[at] = terminates ? 1.0f : 2.0f;
+        if (terminates) continue;
+        r.final_value[at] = shared[row] = 0.1f * static_cast<float>(at % 97);
+        ++time_outs;
+      }
+    }
+    EXPECT_GT(time_outs, 20);
+    for_each_width([&]<class Real>() {
+      const auto compute = [&](const float* final_value, int final_steps) {
+        auto advantage = floats(kHorizon * r.stride), returns = advantage;
+        run<Real>(r.envs,
+                  Advantages{r.reward.data(), r.ended.data(), r.value.data(), final_value, nullptr, advantage.data(),
+                             returns.data(), kHorizon, r.stride, 0.99f, 0.95f, true, final_steps});
+        return advantage;
+      };
+      const auto want = compute(r.final_value.data(), 1), got = compute(shared.data(), steps);
+      EXPECT_EQ(got, want);
+      for (const float a : got) EXPECT_TRUE(std::isfinite(a));
+    });
+  }
+}
+
+TEST(Returns, OnlyLastObservationsBehindTimeOutsAreKept) {
+  constexpr Index kFeatures = 5, kEnvs = 2 * kMaxLanes;
+  const auto seen = random_floats(kEnvs * kFeatures, 1, 2, 23);
+  auto ended = floats(kEnvs);
+  for (Index e = 0; e < kEnvs; ++e) ended[e] = static_cast<float>(e % 3);
+  for_each_width([&]<class Real>() {
+    auto kept = floats(kEnvs * kFeatures, -1.0f);
+    run<Real>(kEnvs, KeepLastObservations{ended.data(), seen.data(), kept.data(), kFeatures});
+    for (Index i = 0; i < kEnvs * kFeatures; ++i) {
+      EXPECT_EQ(kept[i], ended[i / kFeatures] == 2.0f ? seen[i] : -1.0f) << i;
+    }
+  });
+}
+
 }  // namespace
 }  // namespace stampede::testing
