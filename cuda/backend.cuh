@@ -40,6 +40,7 @@ class CudaBackend {
   static constexpr int kReportSlots = 2;
   /// Whether phases can be timed in passing: the times of marks are there only when the device has passed them.
   static constexpr bool kTimesWithoutWaiting = false;
+  static constexpr bool kNetworksInOneLaunch = true;
 
   CudaBackend() : report_memory_(kReportSlots * kMostReported) {}
   CudaBackend(const CudaBackend&) = delete;

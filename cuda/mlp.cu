@@ -201,6 +201,7 @@ CudaMlp::CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation
     layers_.push_back(layer);
   }
   end_ = offset;
+  small_ = cuda::SmallNetwork::of(layouts(), activation);
   for (const Layer& layer : layers_) {
     activations_.emplace_back(most_rows * layer.stride);
     if (activation == Activation::kSilu) slopes_.emplace_back(most_rows * layer.stride);

@@ -12,6 +12,9 @@
 /// added up in their order by one kernel for all layers. cuBLASLt could add them in its BGRADA epilogue, in an order
 /// that is not documented.
 ///
+/// Where only the outputs are wanted, as in a rollout, a small network runs in one launch (cuda/small_network.cuh), in
+/// single precision whatever the products' is.
+///
 /// Parameters: for each layer weights, then bias, each from a multiple of 16 floats on. In the weights the outputs of a
 /// layer are padded to a multiple of 4 (a float4), except where there is only one: the weights of a head with one
 /// output are adjacent. Padding in parameters and gradients is never written and so stays zero.
@@ -21,6 +24,7 @@
 #include <vector>
 
 #include "cuda/backend.cuh"
+#include "cuda/small_network.cuh"
 #include "host/engine/layer_layout.hpp"
 #include "kernels/activation.hpp"
 
@@ -49,6 +53,15 @@ class CudaMlp {
 
   /// Outputs, [row][output_stride()], for `rows` rows of inputs `stride` apart. Valid until the next call.
   const float* forward(const Context& context, const float* parameters, const float* input, Index stride, Index rows);
+  /// Whether it is small enough for `run_at_once`.
+  bool fits_one_launch() const { return small_.layers > 0; }
+  /// Normalises rows, takes them through all layers, and runs `tail` on the elements of `range`, one a row, which reads
+  /// the outputs (SampleActions). Keeps nothing for `backward`.
+  template <class Tail>
+  void run_at_once(const Context& context, const float* parameters, const NormaliseRows& input, Range range,
+                   const Tail& tail) const {
+    cuda::launch_small_network(context.backend->stream(), small_, parameters, input, range.begin, range.size(), tail);
+  }
   Index output_stride() const { return layers_.back().stride; }
   /// What the last `forward` returned.
   const float* output(const Context&) const { return activations_.back().data(); }
@@ -101,6 +114,7 @@ class CudaMlp {
   Activation activation_;
   Index begin_, end_ = 0, most_rows_, bias_columns_ = 0;
   std::vector<Layer> layers_;
+  cuda::SmallNetwork small_;
   std::vector<std::unique_ptr<Plan>> plans_;
   std::vector<DeviceBuffer<float>> activations_;  ///< outputs of each layer
   std::vector<DeviceBuffer<float>> slopes_;       ///< for SiLU only, whose outputs do not determine them

@@ -61,7 +61,12 @@ struct NormaliseRows {
       // behind their end, so index[row + 12] may be read at the last rows too.
       STAMPEDE_PREFETCH(observation + static_cast<Index>(index[row + 12]) * features + feature);
     }
-    if (feature >= features) return store(target + first, Real(0.0f));
+    store(target + first, feature >= features ? Real(0.0f) : normalised<Real>(source, feature));
+  }
+
+  /// The numbers of an observation from `feature` on, of which there is at least one.
+  template <class Real>
+  STAMPEDE_FN Real normalised(Index source, Index feature) const {
     Real x;
     if (mirror.place != nullptr && !mirror.keeps(static_cast<std::uint32_t>(source))) {
       x = gather(observation + source * features, load_uint<Real>(mirror.place + feature)) *
@@ -71,7 +76,7 @@ struct NormaliseRows {
       x = load_first<Real>(observation + source * features + feature, features - feature);
     }
     const Real normal = (x - load<Real>(mean + feature)) * load<Real>(inverse_deviation + feature);
-    store(target + first, clamp(normal, Real(-clip), Real(clip)));
+    return clamp(normal, Real(-clip), Real(clip));
   }
 };
 

@@ -29,6 +29,9 @@ struct ActionScaling {
 };
 
 /// Draws actions u = mean + deviation * normal, with their log-probabilities.
+///
+/// Kernels that read a network's outputs are told where these are by reads(), when the network has been run
+/// (Network::run).
 struct SampleActions {
   const float* mean;  ///< the network's outputs; the row of environment e is e - base
   Index mean_stride, base;
@@ -46,21 +49,57 @@ struct SampleActions {
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
-    Random<Real> random(seed, lane_indices<Real>(first_environment + first), control->clock + offset, Purpose::kAction);
+    Random<Real> random = stream<Real>(first);
     Real sum = Real(0.0f), spare = Real(0.0f);
     STAMPEDE_NO_UNROLL
     for (int a = 0; a < actions; ++a) {
       Real normal = spare;
       if (a % 2 == 0) random.normal_pair(normal, spare);
-      const Real log_deviation = Real(log_std[a]);
-      const Real centre = load_strided<Real>(mean + (first - base) * mean_stride + a, mean_stride);
-      const Real u = centre + exp(log_deviation) * normal;
-      sum = sum - (Real(0.5f) * normal * normal + log_deviation + Real(kLogSqrtTwoPi));
-      store_strided(kept + first * actions + a, actions, centre);
-      store_strided(output + first * actions + a, actions, u);
-      store_strided(action + first * actions + a, actions, scaling(u, a));
+      sum = sum - draw(first, a, normal);
     }
     store(log_prob + first, sum);
+  }
+
+  STAMPEDE_FN void reads(const float* outputs, Index stride, Index first) {
+    mean = outputs;
+    mean_stride = stride;
+    base = first;
+  }
+
+  // The same by several threads for each environment: each calls part(), then one of them join().
+  /// So many may share an environment: each draws two actions.
+  STAMPEDE_FN int parts() const { return (actions + 1) / 2; }
+  /// Draws the actions of one part, and writes what the log-probability loses by them to `terms` [actions].
+  STAMPEDE_FN void part(Index first, int which, float* terms) const {
+    Random<float> random = stream<float>(first);
+    for (int i = 0; i < 2 * which; ++i) random.bits();  // the parts' before it
+    float normal[2];
+    random.normal_pair(normal[0], normal[1]);
+    for (int a = 2 * which; a < 2 * which + 2 && a < actions; ++a) terms[a] = draw(first, a, normal[a % 2]);
+  }
+  /// To be called once all parts' `terms` are there.
+  STAMPEDE_FN void join(Index first, const float* terms) const {
+    float sum = 0.0f;
+    for (int a = 0; a < actions; ++a) sum = sum - terms[a];
+    log_prob[first] = sum;
+  }
+
+ private:
+  template <class Real>
+  STAMPEDE_FN Random<Real> stream(Index first) const {
+    return {seed, lane_indices<Real>(first_environment + first), control->clock + offset, Purpose::kAction};
+  }
+
+  /// Stores an action. Returns what the log-probability loses by it.
+  template <class Real>
+  STAMPEDE_FN Real draw(Index first, int a, Real normal) const {
+    const Real log_deviation = Real(log_std[a]);
+    const Real centre = load_strided<Real>(mean + (first - base) * mean_stride + a, mean_stride);
+    const Real u = centre + exp(log_deviation) * normal;
+    store_strided(kept + first * actions + a, actions, centre);
+    store_strided(output + first * actions + a, actions, u);
+    store_strided(action + first * actions + a, actions, scaling(u, a));
+    return Real(0.5f) * normal * normal + log_deviation + Real(kLogSqrtTwoPi);
   }
 };
 
@@ -71,6 +110,12 @@ struct MeanActions {
   int actions;
   ActionScaling scaling;
   float* action;  ///< [env][actions]: in the task's units
+
+  STAMPEDE_FN void reads(const float* outputs, Index stride, Index first) {
+    mean = outputs;
+    mean_stride = stride;
+    base = first;
+  }
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
@@ -88,6 +133,12 @@ struct StoreValues {
   Index output_stride, base;
   const Control* control;
   float* value;  ///< [env]
+
+  STAMPEDE_FN void reads(const float* outputs, Index stride, Index first) {
+    output = outputs;
+    output_stride = stride;
+    base = first;
+  }
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {

@@ -11,7 +11,9 @@
 /// - `sum<K>(n, columns, functor, out)`: K sums of floats for each column over n elements, in a fixed order;
 ///   `count`: one sum of unsigned integers for each column, exactly;
 /// - `Mlp`, `Linear` and `Gradient`: dense layers, a matrix of weights that modules multiply rows by, and the gradient
-///   that tiles add to.
+///   that tiles add to;
+/// - `kNetworksInOneLaunch`: whether `Mlp` can run small networks whole, with what comes before and after
+///   (cuda/small_network.cuh). On a CPU launches cost nothing.
 ///
 /// Whatever the number of threads, the same tiles are added in the same order: results do not depend on it.
 
@@ -46,6 +48,7 @@ class CpuBackend {
   static constexpr int kReportSlots = 2;
   /// Whether phases can be timed in passing: here a mark is a reading of the clock.
   static constexpr bool kTimesWithoutWaiting = true;
+  static constexpr bool kNetworksInOneLaunch = false;
 
   explicit CpuBackend(int threads) : pool_(threads), clocks_(static_cast<std::size_t>(pool_.threads())) {}
 

@@ -63,8 +63,11 @@ class ActingPolicy {
   /// Writes the actions [environment][actions], in the task's units, of the environments in `range` for the
   /// observations [environment][observations], and advances their network states by one step.
   void act(const Context& context, Range range, const float* observation, float* action) {
-    const float* output = mean(context, range, observation);
-    context.launch(range, MeanActions{output, mean_stride(), range.begin, actions_, bounds_.scaling(), action});
+    network_.run(
+        context, parameters_.data(),
+        normaliser_.rows_of(observation + range.begin * normaliser_.observations(), nullptr, rows_.at(context)), range,
+        one_step(range, state(), network_.states(), true),
+        MeanActions{nullptr, 0, 0, actions_, bounds_.scaling(), action});
   }
   /// The same as the network gives it, before scaling: the row of environment e is e - range.begin, and rows are
   /// mean_stride() apart. Valid until the next call on the same context.

@@ -51,14 +51,12 @@ class PolicyActor final : public Actor<Backend> {
 
   void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
     const Index at = t * rollout.shape.stride;
-    const float* mean = networks_.mean(context, environments, rollout.observation.data() + at * rollout.observations,
-                                       rollout.current_state());
-    context.launch(
-        environments,
-        SampleActions{mean, networks_.mean_stride(), environments.begin, networks_.log_std(),
-                      static_cast<int>(rollout.actions), seed_, control_, static_cast<std::uint32_t>(t),
-                      bounds_.scaling(), rollout.output.data() + at * rollout.actions, action,
-                      rollout.log_prob.data() + at, rollout.mean.data() + at * rollout.actions, first_environment_});
+    networks_.act(context, environments, rollout.observation.data() + at * rollout.observations,
+                  rollout.current_state(),
+                  SampleActions{nullptr, 0, 0, networks_.log_std(), static_cast<int>(rollout.actions), seed_, control_,
+                                static_cast<std::uint32_t>(t), bounds_.scaling(),
+                                rollout.output.data() + at * rollout.actions, action, rollout.log_prob.data() + at,
+                                rollout.mean.data() + at * rollout.actions, first_environment_});
   }
 
  private:

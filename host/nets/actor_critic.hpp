@@ -98,8 +98,11 @@ class ActorCritic {
   /// multiple of kMaxLanes. 0: they have no state.
   Index states() const { return actor_->states() + (critic_ ? critic_->states() : 0); }
 
-  /// The most rows of one pass through the networks; a multiple of kMaxLanes.
-  Index rows_at_once() const { return rows_.rows(); }
+  /// The most rows that `estimate` may take at once; a multiple of kMaxLanes.
+  Index rows_at_once() const {
+    constexpr Index kAny = Index{1} << 40;  // one launch needs no room for what lies between the layers
+    return critic_ && critic_->runs_at_once() ? kAny : rows_.rows();
+  }
 
   /// Control steps through which an update takes the gradient back (network.window); 1 where they have no state.
   Index window() const { return windows_.steps(); }
@@ -127,6 +130,12 @@ class ActorCritic {
                            normaliser_.stride(), one_step(range, state, states(), true));
   }
   Index mean_stride() const { return actor_->output_stride(); }
+  /// Runs a kernel on the environments in `range` that reads these means (Network::run). `state` as above.
+  template <class Tail>
+  void act(const Context& context, Range range, const float* observation, float* state, const Tail& tail) {
+    actor_->run(context, parameters_.data(), rows_to_normalise(context, range, observation, normaliser_, rows_), range,
+                one_step(range, state, states(), true), tail);
+  }
 
   /// Writes the critic's values of the environments in `range`, in units of the returns, to `value` [environment]. Does
   /// nothing where there is no critic. `state` as above, but the critic's part of it is advanced only if `goes_on` is
@@ -134,13 +143,11 @@ class ActorCritic {
   void estimate(const Context& context, Range range, const float* observation, const Control* control, float* value,
                 float* state, bool goes_on) {
     if (!critic_) return;
-    Normaliser& normaliser = critic_normaliser();
     float* own_state = state != nullptr ? state + actor_->states() : nullptr;
-    const float* output =
-        critic_->forward(context, parameters_.data(),
-                         normalised(context, range, observation, normaliser, critic_normaliser_ ? critic_rows_ : rows_),
-                         normaliser.stride(), one_step(range, own_state, states(), goes_on));
-    context.launch(range, StoreValues{output, critic_->output_stride(), range.begin, control, value});
+    critic_->run(
+        context, parameters_.data(),
+        rows_to_normalise(context, range, observation, critic_normaliser(), critic_normaliser_ ? critic_rows_ : rows_),
+        range, one_step(range, own_state, states(), goes_on), StoreValues{nullptr, 0, 0, control, value});
   }
 
   // ------------------------------------------------------------------------------------------ a tile of samples
@@ -334,6 +341,11 @@ class ActorCritic {
 
   float* critic_input(const Context& context) {
     return critic_normaliser_ ? critic_rows_.at(context) : rows_.at(context);
+  }
+
+  NormaliseRows rows_to_normalise(const Context& context, Range range, const float* observation, Normaliser& normaliser,
+                                  typename Backend::Scratch& scratch) {
+    return normaliser.rows_of(observation + range.begin * normaliser.observations(), nullptr, scratch.at(context));
   }
 
   const float* normalised(const Context& context, Range range, const float* observation, Normaliser& normaliser,

@@ -59,6 +59,9 @@ class Dense final : public NetworkModule<Backend> {
   Index head_bias() const { return mlp_.head_bias(); }
   Index head_inputs() const { return mlp_.head_inputs(); }
 
+  /// The layers as the backend has them.
+  const Mlp& layers() const { return mlp_; }
+
   /// The last hidden layer's outputs in the last `forward` on this context, [row][hidden_stride()]; there must be one.
   const float* hidden(const Context& context) const { return mlp_.hidden(context); }
   Index hidden_stride() const { return mlp_.hidden_stride(); }

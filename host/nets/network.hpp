@@ -13,6 +13,7 @@
 
 #include "host/nets/dense.hpp"
 #include "host/nets/module.hpp"
+#include "kernels/normalise.hpp"
 
 namespace stampede {
 
@@ -114,6 +115,25 @@ class Network {
     return x;
   }
   Index output_stride() const { return head_->output_stride(); }
+
+  /// Whether `run` takes one launch, on a GPU: where the network consists of a few small layers.
+  bool runs_at_once() const {
+    if constexpr (Backend::kNetworksInOneLaunch) return modules_.size() == 1 && head_->layers().fits_one_launch();
+    return false;
+  }
+  /// Normalises the rows of the environments in `range` (`input`: from the range's first one on), takes them through
+  /// all modules, and runs the kernel `tail` on the environments, which reads the outputs (SampleActions). No backward
+  /// pass may follow.
+  template <class Tail>
+  void run(const Context& context, const float* parameters, const NormaliseRows& input, Range range,
+           const Sequences& sequences, Tail tail) {
+    if constexpr (Backend::kNetworksInOneLaunch) {
+      if (runs_at_once()) return head_->layers().run_at_once(context, parameters, input, range, tail);
+    }
+    context.launch({0, range.size() * input.stride}, input);
+    tail.reads(forward(context, parameters, input.target, input.stride, sequences), output_stride(), range.begin);
+    context.launch(range, tail);
+  }
   float* output_gradient(const Context& context) { return head_->output_gradient(context); }
   void backward(const Context& context, const float* parameters, const float* input, Index stride,
                 const Sequences& sequences, float* gradient) {

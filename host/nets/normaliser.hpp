@@ -37,8 +37,12 @@ class ObservationNormaliser {
   /// target[row] = normalised observation[index[row]] for `rows` rows; with a null index, of observation[row].
   void apply(const Context& context, const float* observation, const std::uint32_t* index, Index rows, float* target,
              const MirrorView& mirror = {}) {
-    context.launch({0, rows * stride_}, NormaliseRows{observation, index, mean(), inverse(), target,
-                                                      static_cast<Index>(observations_), stride_, clip_, mirror});
+    context.launch({0, rows * stride_}, rows_of(observation, index, target, mirror));
+  }
+  /// The kernel that does it, over rows of stride() numbers.
+  NormaliseRows rows_of(const float* observation, const std::uint32_t* index, float* target,
+                        const MirrorView& mirror = {}) {
+    return {observation, index, mean(), inverse(), target, observations(), stride_, clip_, mirror};
   }
 
   void write(Backend& backend, const std::vector<float>& counts, const std::vector<float>& mean,

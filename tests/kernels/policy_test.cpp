@@ -137,5 +137,44 @@ TEST(Policy, ValuesInTheRewardsUnits) {
   });
 }
 
+/// As several threads of a GPU share an environment, in any order.
+TEST(Policy, PartsDrawWhatTheWholeDraws) {
+  for (const int actions : {1, 2, 3, 8, 11}) {
+    const auto n = static_cast<std::size_t>(actions);
+    const auto mean = random_floats(3 * kStride, -1, 1, 1), log_std = random_floats(actions, -1, 1, 2);
+    const std::vector<float> zero(n, 0.0f), one(n, 1.0f), low(n, -0.5f);
+    const Control control{};
+    const auto draw_all = [&](bool in_parts) {
+      auto output = floats(3 * actions), action = output, kept = output, log_prob = floats(kMaxLanes);
+      SampleActions kernel{nullptr,
+                           0,
+                           0,
+                           log_std.data(),
+                           actions,
+                           7,
+                           &control,
+                           5,
+                           {zero.data(), one.data(), low.data(), one.data()},
+                           output.data(),
+                           action.data(),
+                           log_prob.data(),
+                           kept.data()};
+      kernel.reads(mean.data(), kStride, 0);
+      for (Index env = 0; env < 3; ++env) {
+        if (!in_parts) {
+          kernel.operator()<float>(env);
+          continue;
+        }
+        std::vector<float> terms(n, NAN);
+        for (int part = kernel.parts(); part-- > 0;) kernel.part(env, part, terms.data());
+        kernel.join(env, terms.data());
+      }
+      for (const auto* more : {&action, &kept, &log_prob}) output.insert(output.end(), more->begin(), more->end());
+      return output;
+    };
+    EXPECT_EQ(draw_all(true), draw_all(false)) << actions << " actions";
+  }
+}
+
 }  // namespace
 }  // namespace stampede::testing

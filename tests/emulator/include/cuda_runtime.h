@@ -52,6 +52,8 @@ void* dynamic_shared_memory();
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 /// Ends the process where a kernel that was compiled for blocks of up to `most` threads runs in a larger one.
 void check_launch_bounds(unsigned most);
+/// The blocks that are to fit a multiprocessor bind the compiler only.
+inline void check_launch_bounds(unsigned most, unsigned) { check_launch_bounds(most); }
 
 /// What the lanes of a warp exchange. On the host, outside kernels, votes are of one lane, and there is nobody to
 /// exchange numbers with.
