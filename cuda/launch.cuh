@@ -48,9 +48,17 @@ void allow_shared_memory() {
   static_cast<void>(allowed);
 }
 
+/// A kernel that runs once, by the lanes of a warp together: kernel(lane, number of lanes).
+template <class Kernel>
+inline constexpr bool kByAWarp = std::is_invocable_v<const Kernel&, int, int>;
+
 template <class Kernel>
 __global__ void run_once(const __grid_constant__ Kernel kernel) {
-  kernel();
+  if constexpr (kByAWarp<Kernel>) {
+    kernel(static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x));
+  } else {
+    kernel();
+  }
 }
 
 /// Blocks of `size` threads that cover n elements.
@@ -67,11 +75,11 @@ void launch_elements(cudaStream_t stream, Range range, const Kernel& kernel) {
   check_launch(stream, "run_elements");
 }
 
-/// Enqueues kernel() on one thread.
+/// Enqueues kernel() on one thread, or kernel(lane, 32) on those of a warp.
 template <class Kernel>
 void launch_once(cudaStream_t stream, const Kernel& kernel) {
   static_assert(std::is_trivially_copyable_v<Kernel>);
-  run_once<<<1, 1, 0, stream>>>(kernel);
+  run_once<<<1, kByAWarp<Kernel> ? 32 : 1, 0, stream>>>(kernel);
   check_launch(stream, "run_once");
 }
 

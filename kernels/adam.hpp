@@ -12,14 +12,18 @@ inline constexpr float kAdamBeta1 = 0.9f, kAdamBeta2 = 0.999f, kAdamEpsilon = 1e
 /// iteration's sums, sets the factor that clips the gradient, and adapts the learning rate.
 struct PrepareStep {
   Control* control;
-  const float* column_sums;   ///< [LossColumn]: sums of the loss's columns over the minibatch
+  const float* sums;          ///< [LossColumn]: sums of the loss's columns over the minibatch
   const float* squared_norm;  ///< of the gradient
   float max_gradient_norm;
   Schedule schedule;
   float target_kl;
 
   STAMPEDE_FN void operator()() const {
-    Control& c = *control;
+    // All is read before anything is written: one wait for memory, and not one for each number.
+    Control c = *control;
+    float column_sums[kLossColumns];
+    STAMPEDE_UNROLL
+    for (int i = 0; i < kLossColumns; ++i) column_sums[i] = sums[i];
     const float norm = sqrt(*squared_norm), compared = column_sums[kCompared];
     const float kl = compared > 0.0f ? column_sums[kKl] / compared : 0.0f;
     // Before the iteration's first step the policy is still the one that drew the actions: its divergence is 0 whatever
@@ -41,6 +45,7 @@ struct PrepareStep {
     }
     c.beta1_power *= kAdamBeta1;
     c.beta2_power *= kAdamBeta2;
+    *control = c;
   }
 };
 

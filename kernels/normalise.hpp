@@ -162,13 +162,16 @@ struct MergeReturnMoments {
   float* head_bias;    ///< [1]
   Index inputs;
 
-  STAMPEDE_FN void operator()() const {
-    Moments& values = control->values;
+  STAMPEDE_FN void operator()(int lane, int lanes) const {
+    Moments values = control->values;
     const float old_mean = values.mean, old_deviation = 1.0f / inverse_deviation(values.variance);
     values.merge(count, *centre, sums[0], sums[1]);
     const float inverse = inverse_deviation(values.variance);
     STAMPEDE_NO_UNROLL
-    for (Index i = 0; i < inputs; ++i) head_weight[i] *= old_deviation * inverse;
+    for (Index i = lane; i < inputs; i += lanes) head_weight[i] *= old_deviation * inverse;
+    meet();  // by now all lanes have read what the first one overwrites
+    if (lane > 0) return;
+    control->values = values;
     *head_bias = (old_deviation * *head_bias + old_mean - values.mean) * inverse;
   }
 };

@@ -250,9 +250,9 @@ struct LogStdGradient {
   int actions;
   float entropy_coefficient;
 
-  STAMPEDE_FN void operator()() const {
+  STAMPEDE_FN void operator()(int lane, int lanes) const {
     STAMPEDE_NO_UNROLL
-    for (int a = 0; a < actions; ++a) gradient[a] = column_sums[kLossColumns + a] - entropy_coefficient;
+    for (int a = lane; a < actions; a += lanes) gradient[a] = column_sums[kLossColumns + a] - entropy_coefficient;
   }
 };
 

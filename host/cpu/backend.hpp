@@ -4,7 +4,8 @@
 /// A backend offers the trainer (host/learn/trainer.hpp) the following; cuda/backend.cuh is the other one.
 ///
 /// - `Buffer<T>`, `upload`, `download`: arrays on the device;
-/// - `launch(n, kernel)`, `launch_single(kernel)`: over elements, and once;
+/// - `launch(n, kernel)`, `launch_single(kernel)`: over elements, and once: kernel(), or kernel(lane, lanes) on each of
+///   the lanes that share the work, on a GPU those of a warp;
 /// - `for_tiles(n, body, group)`: body(context, range) for ranges that cover [0, n). Within the body, launches on the
 ///   context follow each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to
 ///   the threads; on a GPU it is everything at once. `Scratch` holds what is needed only within a tile;
@@ -148,7 +149,11 @@ class CpuBackend {
 
   template <class Kernel>
   void launch_single(const Kernel& kernel) {
-    kernel();
+    if constexpr (std::is_invocable_v<const Kernel&, int, int>) {
+      kernel(0, 1);
+    } else {
+      kernel();
+    }
   }
 
   /// body(thread) on every thread at the same time.

@@ -10,6 +10,7 @@
 
 #include "envs/batch.hpp"
 #include "host/engine/metrics.hpp"
+#include "kernels/constraints.hpp"
 #include "kernels/control.hpp"
 
 namespace stampede {
@@ -74,30 +75,32 @@ struct WriteReport {
     return (static_cast<std::int64_t>(halves[0]) << kLowBits) + static_cast<std::int64_t>(halves[1]);
   }
 
-  STAMPEDE_FN void operator()() const {
-    const Control& c = *control;
-    const float share = 1.0f / static_cast<float>(c.minibatches);
-    for (int i = 0; i < kEnvironmentCounts; ++i) {
+  STAMPEDE_FN void operator()(int lane, int lanes) const {
+    for (int i = lane; i < kEnvironmentCounts; i += lanes) {
       report[kCounts + 2 * i] = static_cast<float>(counts[i] >> kLowBits);
       report[kCounts + 2 * i + 1] = static_cast<float>(counts[i] & ((std::uint64_t{1} << kLowBits) - 1));
     }
-    for (int i = 0; i < kEnvironmentTotals; ++i) report[kReturns + i] = totals[i];
+    for (int i = lane; i < kEnvironmentTotals; i += lanes) report[kReturns + i] = totals[i];
+    for (int i = lane; i < kOwnNumbers; i += lanes) report[kOwn + i] = own_numbers != nullptr ? own_numbers[i] : 0.0f;
+    for (int i = lane; i < own; i += lanes) report[kEntries + i] = totals[kEnvironmentTotals + i];
+    const int more = kConstraintTotals * constraints;
+    for (int i = lane; i < more; i += lanes) report[kEntries + own + i] = constraint_totals[i];
+    if (lane > 0) return;
+    const Control c = *control;
+    const float share = 1.0f / static_cast<float>(c.minibatches);
+    float deviation = 0.0f, logarithm = 0.0f;
+    for (int a = 0; a < actions; ++a) {
+      deviation += exp(log_std[a]);
+      logarithm += log_std[a];
+    }
     report[kPolicy] = c.policy_loss * share;
     report[kValue] = c.value_loss * share;
     report[kDivergence] = c.kl * share;
     report[kClip] = c.clip_fraction * share;
     report[kNorm] = c.gradient_norm * share;
     report[kRate] = c.learning_rate;
-    float deviation = 0.0f, logarithm = 0.0f;
-    for (int a = 0; a < actions; ++a) {
-      deviation += exp(log_std[a]);
-      logarithm += log_std[a];
-    }
     report[kStd] = deviation / static_cast<float>(actions);
     report[kLogStd] = logarithm;
-    for (int i = 0; i < kOwnNumbers; ++i) report[kOwn + i] = own_numbers != nullptr ? own_numbers[i] : 0.0f;
-    for (int i = 0; i < own; ++i) report[kEntries + i] = totals[kEnvironmentTotals + i];
-    for (int i = 0; i < kConstraintTotals * constraints; ++i) report[kEntries + own + i] = constraint_totals[i];
   }
 };
 

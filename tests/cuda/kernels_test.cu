@@ -1,9 +1,12 @@
 /// \file Kernels on the GPU against the same kernels on the host: random numbers, mathematics, environments, learning.
+#include <algorithm>
 #include <limits>
 
 #include "envs/tasks.hpp"
+#include "host/learn/report.hpp"
 #include "host/simulate/environments.hpp"
 #include "kernels/adam.hpp"
+#include "kernels/constraints.hpp"
 #include "kernels/returns.hpp"
 #include "tests/cuda/testing.cuh"
 
@@ -301,6 +304,52 @@ TEST_F(Kernels, AdamStepsAreThoseOfTheHost) {
       return place.read(parameters, n);
     };
     EXPECT_TRUE(close(compute(DevicePlace(backend())), compute(HostPlace()), 1e-5)) << n;
+  }
+}
+
+/// Kernels whose work a warp shares: fewer numbers than lanes, and more.
+TEST_F(Kernels, WhatAWarpDoesIsWhatOneLaneDoesOnTheHost) {
+  for (const int n : {1, 5, 31, 33, 200}) {
+    const auto rescale = [&](auto&& place) {
+      Control start{};
+      start.values = {50.0f, 0.5f, 4.0f};
+      auto control = place.array(std::vector<Control>{start});
+      auto centre = place.array(std::vector<float>{0.7f}), sums = place.array(std::vector<float>{3.0f, 90.0f});
+      auto weight = place.array(random_floats(n, -1, 1, 3)), bias = place.array(std::vector<float>{0.3f});
+      place.launch_single(
+          MergeReturnMoments{control.data(), centre.data(), sums.data(), 20.0f, weight.data(), bias.data(), n});
+      const Moments after = place.read(control, 1).front().values;
+      return joined(joined(place.read(weight, n), place.read(bias, 1)), {after.count, after.mean, after.variance});
+    };
+    EXPECT_TRUE(close(rescale(DevicePlace(backend())), rescale(HostPlace()), 1e-6)) << n;
+    const auto gradient = [&](auto&& place) {
+      auto sums = place.array(random_floats(kLossColumns + n, -1, 1, 4)), to = place.array(zeros(n));
+      place.launch_single(LogStdGradient{sums.data(), to.data(), n, 0.25f});
+      return place.read(to, n);
+    };
+    EXPECT_TRUE(same_bits(gradient(DevicePlace(backend())), gradient(HostPlace()))) << n;
+    const auto report = [&](auto&& place) {
+      Control end{};
+      end.minibatches = 4;
+      end.policy_loss = 1, end.value_loss = 2, end.kl = 3, end.clip_fraction = 4, end.gradient_norm = 5;
+      end.learning_rate = 6;
+      auto control = place.array(std::vector<Control>{end});
+      std::vector<std::uint64_t> counted;
+      for (std::uint64_t i = 0; i < kEnvironmentCounts; ++i) counted.push_back((i + 1) * 0x3000005u);
+      auto counts = place.array(counted);
+      auto totals = place.array(random_floats(kEnvironmentTotals + n, 1, 2, 5));
+      auto of_constraints = place.array(random_floats(kConstraintTotals * n, 1, 2, 6));
+      auto own = place.array(random_floats(WriteReport::kOwnNumbers, 1, 2, 7));
+      auto log_std = place.array(random_floats(n, -1, 0, 8));
+      const Index size = WriteReport::kEntries + n + kConstraintTotals * n;
+      auto to = place.array(zeros(size));
+      place.launch_single(WriteReport{control.data(), counts.data(), totals.data(), n, of_constraints.data(), n,
+                                      own.data(), log_std.data(), n, to.data()});
+      return place.read(to, size);
+    };
+    const std::vector<float> want = report(HostPlace());
+    EXPECT_EQ(std::count(want.begin(), want.end(), 0.0f), 0) << "a number was not written";
+    EXPECT_TRUE(close(report(DevicePlace(backend())), want, 1e-6)) << n;
   }
 }
 

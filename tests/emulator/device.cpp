@@ -481,6 +481,7 @@ __attribute__((noinline)) std::uint32_t exchange_here(Collective kind, std::uint
     switch (kind) {
       case Collective::kAny:
       case Collective::kAll:
+      case Collective::kSync:
         return value;
       default:
         fail("%s on the host", name_of(kind));

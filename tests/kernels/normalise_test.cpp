@@ -261,7 +261,7 @@ TEST(Normalise, PopArtLeavesValuesUnchanged) {
       sums[1] += off * off;
     }
     const float about = control.values.mean;
-    MergeReturnMoments{&control, &about, sums, 1000.0f, weight.data(), &bias, kInputs}();
+    MergeReturnMoments{&control, &about, sums, 1000.0f, weight.data(), &bias, kInputs}(0, 1);
     EXPECT_NEAR(static_cast<double>(control.values.mean), direct.mean(), 1e-2);
     EXPECT_NEAR(static_cast<double>(control.values.variance) / direct.variance(), 1, 1e-3);
     EXPECT_NEAR(value(), before, 1e-4);

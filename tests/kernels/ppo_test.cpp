@@ -379,7 +379,7 @@ TEST(PpoLoss, AdvantageMomentsOfTheChosenRows) {
 TEST(PpoLoss, GradientOfTheLogDeviations) {
   const float sums[kLossColumns + 3] = {9, 9, 9, 9, 9, 0.5f, -0.25f, 0.0f};
   float gradient[3];
-  LogStdGradient{sums, gradient, 3, 0.01f}();
+  LogStdGradient{sums, gradient, 3, 0.01f}(0, 1);
   for (int a = 0; a < 3; ++a) EXPECT_FLOAT_EQ(gradient[a], sums[kLossColumns + a] - 0.01f);
 }
 

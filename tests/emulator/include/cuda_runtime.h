@@ -55,8 +55,8 @@ void check_launch_bounds(unsigned most);
 /// The blocks that are to fit a multiprocessor bind the compiler only.
 inline void check_launch_bounds(unsigned most, unsigned) { check_launch_bounds(most); }
 
-/// What the lanes of a warp exchange. On the host, outside kernels, votes are of one lane, and there is nobody to
-/// exchange numbers with.
+/// What the lanes of a warp exchange. On the host, outside kernels, votes and waits are of one lane, and there is nobody
+/// to exchange numbers with.
 std::uint32_t exchange_here(Collective kind, std::uint32_t mask, std::uint32_t value, int operand);
 /// Waits for the block's other threads.
 void wait_for_block_here();
