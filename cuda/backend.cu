@@ -1,6 +1,9 @@
 /// \file The GPU as a backend: what is not a template.
 #include "cuda/backend.cuh"
 
+#include <chrono>
+#include <thread>
+
 namespace stampede {
 namespace {
 
@@ -24,6 +27,21 @@ void CudaBackend::row_maxima(const float* from, Index blocks, int rows, Index st
   const auto grid = static_cast<unsigned>(blocks * rows);
   find_row_maxima<<<grid, cuda::kSumBlock, 0, stream_>>>(from, rows, stride, n, out, out_stride);
   cuda::check_launch(stream_, "find_row_maxima");
+}
+
+template <class Ask>
+void CudaBackend::wait_beside_ranks(const Ask& ask, const char* call) {
+  for (cudaError_t status = ask();; status = ask()) {
+    if (status != cudaErrorNotReady) return cuda::check(status, call);
+    cudaGetLastError();  // clears "not ready", which the next launch check would take for an error
+    check_ranks_();
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+}
+
+void CudaBackend::synchronise() {
+  if (!check_ranks_) return STAMPEDE_CUDA(cudaStreamSynchronize(stream_));
+  wait_beside_ranks([this] { return cudaStreamQuery(stream_); }, "cudaStreamQuery(stream_)");
 }
 
 void CudaBackend::reserve_partials(Index count) {
@@ -78,7 +96,11 @@ void CudaBackend::enqueue_report(int slot, const Buffer<float>& from, Index coun
 bool CudaBackend::report_ready(int slot, bool wait) {
   const CudaEvent& event = reported_.at(static_cast<std::size_t>(slot));
   if (wait) {
-    STAMPEDE_CUDA(cudaEventSynchronize(event));
+    if (check_ranks_) {
+      wait_beside_ranks([&event] { return cudaEventQuery(event); }, "cudaEventQuery(event)");
+    } else {
+      STAMPEDE_CUDA(cudaEventSynchronize(event));
+    }
     return true;
   }
   const cudaError_t status = cudaEventQuery(event);

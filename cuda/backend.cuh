@@ -10,6 +10,7 @@
 /// Networks (`Mlp`) are in cuda/mlp.cuh.
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -164,8 +165,11 @@ class CudaBackend {
 
   /// Combines the ranks' numbers; until one is set, that of a single process, which changes nothing.
   Communicator<CudaBackend>& communicator() { return *communicator_; }
-  void set_communicator(std::unique_ptr<Communicator<CudaBackend>> communicator) {
+  /// `check` is called while the host waits for the device, whose work may wait for other ranks: it throws Error, and
+  /// ends that work, where one is gone.
+  void set_communicator(std::unique_ptr<Communicator<CudaBackend>> communicator, std::function<void()> check) {
     communicator_ = std::move(communicator);
+    check_ranks_ = std::move(check);
   }
 
   // ------------------------------------------------------------------------------------------ order and time
@@ -188,7 +192,7 @@ class CudaBackend {
     }
     recording.graph.launch(stream_);
   }
-  void synchronise() { STAMPEDE_CUDA(cudaStreamSynchronize(stream_)); }
+  void synchronise();
 
   /// Splits the time of for_tiles into phases from now on. To be set before the first `replay`.
   void set_timing(bool on) { timing_ = on; }
@@ -232,6 +236,9 @@ class CudaBackend {
   const CudaEvent& stamp_of(int slot, int index) const {
     return stamps_.at(static_cast<std::size_t>(slot)).at(static_cast<std::size_t>(index));
   }
+  /// Waits until `ask`, such as cudaEventQuery, no longer answers cudaErrorNotReady.
+  template <class Ask>
+  void wait_beside_ranks(const Ask& ask, const char* call);
   void reserve_partials(Index count);
   void begin_marks();
   void record_mark(Phase phase);
@@ -240,6 +247,7 @@ class CudaBackend {
   CudaStream stream_;
   BlasContext blas_;
   std::unique_ptr<Communicator<CudaBackend>> communicator_ = std::make_unique<SingleProcess<CudaBackend>>();
+  std::function<void()> check_ranks_;  ///< none in a single process
   DeviceBuffer<float> partial_sums_;
   std::array<Recording, kReplays> recordings_;
   bool capturing_ = false, recorded_ = false;

@@ -20,24 +20,30 @@ std::string old_driver() {
          version(runtime) + "; a driver of CUDA " + std::to_string(runtime / 1000) + " or newer is needed";
 }
 
-/// The first GPU, made the calling thread's. Throws Error with the reason where there is none that can be used.
-cudaDeviceProp first_gpu() {
+/// One of the GPUs, made the calling thread's. Where the process sees a single one, that: launchers often show each of
+/// a machine's ranks its own. Throws Error with the reason where it cannot be used.
+cudaDeviceProp choose_gpu(int gpu) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaErrorInsufficientDriver) throw Error(old_driver());
   if (status != cudaSuccess) throw Error(std::string("there is no usable GPU: ") + cudaGetErrorString(status));
   if (count < 1) throw Error("the NVIDIA driver finds no GPU");
+  if (count == 1) gpu = 0;
+  if (gpu >= count) {
+    throw Error("rank " + std::to_string(gpu) + " of this machine has no GPU: it has " + std::to_string(count) +
+                "; start at most one process for each");
+  }
   cudaDeviceProp properties{};
-  STAMPEDE_CUDA(cudaGetDeviceProperties(&properties, 0));
+  STAMPEDE_CUDA(cudaGetDeviceProperties(&properties, gpu));
   const std::string number = std::to_string(properties.major) + std::to_string(properties.minor);
-  const std::string gpu = std::string("the GPU ") + properties.name + " is an sm_" + number;
-  if (properties.major < 8) throw Error(gpu + "; sm_80 or newer is needed");
-  STAMPEDE_CUDA(cudaSetDevice(0));
+  const std::string name = std::string("the GPU ") + properties.name + " is an sm_" + number;
+  if (properties.major < 8) throw Error(name + "; sm_80 or newer is needed");
+  STAMPEDE_CUDA(cudaSetDevice(gpu));
   cudaFuncAttributes attributes{};
   const cudaError_t code = cudaFuncGetAttributes(&attributes, any_kernel);
   if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction ||
       code == cudaErrorUnsupportedPtxVersion) {
-    throw Error(gpu + ", for which the CUDA module has no code; build it with -DCMAKE_CUDA_ARCHITECTURES=" + number);
+    throw Error(name + ", for which the CUDA module has no code; build it with -DCMAKE_CUDA_ARCHITECTURES=" + number);
   }
   cuda::check(code, "cudaFuncGetAttributes(&attributes, any_kernel)");
   return properties;
@@ -45,7 +51,7 @@ cudaDeviceProp first_gpu() {
 
 class CudaEngine final : public Engine {
  public:
-  CudaEngine() : properties_(first_gpu()) {}
+  explicit CudaEngine(int gpu) : properties_(choose_gpu(gpu)) {}
 
   std::string device() const override { return "cuda"; }
   std::string instruction_set() const override {
@@ -57,7 +63,10 @@ class CudaEngine final : public Engine {
   }
   int threads() const override { return 1; }
 
-  std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override { return make_cuda_trainer(request); }
+  void join(RankGroup& group) override { link_ = std::make_unique<NcclLink>(group); }
+  std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
+    return make_cuda_trainer(request, link_.get());
+  }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     return evaluate_on_gpu(backend_, request, policy);
   }
@@ -80,6 +89,7 @@ class CudaEngine final : public Engine {
  private:
   cudaDeviceProp properties_;  // first: without a GPU no backend can be made
   CudaBackend backend_;
+  std::unique_ptr<NcclLink> link_;  ///< null: this process is the only rank
 };
 
 }  // namespace
@@ -88,6 +98,6 @@ class CudaEngine final : public Engine {
 extern "C" __attribute__((visibility("default"))) const char stampede_interface[] = STAMPEDE_ENGINE_INTERFACE;
 
 /// One host thread drives the GPU, whatever `threads` says.
-extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int) {
-  return new stampede::CudaEngine;
+extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int, int gpu) {
+  return new stampede::CudaEngine(gpu);
 }

@@ -5,6 +5,7 @@
 
 #include "cuda/mlp.cuh"
 #include "cuda/module/simulation.hpp"
+#include "cuda/nccl.cuh"
 #include "host/engine/engine.hpp"
 #include "host/simulate/environments.hpp"
 #include "host/simulate/robots.hpp"
@@ -14,8 +15,8 @@ namespace stampede {
 /// Robots for tasks (simulation.cu).
 std::unique_ptr<Robots<CudaBackend, float>> make_robots(CudaBackend& backend, const SimulationRequest& request);
 
-/// A trainer with a backend of its own (trainer.cu).
-std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request);
+/// A trainer with a backend of its own (trainer.cu), which learns with the other ranks that `link` connects; null: none.
+std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request, const NcclLink* link = nullptr);
 
 /// evaluate_policy and drive_randomly of host/learn/evaluator.hpp (evaluation.cu).
 Evaluation evaluate_on_gpu(CudaBackend& backend, const EvaluationRequest& request, const Policy& policy);

@@ -3,6 +3,7 @@
 #include "cuda/module/engine.cuh"
 #include "host/learn/distillation.hpp"
 #include "host/learn/ppo.hpp"
+#include "host/learn/rank_sums.hpp"
 #include "host/learn/trainer.hpp"
 #include "host/nets/convolution.hpp"
 #include "host/nets/gru.hpp"
@@ -17,12 +18,17 @@ namespace {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request) {
+std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request, const NcclLink* link) {
   auto backend = std::make_unique<CudaBackend>();
 #if !defined(STAMPEDE_PARITY)  // which promises the CPU's bits
   backend->blas().use_tf32(request.network.precision == "tf32");
 #endif
-  return std::make_unique<TaskTrainer<CudaBackend>>(std::move(backend), request);
+  if (link == nullptr) return std::make_unique<TaskTrainer<CudaBackend>>(std::move(backend), request);
+  TrainingRequest own = request;
+  own.rank = link->rank();
+  backend->set_communicator(std::make_unique<RankSums<CudaBackend, NcclLink>>(*link),
+                            [checked = *link]() mutable { checked.check(); });
+  return std::make_unique<TaskTrainer<CudaBackend>>(std::move(backend), own);
 }
 
 }  // namespace stampede

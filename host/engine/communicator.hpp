@@ -8,18 +8,18 @@
 /// From then on every rank does the same with the same numbers, so that networks, optimisers, normalisers, learning
 /// rates and running maxima stay alike without being compared.
 ///
-/// So far there is only the implementation for one process. For one with NCCL or MPI:
+/// SingleProcess changes nothing; RankSums (host/learn/rank_sums.hpp) exchanges by MPI, or on a GPU by NCCL. For all:
 ///
 ///  - The calls of an iteration, their order and their sizes follow from the settings alone, never from data, and so
 ///    are the same on every rank: nothing needs to say which call belongs to which.
-///  - A call only enqueues. With NCCL it is one ncclAllReduce (or ncclBroadcast) in place on CudaBackend::stream(),
+///  - A call only enqueues. With NCCL all parts of it go to CudaBackend::stream(),
 ///    behind the kernel that made the sum and before those that use it. The host neither waits nor looks at the values,
 ///    so that the calls are recorded with the rest of `replay` in a CUDA graph, which NCCL allows. What NCCL has to
 ///    allocate or connect it must have done before, as the second run of a sequence is the one recorded.
-///  - On the CPU backend the work is done when a launch returns; there a call may be MPI_Allreduce itself. The thread
+///  - On the CPU backend the work is done when a launch returns; there a call exchanges at once. The thread
 ///    that drives the backend makes it.
-///  - Every rank must get the same bits, and the same in every run: an algorithm that is fixed (NCCL_ALGO, NCCL_PROTO),
-///    or an all-gather that each rank adds up in the order of the ranks.
+///  - Every rank must get the same bits, and the same in every run: RankSums adds in the order of the ranks,
+///    whatever carries the numbers.
 
 #include <cstdint>
 

@@ -13,6 +13,7 @@
 
 #include "host/engine/metrics.hpp"
 #include "host/engine/policy.hpp"
+#include "host/engine/rank_group.hpp"
 #include "host/engine/simulation.hpp"
 #include "host/engine/standalone_policy.hpp"
 #include "host/engine/tensor.hpp"
@@ -133,6 +134,9 @@ class Engine {
   /// Host threads in use.
   virtual int threads() const = 0;
 
+  /// From now on its trainers learn together with those of the group's other ranks; what a request says of ranks has
+  /// no meaning then. The group must outlive them. Throws Error where the device cannot exchange numbers.
+  virtual void join(RankGroup& group) = 0;
   virtual std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) = 0;
   virtual Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) = 0;
   /// Steps environments with random actions drawn in the kernel.
@@ -150,9 +154,9 @@ class Engine {
   virtual double fma_peak_gflops() = 0;
 };
 
-/// Signature of a module's one exported function, `stampede_engine`. `threads` 0: all cores. Throws Error with a reason
-/// where the device cannot be used.
-using MakeEngine = Engine*(int threads);
+/// Signature of a module's one exported function, `stampede_engine`. `threads` 0: all cores; `gpu`: which of the GPUs
+/// that the process sees, where it is one for GPUs. Throws Error with a reason where the device cannot be used.
+using MakeEngine = Engine*(int threads, int gpu);
 
 /// Signature of `stampede_double_simulation`, which the module of doubles exports in its place.
 using MakeSimulation = Simulation*(int threads, const SimulationRequest& request);

@@ -4,8 +4,11 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <optional>
 #include <string_view>
 
 #include "host/base/error.hpp"
@@ -132,6 +135,27 @@ GpuProbe look_for_gpu() {
   return probe;
 }
 
+/// What a launcher calls a process's rank and the number of processes.
+struct LauncherVariables {
+  const char *rank, *size;
+};
+constexpr LauncherVariables kLaunchers[] = {
+    {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},  // Open MPI's mpirun
+    {"PMI_RANK", "PMI_SIZE"},                          // MPICH's
+    {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},          // srun; a batch script itself is no step, and trains alone
+    {"RANK", "WORLD_SIZE"},                            // torchrun
+};
+
+/// The number that an environment variable holds; nothing where it is not set. Throws Error where it holds none.
+std::optional<int> number_in(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr || *text == '\0') return {};
+  int number = 0;
+  const auto [end, error] = std::from_chars(text, text + std::strlen(text), number);
+  if (error == std::errc() && *end == '\0' && number >= 0) return number;
+  throw Error(std::string(variable) + ": is '" + text + "', not the number that a launcher sets");
+}
+
 /// The function that a module of this build exports under that name.
 template <class Function>
 Function* load(const fs::path& file, const char* name) {
@@ -169,13 +193,13 @@ std::string why_no_engine(const DeviceChoice& choice) {
 }
 
 /// Why the GPU is not used, as why_no_gpu() says; where there is one, but `why_cpu` is not empty, that.
-std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu) {
+std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu, int gpu = 0) {
   const fs::path module = find_module("cuda");
   if (module.empty()) return "this build has no CUDA module (libstampede-cuda.so)";
   const GpuProbe& probe = ask();
   if (!probe.usable) return probe.reason;
   if (!why_cpu.empty()) return why_cpu;  // before an engine is made, which takes longest
-  return why_no_engine({"cuda", probe.architecture, module, ""});
+  return why_no_engine({"cuda", probe.architecture, module, "", gpu});
 }
 
 }  // namespace
@@ -197,7 +221,7 @@ std::vector<std::string> usable_instruction_sets() {
   return usable;
 }
 
-DeviceChoice choose_device(const std::string& device, AskForGpu ask, const std::string& why_cpu) {
+DeviceChoice choose_device(const std::string& device, AskForGpu ask, const std::string& why_cpu, int gpu) {
   const std::vector<std::string> words = {"auto", "cpu", "cuda"};
   if (std::find(words.begin(), words.end(), device) == words.end()) {
     const bool numbered = device.starts_with("cuda:");
@@ -205,8 +229,8 @@ DeviceChoice choose_device(const std::string& device, AskForGpu ask, const std::
                 (numbered ? "; cuda is the first GPU that CUDA_VISIBLE_DEVICES leaves" : ""));
   }
   if (device == "cpu") return choose_cpu();
-  const std::string reason = why_no_gpu_for(ask, device == "auto" ? why_cpu : "");
-  if (reason.empty()) return {"cuda", ask().architecture, find_module("cuda"), ""};
+  const std::string reason = why_no_gpu_for(ask, device == "auto" ? why_cpu : "", gpu);
+  if (reason.empty()) return {"cuda", ask().architecture, find_module("cuda"), "", gpu};
   if (device == "cuda") throw Error("--device cuda: " + reason + "; --device cpu runs on the processor");
   DeviceChoice choice = choose_cpu();
   choice.note = "running on the CPU: " + reason;
@@ -219,7 +243,34 @@ Processor processor_of(const DeviceChoice& choice, int threads) {
 }
 
 std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads) {
-  return std::unique_ptr<Engine>(load<MakeEngine>(choice.module, "stampede_engine")(threads));
+  return std::unique_ptr<Engine>(load<MakeEngine>(choice.module, "stampede_engine")(threads, choice.gpu));
+}
+
+LaunchedRank launched_rank() {
+  for (const LauncherVariables& launcher : kLaunchers) {
+    const std::optional<int> size = number_in(launcher.size);
+    if (!size || *size <= 1) continue;
+    const std::optional<int> rank = number_in(launcher.rank);
+    if (!rank || *rank >= *size) {
+      throw Error(std::string(launcher.rank) + ": is " + (rank ? std::to_string(*rank) : "not set") + ", but " +
+                  launcher.size + " says that there are " + std::to_string(*size) +
+                  " processes; unset both to train in one process");
+    }
+    return {{*rank, *size}, launcher.size};
+  }
+  return {};
+}
+
+std::unique_ptr<RankGroup> join_ranks() {
+  const LaunchedRank launched = launched_rank();
+  if (launched.rank.world_size == 1) return nullptr;
+  const fs::path module = find_module("mpi");
+  if (module.empty()) {
+    throw Error(launched.variable + " says that " + std::to_string(launched.rank.world_size) +
+                " processes train together, but the MPI module, libstampede-mpi.so, is not in " + folders_text() +
+                "; install MPI (Debian: libopenmpi-dev) and build again, or start one process");
+  }
+  return std::unique_ptr<RankGroup>(load<MakeRankGroup>(module, "stampede_rank_group")(launched));
 }
 
 std::unique_ptr<Simulation> make_double_simulation(int threads, const SimulationRequest& request) {

@@ -1,8 +1,8 @@
 #pragma once
 /// \file Chooses the processor to run on, and loads its module.
 ///
-/// Modules are `libstampede-cuda.so`, `libstampede-cpu-<instruction set>.so` and, for comparisons,
-/// `libstampede-double.so`, for the most basic instruction set that was built. They are looked for in the folder that
+/// Modules are `libstampede-cuda.so`, `libstampede-cpu-<instruction set>.so`, `libstampede-mpi.so` for processes that
+/// train together and, for comparisons, `libstampede-double.so`, for the most basic instruction set that was built. They are looked for in the folder that
 /// the environment variable STAMPEDE_MODULES names, else in `modules` (a build) and `stampede` (an installation) beside
 /// libstampede. STAMPEDE_INSTRUCTION_SET forces avx512, avx2 or baseline.
 
@@ -40,12 +40,14 @@ struct DeviceChoice {
   std::string instruction_set;  ///< "avx512", "sm_90", ...
   std::filesystem::path module;
   std::string note;  ///< with "auto": why it is not the GPU; else empty
+  int gpu = 0;       ///< which of the GPUs that the process sees
 };
 
 /// Chooses by the word "auto", "cpu" or "cuda"; "auto" is the CPU wherever no CUDA engine can be made, and where
 /// `why_cpu` says why the CPU is the better one for what is to be done. Throws Error (status 2) where what was asked
-/// for is not there.
-DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu, const std::string& why_cpu = "");
+/// for is not there. `gpu`: which of the GPUs it is to be.
+DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu, const std::string& why_cpu = "",
+                           int gpu = 0);
 
 /// What something ran on, for results that say so.
 struct Processor {
@@ -62,6 +64,15 @@ std::unique_ptr<Engine> make_engine(const DeviceChoice& choice, int threads);
 
 /// The same on the device that choose_device(device) chooses.
 std::unique_ptr<Engine> make_engine(const std::string& device = "auto", int threads = 0);
+
+/// What the environment says of processes that were started together: mpirun's, Slurm's or torchrun's variables
+/// (docs/scaling.md). Without them, or where they tell of one process, it is {0, 1}. Throws Error where they make no
+/// sense.
+LaunchedRank launched_rank();
+
+/// The group of the processes that were started together, by the MPI module; null where this is the only one. Throws
+/// Error where the module is missing, or MPI connects fewer processes than were started.
+std::unique_ptr<RankGroup> join_ranks();
 
 /// Robots simulated in doubles, on the CPU whatever the device, for comparisons. Loads their module, which the build's
 /// target `program` does not include. Throws Error where it is missing.

@@ -19,6 +19,9 @@ struct Tensor {
   /// Of a stage's state: the name of the part that it belongs to. A part never changes once it is there, so checkpoints
   /// store it once, in a file of its own. Empty: it belongs to none, and may change.
   std::string part{};
+  /// Of a stage's state: whether each rank (rank.hpp) has one of its own, such as its environments; else it is the same
+  /// on all of them.
+  bool of_rank = false;
 
   static std::size_t size_of(Type type) { return type == Type::kI64 ? 8 : 4; }
 };

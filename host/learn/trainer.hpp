@@ -105,12 +105,14 @@ class TaskTrainer final : public Stage {
     backend_.synchronise();
     std::vector<Tensor> tensors;
     algorithm_->save(tensors);
+    const std::size_t common = tensors.size();
     environments_->save(backend_, tensors);
     for (const auto& [name, buffer, width, row] : last_rows()) {
       std::vector<float> values(static_cast<std::size_t>(shape_.stride * width));
       backend_.download(*buffer, values.data(), shape_.stride * width, row * width);
       tensors.push_back(make_tensor(name, {shape_.stride, width}, values));
     }
+    for (std::size_t i = common; i < tensors.size(); ++i) tensors[i].of_rank = true;
     if (constraints_) constraints_->save(tensors);
     return tensors;
   }

@@ -193,6 +193,18 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   run_all(*stream);
   return after_waiting();
 }
+cudaError_t cudaStreamQuery(cudaStream_t handle) {
+  CALL("cudaStreamQuery");
+  CUstream_st* stream = stream_of(handle);
+  if (stream == nullptr) return failed(cudaErrorInvalidResourceHandle);
+  if (stream->capture != cudaStreamCaptureStatusNone) {
+    stream->capture = cudaStreamCaptureStatusInvalidated;
+    return failed(cudaErrorStreamCaptureUnsupported);
+  }
+  // Time passes.
+  if (!stream->queue.empty()) run_front(*stream);
+  return stream->queue.empty() ? cudaSuccess : failed(cudaErrorNotReady);
+}
 cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* status) {
   CALL("cudaStreamIsCapturing");
   const CUstream_st* stream = stream_of(handle);

@@ -161,6 +161,7 @@ class FakeEngine : public Engine {
   std::string instruction_set() const override { return "baseline"; }
   std::string description() const override { return "a fake for tests"; }
   int threads() const override { return 1; }
+  void join(RankGroup&) override {}
   std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
     return std::make_unique<FakeTrainer>(request, behaviour);
   }

@@ -9,6 +9,6 @@
 #endif
 extern "C" __attribute__((visibility("default"))) const char stampede_interface[] = STAMPEDE_TEST_INTERFACE;
 
-extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int) {
+extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int, int) {
   throw stampede::Error("the driver is older\nthan the runtime");
 }

@@ -99,6 +99,14 @@ std::unique_ptr<Engine> load_engine(const CommonFlags& common, Outcome& outcome)
   return engine;
 }
 
+void refuse_ranks(const std::string& command) {
+  const LaunchedRank launched = launched_rank();
+  if (launched.rank.world_size == 1) return;
+  throw Error(launched.variable + " says that " + std::to_string(launched.rank.world_size) +
+              " processes were started together, but `stampede " + command +
+              "` runs in one; only `stampede train` with an algorithm that learns by itself takes several");
+}
+
 void say(const std::string& line) {
   static const std::shared_ptr<spdlog::logger> log = [] {
     auto made = std::make_shared<spdlog::logger>("stampede", std::make_shared<spdlog::sinks::stderr_sink_st>());

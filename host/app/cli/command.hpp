@@ -26,6 +26,7 @@ struct Outcome {
   std::string text;            ///< the same for people to read
   Processor processor;
   Status status = Status::kDone;
+  bool silent = false;  ///< another process speaks to the user
 };
 
 /// Flags that every command has.
@@ -69,6 +70,9 @@ DeviceChoice name_device(const CommonFlags& common, Outcome& outcome);
 
 /// Loads the engine and says on stderr why it is not the GPU. Fills in the outcome's processor.
 std::unique_ptr<Engine> load_engine(const CommonFlags& common, Outcome& outcome);
+
+/// Throws Error where a launcher has started several processes: this command trains in one.
+void refuse_ranks(const std::string& command);
 
 /// A line on stderr, "stampede: ...".
 void say(const std::string& line);

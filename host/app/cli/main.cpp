@@ -82,6 +82,7 @@ int fail_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char
 
 /// Prints the outcome; with --json as one JSON object, the only output on stdout.
 int finish(const cli::Chosen& chosen, const cli::Outcome& outcome) {
+  if (outcome.silent) return static_cast<int>(outcome.status);
   if (chosen.common->json) {
     Json json = {{"command", chosen.name},
                  {"version", STAMPEDE_VERSION},

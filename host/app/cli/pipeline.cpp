@@ -73,6 +73,7 @@ std::string going_on(const PipelineFlags& flags, const PipelineResult& result) {
 }
 
 Outcome run(const CommonFlags& common, PipelineFlags flags) {
+  refuse_ranks("pipeline");
   if (flags.config.empty()) throw Error("pipeline needs --config FILE; configs/pendulum-pixels.toml is an example");
   flags.sources.file = flags.config;
   const PipelineConfig config = read_pipeline_config(flags.sources);

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <exception>
 #include <limits>
+#include <memory>
 
 #include "host/app/cli/command.hpp"
 #include "host/app/cli/progress.hpp"
@@ -36,6 +38,7 @@ Json json_of(const TrainResult& result) {
                {"preset", settings.preset},
                {"objective", settings.legged ? Json(settings.legged->objective) : Json(nullptr)},
                {"seed", settings.seed},
+               {"ranks", result.ranks},
                {"num_envs", settings.train.num_envs},
                {"steps", result.steps},
                {"iterations", result.iterations},
@@ -76,6 +79,9 @@ std::string text_of(const TrainResult& result) {
                                  result.iterations, result.schedule, short_number(static_cast<double>(result.steps)));
   if (result.steps_per_second > 0) {
     text += fmt::format(", {:.2f} s at {} steps/s", result.seconds_train, short_number(result.steps_per_second));
+  }
+  if (result.ranks > 1) {
+    text += fmt::format(", by {} ranks of {} environments", result.ranks, result.task.settings.train.num_envs);
   }
   text += "\n";
   if (const std::string shares = result.shares.text(); !shares.empty()) text += "time     " + shares + "\n";
@@ -148,9 +154,12 @@ TrainResult start(const TrainFlags& flags, const TrainOptions& options, bool tea
   return distill(plan_task(with_teacher(settings, teacher)), options);
 }
 
-Outcome run(const CommonFlags& common, const TrainFlags& flags, bool teaches) {
+/// Trains or teaches, alone or as one of the ranks of `group`.
+Outcome run_ranks(const CommonFlags& common, const TrainFlags& flags, bool teaches, RankGroup* group) {
+  const bool speaks = group == nullptr || group->rank().index == 0;
   ProgressLine line;
   TrainOptions options;
+  options.ranks = group;
   options.device = common.device;
   options.threads = common.threads;
   options.run = flags.run;
@@ -160,8 +169,10 @@ Outcome run(const CommonFlags& common, const TrainFlags& flags, bool teaches) {
     throw Error("--stop-after " + std::to_string(flags.stop_after) + " is out of range; it must be 1 or more");
   }
   options.stop = &catch_interrupts();
-  options.progress = [&line](const Progress& progress) { line.show(progress); };
-  options.message = say;
+  if (speaks) {
+    options.progress = [&line](const Progress& progress) { line.show(progress); };
+    options.message = say;
+  }
 
   TrainResult result;
   if (!flags.resume.empty()) {
@@ -173,15 +184,39 @@ Outcome run(const CommonFlags& common, const TrainFlags& flags, bool teaches) {
   }
   line.finish();
 
+  if (group != nullptr) group->part();
+
   Outcome outcome;
+  outcome.silent = !speaks;
   outcome.processor = result.processor;
   outcome.json = json_of(result);
   outcome.text = text_of(result);
   if (result.interrupted) {
     outcome.status = Status::kInterrupted;
-    say("interrupted and saved; `stampede train --resume " + result.run.string() + "` goes on");
+    if (speaks) say("interrupted and saved; `stampede train --resume " + result.run.string() + "` goes on");
   }
   return outcome;
+}
+
+Outcome run(const CommonFlags& common, const TrainFlags& flags, bool teaches) {
+  if (teaches) refuse_ranks("distill");
+  const std::unique_ptr<RankGroup> group = join_ranks();
+  if (group == nullptr) return run_ranks(common, flags, teaches, nullptr);
+  const auto failed = [&group](const Error& error) {
+    Outcome outcome;
+    outcome.silent = false;
+    const Error ours = group->fail(error, outcome.silent);
+    if (!outcome.silent) throw ours;
+    outcome.status = ours.status();
+    return outcome;
+  };
+  try {
+    return run_ranks(common, flags, teaches, group.get());
+  } catch (const Error& error) {
+    return failed(error);
+  } catch (const std::exception& error) {
+    return failed(Error(error.what(), Status::kFailed));
+  }
 }
 
 /// Flags that both commands have.

@@ -236,6 +236,7 @@ Checkpoint load_newest_checkpoint(const fs::path& run, const std::string& task) 
     throw Error(name + ": is no checkpoint of this version, which writes '" + kFormat + "'; " + remedy(files));
   }
   Checkpoint checkpoint;
+  checkpoint.file = name;
   checkpoint.task = file.metadata["task"];
   if (checkpoint.task != task) {
     throw Error(name + ": is a checkpoint of the task '" + checkpoint.task + "', but the run's config.toml says '" +

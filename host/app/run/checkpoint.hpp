@@ -37,6 +37,7 @@ struct BestPolicy {
 };
 
 struct Checkpoint {
+  std::string file;  ///< as it is read: where it was
   std::string task;
   RunCounts counts;
   std::string stage;          ///< the one that the run is in; empty in files of earlier versions, which had one stage

@@ -178,7 +178,7 @@ void RunFolder::settle_partial(const std::string& name) const {
 }
 
 void RunFolder::write(const std::string& name, std::string_view bytes, Durability durability) const {
-  write_file(file(name), bytes, durability);
+  if (!path_.empty()) write_file(file(name), bytes, durability);
 }
 
 }  // namespace stampede

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,9 @@ class RunFolder {
   /// Takes the folder of a run that is to go on. Throws Error where it has no config.toml, or another training runs in
   /// it.
   static RunFolder resume(const std::filesystem::path& directory);
+
+  /// That of a rank which writes nothing, as rank 0 alone does: an empty path; `write` does nothing.
+  static RunFolder nowhere() { return RunFolder({}, std::nullopt); }
 
   RunFolder(RunFolder&&) noexcept = default;
   RunFolder& operator=(RunFolder&&) = delete;
@@ -77,11 +81,12 @@ class RunFolder {
   static bool holds_run(const std::filesystem::path& directory);
 
  private:
-  RunFolder(std::filesystem::path path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  RunFolder(std::filesystem::path path, std::optional<FileLock> lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
   static FileLock lock(const std::filesystem::path& directory);
 
   std::filesystem::path path_;
-  FileLock lock_;
+  std::optional<FileLock> lock_;
   bool made_ = false;
   bool started_ = false;
 };

@@ -20,9 +20,6 @@
 #include "host/app/export/policy_fit.hpp"
 #include "host/app/export/policy_tensors.hpp"
 #include "host/app/export/safetensors.hpp"
-#include "host/app/plot/curve.hpp"
-#include "host/app/plot/training.hpp"
-#include "host/app/plot/walk.hpp"
 #include "host/app/run/checkpoint.hpp"
 #include "host/app/run/metrics.hpp"
 #include "host/app/run/run_folder.hpp"
@@ -31,9 +28,11 @@
 #include "host/app/session/distillation.hpp"
 #include "host/app/session/divergence.hpp"
 #include "host/app/session/evaluation_stage.hpp"
+#include "host/app/session/finish.hpp"
 #include "host/app/session/formula_notes.hpp"
 #include "host/app/session/initial_policy.hpp"
 #include "host/app/session/old_checkpoint.hpp"
+#include "host/app/session/ranks.hpp"
 #include "host/app/session/run_contents.hpp"
 #include "host/app/session/sooner_on_cpu.hpp"
 #include "host/app/session/validation.hpp"
@@ -43,7 +42,6 @@
 #include "host/engine/in_flight.hpp"
 #include "host/engine/loader.hpp"
 #include "host/task/legged_spec.hpp"
-#include "host/task/protocol.hpp"
 
 namespace stampede {
 namespace {
@@ -65,6 +63,7 @@ class Session {
         settings_(task_.settings),
         spec_(*task_.spec),
         options_(options),
+        group_(options.ranks),
         folder_(std::move(folder)),
         stages_(options.pipeline(task_)),
         validation_(task_) {
@@ -81,9 +80,10 @@ class Session {
 
   /// Begins a new run: empties the folder, writes the configuration, then the first checkpoint. A process that is
   /// killed before the configuration is written leaves a folder for a new run; one that is killed later leaves a run
-  /// that can go on.
+  /// that can go on. Of several ranks the first one does all this.
   void start() {
     enter(0, {}, options_.before);
+    if (!is_first(group_)) return begin();
     std::map<std::string, std::string> files;
     if (options_.more_files) files = options_.more_files(engine_);
     Settings kept = settings_;
@@ -131,12 +131,15 @@ class Session {
 
   /// Goes on from a checkpoint.
   void restore(const Checkpoint& checkpoint) {
-    const std::string file = newest_checkpoint(folder_.path()).string();
+    const std::string& file = checkpoint.file;
     check_same_places(checkpoint.policy.facts, facts_of(checkpoint.policy), file);
     enter(stage_of(checkpoint, file), checkpoint.before_stage, checkpoint.before);
     check_same_networks(checkpoint.policy, trainer_->policy(), file);
+    const std::string note = note_of_ranks(ranks_in(checkpoint.state), ranks_of(group_), settings_.train.num_envs);
+    if (!note.empty()) say(note);
     try {
-      trainer_->restore(checkpoint.state);
+      const bool alone = group_ == nullptr && ranks_in(checkpoint.state) == 1;
+      trainer_->restore(alone ? checkpoint.state : state_of_rank(group_, checkpoint.state, trainer_->state()));
     } catch (const Error& error) {
       throw Error(file + ": " + error.what(), error.status());
     }
@@ -172,9 +175,10 @@ class Session {
     result.run = folder_.path();
     result.processor = processor_of(engine_);
     result.finished = counts_.iteration >= total_;
-    result.interrupted = stop_asked() && !reached_;
+    result.interrupted = stopped_ && !reached_;
     result.iterations = counts_.iteration;
     result.schedule = total_;
+    result.ranks = ranks_of(group_);
     result.steps = counts_.steps;
     result.nonfinite = counts_.nonfinite;
     result.contacts_over_slots = counts_.contacts_over_slots;
@@ -183,7 +187,7 @@ class Session {
     result.last = latest_;
     const auto steps_here = static_cast<double>(counts_.steps - first_.steps);
     result.steps_per_second = seconds_ > 0 ? steps_here / seconds_ : 0.0;
-    if (!result.interrupted) finish(result);
+    if (!result.interrupted && is_first(group_)) finish(result);
     return result;
   }
 
@@ -266,21 +270,22 @@ class Session {
     first_ = counts_;
     started_ = seconds_now();
     if (counts_.iteration < target) {
-      Metrics metrics(folder_.path(), counts_.iteration);
+      if (is_first(group_)) metrics_.emplace(folder_.path(), counts_.iteration);
       for (;;) {
-        train_stage(std::min(target, stage_end()), target, metrics);
+        train_stage(std::min(target, stage_end()), target);
         if (saved_ < counts_.iteration) save();
-        if (counts_.iteration >= target || counts_.iteration < stage_end() || stop_asked()) break;
+        if (counts_.iteration >= target || counts_.iteration < stage_end() || decide().stop) break;
         enter_next();
       }
+      metrics_.reset();
     }
-    if (stop_asked()) settle();
+    if (decide().stop) settle();
     reached_ = counts_.iteration >= target;
     seconds_ = seconds_now() - started_;
   }
 
   /// The stage's iterations, up to the run's iteration `end` or until somebody asks to stop.
-  void train_stage(std::int64_t end, std::int64_t target, Metrics& metrics) {
+  void train_stage(std::int64_t end, std::int64_t target) {
     std::int64_t enqueued = counts_.iteration;
     const std::int64_t &done = counts_.iteration, every = checkpoint_every();
     saved_at_ = seconds_now();
@@ -289,8 +294,9 @@ class Session {
       const std::int64_t validate = validation_.every();
       std::int64_t boundary = std::min(end, (done / every + 1) * every);
       if (validate > 0) boundary = std::min(boundary, (done / validate + 1) * validate);
-      while (enqueued < boundary && enqueued - done < kIterationsInFlight && !stop_asked() &&
-             !(enqueued > done && overdue())) {
+      while (enqueued < boundary && enqueued - done < kIterationsInFlight) {
+        const Decision next = decide();
+        if (next.stop || (enqueued > done && next.save)) break;
         trainer_->enqueue_iteration();
         ++enqueued;
       }
@@ -299,15 +305,23 @@ class Session {
       if (!trainer_->fetch_report(report, true)) {
         throw Error("the trainer lost the report of iteration " + std::to_string(done + 1), Status::kFailed);
       }
-      take(report, metrics, target);
+      take(report, target);
       if (done != enqueued) continue;
       if (validate > 0 && (done % validate == 0 || done == stage_end())) this->validate();
-      if (done % every == 0 || done == end || overdue()) save();
+      if (done % every == 0 || done == end || decide().save) save();
     }
+  }
+
+  /// Whether to stop and whether to save now: the same on all ranks.
+  Decision decide() {
+    const Decision decision = decide_together(group_, {stop_asked(), is_first(group_) && overdue()});
+    stopped_ = stopped_ || decision.stop;
+    return decision;
   }
 
   /// Lets the policy act, and keeps it if it is the best so far.
   void validate() {
+    if (!is_first(group_)) return;
     const double begun = seconds_now();
     const double found = within_memory(fmt::format("a validation of {} episodes", settings_.run.validation_episodes),
                                        "choose a smaller run.validation_episodes", [&] {
@@ -321,18 +335,19 @@ class Session {
   }
 
   /// Processes an iteration's report.
-  void take(Report& report, Metrics& metrics, std::int64_t target) {
-    // A stage's reports count from its own beginning, the run's from its first stage.
+  void take(Report& report, std::int64_t target) {
+    // A stage's reports count from its own beginning, the run's from its first stage; and a stage counts as if it had
+    // always had as many ranks.
+    counts_.steps += report.steps / report.iteration;
     report.iteration = ++counts_.iteration;
-    report.steps += before_stage_.steps;
-    counts_.steps = report.steps;
+    report.steps = counts_.steps;
     counts_.contacts_over_slots = before_stage_.contacts_over_slots + report.count("contacts_over_slots");
     const std::int64_t nonfinite = before_stage_.nonfinite + report.count("nonfinite");
     if (nonfinite > std::exchange(counts_.nonfinite, nonfinite)) keep_last_finite();
     if (report.iteration == 1) unlearnt_ = {static_cast<double>(nonfinite), static_cast<double>(report.steps)};
     count_through(report, "nonfinite", counts_.nonfinite);
     count_through(report, "contacts_over_slots", counts_.contacts_over_slots);
-    metrics.write(report);
+    if (metrics_) metrics_->write(report);
     shares_.add(report);
     remember(report);
     formulas_.add(report, options_.message);
@@ -405,14 +420,15 @@ class Session {
     checkpoint.before = before_;
     checkpoint.best = validation_.best();
     if (checkpoint.best) checkpoint.best->policy.facts = facts_of(checkpoint.best->policy);
-    checkpoint.state = trainer_->state();
+    checkpoint.state = collect_states(group_, trainer_->state());
     checkpoint.policy = trainer_->policy();
     checkpoint.policy.facts = facts_of(checkpoint.policy);
+    saved_ = counts_.iteration;
+    saved_at_ = seconds_now();
+    if (!is_first(group_)) return;
     writing_ = std::async(std::launch::async,
                           [run = folder_.path(), checkpoint = std::move(checkpoint),
                            kept = settings_.run.checkpoints_kept] { save_checkpoint(run, checkpoint, kept); });
-    saved_ = counts_.iteration;
-    saved_at_ = seconds_now();
   }
 
   /// The names of what the policy and the critic take and give, in order: a checkpoint stores their numbers by
@@ -432,57 +448,12 @@ class Session {
     if (writing_.valid()) writing_.get();
   }
 
-  /// Exports the policy as it stands, and evaluates it: an evaluation that fails does not cost the policy.
+  /// Exports the policy as it stands, or the best one, and evaluates it.
   void finish(TrainResult& result) {
     const std::optional<BestPolicy>& best = validation_.best();
-    const Policy policy = best ? best->policy : trainer_->policy();
     result.policy_iteration = best ? best->iteration : counts_.iteration;
-    folder_.write("policy.onnx", to_onnx(policy, spec_), Durability::kDisk);
-    folder_.write("policy.safetensors", to_policy_safetensors(policy, spec_), Durability::kDisk);
-    EvaluationRequest request = evaluation_request(task_, settings_.run.eval_episodes, randomises(settings_));
-    request.seed = evaluation_seed(kProtocolSeed);
-    EvaluationStage evaluation(engine_, request, policy);
-    within_memory(fmt::format("the evaluation of {} episodes", request.episodes),
-                  fmt::format("{} is written; choose a smaller run.eval_episodes in {}",
-                              folder_.file("policy.onnx").string(), folder_.file("config.toml").string()),
-                  [&] { evaluation.enqueue_iteration(); });
-    result.evaluation = evaluation.evaluation();
-    if (settings_.distill) {
-      result.teacher_return_mean = return_of_teacher(folder_.path());
-      result.data_return_mean = return_of_data_set(folder_.path());
-    }
-    result.nonfinite += result.evaluation.nonfinite;
-    result.contacts_over_slots += result.evaluation.contacts_over_slots;
-
-    CurveText text;
-    text.title = settings_.task;
-    text.subtitle = settings_.algo + ", seed " + std::to_string(settings_.seed);
-    text.final_return = result.evaluation.return_mean;
-    auto picture = std::async(std::launch::async,
-                              [text, points = read_curve(folder_.path())] { return draw_curve(points, text); });
+    finish_run(engine_, task_, folder_, best ? best->policy : trainer_->policy(), seen_, result);
     settle();
-    if (spec_.legged != nullptr) {
-      within_memory("the picture of a walk", "free some memory", [&] { draw_walking(policy, request.seed); });
-    }
-    if (has_panels(seen_)) {
-      folder_.write("training.png", draw_training(folder_.path(), seen_, title()), Durability::kProcess);
-    }
-    folder_.write("curve.png", picture.get(), Durability::kProcess);
-    result.policy_onnx = folder_.file("policy.onnx");
-    result.policy_safetensors = folder_.file("policy.safetensors");
-    result.curve = folder_.file("curve.png");
-  }
-
-  /// The picture of a walk.
-  void draw_walking(const Policy& policy, std::uint64_t seed) {
-    EvaluationRequest request = walk_request(task_);
-    request.seed = seed;
-    const Walk walk = walk_of(engine_.evaluate(request, policy), *request.task);
-    folder_.write("walk.png", draw_walk(walk, title()), Durability::kProcess);
-  }
-
-  std::string title() const {
-    return settings_.task + ", " + (settings_.legged ? settings_.legged->objective : settings_.algo);
   }
 
   Engine& engine_;
@@ -490,7 +461,9 @@ class Session {
   const Settings& settings_;
   const TaskSpec& spec_;
   const TrainOptions& options_;
+  RankGroup* group_;  ///< null: this process is the only rank
   RunFolder folder_;
+  std::optional<Metrics> metrics_;  ///< of the first rank, while it trains
   std::unique_ptr<Stage> trainer_;  ///< the current stage
   std::vector<StageSpec> stages_;
   Validation validation_;
@@ -502,6 +475,7 @@ class Session {
   std::int64_t saved_ = 0;        ///< the run's iterations at the last checkpoint
   std::vector<std::string> notes_;
   std::future<void> writing_;  ///< the checkpoint that is being written
+  bool stopped_ = false;       ///< whether a rank was asked to stop
   bool reached_ = false;       ///< whether this call's iterations are done
   FormulaNotes formulas_;
   Report latest_;     ///< each metric's last finite value
@@ -513,12 +487,35 @@ class Session {
 };
 
 std::unique_ptr<Engine> engine_for(const TrainOptions& options, const PlannedTask& task) {
-  const bool sooner = sooner_on_cpu(task, options.threads > 0 ? options.threads : available_cores());
-  const DeviceChoice choice = choose_device(
-      options.device, probe_gpu,
-      sooner ? "by a model of its speed, the GPU would take longer for this training (--device cuda uses it)" : "");
+  const int shared = options.ranks != nullptr ? options.ranks->threads() : available_cores();
+  const int threads = options.threads > 0 ? options.threads : shared;
+  const DeviceChoice choice =
+      choose_device(options.device, probe_gpu,
+                    sooner_on_cpu(task, threads)
+                        ? "by a model of its speed, the GPU would take longer for this training (--device cuda uses it)"
+                        : "",
+                    options.ranks != nullptr ? options.ranks->local_index() : 0);
   if (!choice.note.empty() && options.message) options.message(choice.note);
-  return make_engine(choice, options.threads);
+  return make_engine(choice, threads);
+}
+
+/// What else the ranks must agree on: what the call is to do.
+RankFacts facts_of_call(const TrainOptions& options, const std::optional<Checkpoint>& checkpoint) {
+  return {{"--stop-after", std::to_string(options.stop_after)},
+          {"the checkpoint's iteration", checkpoint ? std::to_string(checkpoint->counts.iteration) : "none"}};
+}
+
+/// Lets the engine learn with the other ranks, once they agree on what that is.
+void join(Engine& engine, const PlannedTask& task, const TrainOptions& options, const RankFacts& of_call) {
+  if (options.ranks == nullptr) return;
+  if (task.settings.distill) {
+    throw Error("algo = \"" + task.settings.algo + "\" teaches a student, which runs in one process; " +
+                std::to_string(ranks_of(options.ranks)) + " were started together");
+  }
+  RankFacts facts = facts_of_rank(task.settings, engine);
+  facts.insert(facts.end(), of_call.begin(), of_call.end());
+  check_agreement(options.ranks, facts);
+  engine.join(*options.ranks);
 }
 
 void check(const TrainOptions& options) {
@@ -532,8 +529,11 @@ void check(const TrainOptions& options) {
 template <class GetEngine>
 TrainResult train_with(GetEngine&& get_engine, const PlannedTask& task, const TrainOptions& options) {
   check(options);
-  RunFolder folder = RunFolder::create(options.run, task.settings.task, options.force);
-  Session session(get_engine(task), task, options, std::move(folder));
+  RunFolder folder = is_first(options.ranks) ? RunFolder::create(options.run, task.settings.task, options.force)
+                                             : RunFolder::nowhere();
+  Engine& engine = get_engine(task);
+  join(engine, task, options, facts_of_call(options, {}));
+  Session session(engine, task, options, std::move(folder));
   session.start();
   return session.run();
 }
@@ -541,7 +541,7 @@ TrainResult train_with(GetEngine&& get_engine, const PlannedTask& task, const Tr
 template <class GetEngine>
 TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& directory, const TrainOptions& options) {
   check(options);
-  RunFolder folder = RunFolder::resume(directory);
+  RunFolder folder = is_first(options.ranks) ? RunFolder::resume(directory) : RunFolder::nowhere();
   const std::vector<std::string> notes = check_trained_robot(directory, true);
   const PlannedTask task = plan_task(resolve_settings({(directory / "config.toml").string(), {}, {}}));
   std::optional<Checkpoint> checkpoint;
@@ -553,7 +553,9 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   TrainOptions own = options;
   const bool taught = task.settings.distill && task.settings.distill->dataset.empty();
   if (!checkpoint) own.before = taught ? find_teacher(task, own.notes) : kept_initial_policy(directory);
-  Session session(get_engine(task), task, own, std::move(folder));
+  Engine& engine = get_engine(task);
+  join(engine, task, options, facts_of_call(options, checkpoint));
+  Session session(engine, task, own, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();
   if (checkpoint) {

@@ -39,6 +39,7 @@ struct TrainOptions {
   std::string resumed_by;                   ///< the command that goes on with the run; empty: train --resume
   std::int64_t stop_after = 0;              ///< iterations of this call; 0: to the end of the schedule
   const std::atomic<bool>* stop = nullptr;  ///< true: stop after the current iteration and save
+  RankGroup* ranks = nullptr;               ///< the processes that train the run together; null: this one does
   Pipeline pipeline = stages_of;
   std::optional<Policy> before;  ///< what the first stage gets as the policy of the one before: a teacher, or what a
                                  ///< training begins with (initial_policy.hpp)
@@ -59,6 +60,7 @@ struct TrainResult {
   bool interrupted = false;                ///< `stop` was set; then there is no evaluation and no export
   std::int64_t iterations = 0, steps = 0;  ///< since the start of the run
   std::int64_t schedule = 0;               ///< iterations of all its stages
+  int ranks = 1;                           ///< processes that trained in this call, with train.num_envs each
   std::int64_t nonfinite = 0, contacts_over_slots = 0;
   double seconds_train = 0, steps_per_second = 0;  ///< of this call
   TimeShares shares;                               ///< of this call's iterations
@@ -70,7 +72,8 @@ struct TrainResult {
   std::filesystem::path policy_onnx, policy_safetensors, curve;
 };
 
-/// Trains from the start. Throws Error: status 2 for bad input, 1 where the training diverged.
+/// Trains from the start. Throws Error: status 2 for bad input, 1 where the training diverged. Of several ranks each
+/// calls it; only that of rank 0 writes files, evaluates and tells the options' functions anything.
 TrainResult train(const PlannedTask& task, const TrainOptions& options = {});
 
 /// Goes on with the run in `directory`, with what its config.toml says, from its newest checkpoint, bit for bit, or

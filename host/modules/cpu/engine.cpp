@@ -13,6 +13,7 @@
 #include "host/learn/distillation.hpp"
 #include "host/learn/evaluator.hpp"
 #include "host/learn/ppo.hpp"
+#include "host/learn/rank_sums.hpp"
 #include "host/learn/trainer.hpp"
 #include "host/modules/cpu/simulation.hpp"
 #include "host/modules/cpu/vector_environment.hpp"
@@ -46,8 +47,14 @@ class CpuEngine final : public Engine {
   }
   int threads() const override { return backend_.threads(); }
 
+  void join(RankGroup& group) override { group_ = &group; }
   std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
-    return std::make_unique<TaskTrainer<CpuBackend>>(std::make_unique<CpuBackend>(threads()), request);
+    auto backend = std::make_unique<CpuBackend>(threads());
+    if (group_ == nullptr) return std::make_unique<TaskTrainer<CpuBackend>>(std::move(backend), request);
+    TrainingRequest own = request;
+    own.rank = group_->rank();
+    backend->set_communicator(std::make_unique<RankSums<CpuBackend, HostLink>>(HostLink(*group_)));
+    return std::make_unique<TaskTrainer<CpuBackend>>(std::move(backend), own);
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
     return evaluate_policy(backend_, request, policy);
@@ -70,6 +77,7 @@ class CpuEngine final : public Engine {
 
  private:
   CpuBackend backend_;
+  RankGroup* group_ = nullptr;  ///< null: this process is the only rank
 };
 
 }  // namespace
@@ -77,6 +85,6 @@ class CpuEngine final : public Engine {
 
 extern "C" __attribute__((visibility("default"))) const char stampede_interface[] = STAMPEDE_ENGINE_INTERFACE;
 
-extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int threads) {
+extern "C" __attribute__((visibility("default"))) stampede::Engine* stampede_engine(int threads, int) {
   return new stampede::CpuEngine(threads);
 }
