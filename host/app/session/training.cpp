@@ -27,7 +27,6 @@
 #include "host/app/run/trained_robot.hpp"
 #include "host/app/session/distillation.hpp"
 #include "host/app/session/divergence.hpp"
-#include "host/app/session/evaluation_stage.hpp"
 #include "host/app/session/finish.hpp"
 #include "host/app/session/formula_notes.hpp"
 #include "host/app/session/initial_policy.hpp"
