@@ -121,17 +121,23 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   }
 
   void get_states(float* qpos, float* qvel) override {
-    if (robot_.options.floating) {
-      // A lane's first members are MuJoCo's seven positions of the base, then its six velocities.
-      static_assert(offsetof(LaneState, position) == 0 && offsetof(LaneState, velocity) == 7 * sizeof(Scalar) &&
-                    offsetof(LaneState, q) == 13 * sizeof(Scalar));
-      for (int i = 0; i < 7; ++i) gather(state_, i, 0, qpos + i, robot_.nq);
-      for (int i = 0; i < 6; ++i) gather(state_, 7 + i, 0, qvel + i, robot_.nv);
-    }
-    for (const RobotJoint& joint : robot_.joint_info) {
-      gather(state_, row_of(offsetof(LaneState, q)) + joint.place, joint.limb, qpos + joint.position, robot_.nq);
-      gather(state_, row_of(offsetof(LaneState, v)) + joint.place, joint.limb, qvel + joint.velocity, robot_.nv);
-    }
+    // A lane's first members are MuJoCo's seven positions of the base, then its six velocities.
+    static_assert(offsetof(LaneState, position) == 0 && offsetof(LaneState, velocity) == 7 * sizeof(Scalar) &&
+                  offsetof(LaneState, q) == 13 * sizeof(Scalar));
+    constexpr int kQ = row_of(offsetof(LaneState, q)), kV = row_of(offsetof(LaneState, v));
+    const Scalar* rows = state_.readable(*backend_);
+    const Index stride = state_.stride();
+    for_environments([&](Index env) {
+      const Scalar* lane = rows + env * kGroup;
+      float *position = qpos + env * robot_.nq, *velocity = qvel + env * robot_.nv;
+      for (int i = 0; robot_.options.floating && i < 13; ++i) {
+        (i < 7 ? position[i] : velocity[i - 7]) = static_cast<float>(lane[i * stride]);
+      }
+      for (const RobotJoint& joint : robot_.joint_info) {
+        position[joint.position] = static_cast<float>(lane[(kQ + joint.place) * stride + joint.limb]);
+        velocity[joint.velocity] = static_cast<float>(lane[(kV + joint.place) * stride + joint.limb]);
+      }
+    });
   }
 
   void set_variation(std::int64_t env, const Variation& variation) override { put_variation(lane_of(env), variation); }
@@ -150,12 +156,15 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
 
   void set_controls(int set, const float* ctrl) override {
     auto& controls = controls_[checked(set)];
-    for (const RobotJoint& joint : robot_.joint_info) {
-      if (joint.actuator < 0) continue;
-      Scalar* row = controls.write_row(*backend_, joint.place) + joint.limb;
-      const float* from = ctrl + joint.actuator;
-      for (Index env = 0; env < envs_; ++env) row[env * kGroup] = static_cast<Scalar>(from[env * robot_.nu]);
-    }
+    Scalar* rows = controls.writable(*backend_);
+    const Index stride = controls.stride();
+    for_environments([&](Index env) {
+      for (const RobotJoint& joint : robot_.joint_info) {
+        if (joint.actuator < 0) continue;
+        rows[joint.place * stride + env * kGroup + joint.limb] =
+            static_cast<Scalar>(ctrl[env * robot_.nu + joint.actuator]);
+      }
+    });
   }
 
   void step(int set, int steps) override {
@@ -166,14 +175,18 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
 
   void get_contact_forces(float* force) override {
     if (!keeps_forces_) throw Error("contact forces are not kept; SimulationRequest::contact_forces asks for them");
-    constexpr int kForce = row_of(offsetof(Record, force));
-    const int parts = robot_.joints + 2, row = robot_.limbs * parts;
-    for (int limb = 0; limb < robot_.limbs; ++limb) {
-      for (int part = 0; part < parts; ++part) {
-        const int from = part == parts - 1 ? J + 1 : part;  // the foot comes last
-        gather(record_, kForce + from, limb, force + limb * parts + part, row);
+    const Scalar* rows = record_.readable(*backend_) + row_of(offsetof(Record, force)) * record_.stride();
+    const Index stride = record_.stride();
+    const int limbs = robot_.limbs, parts = robot_.joints + 2;
+    for_environments([&](Index env) {
+      for (int limb = 0; limb < limbs; ++limb) {
+        float* to = force + (env * limbs + limb) * parts;
+        for (int part = 0; part < parts; ++part) {
+          const int from = part == parts - 1 ? J + 1 : part;  // the foot comes last
+          to[part] = static_cast<float>(rows[from * stride + env * kGroup + limb]);
+        }
       }
-    }
+    });
   }
 
   std::vector<StageReport> inspect(int set) override {
@@ -269,10 +282,14 @@ class BatchSimulation final : public Simulation, public Robots<Backend, ScalarOf
   /// Which member of a lane's struct lies there.
   static constexpr int row_of(std::size_t offset) { return static_cast<int>(offset / sizeof(Scalar)); }
 
-  /// Copies a limb's member of all environments to every `apart`th number from `to` on.
-  void gather(MirroredRows<Backend, Scalar>& rows, int member, int limb, float* to, int apart) {
-    const Scalar* from = rows.read_row(*backend_, member) + limb;
-    for (Index env = 0; env < envs_; ++env) to[env * apart] = static_cast<float>(from[env * kGroup]);
+  /// body(environment) for all of them, on a CPU by its threads, a tile each.
+  template <class Body>
+  void for_environments(const Body& body) {
+    const auto tile = [&](const typename Backend::Context&, Range lanes) {
+      const Index end = std::min(lanes.end / kGroup, envs_);
+      for (Index env = lanes.begin / kGroup; env < end; ++env) body(env);
+    };
+    backend_->for_tiles(lanes_, tile, kGroup);
   }
 
   Index lane_of(std::int64_t env) const {

@@ -50,17 +50,21 @@ class MirroredRows {
   }
   Index size() const { return static_cast<Index>(host_.size()); }
 
-  /// Member `r` of all lanes, to be read until the next call; the other members are left where they are.
-  const Scalar* read_row(Backend& backend, int r) {
-    Scalar* row = host_.data() + r * stride_;
-    if (device_newer_) backend.download(device_, row, stride_, r * stride_);
-    return row;
+  Index stride() const { return stride_; }
+  /// All rows, to be read until the next call: on a CPU where the kernels have them, so nothing is copied.
+  const Scalar* readable(Backend& backend) {
+    if constexpr (requires(Backend & b) { b.stream(); }) {  // a GPU's memory is not the host's
+      if (std::exchange(device_newer_, false)) backend.download(device_, host_.data(), size());
+      return host_.data();
+    } else {
+      return device_newer_ ? device_.data() : host_.data();
+    }
   }
-  /// Member `r` of all lanes, to be written before the next call.
-  Scalar* write_row(Backend& backend, int r) {
+  /// All rows, to be written before the next call.
+  Scalar* writable(Backend& backend) {
     if (std::exchange(device_newer_, false)) backend.download(device_, host_.data(), size());
     host_newer_ = true;
-    return host_.data() + r * stride_;
+    return host_.data();
   }
 
   /// All numbers, row after row. Downloads them unless the host's are newer: a recorded graph may have changed them on

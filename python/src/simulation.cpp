@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -234,23 +236,26 @@ class Robots {
 
   /// Gives the simulation what was written to the arrays. Everything is checked first: on an error nothing has changed.
   void take_up() {
-    // A sum is not finite where one of its terms is not; which one is looked for only then.
     const std::size_t nu = home_ctrl_.size();
-    float sum = 0;
-    for (const float x : ctrl) sum += x - x;
-    if (!(sum == 0)) {
+    // NaN and infinities have all bits of the exponent; which number it is, is looked for only where there is one.
+    std::uint32_t unfit = 0;
+    for (const float x : ctrl) unfit |= (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u;
+    if (unfit != 0) {
       for (std::size_t env = 0; env < envs_; ++env) check_finite("ctrl", ctrl.data() + env * nu, env, nu);
     }
-    std::vector<std::size_t> moved, varied;
+    std::vector<std::size_t> moved, varied, present;
+    for (std::size_t i = 0; i < varied_.size(); ++i) {
+      if (varied_[i].present()) present.push_back(i);
+    }
     for (std::size_t env = 0; env < envs_; ++env) {
       if (qpos.changed(env) || qvel.changed(env)) {
         check_state(env);
         moved.push_back(env);
       }
       bool differs = false;
-      for (std::size_t i = 0; i < varied_.size(); ++i) {
+      for (const std::size_t i : present) {
         const LiveArray& array = varied_[i];
-        if (!array.present() || !array.changed(env)) continue;
+        if (!array.changed(env)) continue;
         check_finite(kVaried[i].name, array.row(env), env, array.columns);
         differs = true;
       }
