@@ -84,8 +84,9 @@ Array<float> array_of(Environments& self, const DeviceArray& array) {
 void add_environments(nb::module_& module) {
   const auto release = nb::call_guard<nb::gil_scoped_release>();
   nb::class_<Environments>(module, "Environments", "Environments of a task, side by side.")
-      .def(nb::init<SharedEngine, const PlannedTask&, int, std::uint64_t, bool, std::vector<float>>(), nb::arg("engine"),
-           nb::arg("task"), nb::arg("num_envs"), nb::arg("seed"), nb::arg("random_initial_phase"), nb::arg("commands"))
+      .def(nb::init<SharedEngine, const PlannedTask&, int, std::uint64_t, bool, std::vector<float>>(),
+           nb::arg("engine"), nb::arg("task"), nb::arg("num_envs"), nb::arg("seed"), nb::arg("random_initial_phase"),
+           nb::arg("commands"))
       .def("reset", &Environments::reset, release)
       .def("step", &Environments::step, release, "One control step with what `actions` holds.")
       .def_prop_ro("actions",

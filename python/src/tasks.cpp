@@ -84,8 +84,9 @@ void add_tasks(nb::module_& module) {
       .def_prop_ro(
           "picture", [](const PlannedTask& task) { return task.spec->policy().picture; },
           "Height and width of what the policy sees; empty where it sees no picture.")
-      .def_prop_ro("commanded", [](const PlannedTask& task) { return task.settings.legged.has_value(); },
-                   "Whether a robot walks in it.")
+      .def_prop_ro(
+          "commanded", [](const PlannedTask& task) { return task.settings.legged.has_value(); },
+          "Whether a robot walks in it.")
       .def_prop_ro(
           "positions", [](const PlannedTask& task) { return task.robot == nullptr ? 0 : task.robot->robot.nq; },
           "Of its states, those that are positions.")
