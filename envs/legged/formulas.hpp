@@ -253,13 +253,31 @@ struct FormulaTotals {
     float* const at = rows + row * stride;
     store_each<K>(at, lane, load_each<K, Real>(at, lane) + x);
   }
+};
+
+/// Replaces what is not finite by 0, and counts it: once for each formula and step, however many results it has. Those
+/// of a formula follow one another.
+template <int K, class Real>
+class NonfiniteFormulas {
+ public:
+  STAMPEDE_FN NonfiniteFormulas(const FormulaTotals& totals, Index lane) : totals_(totals), lane_(lane), told_(0.0f) {}
+
   /// x, or 0 where it is not finite, which is counted where `counts`.
-  template <int K, class Real>
-  STAMPEDE_FN Real finite(const FormulaStep& step, Index lane, Real x, MaskOf<Real> counts) const {
+  STAMPEDE_FN Real finite(const FormulaStep& step, Real x, MaskOf<Real> counts) {
     const Real none(0.0f), bad = any_nonfinite<K>(select(counts, x, none));
-    if (any_together(bad > Real(0.5f))) add<K>(nonfinite + step.item, lane, bad);
+    if (step.item != item_) told_ = none;
+    item_ = step.item;
+    const Real more = max(bad - told_, none);
+    if (any_together(more > Real(0.5f))) totals_.add<K>(totals_.nonfinite + item_, lane_, more);
+    told_ = max(told_, bad);
     return select(is_finite(x), x, none);
   }
+
+ private:
+  const FormulaTotals& totals_;
+  Index lane_;
+  int item_ = -1;
+  Real told_;  ///< 1 where it was counted by now
 };
 
 /// A step's rewards, violations and ends by formulas. What is not finite counts as 0, violates nothing and ends
@@ -303,14 +321,15 @@ struct RunFormulas {
     Random<Real> random(task.seed, task.global_environments<K, Real>(lane), 0, Purpose::kFormula);
 
     Real sum = none, ends = none;
+    NonfiniteFormulas<K, Real> caught(totals, lane);
     const auto signal = [&](int which, int joint) {
       return signal_of<Shape>(static_cast<Signal>(which), joint, scene);
     };
     interpret<K>(list, tables.of, lane, random, signal, [&](const FormulaStep& step, Real a, Real b) {
-      const auto sane = [&](Real x) { return totals.finite<K>(step, lane, x, !broken); };
+      const auto sane = [&](Real x) { return caught.finite(step, x, !broken); };
       switch (step.op) {
         case FormulaOp::kReward: {
-          const Real part = select(broken, none, sane(a) * Real(step.number));
+          const Real part = select(broken, none, sane(a * Real(step.number)));
           sum += part;
           totals.add<K>(step.b, lane, part);
           break;
@@ -337,7 +356,10 @@ struct RunFormulas {
           break;
         }
         case FormulaOp::kObserve: {
-          const int size = c.privileged_size > 0 ? c.privileged_size : c.policy_size;
+          // Rows as FinishStep has them: of the privileged group only where somebody asks for that.
+          const bool own = out.privileged_observation != nullptr;
+          if (own != (c.privileged_size > 0)) break;
+          const int size = own ? c.privileged_size : c.policy_size;
           scatter_to_rows<K>(out.final_observation, size, 1, tables.of.place[step.c], lane,
                              select(is_finite(a), a, none));
           break;
@@ -386,10 +408,11 @@ struct ObserveFormulas {
     const auto signal = [&](int which, int joint) {
       return signal_of<Shape>(static_cast<Signal>(which), joint, scene);
     };
+    NonfiniteFormulas<K, Real> caught(totals, lane);
     interpret<K>(list, tables.of, lane, random, signal, [&](const FormulaStep& step, Real a, Real) {
       const MaskOf<Real> all = one > none;
       if (step.op == FormulaOp::kNext) {
-        store(tables.of.row(step.b, lane), totals.finite<K>(step, lane, a, all));
+        store(tables.of.row(step.b, lane), caught.finite(step, a, all));
         return;
       }
       const bool own = step.b == kObservedPrivileged;
@@ -397,7 +420,7 @@ struct ObserveFormulas {
       if (rows == nullptr) return;
       const MaskOf<Real> there = has_place<Real>(tables.of.place[step.c], lane) > none;
       scatter_to_rows<K>(rows, own ? c.privileged_size : c.policy_size, 1, tables.of.place[step.c], lane,
-                         totals.finite<K>(step, lane, select(there, a, none), all));
+                         caught.finite(step, select(there, a, none), all));
     });
   }
 };

@@ -197,7 +197,7 @@ void assign(const Value& value, FormulaText& field) {
 void assign(const Value& value, FormulaText& field, const Choices& choices) {
   std::string word;
   assign(value, word);
-  const bool formula = word.find_first_of(" <>=()\"'[") != std::string::npos;
+  const bool formula = word.find_first_of(" <>=()\"'[+-*/^") != std::string::npos;
   if (!formula) assign(value, word, choices);
   field = {word, place(value.layer, value.node)};
 }

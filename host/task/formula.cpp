@@ -65,6 +65,7 @@ bool is_of_step(Signal signal) {
     case Signal::kBodyForce:
     case Signal::kPower:
     case Signal::kFootTouchdown:
+    case Signal::kFootAirTime:  // in the step of a touchdown it tells what has just ended
     case Signal::kFootStanceTime:
     case Signal::kLegForce:
     case Signal::kLimbForce:

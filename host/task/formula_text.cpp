@@ -12,7 +12,8 @@
 namespace stampede {
 namespace {
 
-constexpr int kMostNested = 100;  // brackets, signs and powers within one another
+constexpr std::size_t kLongest = 4000;  // letters
+constexpr int kMostNested = 100;        // brackets, signs and powers within one another
 
 struct Token {
   enum class Kind { kNumber, kName, kText, kSign, kEnd };
@@ -27,7 +28,13 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 class Parser {
  public:
-  Parser(const std::string& text, const std::string& where) : text_(text), where_(where) { advance(); }
+  Parser(const std::string& text, const std::string& where) : text_(text), where_(where) {
+    if (text.size() > kLongest) {
+      fail(1, fmt::format("is longer than {} letters; parts of it in [state] or in several terms would be right",
+                          kLongest));
+    }
+    advance();
+  }
 
   FormulaTerm all() {
     FormulaTerm term = either();

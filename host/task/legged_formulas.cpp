@@ -133,7 +133,9 @@ std::vector<std::string> LeggedFormulas::place_term(const std::string& name, Obs
   for (std::size_t i = 0; i < term->formula.size(); ++i) {
     const FormulaText& formula = term->formula[i];
     const std::string of = where(formula, key + ".formula");
-    const int now = item(key);
+    // Each group's own: a formula that two groups see is computed, and counted, in both.
+    const std::string several = term->formula.size() > 1 ? fmt::format(".{}", i) : "";
+    const int now = item(key + several + (group == kObservedPrivileged ? ".privileged" : ""));
     const FormulaValue value = observe_.compile(formula.text, of, observed_);
     const int at = begin + static_cast<int>(names.size());
     const auto write = [&](FormulaCompiler& compiler, const FormulaValue& written, ObservedGroup to) {
@@ -161,6 +163,9 @@ FormulaSpec LeggedFormulas::place() {
   place_terminations();
   for (const ObservationFormula& term : settings_.observation_formulas) {
     // One that nobody sees is checked all the same.
+    if (term.formula.empty()) {
+      fail("observations.terms." + term.name + ".formula is missing; a formula in quotes would be right");
+    }
     for (const FormulaText& formula : term.formula) {
       observe_.compile(formula.text, where(formula, "observations.terms." + term.name + ".formula"), observed_);
     }
@@ -307,7 +312,7 @@ void LeggedFormulas::add_images(ObservedGroup group, const RobotMirror& mirror, 
         std::size_t own = 0;
         while (robot_.joint_info[own].name != name) ++own;
         const RobotJoint& other = robot_.joint_info[static_cast<std::size_t>(mirror.joint[own])];
-        turned = mirror.sign[own];
+        if (term.turns) turned = mirror.sign[own];
         while (body_.joints[static_cast<std::size_t>(image)].name != other.name) ++image;
       }
       const auto found = std::find(index.begin(), index.end(), image);

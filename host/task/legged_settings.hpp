@@ -347,6 +347,7 @@ struct ObservationFormula {
   std::string name;
   std::vector<FormulaText> formula;
   std::vector<float> mirror;
+  bool turns = true;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -354,6 +355,9 @@ struct ObservationFormula {
     field("formula", &S::formula, "one, or a list: each gives a number, or one for each foot or joint");
     field("mirror", &S::mirror, Bounds{-1, 1},
           "with symmetry.mirror: 1 or -1 for each formula, the factor on its mirror image");
+    field("turns", &S::turns,
+          "of joints, with symmetry.mirror: the numbers change their signs with the joints' angles; false for squares, "
+          "strengths and the like");
   }
 };
 

@@ -34,6 +34,7 @@ Struct& apply_entry(std::vector<Struct>& all, const std::string& table, const st
                     "right",
                     place(layer, node), table, name));
   }
+  if (name.empty()) throw Error(place(layer, node) + table + ".\"\": a name is missing; one of letters would be right");
   const std::string key = table + "." + name;
   const toml::table* inner = node.as_table();
   if (inner == nullptr)
@@ -73,10 +74,11 @@ void apply_rewards(LeggedSettings& legged, const toml::table& table, const Layer
           continue;
         }
       }
+      const bool is_new = formula == legged.reward_formulas.end();
       RewardFormula& entry = apply_entry(legged.reward_formulas, "rewards", name, node, layer);
       if (built_in == nullptr) continue;
       // A formula takes the place of the built-in term of its name, and its weight where it has none of its own.
-      if (formula == legged.reward_formulas.end() && !inner->contains("weight")) entry.weight = *built_in;
+      if (is_new && !inner->contains("weight")) entry.weight = *built_in;
       *built_in = 0;
       continue;
     }

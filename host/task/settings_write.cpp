@@ -27,8 +27,8 @@ std::string to_value(bool value) { return value ? "true" : "false"; }
 std::string to_value(const std::string& value) {
   std::string text = "\"";
   for (const char c : value) {
-    if (c == '\n') {
-      text += "\\n";
+    if (c == '\n' || c == '\r' || c == '\t') {
+      text += c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t";
       continue;
     }
     if (c == '"' || c == '\\') text += '\\';

@@ -61,6 +61,13 @@ class Environments {
     return actions_.data();
   }
 
+  /// What makes the engine work, and so only one thread may do.
+  template <class Body>
+  auto claimed(const Body& body) {
+    const Claim claim(busy_, "environment");
+    return body(*environment_);
+  }
+
  private:
   SharedEngine engine_;
   std::unique_ptr<VectorEnvironment> environment_;
@@ -102,11 +109,18 @@ void add_environments(nb::module_& module) {
       .def_prop_ro("ended", [](Environments& self) { return array_of(self, self->ended()); })
       .def_prop_ro("final_observations", [](Environments& self) { return array_of(self, self->final_observations()); })
       .def_prop_ro("violations", [](Environments& self) { return array_of(self, self->violations()); })
-      .def_prop_ro("states", [](Environments& self) { return array_of(self, self->states()); })
-      .def("set_commands", [](Environments& self, const std::vector<float>& given) { self->set_commands(given); })
-      .def("push", [](Environments& self, std::int64_t env, float x, float y) { self->push(env, x, y); })
+      .def_prop_ro("states",
+                   [](Environments& self) {
+                     return array_of(self, self.claimed([](VectorEnvironment& all) { return all.states(); }));
+                   })
+      .def("set_commands",
+           [](Environments& self, const std::vector<float>& given) {
+             self.claimed([&](VectorEnvironment& all) { all.set_commands(given); });
+           })
+      .def("push", [](Environments& self, std::int64_t env, float x,
+                      float y) { self.claimed([&](VectorEnvironment& all) { all.push(env, x, y); }); })
       .def_prop_ro("counts", [](Environments& self) {
-        const VectorCounts counts = self->counts();
+        const VectorCounts counts = self.claimed([](VectorEnvironment& all) { return all.counts(); });
         nb::dict told;
         told["steps"] = counts.steps;
         told["episodes"] = counts.episodes;

@@ -55,6 +55,7 @@ class LoadedPolicy {
   }
 
   void reset(const std::vector<float>& which) {
+    const Claim claim(busy_, "policy");
     if (runner_ == nullptr) return;
     if (which.empty()) return runner_->reset(nullptr);
     if (which.size() != rows_) {

@@ -125,12 +125,12 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
     @property
     def qpos(self):
         """[num_envs, nq] of a walking task: the robots' positions in MuJoCo's order, after the resets of the last step."""
-        return self._open.states[: self._task.positions].T
+        return self._given(self._open.states[: self._task.positions].T)
 
     @property
     def qvel(self):
         """[num_envs, nv] the velocities: the base's linear in world axes, angular in its own, then the joints'."""
-        return self._open.states[self._task.positions :].T
+        return self._given(self._open.states[self._task.positions :].T)
 
     @property
     def commands(self):

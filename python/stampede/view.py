@@ -87,7 +87,7 @@ class _Walking:
                 self._sliders.append(gui.add_slider(f"{name} [{unit}]", min(low, 0.0), max(high, 0.01), 0.01,
                                                     round(start, 2), disabled=low == high))
             stop, push = gui.add_button("stop (X)"), gui.add_button("push (P)")
-        self._push = False
+        self._push, self._angles = False, numpy.random.default_rng(1)
         stop.on_click(lambda _: self._stop())
         push.on_click(lambda _: setattr(self, "_push", True))
         gui.add_command("stop", hotkey="X").on_trigger(lambda _: self._stop())
@@ -164,7 +164,7 @@ class _Walking:
         self._environment.commands = numpy.tile(numpy.float32(command), (self._num_envs, 1))
         if self._push:
             self._push = False
-            angle = numpy.random.default_rng().uniform(0, 2 * numpy.pi)
+            angle = self._angles.uniform(0, 2 * numpy.pi)
             for env in range(self._num_envs):
                 self._environment.push(env, numpy.cos(angle), numpy.sin(angle))
         actions = self._policy.act(self._observations)
@@ -328,6 +328,7 @@ class Viewer:
             self._server.stop()
             raise
         self._closing = threading.Event()
+        self._thread = None  # that runs it, where it is not the caller's
 
     @staticmethod
     def _claim(host, port):
@@ -397,6 +398,8 @@ class Viewer:
     def close(self):
         """Ends it; the port is free again."""
         self._closing.set()
+        if self._thread not in (None, threading.current_thread()):
+            self._thread.join()
         self._server.stop()
 
 
@@ -404,7 +407,8 @@ def serve(**arguments) -> Viewer:
     """Makes a `Viewer` and runs it in a thread; arguments as of the flags: policy=, run=, robot=, task=, set=, num_envs=,
     host=, port=, device=, threads=. Raises InputError for what cannot be shown, and where the port is taken."""
     viewer = Viewer(**arguments)
-    threading.Thread(target=viewer.run, name="stampede.view", daemon=True).start()
+    viewer._thread = threading.Thread(target=viewer.run, name="stampede.view", daemon=True)
+    viewer._thread.start()
     return viewer
 
 

@@ -95,5 +95,33 @@ TEST(CudaVectorEnvironment, CommandsPushesAndStatesAreThoseOfTheCpu) {
   }
 }
 
+TEST(CudaVectorEnvironment, FormulasAreThoseOfTheCpu) {
+  const auto task =
+      plan_task(
+          walking_settings({"rewards.f.formula='exp(-velocity_x^2) - 0.1 * sum(abs(foot_velocity_z))'",
+                            "constraints.f.formula='foot_height - 0.02'", "constraints.f.when='command_speed > 0.1'",
+                            "terminations.f.formula='base_height < -1'", "state.phase.start='uniform(0, 1)'",
+                            "state.phase.next='fract(phase + 2 * control_dt)'",
+                            "observations.terms.clock.formula=['sin(2 * pi * phase)', 'phase']",
+                            "symmetry.mirror=false", "observations.policy=['clock', 'joint_position', 'command']",
+                            "observations.critic=['base_linear_velocity', 'joint_position', 'command', 'clock']"}))
+          .spec;
+  const EnvironmentRequest request{task, kEnvs, 5, false};
+  const auto ours = make_engine("cuda", 1)->make_environment(request);
+  const auto theirs = engine_for(best_instruction_set(), 1)->make_environment(request);
+  const auto compare = [](const std::vector<float>& a, const std::vector<float>& b) {
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-3f + 1e-3f * std::fabs(b[i])) << i;
+  };
+  for (int step = 0; step < 3; ++step) {
+    for (const auto& environment : {ours.get(), theirs.get()}) environment->step(actions_at(*task, step));
+    compare(ours->observations().to_host(), theirs->observations().to_host());
+    compare(ours->observations("critic").to_host(), theirs->observations("critic").to_host());
+    compare(ours->rewards().to_host(), theirs->rewards().to_host());
+    compare(ours->violations().to_host(), theirs->violations().to_host());
+    EXPECT_EQ(ours->ended().to_host(), theirs->ended().to_host());
+  }
+}
+
 }  // namespace
 }  // namespace stampede::testing

@@ -13,8 +13,9 @@ from small_dog import write_dog
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
-# Installs and builds, for hours; or measures how busy neighbours slow a training, which bench_busy_test does.
-NOT_HERE = ("scripts/quickstart", "scripts/test", "bench busy", "FILE")
+# Installs and builds, for hours; measures how busy neighbours slow a training, which bench_busy_test does; shows a robot
+# until it is stopped, which test_package_view.py does.
+NOT_HERE = ("scripts/quickstart", "scripts/test", "scripts/setup", "bench busy", "stampede.view", "FILE")
 
 SHORT = {
     "train": "--iterations 1 --num-envs 64 --set train.horizon=8 --set run.eval_episodes=4",

@@ -1,10 +1,12 @@
 """Formulas in task files: every operation beside NumPy, mistakes, and the documentation's examples."""
 
+import json
 import pathlib
 import re
 
 import kernels
 import numpy as np
+import onnxruntime
 import pytest
 from program import refused, run, run_json
 
@@ -157,6 +159,9 @@ def test_a_mistake_is_one_line(formula, tmp_path):
     ("[terminations.x]\nformula = 'foot_contact'", ("one for each foot", "any(...) or all(...)")),
     ("[state.velocity_x]\nstart = '0'\nnext = '1'", ("state.velocity_x", "is a signal")),
     ("[state.x]\nstart = '0'", ("state.x.next is missing",)),
+    ("[state.'']\nstart = '0'\nnext = '0'", ("a name is missing",)),
+    ("[observations.terms.x]\nmirror = [1]", ("observations.terms.x.formula is missing",)),
+    (f"[rewards.x]\nformula = '{'1 + ' * 1200}1'", ("longer than 4000 letters",)),
     ("[observations]\npolicy = ['comand']", ("observations.policy", "did you mean 'command'?")),
     ("[observations]\npolicy = ['x']\n[observations.terms.x]\nformula = 'joint_torque'",
      ("observations.terms.x.formula, column 1", "of the step that was taken")),
@@ -191,7 +196,7 @@ def test_the_documentations_examples_train(tmp_path):
     file = tmp_path / "page.toml"
     file.write_text("\n".join(blocks))
     said = run_json("train", "--task", file, "--run", tmp_path / "run", *SMALL)
-    assert any(name.startswith("rewards/") for name in said["metrics"])
+    assert "not_finite/observations.terms.clock.1" in said["metrics"]
     config = (tmp_path / "run" / "config.toml").read_text()
     assert "[observations.terms.clock]" in config and "[state.phase]" in config
     again = run_json("eval", "--run", tmp_path / "run", "--episodes", 6)
@@ -202,12 +207,15 @@ def test_the_trot_trains(tmp_path):
     said = run_json("train", "--task", ROOT / "docs" / "example" / "go2-trot.toml", "--run", tmp_path / "run", *SMALL)
     for name in ("rewards/swing_force", "rewards/stance_speed", "not_finite/state.phase"):
         assert np.isfinite(said["metrics"][name]), name
-    assert "clock.0" in str(said) or (tmp_path / "run" / "policy.onnx").exists()
+    facts = onnxruntime.InferenceSession(tmp_path / "run" / "policy.onnx").get_modelmeta().custom_metadata_map
+    assert {"clock.0", "clock.1"} <= set(json.loads(facts["observation_names"]))
 
 
 def test_what_is_not_finite_is_told(tmp_path):
     file = tmp_path / "my.toml"
     file.write_text("extends = 'go2-flat'\n[rewards.bad]\nformula = '1 / (time - time)'\n")
+    file.write_text(file.read_text() + "[constraints.worse]\nformula = 'joint_velocity / 0'\n")
     done = run("train", "--task", file, "--run", tmp_path / "run", *SMALL)
     assert done.returncode == 0
+    assert "the formula of constraints.worse is not finite in 100 % of the steps" in done.stderr
     assert "the formula of rewards.bad is not finite in 100 % of the steps" in done.stderr

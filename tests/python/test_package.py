@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON")
+stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

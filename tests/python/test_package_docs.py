@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON")
+pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

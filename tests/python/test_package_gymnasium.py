@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON")
+stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 POLICY = pathlib.Path(__file__).resolve().parents[2] / "policies/go2-flat/policy.onnx"
 
 

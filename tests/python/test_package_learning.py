@@ -7,7 +7,7 @@ import numpy
 import program
 import pytest
 
-stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON")
+stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GO2 = ROOT / "policies/go2-flat/policy.onnx"
 SMALL = {"iterations": 12, "num_envs": 1024}

@@ -7,7 +7,7 @@ import mujoco
 import numpy
 import pytest
 
-stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON")
+stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 GO2 = pathlib.Path(__file__).resolve().parents[2] / "envs/legged/robots/go2.xml"
 
 

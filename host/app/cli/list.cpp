@@ -69,6 +69,9 @@ Outcome list_signals(Outcome outcome) {
 Outcome run_list(const CommonFlags& common, const ListFlags& flags) {
   Outcome outcome;
   name_device(common, outcome);
+  if (flags.signals && !(flags.settings.empty() && flags.algo.empty())) {
+    throw Error("--signals names the same for all tasks; leave --settings and --algo out, or --signals");
+  }
   if (flags.signals) return list_signals(std::move(outcome));
   if (!flags.settings.empty()) return list_settings_of(flags, std::move(outcome));
   if (!flags.algo.empty()) throw Error("--algo " + flags.algo + " belongs to --settings TASK; add that");

@@ -20,9 +20,9 @@ constexpr const char* kLock = ".stampede-lock";
 /// What a run's files are called. The configuration comes first, so that it is removed first: a folder without it is no
 /// run, so a process that is killed while it removes a run leaves nothing that looks like one.
 constexpr const char* kNames[] = {
-    "config.toml",           "trained_robot", "metrics.jsonl", "checkpoint",      "policy.onnx",
-    "policy.safetensors",    "curve.png",     "system.json",   "walk.png",        "training.png",
-    "nonfinite.safetensors", "teacher.json",  "data_set.json", "checkpoint_parts"};
+    "config.toml",           "trained_robot", "metrics.jsonl", "checkpoint",       "policy.onnx",
+    "policy.safetensors",    "curve.png",     "system.json",   "walk.png",         "training.png",
+    "nonfinite.safetensors", "teacher.json",  "data_set.json", "checkpoint_parts", "initial_policy.safetensors"};
 constexpr std::string_view kEventsPrefix = "events.out.tfevents.";
 constexpr std::string_view kPartial = ".partial";
 

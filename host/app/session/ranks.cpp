@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "host/app/export/policy_tensors.hpp"
 #include "host/app/export/safetensors.hpp"
 #include "host/base/build_info.hpp"
 #include "host/engine/interface.hpp"
@@ -70,6 +72,11 @@ RankFacts facts_of_rank(const Settings& settings, const Engine& engine) {
                      {"device", engine.device()},   {"instruction_set", engine.instruction_set()}};
   add_settings(to_toml(settings), facts);
   return facts;
+}
+
+std::string digest_of(const std::optional<Policy>& policy) {
+  if (!policy) return "none";
+  return std::to_string(std::hash<std::string>()(to_safetensors(policy_tensors(*policy), {})));
 }
 
 void check_agreement(RankGroup* group, const RankFacts& facts) {

@@ -4,11 +4,13 @@
 /// environments too. With a null group, which is one process, all of it does nothing.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "host/engine/engine.hpp"
+#include "host/engine/policy.hpp"
 #include "host/task/settings.hpp"
 
 namespace stampede {
@@ -23,6 +25,9 @@ using RankFacts = std::vector<std::pair<std::string, std::string>>;
 
 /// The settings, the build and the kind of processor.
 RankFacts facts_of_rank(const Settings& settings, const Engine& engine);
+
+/// A policy as a number that is another for other weights; "none" of none.
+std::string digest_of(const std::optional<Policy>& policy);
 
 /// Throws Error on all ranks where one of them has other facts than rank 0; it names the first that differs.
 void check_agreement(RankGroup* group, const RankFacts& facts);

@@ -192,6 +192,7 @@ class Session {
 
   /// The newest checkpoint, once the one that is being written is there, and the command that goes on from it.
   std::string how_to_go_on() {
+    if (!is_first(group_)) return "";  // rank 0 has the folder, and says it
     try {
       settle();
     } catch (const std::exception&) {  // the failure that is being told came first
@@ -392,8 +393,9 @@ class Session {
   void check(const Report& report) {
     const auto fail = [&](const std::string& what) {
       settle();
-      const std::string hint =
-          saved_ > 0 ? "; the last good state is " + newest_checkpoint(folder_.path()).string() : std::string();
+      const std::string hint = saved_ > 0 && is_first(group_)
+                                   ? "; the last good state is " + newest_checkpoint(folder_.path()).string()
+                                   : std::string();
       const Share now{static_cast<double>(counts_.nonfinite), static_cast<double>(report.steps)};
       throw Diverged("training diverged in iteration " + std::to_string(counts_.iteration) + ": " + what + hint + "; " +
                      advice_on_divergence(task_, now, unlearnt_));
@@ -501,6 +503,7 @@ std::unique_ptr<Engine> engine_for(const TrainOptions& options, const PlannedTas
 /// What else the ranks must agree on: what the call is to do.
 RankFacts facts_of_call(const TrainOptions& options, const std::optional<Checkpoint>& checkpoint) {
   return {{"--stop-after", std::to_string(options.stop_after)},
+          {"the policy that it begins with, by a digest", digest_of(options.before)},
           {"the checkpoint's iteration", checkpoint ? std::to_string(checkpoint->counts.iteration) : "none"}};
 }
 
@@ -553,7 +556,7 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   const bool taught = task.settings.distill && task.settings.distill->dataset.empty();
   if (!checkpoint) own.before = taught ? find_teacher(task, own.notes) : kept_initial_policy(directory);
   Engine& engine = get_engine(task);
-  join(engine, task, options, facts_of_call(options, checkpoint));
+  join(engine, task, options, facts_of_call(own, checkpoint));
   Session session(engine, task, own, std::move(folder));
   for (const std::string& note : notes) session.say(note);
   session.say_notes_of_robot();

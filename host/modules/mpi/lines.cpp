@@ -44,10 +44,19 @@ bool send_all(int descriptor, const void* data, std::size_t bytes) {
   return true;
 }
 
+/// poll(), gone on with where a signal interrupted it.
+int wait_for(pollfd* descriptors, std::size_t count, int milliseconds) {
+  int ready;
+  do {
+    ready = ::poll(descriptors, count, milliseconds);
+  } while (ready < 0 && errno == EINTR);
+  return ready;
+}
+
 /// Whether there is something to read within the time.
 bool readable(int descriptor, int milliseconds) {
   pollfd one{descriptor, POLLIN, 0};
-  return ::poll(&one, 1, milliseconds) > 0;
+  return wait_for(&one, 1, milliseconds) > 0;
 }
 
 bool receive_all(int descriptor, void* data, std::size_t bytes) {
@@ -174,7 +183,7 @@ std::optional<Ending> Lines::listen(int milliseconds) {
   if (lines_.empty()) return {};
   std::vector<pollfd> all;
   for (const Line& line : lines_) all.push_back({line.descriptor, POLLIN, 0});
-  if (::poll(all.data(), all.size(), milliseconds) <= 0) return {};
+  if (wait_for(all.data(), all.size(), milliseconds) <= 0) return {};
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].revents == 0) continue;
     const Line line = lines_[i];

@@ -244,5 +244,29 @@ TEST(Formulas, GiveTheSameBitsWithEveryPackWidthAndAnyNumberOfThreads) {
 }
 #endif
 
+/// An evaluation asks for no privileged observations: nothing is written beyond the policy's last ones (a sanitizer sees
+/// it, and so do the neighbours: the same task without the critic's clock gives the same numbers).
+TEST(Formulas, OfTheCriticStayOutOfEvaluations) {
+  const std::vector<std::string> clock = {
+      "state.phase.start='uniform(0, 1)'", "state.phase.next='fract(phase + 2 * control_dt)'",
+      "observations.terms.clock.formula=['sin(2 * pi * phase)', 'phase']", "symmetry.mirror=false",
+      "observations.policy=['clock', 'joint_position', 'command']"};
+  std::vector<std::string> both = clock;
+  both.push_back(
+      "observations.critic=['base_linear_velocity', 'joint_velocity', 'last_action', 'joint_position', 'clock']");
+  const auto evaluated = [&](const std::vector<std::string>& set) {
+    EvaluationRequest request;
+    request.task = plan_task(with(set)).spec;
+    request.episodes = 40;
+    request.trace = true;
+    const auto engine = engine_for(best_instruction_set(), 2);
+    Evaluation evaluation = engine->evaluate(request, still_policy(*request.task));
+    return floats_of(find(evaluation.trace, "observation"));
+  };
+  std::vector<std::string> without = clock;
+  without.push_back("observations.critic=['base_linear_velocity', 'joint_velocity', 'last_action', 'joint_position']");
+  EXPECT_EQ(evaluated(both), evaluated(without));
+}
+
 }  // namespace
 }  // namespace stampede::testing

@@ -101,18 +101,20 @@ Settings settings_of(const std::vector<std::string>& set) {
 
 TEST(Formula, AConfigurationHoldsThem) {
   const Settings settings = settings_of(
-      {"rewards.track_linear.formula='exp(-velocity_x^2)'", "rewards.mine.weight=-2",
-       "rewards.mine.formula='sum(joint_torque[\"*_calf_joint\"])'", "rewards.mine=-3", "rewards.alive.weight=0.25",
-       "constraints.far.formula='foot_speed - 1'", "constraints.far.when='foot_contact > 0.5'",
-       "terminations.low.formula='base_height < 0.1'", "terminations.drop=0.5", "state.phase.start='uniform(0, 1)'",
-       "state.phase.next='fract(phase + control_dt)'", "observations.terms.clock.formula=['phase', '1 - phase']",
-       "observations.policy=['clock', 'command']", "symmetry.mirror=false"});
+      {"rewards.track_linear.formula='exp(-velocity_x^2)'", "rewards.track_angular.formula='exp(-yaw_rate^2)'",
+       "rewards.mine.weight=-2", "rewards.mine.formula='sum(joint_torque[\"*_calf_joint\"])'", "rewards.mine=-3",
+       "rewards.alive.weight=0.25", "constraints.far.formula='foot_speed - 1'",
+       "constraints.far.when='foot_contact > 0.5'", "terminations.low.formula='base_height < 0.1'",
+       "terminations.drop=0.5", "state.phase.start='uniform(0, 1)'", "state.phase.next='fract(phase + control_dt)'",
+       "observations.terms.clock.formula=['phase', '1 - phase']", "observations.policy=['clock', 'command']",
+       "symmetry.mirror=false"});
   const LeggedSettings& legged = *settings.legged;
-  ASSERT_EQ(legged.reward_formulas.size(), 2u);
+  ASSERT_EQ(legged.reward_formulas.size(), 3u);
   EXPECT_EQ(legged.reward_formulas[0].weight, 1.0f);  // the built-in term's
   EXPECT_EQ(legged.rewards[static_cast<std::size_t>(RewardTerm::kTrackLinear)], 0.0f);
   EXPECT_EQ(legged.rewards[static_cast<std::size_t>(RewardTerm::kAlive)], 0.25f);
-  EXPECT_EQ(legged.reward_formulas[1].weight, -3.0f);
+  EXPECT_EQ(legged.reward_formulas[1].weight, 0.5f);
+  EXPECT_EQ(legged.reward_formulas[2].weight, -3.0f);
 
   const test::TemporaryFolder folder;
   const std::string file = (folder / "config.toml").string();
