@@ -125,7 +125,7 @@ TEST(Formula, AConfigurationHoldsThem) {
   EXPECT_EQ(to_toml(again), to_toml(settings));
   ASSERT_EQ(again.legged->observation_formulas.size(), 1u);
   EXPECT_EQ(again.legged->observation_formulas[0].formula[1].text, "1 - phase");
-  EXPECT_EQ(again.legged->reward_formulas[1].formula.text, "sum(joint_torque[\"*_calf_joint\"])");
+  EXPECT_EQ(again.legged->reward_formulas[2].formula.text, "sum(joint_torque[\"*_calf_joint\"])");
   EXPECT_EQ(again.legged->terminations.drop, 0.5f);
 }
 
