@@ -40,7 +40,7 @@ def commands_of(page):
         if language not in ("", "bash"):
             continue
         for line in block.replace("\\\n", " ").splitlines():
-            if re.match(r"(build/release/)?stampede |python |\.venv/bin/python |scripts/", line):
+            if re.match(r"(build/release/)?stampede |python (docs/|-m )|\.venv/bin/python |scripts/", line):
                 found.append(re.sub(r"\s+#.*", "", line).strip())
     return [command for command in found if not any(word in command for word in NOT_HERE)]
 
