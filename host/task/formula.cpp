@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -419,7 +418,7 @@ LimbTable<float> FormulaCompiler::mask_of(const FormulaValue& value, int joint) 
 
 int FormulaCompiler::mask_index(const LimbTable<float>& mask) {
   for (std::size_t i = 0; i < masks_.size(); ++i) {
-    if (std::memcmp(&masks_[i], &mask, sizeof mask) == 0) return static_cast<int>(i);
+    if (std::ranges::equal(masks_[i].value, mask.value)) return static_cast<int>(i);
   }
   masks_.push_back(mask);
   return static_cast<int>(masks_.size()) - 1;
@@ -539,7 +538,7 @@ std::vector<FormulaStep> FormulaCompiler::finish(const std::string& where) {
   // Places: a node's is free again behind its last reader. Place 0 is no node's.
   std::vector<std::size_t> last(nodes_.size(), 0);
   const auto for_operands = [&](int entry, const auto& body) {
-    int operand[3];
+    int operand[3] = {};
     int count = 0;
     if (entry >= 0) {
       const Node& node = nodes_[static_cast<std::size_t>(entry)];
