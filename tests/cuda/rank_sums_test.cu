@@ -56,9 +56,9 @@ TEST_F(RankSumsOnGpu, AreRecordedAndReplayed) {
 TEST_F(RankSumsOnGpu, TheHostLooksForTheOthersWhileItWaits) {
   CudaBackend own;
   own.set_communicator(std::make_unique<SingleProcess<CudaBackend>>(), [] { throw Error("rank 1 is gone"); });
-  auto buffer = own.make_buffer<float>(1 << 20);
+  auto buffer = own.make_buffer<float>(1 << 16);
   const auto wait_for_work = [&] {
-    for (int tries = 0; tries < 1000; ++tries) {  // a GPU may be done before the host has asked
+    for (int tries = 0; tries < 100; ++tries) {  // a GPU may be done before the host has asked
       for (int i = 0; i < 20; ++i) {
         own.launch(buffer.size(), CopyNumbers<float>{buffer.data(), buffer.data()});
       }
