@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 # Tests run as root, and on fewer cores than there are ranks.
 LAUNCHER = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-            "OMPI_MCA_odls_base_sigkill_timeout": "60",  # on a busy machine a rank takes longer to end than mpirun waits
+            "OMPI_MCA_odls_base_sigkill_timeout": "4",  # a busy rank needs longer than the usual second; mpirun waits it out
             "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
 
 SMALL = ["--task", "pendulum", "--set", "train.horizon=16", "--set", "network.actor=[16]",
