@@ -11,8 +11,7 @@ _VISIBLE_GROUPS = 3  # MuJoCo's own viewer shows geoms of groups 0 to 2 at first
 
 def model_of(scene):
     """The model in the bytes of an MJB file."""
-    model = mujoco.MjModel.from_binary_path("scene.mjb", {"scene.mjb": scene})
-    return model
+    return mujoco.MjModel.from_binary_path("scene.mjb", {"scene.mjb": scene})
 
 
 def _mesh(model, geom):

@@ -17,7 +17,7 @@ import tomllib
 
 import numpy
 
-from . import _arguments
+from . import _arguments, _core
 from ._core import Error, InputError
 
 try:
@@ -97,7 +97,7 @@ class _Walking:
             gui.add_command(f"{what} {'+' if sign > 0 else '-'}", hotkey=key).on_trigger(
                 lambda _, slider=slider, sign=sign: self._nudge(slider, sign))
         with gui.add_folder("Ground"):
-            kinds = ["as trained", _PLANE, *_terrain_kinds()]
+            kinds = ["as trained", _PLANE, *_core.terrain_kinds()]
             self._kind = gui.add_dropdown("kind", kinds, initial_value="as trained")
             self._difficulty = gui.add_slider("difficulty", 0.0, 1.0, 0.05, 0.3)
         for control in (self._kind, self._difficulty):
@@ -283,12 +283,6 @@ class _Puppet:
 
     def show(self):
         pass
-
-
-def _terrain_kinds():
-    from . import _core
-
-    return _core.terrain_kinds()
 
 
 class Viewer:

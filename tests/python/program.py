@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 PROGRAM = os.environ.get("STAMPEDE_PROGRAM", "build/release/stampede")
 
 
@@ -39,3 +41,12 @@ def refused(*arguments, cwd=None, env=None, status=2):
     assert len(lines) == 1, process.stderr
     assert lines[0].startswith("stampede: error: "), lines[0]
     return lines[0]
+
+
+def line_of(call, error=ValueError):
+    """The one line with which the Python package refuses a call; its InputError is a ValueError."""
+    with pytest.raises(error) as raised:
+        call()
+    line = str(raised.value)
+    assert "\n" not in line
+    return line

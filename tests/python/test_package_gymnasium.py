@@ -10,17 +10,10 @@ import onnxruntime
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from program import line_of
 
 stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 POLICY = pathlib.Path(__file__).resolve().parents[2] / "policies/go2-flat/policy.onnx"
-
-
-def refused(call, error=stampede.InputError):
-    with pytest.raises(error) as raised:
-        call()
-    line = str(raised.value)
-    assert "\n" not in line
-    return line
 
 
 @pytest.mark.parametrize("task", ["pendulum", "cartpole-swingup", "go2-flat"])
@@ -99,7 +92,7 @@ def test_final_observations_are_the_policys_and_the_critics():
     assert ended > 30 and env.counts["episodes"] == ended
     blind = stampede.VectorEnv("go2-blind", num_envs=2)
     assert env.has_final_obs and not blind.has_final_obs
-    assert "VectorEnv would be right" in refused(lambda: stampede.Env("go2-blind"))
+    assert "VectorEnv would be right" in line_of(lambda: stampede.Env("go2-blind"))
 
 
 def test_constraints_are_told():
@@ -190,7 +183,7 @@ def test_a_policy_acts_as_onnxruntime_says():
     assert policy.observation_names == env.observation_names and policy.action_names == env.action_names
     assert (policy.task, policy.robot) == ("go2-flat", "go2")
     assert env.counts["nonfinite"] == 0
-    assert refused(lambda: policy.act(observations[:, :-1])).endswith("its last axis must be 45 long")
+    assert line_of(lambda: policy.act(observations[:, :-1])).endswith("its last axis must be 45 long")
 
 
 def test_what_is_refused():
@@ -198,24 +191,24 @@ def test_what_is_refused():
     env.reset()
     seen = env._open.observations("policy").copy()
     wanted = "float32 [2, 12], environments and actions, would be right"
-    assert refused(lambda: env.step(numpy.zeros((2, 11)))) == f"actions: an array of shape [2, 11] is given; {wanted}"
-    assert refused(lambda: env.step(numpy.zeros((2, 12), "U1"))).startswith("actions: an array of type <U1 is given")
+    assert line_of(lambda: env.step(numpy.zeros((2, 11)))) == f"actions: an array of shape [2, 11] is given; {wanted}"
+    assert line_of(lambda: env.step(numpy.zeros((2, 12), "U1"))).startswith("actions: an array of type <U1 is given")
     bad = numpy.zeros((2, 12))
     bad[1, 3] = numpy.nan
-    assert refused(lambda: env.step(bad)) == "actions[1, 3] is nan; a finite number would be right"
+    assert line_of(lambda: env.step(bad)) == "actions[1, 3] is nan; a finite number would be right"
     numpy.testing.assert_array_equal(seen, env._open.observations("policy"))
-    assert "reset_mask" in refused(lambda: env.reset(options={"reset_mask": numpy.ones(2, bool)}))
-    assert "did you mean 'go2-flat'" in refused(lambda: stampede.VectorEnv("go2-flatt"))
-    assert "train.num_env" in refused(lambda: stampede.VectorEnv("pendulum", set={"train.num_env": 3}))
-    assert "render_mode" in refused(lambda: stampede.VectorEnv("pendulum", render_mode="human"))
-    assert "num_envs 0" in refused(lambda: stampede.VectorEnv("pendulum", num_envs=0))
+    assert "reset_mask" in line_of(lambda: env.reset(options={"reset_mask": numpy.ones(2, bool)}))
+    assert "did you mean 'go2-flat'" in line_of(lambda: stampede.VectorEnv("go2-flatt"))
+    assert "train.num_env" in line_of(lambda: stampede.VectorEnv("pendulum", set={"train.num_env": 3}))
+    assert "render_mode" in line_of(lambda: stampede.VectorEnv("pendulum", render_mode="human"))
+    assert "num_envs 0" in line_of(lambda: stampede.VectorEnv("pendulum", num_envs=0))
     env.close()
-    assert refused(lambda: env.step(bad), stampede.Error) == "the environment is closed; make a new one"
+    assert line_of(lambda: env.step(bad), stampede.Error) == "the environment is closed; make a new one"
     single = stampede.Env("pendulum")
     single.reset(seed=1)
     while not single.step([0.0])[3]:
         pass
-    assert "reset()" in refused(lambda: single.step([0.0]), stampede.Error)
+    assert "reset()" in line_of(lambda: single.step([0.0]), stampede.Error)
 
 
 def test_robots_are_told_pushed_and_read():

@@ -6,19 +6,12 @@ import pathlib
 import numpy
 import program
 import pytest
+from program import line_of
 
 stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GO2 = ROOT / "policies/go2-flat/policy.onnx"
 SMALL = {"iterations": 12, "num_envs": 1024}
-
-
-def refused(call, error=stampede.InputError):
-    with pytest.raises(error) as raised:
-        call()
-    line = str(raised.value)
-    assert "\n" not in line
-    return line
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +36,7 @@ def test_metrics_are_records(run):
     returns = [numpy.nan if line["return_mean"] is None else line["return_mean"] for line in lines]
     numpy.testing.assert_array_equal(metrics.return_mean, returns)
     assert len(stampede.Run(run.folder).metrics) == 12
-    assert "is no run" in refused(lambda: stampede.Run(ROOT))
+    assert "is no run" in line_of(lambda: stampede.Run(ROOT))
 
 
 def test_reports_may_stop_a_training_which_goes_on_to_the_same_bits(run, tmp_path):
@@ -90,11 +83,11 @@ def test_a_training_begins_with_a_policy(run, tmp_path):
     further = stampede.train("pendulum", iterations=1, num_envs=64, init=run, set=same, run=tmp_path / "run")
     observations = numpy.random.default_rng(1).normal(size=(20, 3))
     numpy.testing.assert_array_equal(further.policy().act(observations), run.policy().act(observations))
-    line = refused(lambda: stampede.train("cartpole-swingup", init=run, set={"network.activation": "silu"},
+    line = line_of(lambda: stampede.train("cartpole-swingup", init=run, set={"network.activation": "silu"},
                                           run=tmp_path / "other"))
     assert "which the task 'cartpole-swingup' does not have" in line or "which the policy was not trained with" in line
     assert not (tmp_path / "other").exists()
-    line = refused(lambda: stampede.train("pendulum", init=run, set={"network.actor": [8]}, run=tmp_path / "other"))
+    line = line_of(lambda: stampede.train("pendulum", init=run, set={"network.actor": [8]}, run=tmp_path / "other"))
     assert "network.actor" in line
 
 
@@ -118,16 +111,16 @@ def test_errors_are_the_programs_lines(tmp_path):
         (("eval", "--policy", GO2, "--task", "pendulum"), lambda: stampede.evaluate(GO2, task="pendulum")),
     ):
         said = program.refused(*arguments).removeprefix("stampede: error: ")
-        assert refused(call).removeprefix("task: ") == said.removeprefix("--task: ")
+        assert line_of(call).removeprefix("task: ") == said.removeprefix("--task: ")
 
 
 def test_what_is_refused(run, tmp_path):
-    assert "holds a run" in refused(lambda: stampede.train("pendulum", run=run.folder))
-    assert "cannot be called" in refused(lambda: stampede.train("pendulum", on_report=3))
-    assert "teaches a student" in refused(lambda: stampede.train("pendulum", algo="dagger"))
-    assert "a dictionary of settings" in refused(lambda: stampede.train("pendulum", set=["train.num_envs=3"]))
-    assert "no file or folder" in refused(lambda: stampede.load(tmp_path / "policy.onnx"))
-    assert "--simulator isaac" in refused(lambda: stampede.evaluate(run, simulator="isaac"))
+    assert "holds a run" in line_of(lambda: stampede.train("pendulum", run=run.folder))
+    assert "cannot be called" in line_of(lambda: stampede.train("pendulum", on_report=3))
+    assert "teaches a student" in line_of(lambda: stampede.train("pendulum", algo="dagger"))
+    assert "a dictionary of settings" in line_of(lambda: stampede.train("pendulum", set=["train.num_envs=3"]))
+    assert "no file or folder" in line_of(lambda: stampede.load(tmp_path / "policy.onnx"))
+    assert "--simulator isaac" in line_of(lambda: stampede.evaluate(run, simulator="isaac"))
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"no policy")
-    assert "wrong.onnx" in refused(lambda: stampede.load(wrong))
+    assert "wrong.onnx" in line_of(lambda: stampede.load(wrong))

@@ -6,17 +6,10 @@ import threading
 import mujoco
 import numpy
 import pytest
+from program import line_of
 
 stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
 GO2 = pathlib.Path(__file__).resolve().parents[2] / "envs/legged/robots/go2.xml"
-
-
-def refused(call, error=stampede.InputError):
-    with pytest.raises(error) as raised:
-        call()
-    line = str(raised.value)
-    assert "\n" not in line
-    return line
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +87,7 @@ def test_contact_forces_carry_the_robot(go2):
     feet = sim.contact_force[:, :, -1].sum(axis=1)
     numpy.testing.assert_allclose(feet, 9.81 * sim.total_mass, rtol=0.05)
     assert not sim.contact_force[:, :, 1:-1].any()  # it stands on nothing but its feet
-    line = refused(lambda: stampede.Simulation("go2").contact_force)
+    line = line_of(lambda: stampede.Simulation("go2").contact_force)
     assert "contact_forces=True" in line
 
 
@@ -164,9 +157,9 @@ def test_reset():
     for each in (sim, fresh):
         each.step(30)
     numpy.testing.assert_array_equal(sim.qpos, fresh.qpos)  # nothing of the solver's start is left
-    assert "no environment 4" in refused(lambda: sim.reset([4]))
-    assert "mask of shape [3]" in refused(lambda: sim.reset(numpy.ones(3, bool)))
-    assert "float64" in refused(lambda: sim.reset([0.5]))
+    assert "no environment 4" in line_of(lambda: sim.reset([4]))
+    assert "mask of shape [3]" in line_of(lambda: sim.reset(numpy.ones(3, bool)))
+    assert "float64" in line_of(lambda: sim.reset([0.5]))
 
 
 def test_any_number_of_threads_gives_the_same_bits():
@@ -192,7 +185,7 @@ def test_what_is_not_finite_is_refused_and_moves_nothing(array, value, wanted):
     kept = getattr(sim, array)[2, 1]
     getattr(sim, array)[2, 1] = value
     for call in (lambda: sim.step(4), sim.forward):
-        assert refused(call) == wanted
+        assert line_of(call) == wanted
     getattr(sim, array)[2, 1] = kept
     numpy.testing.assert_array_equal(sim.qpos, before[0])
     numpy.testing.assert_array_equal(sim.time, before[1])
@@ -217,22 +210,22 @@ def test_arrays_say_what_was_wanted():
         sim.ctrl = value
 
     wanted = "float32 [3, 12] would be right"
-    assert refused(lambda: put(numpy.zeros((3, 11)))) == f"ctrl: an array of shape [3, 11] is given; {wanted}"
+    assert line_of(lambda: put(numpy.zeros((3, 11)))) == f"ctrl: an array of shape [3, 11] is given; {wanted}"
     unfit = numpy.zeros((3, 12), complex)
-    assert refused(lambda: put(unfit)) == f"ctrl: an array of type complex128 is given; {wanted}"
-    assert refused(lambda: put([["x"] * 12] * 3)).startswith("ctrl: an array of type <U1 is given")
-    assert refused(lambda: put(OnGpu())) == f"ctrl: the array lies on cuda:0; copy it to the host first: {wanted}"
-    assert "qpos[0, 3:7] is a quaternion of length 0" in refused(lambda: (sim.qpos[0].fill(0), sim.step()))
-    assert "n -1 is out of range" in refused(lambda: sim.step(-1))
-    assert "n: 1.5 is no whole number" in refused(lambda: sim.step(1.5))
+    assert line_of(lambda: put(unfit)) == f"ctrl: an array of type complex128 is given; {wanted}"
+    assert line_of(lambda: put([["x"] * 12] * 3)).startswith("ctrl: an array of type <U1 is given")
+    assert line_of(lambda: put(OnGpu())) == f"ctrl: the array lies on cuda:0; copy it to the host first: {wanted}"
+    assert "qpos[0, 3:7] is a quaternion of length 0" in line_of(lambda: (sim.qpos[0].fill(0), sim.step()))
+    assert "n -1 is out of range" in line_of(lambda: sim.step(-1))
+    assert "n: 1.5 is no whole number" in line_of(lambda: sim.step(1.5))
 
 
 def test_what_cannot_be_made_is_refused():
-    assert "did you mean 'go2'" in refused(lambda: stampede.Simulation("goo2"))
-    assert "num_envs 0 is out of range" in refused(lambda: stampede.Simulation("go2", num_envs=0))
-    assert "unknown device 'gpu'" in refused(lambda: stampede.Simulation("go2", device="gpu"))
-    assert "base 'fre'" in refused(lambda: stampede.Simulation("go2", base="fre"))
-    assert "forward()" in refused(lambda: stampede.Simulation("go2").qacc)
+    assert "did you mean 'go2'" in line_of(lambda: stampede.Simulation("goo2"))
+    assert "num_envs 0 is out of range" in line_of(lambda: stampede.Simulation("go2", num_envs=0))
+    assert "unknown device 'gpu'" in line_of(lambda: stampede.Simulation("go2", device="gpu"))
+    assert "base 'fre'" in line_of(lambda: stampede.Simulation("go2", base="fre"))
+    assert "forward()" in line_of(lambda: stampede.Simulation("go2").qacc)
     with pytest.raises(ValueError):  # an InputError is one
         stampede.Simulation("go2", threads=-1)
 
@@ -262,6 +255,6 @@ def test_use_after_close():
         seen = sim.qpos
     assert sim.closed and "closed" in repr(sim)
     for use in (sim.step, sim.forward, sim.reset, lambda: sim.qpos, lambda: sim.nq):
-        assert refused(use, stampede.Error) == "the simulation is closed; make a new one"
+        assert line_of(use, stampede.Error) == "the simulation is closed; make a new one"
     assert seen[1, 2] > 0.1  # what was taken before is still there
     sim.close()
