@@ -494,15 +494,6 @@ auto with_shape(RobotSize size, const Body& body) {
 #endif
 }
 
-/// Whether level ground has a kernel of its own.
-#if defined(__SANITIZE_ADDRESS__)
-template <class Shape>
-inline constexpr bool kHasLevelKernel = Shape::kLimbs == 4;  // with AddressSanitizer each takes a minute to compile
-#else
-template <class Shape>
-inline constexpr bool kHasLevelKernel = true;
-#endif
-
 /// A simulation in numbers of type `Real`, on a backend of its own or another's. Level ground and elliptic cones have a
 /// kernel of their own, for speed; with `kAlwaysRough` it is not used. `Interface` is Simulation or Robots.
 template <class Interface, class Real, bool kAlwaysRough, class Backend>
@@ -516,7 +507,7 @@ std::unique_ptr<Interface> make_batch(std::unique_ptr<Backend> own, std::type_id
     // A robot without ground gets ground far below it.
     const double height = plane.present ? plane.point.z : -1e6;
     const bool level = robot.map == nullptr && (!plane.present || plane.normal.z > 1 - 1e-12);
-    if constexpr (!kAlwaysRough && kHasLevelKernel<Shape>) {
+    if constexpr (!kAlwaysRough) {
       if (level && !robot.options.pyramidal) {
         using Ground = FlatGround<Scalar>;
         return std::make_unique<BatchSimulation<Backend, Shape, Ground, Lanes>>(std::move(own), other, request,
