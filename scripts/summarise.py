@@ -1,7 +1,7 @@
 """Sums up the results that ctest wrote (JUnit XML): failures with their output, reasons of skips, and one last line.
 
 usage: summarise.py --failed-steps N FILE...      Exit status 1 if anything failed.
-A file's `python_tests` is replaced by what pytest wrote beside it, test by test.
+A file's `python.NAME` is replaced by what pytest wrote in pytest/NAME.xml beside it, test by test.
 """
 
 import argparse
@@ -25,8 +25,8 @@ def read(file):
     build = file.parent.name
     for case in ElementTree.parse(file).getroot().iter("testcase"):
         name = case.get("name")
-        beside = file.with_name("python_tests.xml")
-        if name == "python_tests" and beside.exists():
+        beside = file.parent / "pytest" / f"{name.removeprefix('python.')}.xml"
+        if name.startswith("python.") and beside.exists():
             yield from read_pytest(beside, build, case)
             continue
         name = f"{build}: {name}"
@@ -40,8 +40,9 @@ def read(file):
 
 
 def read_pytest(file, build, ctest_case):
-    failed = 0
+    tests = failed = 0
     for case in ElementTree.parse(file).getroot().iter("testcase"):
+        tests += 1
         name = f"{build}: python: {case.get('classname')}.{case.get('name')}"
         problem = case.find("failure") if case.find("failure") is not None else case.find("error")
         if problem is not None:
@@ -51,8 +52,8 @@ def read_pytest(file, build, ctest_case):
             yield name, "skipped", case.find("skipped").get("message", "no reason given")
         else:
             yield name, "passed", ""
-    if ctest_case.get("status") != "run" and not failed:  # a crash, or no test collected
-        yield f"{build}: python_tests", "failed", ctest_case.findtext("system-out") or ""
+    if not tests or (ctest_case.get("status") == "fail" and not failed):  # no test collected, or a crash
+        yield f"{build}: {ctest_case.get('name')}", "failed", ctest_case.findtext("system-out") or ""
 
 
 def main():

@@ -395,9 +395,10 @@ limit = 3
   const Settings again = resolve_settings({(folder / "config.toml").string(), {}, {}});
   EXPECT_EQ(names_of(again.legged->constraints), names);
   EXPECT_TRUE(task_of(again).files.empty());
-  ASSERT_EQ(plan_task(again).spec->constraints.list.size(), task.spec->constraints.list.size());
+  const PlannedTask planned = plan_task(again);
+  ASSERT_EQ(planned.spec->constraints.list.size(), task.spec->constraints.list.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
-    EXPECT_EQ(plan_task(again).spec->constraints.list[i].begin, task.spec->constraints.list[i].begin) << names[i];
+    EXPECT_EQ(planned.spec->constraints.list[i].begin, task.spec->constraints.list[i].begin) << names[i];
   }
 }
 
