@@ -2,6 +2,7 @@
 /// \file What a training is asked for: the task, and the tables of settings that say how it is learned. Each table's
 /// `describe` lists its fields once; reading, writing and checking follow from it (host/task/settings_io.hpp).
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,7 @@ struct AlgorithmSettings {
   float gae_lambda = 0.95f;
   int epochs = 5;
   int minibatch = 16384;
+  int minibatches = 0;
   float learning_rate = 1e-3f;
   std::string schedule = "adaptive";
   float target_kl = 0.01f;
@@ -52,6 +54,14 @@ struct AlgorithmSettings {
   float entropy_coefficient = 0.0f;
   float max_gradient_norm = 1.0f;
   bool normalise_advantages = true;
+
+  /// Into how many minibatches a pass over `samples` is split: `minibatches`, or where that is 0 so many that their size
+  /// is near `minibatch`; at least 1, and none is empty.
+  std::int64_t minibatches_of(std::int64_t samples) const {
+    const std::int64_t size = minibatch;
+    const std::int64_t count = minibatches > 0 ? minibatches : (samples + size / 2) / size;
+    return std::max<std::int64_t>(1, std::min(count, samples));
+  }
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -64,6 +74,8 @@ struct AlgorithmSettings {
     field("gae_lambda", &S::gae_lambda, Bounds{0, 1}, "trace decay of generalised advantage estimation");
     field("epochs", &S::epochs, Bounds{1, 1000}, "passes over a rollout");
     field("minibatch", &S::minibatch, Bounds{1, 1 << 28}, "samples of an optimiser step, about");
+    field("minibatches", &S::minibatches, Bounds{0, 1 << 20},
+          "optimiser steps of a pass, whatever the number of environments; 0: as many as `minibatch` makes");
     field("learning_rate", &S::learning_rate, Bounds{0, 1}, "Adam's step size, at the start");
     field("schedule", &S::schedule, Choices{"fixed", "linear", "adaptive"},
           "of the learning rate: fixed, linear to 0 over the iterations, or adapted to target_kl");

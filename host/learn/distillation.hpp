@@ -124,13 +124,13 @@ class Distillation final : public Algorithm<Backend> {
   /// Throws Error where the request has nobody to learn from, or what it has does not fit the task.
   Distillation(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
       : Base(backend, request, shape, false,
-             Minibatches<Backend>::most_samples(learned(request, shape), request.algorithm.minibatch),
+             Minibatches<Backend>::most_samples(learned(request, shape), request.algorithm),
              heads_of(auxiliary_targets(request))),
         distill_(request.distill),
         targets_(auxiliary_targets(request)),
         actions_(request.task->action.size()),
         kept_(rollouts_kept(request, shape)),
-        minibatches_(backend, learned(request, shape), networks_.window(), request.algorithm.minibatch, request.seed,
+        minibatches_(backend, learned(request, shape), networks_.window(), request.algorithm, request.seed,
                      static_cast<std::uint32_t>(request.rank.index), kept_),
         gradient_(backend, networks_, minibatches_.most(), static_cast<int>(targets_.size())) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };

@@ -14,15 +14,15 @@ namespace stampede {
 template <class Backend>
 class Minibatches {
  public:
-  /// Of rollouts of that shape; `window`: steps of a window; `wanted`: samples of a minibatch, about. `kept`: of how
-  /// many rollouts, side by side in memory, a pass takes its windows; it always takes as many as one rollout has.
-  Minibatches(Backend& backend, const RolloutShape& shape, Index window, Index wanted, std::uint64_t seed,
-              std::uint32_t rank, int kept = 1)
+  /// Of rollouts of that shape; `window`: steps of a window. `kept`: of how many rollouts, side by side in memory, a
+  /// pass takes its windows; it always takes as many as one rollout has.
+  Minibatches(Backend& backend, const RolloutShape& shape, Index window, const AlgorithmSettings& settings,
+              std::uint64_t seed, std::uint32_t rank, int kept = 1)
       : backend_(backend),
         shape_(shape),
         window_(window),
         windows_(shape.samples() / window),
-        count_(std::min<Index>(windows_, minibatches_of(shape.samples(), wanted))),
+        count_(std::min<Index>(windows_, settings.minibatches_of(shape.samples()))),
         seed_(seed),
         rank_(rank),
         kept_(kept),
@@ -32,8 +32,8 @@ class Minibatches {
 
   /// An upper bound of the samples in a minibatch, before it is known whether the networks have a state: if so, a
   /// minibatch consists of complete windows, none of which is longer than the horizon.
-  static Index most_samples(const RolloutShape& shape, Index wanted) {
-    const Index minibatches = minibatches_of(shape.samples(), wanted);
+  static Index most_samples(const RolloutShape& shape, const AlgorithmSettings& settings) {
+    const Index minibatches = settings.minibatches_of(shape.samples());
     return (shape.samples() + minibatches - 1) / minibatches + shape.horizon;
   }
 

@@ -1,7 +1,6 @@
 #pragma once
 /// \file Settings translated for the kernels: words to enumerations, and what follows from numbers.
 
-#include <algorithm>
 #include <string>
 
 #include "host/engine/training_request.hpp"
@@ -32,11 +31,6 @@ inline Estimator estimator_of(const AlgorithmSettings& settings) {
   if (settings.advantage == "return_baseline") return {true, 1.0f};
   if (settings.advantage == "td") return {true, 0.0f};
   return {true, settings.gae_lambda};
-}
-
-/// Into how many minibatches a rollout's `samples` are split, so that their size is near `wanted` samples; at least 1.
-inline int minibatches_of(std::int64_t samples, std::int64_t wanted) {
-  return static_cast<int>(std::max<std::int64_t>(1, (samples + wanted / 2) / wanted));
 }
 
 }  // namespace stampede

@@ -35,11 +35,11 @@ class Ppo final : public Algorithm<Backend> {
   /// Learns from the rollouts of all ranks that the backend's communicator connects. All rollouts have the same shape.
   Ppo(Backend& backend, const TrainingRequest& request, const RolloutShape& shape)
       : Base(backend, request, shape, estimator_of(request.algorithm).use_values,
-             Minibatches<Backend>::most_samples(shape, request.algorithm.minibatch)),
+             Minibatches<Backend>::most_samples(shape, request.algorithm)),
         normalise_values_(request.network.normalise_values),
         estimator_(estimator_of(request.algorithm)),
         actions_(request.task->action.size()),
-        minibatches_(backend, shape, networks_.window(), request.algorithm.minibatch, request.seed,
+        minibatches_(backend, shape, networks_.window(), request.algorithm, request.seed,
                      static_cast<std::uint32_t>(request.rank.index)),
         gradient_(backend, networks_, minibatches_.most()) {
     const auto floats = [&](Index count) { return backend.template make_buffer<float>(count); };

@@ -160,6 +160,7 @@ TrainingRequest request_to_distil(const PlannedTask& student) {
   request.algorithm.kind = "distillation";
   request.algorithm.epochs = distill.epochs;
   request.algorithm.minibatch = distill.minibatch;
+  request.algorithm.minibatches = 0;  // those of fine-tuning
   request.algorithm.learning_rate = distill.learning_rate;
   request.algorithm.schedule = distill.schedule;
   request.algorithm.max_gradient_norm = distill.max_gradient_norm;

@@ -36,7 +36,7 @@ bool sooner_on_cpu(const PlannedTask& task, int threads) {
 
   const double iterations = settings.train.iterations, epochs = settings.algorithm.epochs;
   const double samples = 1.0 * settings.train.num_envs * settings.train.horizon;
-  const double minibatches = std::max(1.0, std::round(samples / settings.algorithm.minibatch));
+  const auto minibatches = static_cast<double>(settings.algorithm.minibatches_of(static_cast<std::int64_t>(samples)));
   const double launches = kLaunchesAStep * settings.train.horizon + kLaunchesAMinibatch * epochs * minibatches;
   const double on_gpu = kStart + kLaunch * iterations * launches;
 

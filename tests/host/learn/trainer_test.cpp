@@ -119,6 +119,36 @@ TEST(Trainer, SeedsDiffer) {
   EXPECT_FALSE(same_state(a->state(), b->state()));
 }
 
+// 909 samples: in four minibatches of about 250.
+TEST(Trainer, MinibatchesByNumberAreThoseOfTheirSize) {
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto trained = [&](int size, int number) {
+    Settings settings = awkward_settings();
+    settings.algorithm.minibatch = size;
+    settings.algorithm.minibatches = number;
+    const auto trainer = make_trainer(*engine, settings);
+    iterate(*trainer, 2);
+    return trainer->state();
+  };
+  const auto by_size = trained(250, 0);
+  EXPECT_TRUE(same_state(trained(10000, 4), by_size));
+  EXPECT_FALSE(same_state(trained(250, 3), by_size));
+  const auto one = trained(250, 1);
+  EXPECT_TRUE(same_state(trained(10000, 0), one));
+}
+
+TEST(AlgorithmSettings, NoMinibatchIsEmpty) {
+  AlgorithmSettings settings;
+  settings.minibatch = 100;
+  for (const auto& [samples, count] : {std::pair{149, 1}, {150, 2}, {1, 1}, {1000, 10}}) {
+    EXPECT_EQ(settings.minibatches_of(samples), count) << samples;
+  }
+  settings.minibatches = 7;
+  for (const auto& [samples, count] : {std::pair{3, 3}, {7, 7}, {100000, 7}}) {
+    EXPECT_EQ(settings.minibatches_of(samples), count) << samples;
+  }
+}
+
 TEST(Trainer, GoesOnBitForBit) {
   for_each_instruction_set([](const std::string& instruction_set) {
     for (const Settings& settings : varied_settings()) {
