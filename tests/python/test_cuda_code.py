@@ -8,14 +8,20 @@ import importlib.util
 import os
 import pathlib
 import shutil
+import sys
 
 import program
 import pytest
 
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+import cuda_code  # noqa: E402
+
 
 @pytest.fixture(scope="module")
 def report():
-    path = pathlib.Path(__file__).resolve().parents[2] / "scripts/cuda-report"
+    path = SCRIPTS / "cuda-report"
     loader = importlib.machinery.SourceFileLoader("cuda_report", str(path))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("cuda_report", loader))
     loader.exec_module(module)
@@ -23,18 +29,18 @@ def report():
 
 
 @pytest.fixture(scope="module")
-def kernels(report):
+def kernels():
     """The object with the physics kernels."""
-    path = pathlib.Path(os.path.abspath(program.PROGRAM)).parent / report.OBJECT
+    path = pathlib.Path(os.path.abspath(program.PROGRAM)).parent / cuda_code.OBJECT
     if not path.exists():
         pytest.skip("this build has no CUDA module")
-    if shutil.which("cuobjdump", path=report.SEARCHED) is None:
+    if shutil.which("cuobjdump", path=cuda_code.SEARCHED) is None:
         pytest.skip("cuobjdump is not installed")
     return path
 
 
-def test_registers_and_local_memory_of_physics_kernels(report, kernels):
-    found = {name: figures for (name, arch), figures in report.resources(kernels).items() if arch == "sm_90"}
+def test_registers_and_local_memory_of_physics_kernels(kernels):
+    found = {name: figures for (name, arch), figures in cuda_code.resources(kernels).items() if arch == "sm_90"}
     if not found:
         pytest.skip("this build has no code for sm_90")
     assert {ground for _, ground in found} == {"level", "any"}
@@ -42,7 +48,7 @@ def test_registers_and_local_memory_of_physics_kernels(report, kernels):
         assert registers <= 255
         # 12 slots of 148 bytes that lie in no faster memory, and less than half as much again for all the rest.
         assert local <= (4200 if shape == "2 x 6" else 2600), (shape, ground)
-        assert report.occupancy(registers) >= 8
+        assert cuda_code.occupancy(registers) >= 8
 
 
 def test_instructions_of_the_quadrupeds_kernel(report, kernels):
