@@ -2,8 +2,8 @@
 
 The columns `model` hold what a model of the compiled code said of an H100 before anything had run there: instructions
 as ptxas wrote them, on the paths that robots took on a CPU, issued on a model of a multiprocessor (physics, +-30 %),
-with estimated costs of launches and products (training, +-40 %); of commit 3ccc6d5. The model itself is not part of the
-project: these columns are there to be confirmed or contradicted.
+with estimated costs of launches and products (training, +-40 %); of commit 3ccc6d5, by a forerunner of
+scripts/gpu-model, whose page has what it says of newer code. They are there to be confirmed or contradicted.
 """
 
 import csv
