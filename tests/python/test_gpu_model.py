@@ -1,0 +1,160 @@
+"""scripts/gpu-model: what a trotting warp executes, in the built kernel; and its parts on code of a few lines."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import program
+import pytest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+import cuda_code  # noqa: E402
+from gpu_model import issue, model, sass, training, walk  # noqa: E402
+
+BUILD = pathlib.Path(os.path.abspath(program.PROGRAM)).parent
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    path = BUILD / cuda_code.OBJECT
+    if not path.exists():
+        pytest.skip("this build has no CUDA module")
+    if shutil.which("cuobjdump", path=cuda_code.SEARCHED) is None:
+        pytest.skip("cuobjdump is not installed")
+    if model.KERNEL not in cuda_code.mangled_names(path, "sm_90"):
+        pytest.skip("this build has no code for sm_90")
+    return walk.Kernel(sass.load(path, model.KERNEL))
+
+
+@pytest.fixture(scope="module")
+def trot():
+    if not (BUILD / model.PROGRAM).exists():
+        pytest.skip("this build has no emulate_warps: it is built with CUDA")
+    return model.emulate(BUILD, scenes=("trot",))[0]
+
+
+def test_warps_do_what_robots_do(trot):
+    """`bench physics` says as much of its trot: packs of 32 lanes change nothing."""
+    assert trot.data["contacts"] == pytest.approx(2.79, abs=0.03)
+    assert trot.data["iterations"] == pytest.approx(3.49, abs=0.03)
+    iterations, _, _ = trot.votes("advance_search")
+    assert trot.data["iterations"] < iterations < 6.5
+    assert len(trot.slots()) == len(trot.data["launches"]) * trot.steps
+    assert max(trot.slots()) <= 4, "a trot's contacts lie in shared memory"
+
+
+def test_instructions_of_a_trotting_warp(kernel, trot):
+    """The band is what nvcc 13.0 makes, and some 10 % to both sides: less is good news, and a new band."""
+    walked = model.walk_scene(kernel, trot, 8, 2)
+    assert 12_700 < walked.instructions < 15_500
+    executed = model.executed(kernel, walked, lambda instruction: instruction.base)
+    assert executed["LDL"] + executed["STL"] < 280, "contacts, or what lies beside them, are in local memory again"
+    assert executed["SHFL"] < 520
+    assert model.code_bytes(walked) < 84 * 1024
+
+    machine = issue.Machine()
+    issued = model.issue(issue.Timed(machine, kernel.code), walked, 2)
+    assert 0.5 < issued.instructions / issued.cycles < 0.75
+    assert model.rate(machine, walked, issued) > 270
+
+
+def test_the_walk_notices_votes_that_are_not_the_kernels(kernel, trot):
+    letters = trot.data["launches"][0]
+    votes = [letter.isupper() for letter in letters]
+    for wrong in (votes[:-1], [*votes, False], [not votes[0], *votes[1:]]):
+        with pytest.raises(walk.Lost, match="vote"):
+            kernel.walk(trot.arguments, trot.memory, wrong)
+
+
+# ------------------------------------------------------------------------------------------ the parts, without a GPU's code
+
+
+def listing(*lines, control=0x000FE20000000000):
+    """Code as cuobjdump prints it: stall 1, no barriers."""
+    return "\n".join(f"        /*{16 * i:04x}*/   {text} ;   /* 0x{0:016x} */\n      /* 0x{control:016x} */" for i, text in enumerate(lines))
+
+
+LOOP = ("S2R R0, SR_TID.X", "LDC R2, c[0x0][0x210]", "IADD3 R0, R0, 0x1, RZ", "FADD R3, R3, 1", "FSETP.GT.AND P1, PT, R3, R4, PT",
+        "VOTE.ANY P1, P1", "ISETP.GE.AND P0, PT, R0, R2, PT", "@!P0 BRA P1, 0x20", "EXIT")
+
+
+def test_a_walk_ends_loops_by_counters_and_votes():
+    kernel = walk.Kernel(sass.parse(listing(*LOOP)))
+    three = (3).to_bytes(4, "little")
+    executed, voted = kernel.walk(three, {}, [True, True, True])
+    assert len(executed) == 2 + 3 * 6 + 1 and [executed[at] for at in voted] == [5, 5, 5]
+    executed, _ = kernel.walk(three, {}, [True, False])
+    assert len(executed) == 2 + 2 * 6 + 1
+    with pytest.raises(walk.Lost, match="after the last of 2"):
+        kernel.walk(three, {}, [True, True])
+    with pytest.raises(walk.Lost, match="after 3 of 4 votes"):
+        kernel.walk(three, {}, [True] * 4)
+
+
+def test_a_branch_that_nothing_decides_ends_the_walk():
+    code = ("FSETP.GT.AND P1, PT, R3, R4, PT", "@P1 BRA 0x30", "FADD R3, R3, 1", "EXIT")
+    with pytest.raises(walk.Lost, match="does not know whether it is taken"):
+        walk.Kernel(sass.parse(listing(*code))).walk(b"", {}, [])
+    # But lanes that may skip it by themselves do not: some lane goes through.
+    code = ("FSETP.GT.AND P1, PT, R3, R4, PT", "BSSY B0, 0x50", "@P1 BRA 0x40", "FADD R3, R3, 1", "BSYNC B0", "EXIT")
+    executed, _ = walk.Kernel(sass.parse(listing(*code))).walk(b"", {}, [])
+    assert executed == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("text, before, after", [
+    ("IADD3 R0, R1, -R2, RZ", {1: 5, 2: 7}, 0xFFFFFFFE),
+    ("IMAD R0, R1, 0x94, R2", {1: 3, 2: 4}, 448),
+    ("SHF.L.U32 R0, R1, 0x4, RZ", {1: 0x10000001}, 0x10),
+    ("SHF.R.S32.HI R0, RZ, 0x1f, R1", {1: 0x80000000}, 0xFFFFFFFF),
+    ("LOP3.LUT R0, R1, 0xf0, RZ, 0xc0, !PT", {1: 0x1234}, 0x30),
+    ("PRMT R0, R1, 0x7771, RZ", {1: 0x00000100}, 1),
+    ("LEA R0, R1, R2, 0x2", {1: 3, 2: 100}, 112),
+    ("HFMA2.MMA R0, -RZ, RZ, 0, 5.9604644775390625e-08", {}, 1),
+    ("SEL R0, R1, R2, PT", {1: 8, 2: 9}, 8),
+    ("IMAD R0, R1, R2, RZ", {1: 8}, None),
+    ("FADD R0, R1, R2", {1: 8, 2: 9}, None),
+])
+def test_what_instructions_do(text, before, after):
+    warp = walk.Warp(b"", {})
+    warp.registers[0] = 77
+    for index, value in before.items():
+        warp.registers[index] = value
+    walk.effect(sass.parse(listing(text))[0])(warp)
+    assert warp.registers[0] == after
+
+
+def test_issue_waits_for_stalls_results_and_units():
+    def cycles(*lines, control, warps=1):
+        code = sass.parse(listing(*lines, control=control))
+        return issue.Timed(issue.Machine(), code).issue([list(range(len(code)))] * warps).cycles
+
+    free, four = 0x000FE20000000000, 0x000FE80000000000
+    assert cycles(*["FADD R0, R1, R2"] * 10, control=free) == 10
+    assert cycles(*["FADD R0, R1, R2"] * 10, control=four) == 1 + 9 * 4
+    assert cycles(*["FADD R0, R1, R2"] * 10, control=four, warps=4) == 4 + 9 * 4
+    assert cycles(*["MUFU.RCP R0, R1"] * 10, control=free) == 1 + 9 * issue.Machine.busy_special
+    # Barrier 0 is freed by the first and waited for by the second.
+    load, use = sass.parse(listing("LDS R0, [R1]", control=0x000E220000000000)), sass.parse(listing("FADD R0, R0, R2", control=0x001FE20000000000))
+    assert (load[0].write_barrier, use[0].waits) == (0, 1)
+    assert issue.Timed(issue.Machine(), load + use).issue([[0, 1]]).cycles == issue.Machine.shared + 1
+
+
+def test_the_launches_of_an_iteration_are_those_that_the_emulated_device_counts():
+    kernels, products = training.asserted_launches()
+    assert kernels > 100 and products > 100
+    chosen = training.Settings(horizon=24, epochs=5, actor=[128, 64, 32], critic=[128, 64, 32], precision="tf32")
+    time = training.iteration(issue.Machine(), chosen, 4096, 1e-4)
+    assert time.launches == pytest.approx((kernels + products) * training.LAUNCH)
+    assert time.physics == pytest.approx(24 * 1e-4 * training.FETCH_AND_TAIL)
+    assert 0 < time.networks < time.update < 0.02
+
+
+def test_without_a_cuda_build_it_says_what_to_do(tmp_path):
+    process = subprocess.run([SCRIPTS / "gpu-model", "--build", tmp_path], capture_output=True, text=True, check=False)
+    assert process.returncode == 2 and process.stdout == ""
+    assert process.stderr.startswith("gpu-model: error: ") and process.stderr.count("\n") == 1
+    assert "cmake --build --preset release" in process.stderr
