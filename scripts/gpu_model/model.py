@@ -11,19 +11,21 @@ import cuda_code
 from gpu_model import sass, walk
 from gpu_model.issue import Issued, Machine, Timed
 
-KERNEL = ("4 x 3", "level")
-SCENES = ("standing", "trot", "random", "falling")
-PROGRAM = "tests/emulate_warps"  # of a build's folder
+# By the ground: the kernel, the program of a build's folder that emulates its warps, and the scenes.
+LEVEL, ROUGH = ("4 x 3", "level"), ("4 x 3", "any")
+PROGRAMS = {LEVEL: "tests/emulate_warps", ROUGH: "tests/emulate_warps_on_terrain"}
+SCENES = {LEVEL: ("standing", "trot", "random", "falling"), ROUGH: ("terrain",)}
 LANES, LIMBS = 32, 4
 ROBOTS = LANES // LIMBS  # a warp
 
 # Pieces of a step, by the functions whose votes come before and after; the first that fits is taken. A piece's last
 # instructions may be of the next: the compiler mixes what no vote parts.
+CONTACTS = ("find_contacts", "add_contact", "touch", "touch_heightfield")
 PIECES = (
     ("reading; kinematics, mass matrix, bias, forces", None, "find_contacts"),
     ("integration of the step before; kinematics, mass matrix, bias, forces", "step_lanes", "find_contacts"),
-    ("finding contacts", ("find_contacts", "add_contact"), ("find_contacts", "add_contact")),
-    ("start of the search; joints' rows", ("find_contacts", "add_contact"), "joint_rows"),
+    ("finding contacts", CONTACTS, CONTACTS),
+    ("start of the search; joints' rows", CONTACTS, "joint_rows"),
     ("contacts' rows", "joint_rows", "step_lanes"),
     ("Newton: between iterations", "step_lanes", "any_limit_active"),
     ("Newton: assembling and solving", "any_limit_active", "advance_search"),
@@ -112,12 +114,12 @@ class Scene:
         return {self.data["kinds_at"] + i: byte for i, byte in enumerate(bytes.fromhex(self.data["kinds"]))}
 
 
-def emulate(build, robot="go2", scenes=SCENES):
+def emulate(build, ground, scenes=None, robot="go2"):
     """Steps robots on this machine, by packs as wide as a warp."""
-    program = build / PROGRAM
+    program = build / PROGRAMS[ground]
     if not program.is_file():
-        cuda_code.fail(f"{program} is not there; `cmake --build --preset release --target emulate_warps` with CUDA makes it")
-    return [Scene(json.loads(line)) for line in cuda_code.tool(program, robot, *scenes).splitlines()]
+        cuda_code.fail(f"{program} is not there; `cmake --build --preset release --target {program.name}` with CUDA makes it")
+    return [Scene(json.loads(line)) for line in cuda_code.tool(program, robot, *(scenes or SCENES[ground])).splitlines()]
 
 
 def piece(before, after):
@@ -132,6 +134,7 @@ def piece(before, after):
 class Walked:
     """A sample of a scene's launches, instruction by instruction."""
 
+    kernel: walk.Kernel
     scene: Scene
     launches: list  # their votes, as letters
     traces: list  # what they execute
@@ -159,7 +162,7 @@ class Walked:
 
 def walk_scene(kernel, scene, control_steps, warps):
     """Walks a sample of a scene's launches. Each of the code's votes must be one place's in the source."""
-    walked = Walked(scene, scene.sample(control_steps, warps), [], [])
+    walked = Walked(kernel, scene, scene.sample(control_steps, warps), [], [])
     places = {}
     try:
         for letters in walked.launches:
@@ -174,12 +177,12 @@ def walk_scene(kernel, scene, control_steps, warps):
     return walked
 
 
-def executed(kernel, walked, kinds):
+def executed(walked, kinds):
     """Instructions of a warp and step, by the kinds that kinds(instruction) names."""
     times = collections.Counter(at for trace in walked.traces for at in trace)
     found = collections.Counter()
     for at, count in times.items():
-        found[kinds(kernel.code[at])] += count
+        found[kinds(walked.kernel.code[at])] += count
     return {kind: count / walked.warp_steps for kind, count in found.items()}
 
 

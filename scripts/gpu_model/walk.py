@@ -242,6 +242,21 @@ def halves(_, operands):
     return lambda warp: value
 
 
+def from_predicates(_, operands):
+    # P2R R, PR, a, mask: the predicates as bits, where the mask has them, else those of a.
+    other, mask = operand(operands[1]), int(operands[2], 16)
+
+    def result(warp):
+        out = other(warp)
+        for i in range(7):
+            if mask >> i & 1:
+                holds = warp.predicates[f"P{i}"]
+                out = None if out is None or holds is None else out & ~(1 << i) | holds << i
+        return out
+
+    return result
+
+
 def special_register(_, operands):
     # Of the first thread of the first block.
     return (lambda warp: 0) if operands[0].startswith(("SR_TID", "SR_CTAID", "SRZ", "SR_CgaCtaId")) else None
@@ -251,7 +266,7 @@ RESULTS = {
     "IADD3": add, "UIADD3": add, "IMAD": multiply_add, "UIMAD": multiply_add, "SHF": shift, "USHF": shift,
     "LOP3": three_way, "ULOP3": three_way, "PRMT": permute, "UPRMT": permute, "LEA": scaled_add, "ULEA": scaled_add,
     "SEL": choose, "USEL": choose, "MOV": copy, "UMOV": copy, "R2UR": copy, "HFMA2": halves, "S2R": special_register,
-    "S2UR": special_register, "CS2R": special_register,
+    "S2UR": special_register, "CS2R": special_register, "P2R": from_predicates,
 }
 # Results of 64 bits. (LDG and others that load, by their width.)
 WIDE = re.compile(r"^(U?IMAD\.WIDE|CS2R$)")
@@ -408,11 +423,17 @@ def unknown(instruction):
     return run
 
 
-def forget_predicates(warp):
-    """R2P: predicates from a register's bits."""
-    for name in warp.predicates:
-        if name not in ("PT", "UPT"):
-            warp.predicates[name] = None
+def to_predicates(instruction):
+    """R2P PR, a, mask: the opposite of P2R."""
+    source, mask = operand(instruction.operands[1]), int(instruction.operands[2], 16)
+
+    def run(warp):
+        value = source(warp)
+        for i in range(7):
+            if mask >> i & 1:
+                warp.predicates[f"P{i}"] = None if value is None else bool(value >> i & 1)
+
+    return run
 
 
 def effect(instruction):
@@ -425,7 +446,7 @@ def effect(instruction):
     if base in ("VOTE", "VOTEU"):
         return vote(instruction)
     if base == "R2P":
-        return forget_predicates
+        return to_predicates(instruction)
     if base in ("LDC", "ULDC"):
         return load_constant(instruction)
     if base in ("LDG", "LDL", "LDS"):

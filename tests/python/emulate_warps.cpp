@@ -16,6 +16,19 @@
 #include <string>
 #include <vector>
 
+#include "kernels/lanes.hpp"
+
+namespace stampede::detail {
+
+/// The four numbers from p[i] on. What terrain.hpp has for packs is for those that a processor has.
+inline void read_four(const float* p, Pack<std::int32_t, 32> i, Pack<float, 32> (&four)[4]) {
+  for (int lane = 0; lane < 32; ++lane) {
+    for (int k = 0; k < 4; ++k) four[k].set(lane, p[i[lane] + k]);
+  }
+}
+
+}  // namespace stampede::detail
+
 #include "host/base/error.hpp"
 #include "host/cpu/backend.hpp"
 #include "host/model/robot/load.hpp"
@@ -61,6 +74,26 @@ inline bool any_together(Mask<32> mask, const char* file = __builtin_FILE(), int
 namespace {
 
 using Shape = RobotShape<4, 3>;
+#if defined(STAMPEDE_WARPS_ON_TERRAIN)
+using Ground = RoughGround<float>;
+#else
+using Ground = FlatGround<float>;
+#endif
+
+/// The robot's ground; `map` is where the numbers of its map lie.
+Ground ground_of(const RobotModel& robot, [[maybe_unused]] const float* map) {
+  const PlaneGround& plane = robot.plane;
+#if defined(STAMPEDE_WARPS_ON_TERRAIN)
+  if (robot.map == nullptr) throw Error("the ground is level");
+  const auto vec = [](const Vec3<double>& v) {
+    return Vec3<float>{static_cast<float>(v.x), static_cast<float>(v.y), static_cast<float>(v.z)};
+  };
+  return {plane.present, robot.map->rows > 0, vec(plane.point), vec(plane.normal), robot.map->view(map)};
+#else
+  if (!plane.present || plane.normal.z < 1 || robot.map != nullptr) throw Error("the ground is not level");
+  return {static_cast<float>(plane.point.z)};
+#endif
+}
 
 /// A CPU on which a launch goes from warp to warp, and each warp through all steps before the next.
 class WarpBackend : public CpuBackend {
@@ -103,11 +136,8 @@ class WarpEngine final : public Engine {
   std::unique_ptr<StandalonePolicy> make_policy(const Policy&, int) override { return nullptr; }
   double fma_peak_gflops() override { return 0; }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
-    const PlaneGround& plane = request.robot->plane;
-    if (!plane.present || plane.normal.z < 1 || request.robot->map != nullptr) throw Error("the ground is not level");
-    const FlatGround<float> ground{static_cast<float>(plane.point.z)};
-    return std::make_unique<BatchSimulation<WarpBackend, Shape, FlatGround<float>, Warp>>(
-        std::make_unique<WarpBackend>(), nullptr, request, ground);
+    return std::make_unique<BatchSimulation<WarpBackend, Shape, Ground, Warp>>(
+        std::make_unique<WarpBackend>(), nullptr, request, ground_of(*request.robot, nullptr));
   }
 };
 
@@ -125,7 +155,7 @@ constexpr std::uintptr_t kKindsAt = 0x10000000;
 
 /// The argument of the CUDA kernel in a launch of `bench physics`: neither delays nor records nor reports.
 std::string parameters(const RobotModel& robot, int steps) {
-  using Kernel = StepPhysics<Shape, FlatGround<float>, float>;
+  using Kernel = StepPhysics<Shape, Ground, float>;
   Kernel kernel;
   std::memset(static_cast<void*>(&kernel), 0, sizeof kernel);
   kernel.model.options = convert<float>(robot.options);
@@ -136,12 +166,24 @@ std::string parameters(const RobotModel& robot, int steps) {
   kernel.control = {at(0x40000000), 4096};
   kernel.counts = {at(0x50000000), 4096};
   kernel.steps = steps;
+  kernel.ground = ground_of(robot, at(0x60000000));
   return hex(&kernel, sizeof kernel);
 }
 
 void print_scene(const std::string& name, const std::string& scene) {
   LoadOptions options;
   options.timestep = 0.005;
+  if ((scene == "terrain") == Ground::kFlat) {
+    throw Error("emulate_warps has all scenes but terrain, and emulate_warps_on_terrain that one");
+  }
+  if constexpr (!Ground::kFlat) {
+    // As `stampede bench physics --scene terrain`.
+    TerrainSettings terrain;
+    terrain.levels = 4;
+    terrain.border = 2;
+    terrain.seed = 1;
+    options.terrain = with_kinds(terrain, "all");
+  }
   const CompiledRobot compiled = load_robot(name, options);
   const RobotModel& robot = compiled.robot;
   if (robot.size.limbs != 4 || robot.size.joints != 3) throw Error(name + " is no quadruped with three joints a limb");

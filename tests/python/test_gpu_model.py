@@ -25,16 +25,16 @@ def kernel():
         pytest.skip("this build has no CUDA module")
     if shutil.which("cuobjdump", path=cuda_code.SEARCHED) is None:
         pytest.skip("cuobjdump is not installed")
-    if model.KERNEL not in cuda_code.mangled_names(path, "sm_90"):
+    if model.LEVEL not in cuda_code.mangled_names(path, "sm_90"):
         pytest.skip("this build has no code for sm_90")
-    return walk.Kernel(sass.load(path, model.KERNEL))
+    return walk.Kernel(sass.load(path, model.LEVEL))
 
 
 @pytest.fixture(scope="module")
 def trot():
-    if not (BUILD / model.PROGRAM).exists():
+    if not (BUILD / model.PROGRAMS[model.LEVEL]).exists():
         pytest.skip("this build has no emulate_warps: it is built with CUDA")
-    return model.emulate(BUILD, scenes=("trot",))[0]
+    return model.emulate(BUILD, model.LEVEL, scenes=("trot",))[0]
 
 
 def test_warps_do_what_robots_do(trot):
@@ -51,7 +51,7 @@ def test_instructions_of_a_trotting_warp(kernel, trot):
     """The band is what nvcc 13.0 makes, and some 10 % to both sides: less is good news, and a new band."""
     walked = model.walk_scene(kernel, trot, 8, 2)
     assert 12_700 < walked.instructions < 15_500
-    executed = model.executed(kernel, walked, lambda instruction: instruction.base)
+    executed = model.executed(walked, lambda instruction: instruction.base)
     assert executed["LDL"] + executed["STL"] < 280, "contacts, or what lies beside them, are in local memory again"
     assert executed["SHFL"] < 520
     assert model.code_bytes(walked) < 84 * 1024
@@ -114,6 +114,7 @@ def test_a_branch_that_nothing_decides_ends_the_walk():
     ("PRMT R0, R1, 0x7771, RZ", {1: 0x00000100}, 1),
     ("LEA R0, R1, R2, 0x2", {1: 3, 2: 100}, 112),
     ("HFMA2.MMA R0, -RZ, RZ, 0, 5.9604644775390625e-08", {}, 1),
+    ("P2R R0, PR, R1, 0x0", {1: 8}, 8),
     ("SEL R0, R1, R2, PT", {1: 8, 2: 9}, 8),
     ("IMAD R0, R1, R2, RZ", {1: 8}, None),
     ("FADD R0, R1, R2", {1: 8, 2: 9}, None),
