@@ -436,6 +436,13 @@ def to_predicates(instruction):
     return run
 
 
+def forget(warp, instruction):
+    """What an instruction that only some lanes executed has written may be the result, or what was there before."""
+    unknown(instruction)(warp)
+    if instruction.base in ("STL", "ST"):
+        warp.local.clear()
+
+
 def effect(instruction):
     """A function that does to a warp what the instruction does."""
     base = instruction.base
@@ -453,6 +460,8 @@ def effect(instruction):
         return load(instruction)
     if base == "STL":
         return store(instruction)
+    if base == "ST":
+        return lambda warp: warp.local.clear()  # it may be local memory
     if base in ("STG", "STS", "BSSY", "BSYNC", "NOP", "WARPSYNC"):
         return None
     written, destination, operands = split(instruction)
@@ -505,6 +514,7 @@ class Kernel:
         warp = Warp(arguments, memory)
         code, effects = self.code, self.effects
         executed, voted = [], []
+        skipped = []  # what only some lanes have executed since the last BSYNC
 
         def next_vote(computed):
             if len(voted) == len(votes):
@@ -532,6 +542,7 @@ class Kernel:
                     holds = combine("AND", holds, warp.holds(condition))
                 if holds is None and base == "BRA" and self.regions.get(at) == self.target(instruction):
                     holds = False  # where there are lanes that skip it, others do not
+                    skipped = range(at + 1, self.target(instruction))
                 if holds is None:
                     raise Lost(f"{where()}: the walk does not know whether it is taken")
             if base in ("BRA", "EXIT"):
@@ -548,10 +559,11 @@ class Kernel:
             run = effects[at]
             if run is not None and holds is not False:
                 if holds is None:
-                    # Executed in some lanes: what it writes may be this or what was there.
-                    unknown(instruction)(warp)
-                    if base == "STL":
-                        warp.local.clear()
+                    forget(warp, instruction)
                 else:
                     run(warp)
+            elif base == "BSYNC":
+                for i in skipped:
+                    forget(warp, code[i])
+                skipped = []
             at += 1

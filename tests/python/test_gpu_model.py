@@ -103,6 +103,11 @@ def test_a_branch_that_nothing_decides_ends_the_walk():
     code = ("FSETP.GT.AND P1, PT, R3, R4, PT", "BSSY B0, 0x50", "@P1 BRA 0x40", "FADD R3, R3, 1", "BSYNC B0", "EXIT")
     executed, _ = walk.Kernel(sass.parse(listing(*code))).walk(b"", {}, [])
     assert executed == [0, 1, 2, 3, 4, 5]
+    # What was written there is then known no more.
+    code = ("MOV R5, 0x1", "FSETP.GT.AND P1, PT, R3, R4, PT", "BSSY B0, 0x60", "@P1 BRA 0x50", "MOV R5, 0x2", "BSYNC B0",
+            "ISETP.GE.AND P0, PT, R5, 0x2, PT", "@P0 BRA 0x60", "EXIT")
+    with pytest.raises(walk.Lost, match="does not know whether it is taken"):
+        walk.Kernel(sass.parse(listing(*code))).walk(b"", {}, [])
 
 
 @pytest.mark.parametrize("text, before, after", [
@@ -147,7 +152,8 @@ def test_issue_waits_for_stalls_results_and_units():
 def test_the_launches_of_an_iteration_are_those_that_the_emulated_device_counts():
     kernels, products = training.asserted_launches()
     assert kernels > 100 and products > 100
-    chosen = training.Settings(horizon=24, epochs=5, actor=[128, 64, 32], critic=[128, 64, 32], precision="tf32")
+    chosen = training.settings(os.path.abspath(program.PROGRAM))
+    assert (chosen.horizon, chosen.epochs, chosen.actor, chosen.precision) == (24, 5, [128, 64, 32], "tf32")
     time = training.iteration(issue.Machine(), chosen, 4096, 1e-4)
     assert time.launches == pytest.approx((kernels + products) * training.LAUNCH)
     assert time.physics == pytest.approx(24 * 1e-4 * training.FETCH_AND_TAIL)
