@@ -264,9 +264,11 @@ class NonfiniteFormulas {
 
   /// x, or 0 where it is not finite, which is counted where `counts`.
   STAMPEDE_FN Real finite(const FormulaStep& step, Real x, MaskOf<Real> counts) {
-    const Real none(0.0f), bad = any_nonfinite<K>(select(counts, x, none));
+    const Real none(0.0f);
     if (step.item != item_) told_ = none;
     item_ = step.item;
+    if (!any_together(!is_finite(x))) return x;  // nearly always
+    const Real bad = any_nonfinite<K>(select(counts, x, none));
     const Real more = max(bad - told_, none);
     if (any_together(more > Real(0.5f))) totals_.add<K>(totals_.nonfinite + item_, lane_, more);
     told_ = max(told_, bad);
