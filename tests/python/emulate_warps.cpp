@@ -9,10 +9,12 @@
 /// Output: a line of JSON for each scene of `stampede bench physics`, with 256 robots. `places` lists where votes are
 /// taken. `launches` has a string for each control step, of `steps` steps, and in it each of `warps`: a letter for each
 /// vote, in order, the place's in the alphabet, upper case where it was won. `parameters` are the bytes of the CUDA
-/// kernel's argument, with `kinds_at` and other addresses for pointers; `kinds` are the bytes that lie there.
+/// kernel's argument in the benchmark, `training_parameters` those in training, with `kinds_at` and other addresses for
+/// pointers; `kinds` are the bytes that lie there.
 
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -153,8 +155,9 @@ std::string hex(const void* data, std::size_t size) {
 
 constexpr std::uintptr_t kKindsAt = 0x10000000;
 
-/// The argument of the CUDA kernel in a launch of `bench physics`: neither delays nor records nor reports.
-std::string parameters(const RobotModel& robot, int steps) {
+/// The argument of the CUDA kernel in a launch of `bench physics`: neither delays nor records nor reports. Training has
+/// delays and records; no vote depends on them, except that a delayed control moves a robot otherwise.
+std::string parameters(const RobotModel& robot, int steps, bool training) {
   using Kernel = StepPhysics<Shape, Ground, float>;
   Kernel kernel;
   std::memset(static_cast<void*>(&kernel), 0, sizeof kernel);
@@ -165,6 +168,10 @@ std::string parameters(const RobotModel& robot, int steps) {
   kernel.variation = {at(0x30000000), 4096};
   kernel.control = {at(0x40000000), 4096};
   kernel.counts = {at(0x50000000), 4096};
+  if (training) {
+    kernel.delayed = {at(0x70000000), 4096};
+    kernel.record = {at(0x78000000), 4096};
+  }
   kernel.steps = steps;
   kernel.ground = ground_of(robot, at(0x60000000));
   return hex(&kernel, sizeof kernel);
@@ -198,10 +205,12 @@ void print_scene(const std::string& name, const std::string& scene) {
   const std::int64_t warps = request.num_envs * Shape::kGroup / kLanes<Warp>;
   const auto steps =
       static_cast<int>(result.steps / request.num_envs * warps / static_cast<std::int64_t>(votes::launches.size()));
-  std::printf(R"({"robot": "%s", "scene": "%s", "contacts": %.4f, "iterations": %.4f, "warps": %d, "steps": %d)",
+  std::printf(R"({"robot": "%s", "scene": "%s", "contacts": %.4f, "iterations": %.4f, "warps": %d, "steps": %d, )",
               robot.name.c_str(), scene.c_str(), result.contacts_mean, result.iterations_mean, static_cast<int>(warps),
               steps);
-  std::printf(R"(, "parameters": "%s", "kinds_at": %llu, "kinds": "%s", "places": [)", parameters(robot, steps).c_str(),
+  std::printf(R"("timestep": %.9g)", static_cast<double>(robot.options.timestep));
+  std::printf(R"(, "parameters": "%s", "training_parameters": "%s", "kinds_at": %llu, "kinds": "%s", "places": [)",
+              parameters(robot, steps, false).c_str(), parameters(robot, steps, true).c_str(),
               static_cast<unsigned long long>(kKindsAt),
               hex(robot.kind.data(), robot.kind.size() * sizeof(ContactKind)).c_str());
   for (std::size_t i = 0; i < votes::places.size(); ++i) {
@@ -227,7 +236,7 @@ int main(int argc, char** argv) {
   }
   try {
     for (int i = 2; i < argc; ++i) stampede::print_scene(argv[1], argv[i]);
-  } catch (const stampede::Error& error) {
+  } catch (const std::exception& error) {
     std::fprintf(stderr, "emulate_warps: error: %s\n", error.what());
     return 2;
   }
