@@ -7,13 +7,16 @@ into .venv).
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OBJECT = pathlib.Path("cuda/CMakeFiles/stampede_cuda_objects.dir/module/simulation.cu.o")  # of a build's folder
 THREADS = 128  # a block, cuda/launch.cuh
-SEARCHED = os.pathsep.join([os.environ["PATH"], "/usr/local/cuda/bin", *map(str, ROOT.glob(".venv/lib/python3*/site-packages/nvidia/cu*/bin"))])
+SEARCHED = os.pathsep.join([
+    os.environ["PATH"], *(f"{os.environ[name]}/bin" for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)),
+    "/usr/local/cuda/bin", *map(str, ROOT.glob(".venv/lib/python3*/site-packages/nvidia/cu*/bin"))])
 
 
 def fail(message):
@@ -28,8 +31,12 @@ def tool(*arguments):
         done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=os.environ | {"PATH": SEARCHED})
     except FileNotFoundError:
         fail(f"{arguments[0]} is not there; the CUDA toolkit has nvcc, `scripts/setup --tests` installs cuobjdump")
+    except OSError as error:
+        fail(f"{arguments[0]}: {error.strerror}")
     if done.returncode != 0:
-        fail(f"{' '.join(map(str, arguments))}: {done.stderr.strip()}")
+        ended = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with status {done.returncode}"
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        fail(f"{' '.join(map(str, arguments))}: {said[-1] if said else ended}")
     return done.stdout
 
 
@@ -38,9 +45,16 @@ def commit():
     return tool("git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*").strip()
 
 
+def nvcc():
+    """Where nvcc is, looked for as find_nvcc of scripts/lib.sh does; None where there is none."""
+    named = os.environ.get("CUDACXX")
+    return (shutil.which(named) if named else None) or shutil.which("nvcc", path=SEARCHED)
+
+
 def compiler():
     """nvcc's version."""
-    return re.search(r"release ([\d.]+)", tool("nvcc", "--version"))[1]
+    found = re.search(r"release ([\d.]+)", tool(nvcc() or "nvcc", "--version"))
+    return found[1] if found else fail("nvcc --version names no release")
 
 
 def kernel_name(mangled):
