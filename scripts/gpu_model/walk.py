@@ -29,6 +29,10 @@ class Lost(Exception):
     """The walk cannot go on, and why."""
 
 
+# What instructions of a kind that this file does not know lead to.
+UNEXPECTED = (KeyError, ValueError, IndexError, StopIteration, TypeError, AttributeError)
+
+
 def signed(x):
     return x - (1 << 32) if x & 0x80000000 else x
 
@@ -55,7 +59,7 @@ def combine(how, a, b):
 
 
 class Warp:
-    """The first lane's integers and predicates, as far as they are known."""
+    """Integers and predicates that are the same in all lanes, as far as they are known."""
 
     def __init__(self, arguments, memory):
         self.registers = [None] * (ZERO + 4)
@@ -145,10 +149,10 @@ def compute(values, result):
 # What the instructions that the way can depend on do. Each takes an instruction and its operands, and gives a function
 # that computes the result in a warp.
 def add(_, operands):
-    # The carry is in the bits above. With .X two predicates are added; what is subtracted is then inverted only.
+    # The carry is in the bits above. With .X two predicates are added, PT as 1; what is subtracted is then inverted only.
     values = [operand(text.lstrip("-")) for text in operands[:3]]
     minus = [text.startswith("-") for text in operands[:3]]
-    incoming = [text for text in operands[3:] if text.lstrip("!") not in ("PT", "UPT")]
+    incoming = operands[3:]
 
     def result(warp):
         known = [value(warp) for value in values] + [warp.holds(text) for text in incoming]
@@ -172,12 +176,14 @@ def multiply_add(instruction, operands):
 def shift(instruction, operands):
     low, by, high = (operand(text) for text in operands[:3])
     name = instruction.name
+    if ".W" in name or (".R." in name and "64" in name and ".HI" not in name):
+        return None  # wrapped counts, and the low word of what is shifted down: not needed
 
     def result(lo, n, hi):
         if ".L." in name:
             both = (hi << 32 | lo) << n
             return both >> 32 if ".U64" in name or ".HI" in name else lo << n
-        if ".S32" in name:
+        if ".S32" in name or ".S64" in name:
             return signed(hi) >> n if ".HI" in name else signed(lo) >> n
         return hi >> n if ".HI" in name else lo >> n
 
@@ -258,8 +264,8 @@ def from_predicates(_, operands):
 
 
 def special_register(_, operands):
-    # Of the first thread of the first block.
-    return (lambda warp: 0) if operands[0].startswith(("SR_TID", "SR_CTAID", "SRZ", "SR_CgaCtaId")) else None
+    # Of the first block. A thread's number differs from lane to lane, and the walk is that of all lanes.
+    return (lambda warp: 0) if operands[0].startswith(("SR_CTAID", "SRZ", "SR_CgaCtaId")) else None
 
 
 RESULTS = {
@@ -411,7 +417,9 @@ def unknown(instruction):
     """Whatever else: what it writes is not known any more."""
     written, destination, _ = split(instruction)
     written = [name for name in written if name not in ("PT", "UPT")]
-    wide = instruction.width if instruction.unit == "memory" else 2 if WIDE.match(instruction.name) else 1
+    if instruction.base == "R2P":
+        written = [f"P{i}" for i in range(7)]
+    wide = max(instruction.width, 2 if WIDE.match(instruction.name) else 1)
 
     def run(warp):
         if destination is not None and destination != ZERO:
@@ -445,6 +453,13 @@ def forget(warp, instruction):
 
 def effect(instruction):
     """A function that does to a warp what the instruction does."""
+    try:
+        return known_effect(instruction)
+    except UNEXPECTED as error:
+        raise Lost(f"{instruction.text}: an instruction of a kind that is not known") from error
+
+
+def known_effect(instruction):
     base = instruction.base
     if base in ("ISETP", "UISETP"):
         return comparison(instruction)
@@ -514,7 +529,7 @@ class Kernel:
         warp = Warp(arguments, memory)
         code, effects = self.code, self.effects
         executed, voted = [], []
-        skipped = []  # what only some lanes have executed since the last BSYNC
+        skipped = {}  # for a BSYNC: what only some of the lanes that meet there have executed
 
         def next_vote(computed):
             if len(voted) == len(votes):
@@ -526,44 +541,48 @@ class Kernel:
             return result
 
         def where():
-            return f"instruction {at * 16:#x}, {code[at].text}"
+            return f"instruction {at * 16:#x}, {code[at].text if at < len(code) else 'which is behind the end'}"
 
         warp.vote = next_vote
         at = 0
-        while True:
-            instruction = code[at]
-            executed.append(at)
-            holds = True if not instruction.guard else warp.holds(instruction.guard)
-            base = instruction.base
-            if base == "BRA" and ".DIV" in instruction.name:
-                holds = False  # it is for warps whose lanes are not in step
-            elif base in ("BRA", "EXIT"):
-                for condition in instruction.operands[:-1]:
-                    holds = combine("AND", holds, warp.holds(condition))
-                if holds is None and base == "BRA" and self.regions.get(at) == self.target(instruction):
-                    holds = False  # where there are lanes that skip it, others do not
-                    skipped = range(at + 1, self.target(instruction))
-                if holds is None:
-                    raise Lost(f"{where()}: the walk does not know whether it is taken")
-            if base in ("BRA", "EXIT"):
-                if holds and base == "EXIT":
-                    if len(voted) != len(votes):
-                        raise Lost(f"{where()}: the end after {len(voted)} of {len(votes)} votes")
-                    return executed, voted
-                at = self.target(instruction) if holds else at + 1
-                if len(executed) > 1_000_000:
-                    raise Lost(f"{where()}: a million instructions, and no end")
-                continue
-            if base in ("BRX", "CALL", "RET", "JMP", "BREAK"):
-                raise Lost(f"{where()}: a jump of a kind that is not known")
-            run = effects[at]
-            if run is not None and holds is not False:
-                if holds is None:
-                    forget(warp, instruction)
-                else:
-                    run(warp)
-            elif base == "BSYNC":
-                for i in skipped:
-                    forget(warp, code[i])
-                skipped = []
-            at += 1
+        try:
+            while True:
+                instruction = code[at]
+                executed.append(at)
+                holds = True if not instruction.guard else warp.holds(instruction.guard)
+                base = instruction.base
+                if base == "BRA" and ".DIV" in instruction.name:
+                    holds = False  # it is for warps whose lanes are not in step
+                elif base in ("BRA", "EXIT"):
+                    for condition in instruction.operands[:-1]:
+                        holds = combine("AND", holds, warp.holds(condition))
+                    if holds is None and base == "BRA" and self.regions.get(at) == self.target(instruction):
+                        holds = False  # where there are lanes that skip it, others do not
+                        skipped.setdefault(self.target(instruction), range(at + 1, self.target(instruction)))
+                    if holds is None and base == "EXIT" and not voted:
+                        holds = False  # lanes behind the last robot end there, and this warp has none
+                    if holds is None:
+                        raise Lost(f"{where()}: the walk does not know whether it is taken")
+                if base in ("BRA", "EXIT"):
+                    if holds and base == "EXIT":
+                        if len(voted) != len(votes):
+                            raise Lost(f"{where()}: the end after {len(voted)} of {len(votes)} votes")
+                        return executed, voted
+                    at = self.target(instruction) if holds else at + 1
+                    if len(executed) > 1_000_000:
+                        raise Lost(f"{where()}: a million instructions, and no end")
+                    continue
+                if base in ("BRX", "CALL", "RET", "JMP", "BREAK"):
+                    raise Lost(f"{where()}: a jump of a kind that is not known")
+                run = effects[at]
+                if run is not None and holds is not False:
+                    if holds is None:
+                        forget(warp, instruction)
+                    else:
+                        run(warp)
+                elif base == "BSYNC":
+                    for i in skipped.pop(at, ()):
+                        forget(warp, code[i])
+                at += 1
+        except UNEXPECTED as error:
+            raise Lost(f"{where()}: an instruction of a kind that is not known") from error
