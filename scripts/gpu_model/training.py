@@ -57,7 +57,7 @@ class Iteration:
 
     launches: float
     physics: float
-    networks: float  # in the rollout: actor, critic, and the critic again for the last observations
+    networks: float  # in the rollout: actor and critic
     update: float
 
     @property
@@ -87,6 +87,8 @@ def iteration(machine, chosen, robots, launch_seconds):
     return Iteration(
         launches=LAUNCH * (kernels + dense),
         physics=chosen.horizon * launch_seconds * FETCH_AND_TAIL,
-        networks=steps * (forward(actor) + 2 * forward(critic)) / fp32,
+        # Beside the observation of each step the critic is given the one behind the last step, and a row of the last
+        # observations of episodes that ended (host/learn/collector.hpp).
+        networks=steps * (forward(actor) + (chosen.horizon + 2) / chosen.horizon * forward(critic)) / fp32,
         update=steps * chosen.epochs * max(learned / products, moved / MEMORY),
     )
