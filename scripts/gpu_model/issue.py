@@ -11,13 +11,14 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """An H100 SXM. Counts, clock and widths: NVIDIA's H100 white paper and CUDA C++ programming guide; latencies: public
+    """An H100 SXM. Counts and widths: NVIDIA's H100 white paper and CUDA C++ programming guide; latencies: public
     microbenchmarks of Hopper and Ampere (Luo et al. 2024, arXiv 2402.13499; Abdelkhalik et al. 2022, arXiv 2208.11174),
     rounded. None was measured here."""
 
     processors: int = 132
     schedulers: int = 4
-    clock: float = 1.755e9  # [Hz], boost
+    # [Hz] An assumption of what the card sustains under load, below its highest boost of 1.98 GHz.
+    clock: float = 1.755e9
     memory: float = 3.35e12  # [bytes/s]
     # Cycles that a warp's 32 lanes keep a unit busy: 16 lanes a cycle of integers, comparisons and selections, 4 of special
     # functions; L1 cache, shared memory and exchanges 128 bytes a cycle for all four sub-partitions. FP32: 32 lanes.

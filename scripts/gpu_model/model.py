@@ -109,6 +109,20 @@ class Scene:
         return bytes.fromhex(self.data["parameters"]) + (0).to_bytes(8, "little") + lanes.to_bytes(8, "little")
 
     @property
+    def in_training(self):
+        """The scene with the kernel's arguments of a training: delays are read and records written besides."""
+        return Scene(self.data | {"parameters": self.data["training_parameters"]})
+
+    @property
+    def robots(self):
+        return self.data["warps"] * ROBOTS
+
+    @property
+    def seconds(self):
+        """That the robots were stepped for."""
+        return len(self.by_control_step()) * self.steps * self.data["timestep"]
+
+    @property
     def memory(self):
         """What the kernel reads that decides its way: the kinds of candidates for contact."""
         return {self.data["kinds_at"] + i: byte for i, byte in enumerate(bytes.fromhex(self.data["kinds"]))}
@@ -136,6 +150,7 @@ class Walked:
 
     kernel: walk.Kernel
     scene: Scene
+    warps: int  # of each control step
     launches: list  # their votes, as letters
     traces: list  # what they execute
     voted: list  # where in a trace the votes are
@@ -150,7 +165,7 @@ class Walked:
         return sum(map(len, self.traces)) / self.warp_steps
 
     def segments(self, launch):
-        """The trace's parts between votes: piece, votes' letters, slots in use, begin, end."""
+        """The trace's parts between votes: piece, letters of the votes before and after, begin, end."""
         letters, functions = self.launches[launch], self.scene.functions
         ends = [*(at + 1 for at in self.voted[launch]), len(self.traces[launch])]
         begin, before = 0, ""
@@ -162,7 +177,7 @@ class Walked:
 
 def walk_scene(kernel, scene, control_steps, warps):
     """Walks a sample of a scene's launches. Each of the code's votes must be one place's in the source."""
-    walked = Walked(kernel, scene, scene.sample(control_steps, warps), [], [])
+    walked = Walked(kernel, scene, warps, scene.sample(control_steps, warps), [], [])
     places = {}
     try:
         for letters in walked.launches:
@@ -173,7 +188,7 @@ def walk_scene(kernel, scene, control_steps, warps):
             walked.traces.append(trace)
             walked.voted.append(voted)
     except walk.Lost as lost:
-        cuda_code.fail(f"scene {scene.name}: the walk through the kernel's code is lost; {lost}")
+        raise walk.Lost(f"scene {scene.name}: the walk through the kernel's code is lost; {lost}") from lost
     return walked
 
 
@@ -193,8 +208,10 @@ def code_bytes(walked):
 
 def issue(timed, walked, warps):
     """Issues the sample's launches, so many of a control step side by side on a scheduler, until the last of them ends."""
+    if walked.warps % warps != 0:
+        raise walk.Lost(f"{walked.warps} warps of each control step were walked, which are not whole groups of {warps} side by side")
     total = Issued()
-    for first in range(0, len(walked.traces) - warps + 1, warps):
+    for first in range(0, len(walked.traces), warps):
         total.add(timed.issue(walked.traces[first : first + warps]))
     return total
 
