@@ -34,7 +34,7 @@ def kernel():
 def trot():
     if not (BUILD / cuda_code.OBJECT).exists():
         pytest.skip("this build has no CUDA module")
-    # Where that is, `all` has made emulate_warps: a build without it fails here and skips nothing.
+    assert (BUILD / model.PROGRAMS[model.LEVEL]).exists(), "`all` makes emulate_warps where it makes the CUDA object"
     return model.emulate(BUILD, model.LEVEL, scenes=("trot",))[0]
 
 
