@@ -43,13 +43,14 @@ def read_pytest(file, build, ctest_case):
     tests = failed = 0
     for case in ElementTree.parse(file).getroot().iter("testcase"):
         tests += 1
-        name = f"{build}: python: {case.get('classname')}.{case.get('name')}"
+        name = f"{build}: python: " + f"{case.get('classname')}.{case.get('name')}".lstrip(".")
         problem = case.find("failure") if case.find("failure") is not None else case.find("error")
         if problem is not None:
             failed += 1
             yield name, "failed", problem.text or problem.get("message", "")
         elif case.find("skipped") is not None:
-            yield name, "skipped", case.find("skipped").get("message", "no reason given")
+            of_file = re.search(r"Skipped: (.*)['\"]\)", case.find("skipped").text or "")  # a whole file, when it was read
+            yield name, "skipped", of_file[1] if of_file else case.find("skipped").get("message", "no reason given")
         else:
             yield name, "passed", ""
     if not tests or (ctest_case.get("status") == "fail" and not failed):  # no test collected, or a crash
