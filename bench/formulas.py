@@ -1,17 +1,19 @@
 """How fast go2-flat trains with its rewards and constraints written as formulas, beside its built-in terms, in turn.
 
-    python bench/formulas.py build/release/stampede [ROUNDS] [SECONDS]
+    python bench/formulas.py build/release/stampede [--rounds 7] [--seconds 4] [--keep FOLDER]
 
 The formulas take the place of both rewards and of all constraints that the built-in task has. Prints a line for each
-round, and the medians. tests/host/learn/formulas_test.cpp shows that both compute the same.
+round, and the medians; --keep leaves both configurations in a folder, to be profiled. The formulas are those of
+tests/host/learn/formulas_test.cpp, which shows that they compute the same.
 """
 
+import argparse
 import json
 import pathlib
 import re
 import statistics
+import shutil
 import subprocess
-import sys
 import tempfile
 
 REWARDS = {
@@ -67,18 +69,25 @@ def rate(program, config, seconds):
 
 
 def main():
-    program = sys.argv[1]
-    rounds, seconds = (int(word) for word in (sys.argv[2:] + ["7", "4"][len(sys.argv) - 2:]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--keep")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        subprocess.run([program, "train", "--task", "go2-flat", "--iterations", "1", "--num-envs", "64", "--run",
-                        folder / "run", "--set", "run.eval_episodes=1"], check=True, capture_output=True)
-        text = re.sub(r"^num_envs = \d+", "num_envs = 2048", (folder / "run/config.toml").read_text(), flags=re.MULTILINE)
-        (folder / "run/config.toml").write_text(text)
-        (folder / "run/formulas.toml").write_text(in_formulas(text))
+        run = pathlib.Path(folder) / "run"
+        # One iteration of a few robots, for the configuration that it writes.
+        subprocess.run([given.program, "train", "--task", "go2-flat", "--iterations", "1", "--num-envs", "64", "--run", run,
+                        "--set", "run.eval_episodes=1"], check=True, capture_output=True)
+        text = re.sub(r"^num_envs = \d+", "num_envs = 2048", (run / "config.toml").read_text(), flags=re.MULTILINE)
+        (run / "config.toml").write_text(text)
+        (run / "formulas.toml").write_text(in_formulas(text))
+        if given.keep:
+            shutil.copytree(run, given.keep, dirs_exist_ok=True)
         rates = []
-        for _ in range(rounds):
-            built_in, formulas = (rate(program, folder / f"run/{name}.toml", seconds) for name in ("config", "formulas"))
+        for _ in range(given.rounds):
+            built_in, formulas = (rate(given.program, run / f"{name}.toml", given.seconds) for name in ("config", "formulas"))
             rates.append((built_in, formulas, formulas / built_in))
             print(f"{built_in:,.0f} steps/s built in, {formulas:,.0f} as formulas: {100 * rates[-1][2]:.1f} %")
         built_in, formulas, share = (statistics.median(column) for column in zip(*rates))

@@ -202,6 +202,10 @@ def test_the_launches_of_an_iteration_are_those_that_the_emulated_device_counts(
     time = training.iteration(issue.Machine(), chosen, 4096, 1e-4)
     assert time.launches == pytest.approx((kernels + products) * training.LAUNCH)
     assert time.physics == pytest.approx(24 * 1e-4 * training.FETCH_AND_TAIL)
+    # A forward pass of the actor for each step, of the critic for two more than there are steps, in the machine's FP32.
+    actor, critic = (2 * sum(a * b for a, b in zip(sizes, sizes[1:])) for sizes in ([45, 128, 64, 32, 12], [58, 128, 64, 32, 1]))
+    peak = 132 * 128 * 2 * 1.755e9
+    assert time.networks == pytest.approx(4096 * (24 * actor + 26 * critic) / (peak * training.FP32_SHARE))
     assert 0 < time.networks < time.update < 0.02
 
 
