@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
   kMounting = 13,
   kCamera = 14,
   kFormula = 15,
+  kLatency = 16,
 };
 
 /// Philox4x32-10: encrypts `counter` with the key, in place.

@@ -23,6 +23,18 @@ int steps_between(const CameraSettings& settings, double control_dt) {
                   settings.rate, 1 / control_dt, right));
 }
 
+/// Control steps that an episode's pictures may be seen later.
+int steps_late(const CameraSettings& settings, double control_dt) {
+  const double steps = static_cast<double>(settings.latency_error) / control_dt;
+  if (settings.latency_error > 0 && steps < 1 - 1e-4) {
+    throw Error(
+        fmt::format("camera.latency_error = {} is shorter than a control step, {:.6g} s; whole control steps are "
+                    "drawn, so 0 or at least that would be right",
+                    settings.latency_error, control_dt));
+  }
+  return static_cast<int>(steps + 1e-4);
+}
+
 }  // namespace
 
 DepthCamera make_camera(const CameraSettings& settings, double control_dt, const RobotModel& robot) {
@@ -54,6 +66,7 @@ DepthCamera make_camera(const CameraSettings& settings, double control_dt, const
   camera.far = settings.far;
   camera.every = steps_between(settings, control_dt);
   camera.latency = settings.latency;
+  camera.late = steps_late(settings, control_dt);
   camera.noise = settings.noise;
   camera.dropped = settings.dropped;
   camera.edges = settings.edges;

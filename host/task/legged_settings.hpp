@@ -124,7 +124,7 @@ struct CameraSettings {
   float rate = 10;
   int latency = 1;
   float noise = 0, dropped = 0, edges = 0;
-  float position_error = 0, angle_error = 0;
+  float latency_error = 0, position_error = 0, angle_error = 0;
 
   template <class Visitor>
   static void describe(Visitor&& field) {
@@ -142,6 +142,7 @@ struct CameraSettings {
     field("noise", &S::noise, Bounds{0, 10}, "standard deviation of a pixel's depth [m]");
     field("dropped", &S::dropped, Bounds{0, 1}, "share of pixels that show `far` instead of what is there");
     field("edges", &S::edges, Bounds{0, 1}, "share of pixels at an edge that mix the depths on both sides of it");
+    field("latency_error", &S::latency_error, Bounds{0, 2}, "of an episode's pictures: seen up to this later [s]");
     field("position_error", &S::position_error, Bounds{0, 1}, "of each environment's mounting, along each axis [m]");
     field("angle_error", &S::angle_error, Bounds{0, 1}, "of each environment's mounting, about each axis [rad]");
   }

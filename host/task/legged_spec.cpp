@@ -525,7 +525,8 @@ LeggedSettings without_randomisation(LeggedSettings settings) {
   settings.noise = {};
   settings.randomise = {};
   CameraSettings& camera = settings.camera;
-  camera.noise = camera.dropped = camera.edges = camera.position_error = camera.angle_error = 0;
+  camera.noise = camera.dropped = camera.edges = 0;
+  camera.latency_error = camera.position_error = camera.angle_error = 0;
   return settings;
 }
 

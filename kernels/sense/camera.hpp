@@ -12,6 +12,7 @@ struct DepthCamera {
   float near = 0, far = 2;                ///< range of the depth [m]
   int every = 1;                          ///< control steps from one frame to the next
   int latency = 0;                        ///< frames
+  int late = 0;                           ///< most control steps by which an episode's frames are seen later still
   float noise = 0;                        ///< standard deviation of a pixel's depth [m]
   float dropped = 0;                      ///< share of pixels that see nothing: their depth is `far`
   float edges = 0;                        ///< share of the pixels at an edge that mix what lies on both sides of it
@@ -23,7 +24,8 @@ struct DepthCamera {
   STAMPEDE_FN Index pixels() const { return static_cast<Index>(width) * height; }
   /// From one environment's clean picture to the next: the pack behind a pixel may be read.
   STAMPEDE_FN Index row() const { return pixels() + kMaxLanes; }
-  STAMPEDE_FN int frames() const { return latency + 1; }  ///< that are kept
+  /// Frames that are kept: the current one, and as many as may come before that which is seen.
+  STAMPEDE_FN int frames() const { return latency + (late + every - 1) / every + 1; }
 };
 
 }  // namespace stampede

@@ -8,7 +8,8 @@
 ///     ReadDepth        what the sensor makes of it, and which of the last pictures the policy sees now
 ///
 /// Frames are counted from the start of an episode: frame n is taken at control step n x `every`, and seen from the
-/// time on at which frame n + `latency` is taken. Before, frame 0 is seen.
+/// time on at which frame n + `latency` is taken, or as many control steps later, up to `late`, as are drawn for the
+/// episode. Before, frame 0 is seen.
 
 #include <cstddef>
 
@@ -30,11 +31,18 @@ struct FrameClock {
   std::uint32_t offset;
 
   STAMPEDE_FN int frame(Index env) const { return static_cast<int>(age[env]) / every; }
+  /// The newest frame that was taken `steps_before` control steps ago or earlier; 0 where there is none.
+  STAMPEDE_FN int frame(Index env, int steps_before) const {
+    const int since = static_cast<int>(age[env]) - steps_before;
+    return since > 0 ? since / every : 0;
+  }
   /// Whether the episode begins, so that there are no earlier frames.
   STAMPEDE_FN bool first(Index env) const { return steps == nullptr || age[env] == 0.0f; }
   STAMPEDE_FN bool due(Index env) const { return steps == nullptr || static_cast<int>(age[env]) % every == 0; }
   /// The control step that random numbers are keyed by; 0 is for the first pictures of all.
   STAMPEDE_FN std::uint32_t now() const { return steps != nullptr ? *steps + offset + 1 : 0u; }
+  /// When the episode began: the same number in all of its steps, also of one that was begun at a random age.
+  STAMPEDE_FN std::uint32_t began(Index env) const { return now() - static_cast<std::uint32_t>(age[env]); }
 };
 
 /// A camera in the world: the ray through a pixel's middle is `position` + t (forward + x left + y up).
@@ -234,12 +242,21 @@ struct ReadDepth {
         store(own + frame % kept * pixels, depth);
       }
     }
-    const int seen = frame > camera.latency ? frame - camera.latency : 0;
+    const int seen = clock.frame(env, camera.latency * camera.every + late(env));
     const Real depth = load<Real>(own + seen % kept * pixels);
     store(observation + env * size + pixel, depth);
   }
 
  private:
+  /// By how many control steps the episode's frames come later.
+  STAMPEDE_FN int late(Index env) const {
+    if (camera.late == 0) return 0;
+    Random<float> random(seed, static_cast<std::uint32_t>(first_environment + env), clock.began(env),
+                         Purpose::kLatency);
+    const int drawn = static_cast<int>(random.uniform() * static_cast<float>(camera.late + 1));
+    return drawn < camera.late ? drawn : camera.late;
+  }
+
   template <class Real>
   STAMPEDE_FN Real read(Index first, Index env, Index pixel) const {
     const float* from = clean + env * camera.row() + pixel;

@@ -5,6 +5,8 @@
 
 #include <mujoco/mujoco.h>
 
+#include <map>
+
 #include "host/cpu/backend.hpp"
 #include "host/model/robot/load.hpp"
 #include "tests/kernels/testing.hpp"
@@ -203,6 +205,51 @@ TEST(Cameras, FramesHaveARateAndALatency) {
     ASSERT_EQ(looking.at(5, pixel), other.at(5, pixel));
     ASSERT_EQ(looking.at(4, pixel), before[static_cast<std::size_t>(4 * camera.pixels() + pixel)]);
   }
+}
+
+/// The latency that is drawn for an episode, in control steps: of pictures of another pose in each of them.
+TEST(Cameras, EpisodesHaveLatenciesOfTheirOwn) {
+  DepthCamera camera = front_camera();
+  camera.every = 2;
+  camera.latency = 1;
+  camera.late = 3;
+  EXPECT_EQ(camera.frames(), 4);
+  const CompiledRobot compiled = robot_on({"rough"});
+  Looking looking(camera, compiled.robot);
+  DepthCamera direct = front_camera();
+  std::vector<std::vector<float>> taken;
+  // Two episodes of 20 steps. In the second half of each, what is seen tells by how much it is late.
+  std::map<int, int> latencies;
+  std::vector<int> first(kEnvs, -1);
+  int others = 0;
+  for (int step = 0; step < 40; ++step) {
+    const int age = step % 20;
+    Poses poses(compiled, static_cast<unsigned>(step));
+    std::fill(looking.age.begin(), looking.age.end(), static_cast<float>(age));
+    Looking other(direct, compiled.robot);
+    other.look(poses, true);
+    taken.push_back(other.pictures());
+    looking.look(poses, step == 0, static_cast<std::uint32_t>(step - 1));
+    if (age != 19) continue;
+    const std::vector<float> seen = looking.pictures();
+    for (Index env = 0; env < kEnvs; ++env) {
+      const auto same = [&](int frame_step) {
+        const std::vector<float>& picture = taken[static_cast<std::size_t>(frame_step)];
+        const Index begin = env * camera.pixels();
+        return std::equal(seen.begin() + begin, seen.begin() + begin + camera.pixels(), picture.begin() + begin);
+      };
+      // At age 19 the frames of ages 16 and 14 are seen with latencies of 2 or 3 steps, and of 4 or 5.
+      const int late = same(step - 3) ? 0 : same(step - 5) ? 1 : -1;
+      ASSERT_NE(late, -1) << "environment " << env;
+      ++latencies[late];
+      int& before = first[static_cast<std::size_t>(env)];
+      others += before != -1 && before != late;
+      before = late;
+    }
+  }
+  EXPECT_GE(latencies[0], kEnvs / 4);
+  EXPECT_GE(latencies[1], kEnvs / 4);
+  EXPECT_GT(others, 0);  // drawn anew for the second episode
 }
 
 TEST(Cameras, BeginAtAnyAge) {

@@ -67,11 +67,13 @@ TEST(CameraSpec, OneCanOnlySeeWhatIsAsked) {
 
 TEST(CameraSpec, EvaluationsWithoutRandomisationKeepRateAndLatency) {
   const PlannedTask task = seeing({"camera.noise=0.1", "camera.dropped=0.1", "camera.edges=0.5", "camera.latency=3",
-                                   "camera.position_error=0.1", "camera.angle_error=0.1"});
+                                   "camera.latency_error=0.05", "camera.position_error=0.1", "camera.angle_error=0.1"});
   const auto camera = [&](bool randomise) { return evaluation_request(task, 1, randomise).task->legged->camera; };
   EXPECT_EQ(camera(true).noise, 0.1f);
+  EXPECT_EQ(camera(true).late, 2);  // whole control steps of 0.02 s
   const DepthCamera still = camera(false);
   EXPECT_EQ(still.noise + still.dropped + still.edges + still.position_error + still.angle_error, 0.0f);
+  EXPECT_EQ(still.late, 0);
   EXPECT_EQ(still.latency, 3);
   EXPECT_EQ(still.every, 5);
 }
@@ -102,6 +104,7 @@ TEST(CameraSpec, OneLineForEachMistake) {
   expect_parts(line({"policy_observation.history=2"}), {"policy_observation", "camera.rate"});
   expect_parts(line({"camera.yaw=0.1"}), {"symmetry.mirror", "to one side"});
   expect_parts(line({"camera.latency=-1"}), {"camera.latency"});
+  expect_parts(line({"camera.latency_error=0.01"}), {"camera.latency_error = 0.01", "a control step, 0.02 s"});
   expect_parts(line({"camera.widht=8"}), {"camera.widht", "width"});
 }
 
