@@ -111,9 +111,10 @@ void run_weights(benchmark::State& state, const Case& c) {
   const CpuBackend::Context context{&backend, 0, 0, true};
   Layer l(c);
   for (auto _ : state) {
-    context.launch({0, blocks_of(l.shape.taps()) * l.shape.out_channels},
-                   ConvolutionWeightGradient<CpuBackend::Real>{l.layer(), kRows, l.input.data(), l.inputs,
-                                                               l.delta.data(), l.outputs, l.gradient.data(), false});
+    context.launch(
+        {0, blocks_of(l.shape.taps()) * l.shape.out_channels},
+        ConvolutionWeightGradient<CpuBackend::Real>{
+            l.layer(), {kRows, 1, 0}, l.input.data(), l.inputs, l.delta.data(), l.outputs, l.gradient.data(), false});
     benchmark::ClobberMemory();
   }
   count(state, l);

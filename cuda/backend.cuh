@@ -42,6 +42,7 @@ class CudaBackend {
   /// Whether phases can be timed in passing: the times of marks are there only when the device has passed them.
   static constexpr bool kTimesWithoutWaiting = false;
   static constexpr bool kNetworksInOneLaunch = true;
+  static constexpr Index kGradientSlices = 128;
 
   CudaBackend() : report_memory_(kReportSlots * kMostReported) {}
   CudaBackend(const CudaBackend&) = delete;

@@ -187,43 +187,72 @@ struct ConvolutionSlopes {
   }
 };
 
-/// The gradient of the bias. Element i: channel.
-struct ConvolutionBiasGradient {
-  Index rows, pixels, channels;
-  const float* delta;
-  Index delta_stride;
-  float* bias;  ///< [channels]
-  bool accumulates;
+/// Rows cut into slices, whose gradients a GPU's threads compute beside each other; a CPU has one slice.
+struct RowSlices {
+  Index rows, count;
+  Index stride;  ///< from one slice's gradient to the next one's
+
+  STAMPEDE_FN Index begin(Index slice) const { return rows * slice / count; }
+};
+
+/// Adds the slices' gradients, in order. Element i: number of the gradient.
+struct AddSlices {
+  RowSlices slices;
+  const float* from;  ///< [slice][slices.stride]
+  float* to;
 
   template <class Real>
-  STAMPEDE_FN void operator()(Index channel) const {
-    Real sum(0.0f);
-    for (Index row = 0; row < rows; ++row) {
-      const float* d = delta + row * delta_stride + channel;
-      for (Index pixel = 0; pixel < pixels; ++pixel, d += channels) sum = sum + load<Real>(d);
-    }
-    store(bias + channel, accumulates ? load<Real>(bias + channel) + sum : sum);
+  STAMPEDE_FN void operator()(Index i) const {
+    Real sum = load<Real>(from + i);
+    for (Index slice = 1; slice < slices.count; ++slice) sum = sum + load<Real>(from + slice * slices.stride + i);
+    store(to + i, sum);
   }
 };
 
-/// The gradient of the weights. Element i: (block of taps, channel) of blocks_of(taps) x out_channels.
+/// The gradient of the bias. Element i: (slice, channel).
+struct ConvolutionBiasGradient {
+  RowSlices slices;
+  Index pixels, channels;
+  const float* delta;
+  Index delta_stride;
+  float* bias;  ///< [slice][channels]
+  bool accumulates;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first) const {
+    const Index slice = first / channels, channel = first - slice * channels;
+    float* const to = bias + slice * slices.stride + channel;
+    Real sum(0.0f);
+    for (Index row = slices.begin(slice); row < slices.begin(slice + 1); ++row) {
+      const float* d = delta + row * delta_stride + channel;
+      for (Index pixel = 0; pixel < pixels; ++pixel, d += channels) sum = sum + load<Real>(d);
+    }
+    store(to, accumulates ? load<Real>(to) + sum : sum);
+  }
+};
+
+/// The gradient of the weights. Element i: (slice, block of taps, channel) of slices x blocks_of(taps) x out_channels.
 template <class LaneReal>
 struct ConvolutionWeightGradient {
   using Real = LaneReal;
   ConvolutionLayer layer;
-  Index rows;
+  RowSlices slices;
   const float* input;
   Index input_stride;
   const float* delta;
   Index delta_stride;
-  float* weight;  ///< [taps][out_channels]
+  float* weight;  ///< [slice][taps][out_channels]
   bool accumulates;
 
   template <class>
   STAMPEDE_FN void operator()(Index first) const {
-    const Index block = first / layer.shape.out_channels, channel = first - block * layer.shape.out_channels;
+    const Index blocks = blocks_of(layer.shape.taps());
+    const Index place = first / layer.shape.out_channels, channel = first - place * layer.shape.out_channels;
     if (channel % kChannelsAtOnce<Real> != 0) return;
-    add_rows<kConvolutionBlock, kChannelPacks<Real>>(block * kConvolutionBlock, channel, 0, rows);
+    const Index slice = place / blocks, block = place - slice * blocks;
+    add_rows<kConvolutionBlock, kChannelPacks<Real>>(block * kConvolutionBlock, channel, slices.begin(slice),
+                                                     slices.begin(slice + 1), weight + slice * slices.stride,
+                                                     accumulates);
   }
 
 #if !defined(__CUDACC__)
@@ -232,10 +261,11 @@ struct ConvolutionWeightGradient {
     constexpr Index kCached = 24 << 10;  // numbers
     const Index at_once = std::max<Index>(1, kCached / (delta_stride + input_stride));
     with_block<Real>(layer.shape.out_channels, [&](auto block, auto packs) {
-      for (Index row = 0; row < rows; row += at_once) {
+      for (Index row = 0; row < slices.rows; row += at_once) {
         for (Index tap = 0; tap < layer.shape.taps(); tap += block) {
           for (Index channel = 0; channel < layer.shape.out_channels; channel += packs * kLanes<Real>) {
-            add_rows<block, packs>(tap, channel, row, std::min(row + at_once, rows));
+            add_rows<block, packs>(tap, channel, row, std::min(row + at_once, slices.rows), weight,
+                                   accumulates || row > 0);
           }
         }
       }
@@ -244,11 +274,11 @@ struct ConvolutionWeightGradient {
 #endif
 
  private:
-  /// Rows [from, to) for a block of taps, from the one with the number `begin` on. They are numbered as they lie in the
+  /// Rows [from, to) for a block of taps, set or added to what `target` has, from the one with the number `begin` on. They are numbered as they lie in the
   /// input: where its channels are adjacent, those of the same place follow each other. Behind the last tap that one is
   /// computed again, and not stored.
   template <int Block, int Packs>
-  STAMPEDE_CALLED void add_rows(Index begin, Index channel, Index from, Index to) const {
+  STAMPEDE_CALLED void add_rows(Index begin, Index channel, Index from, Index to, float* target, bool adds) const {
     const Index taps = layer.shape.taps(), channels = layer.shape.out_channels;
     const bool by_place = layer.shape.by_channel == 1;
     const Index inner = by_place ? layer.shape.channels : taps, step = by_place ? layer.shape.area() : 1;
@@ -260,7 +290,7 @@ struct ConvolutionWeightGradient {
     for (int j = 0; j < Block; ++j) {
       const Index tap = outer + within * step;
       x[j] = input + from * input_stride + layer.tap[tap];
-      to_weight[j] = weight + tap * channels + channel;
+      to_weight[j] = target + tap * channels + channel;
       if (begin + j + 1 < taps && ++within == inner) {
         ++outer, within = 0;
       }
@@ -287,7 +317,6 @@ struct ConvolutionWeightGradient {
       STAMPEDE_UNROLL
       for (int j = 0; j < Block; ++j) x[j] += input_stride;
     }
-    const bool adds = accumulates || from > 0;
     STAMPEDE_UNROLL
     for (int j = 0; j < Block; ++j) {
       if (begin + j >= taps) return;

@@ -14,7 +14,9 @@
 /// - `Mlp`, `Linear` and `Gradient`: dense layers, a matrix of weights that modules multiply rows by, and the gradient
 ///   that tiles add to;
 /// - `kNetworksInOneLaunch`: whether `Mlp` can run small networks whole, with what comes before and after
-///   (cuda/small_network.cuh). On a CPU launches cost nothing.
+///   (cuda/small_network.cuh). On a CPU launches cost nothing;
+/// - `kGradientSlices`: into how many slices a kernel that adds up a gradient cuts its rows, so that there is work for
+///   all threads of a device. A CPU's thread has a tile of its own already.
 ///
 /// Whatever the number of threads, the same tiles are added in the same order: results do not depend on it.
 
@@ -50,6 +52,7 @@ class CpuBackend {
   /// Whether phases can be timed in passing: here a mark is a reading of the clock.
   static constexpr bool kTimesWithoutWaiting = true;
   static constexpr bool kNetworksInOneLaunch = false;
+  static constexpr Index kGradientSlices = 1;
 
   explicit CpuBackend(int threads) : pool_(threads), clocks_(static_cast<std::size_t>(pool_.threads())) {}
 

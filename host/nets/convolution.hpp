@@ -123,6 +123,7 @@ class Convolution final : public NetworkModule<Backend> {
       }
       layer.tap = uploaded(backend, tap_places(shape));
       layer.patch = uploaded(backend, patch_places(shape));
+      if (kSlices > 1) layer.slices = backend.template make_buffer<float>(kSlices * numbers(shape));
       if (i > 0) layer.transposed = backend.template make_buffer<float>(shape.taps() * shape.out_channels);
       layers_.push_back(std::move(layer));
     }
@@ -208,12 +209,17 @@ class Convolution final : public NetworkModule<Backend> {
                      ConvolutionSlopes{shape.outputs(), layer.stride, known, delta, activation_});
       const float* x = i > 0 ? layers_[i - 1].output.at(context) : input;
       const Index x_stride = i > 0 ? layers_[i - 1].stride : stride;
-      context.launch({0, blocks_of(shape.taps()) * shape.out_channels},
-                     ConvolutionWeightGradient<Real>{of(i), rows, x, x_stride, delta, layer.stride,
-                                                     gradient + layer.weight, context.accumulates()});
-      context.launch({0, shape.out_channels},
-                     ConvolutionBiasGradient{rows, shape.pixels(), shape.out_channels, delta, layer.stride,
-                                             gradient + layer.bias, context.accumulates()});
+      const RowSlices slices{rows, kSlices, numbers(shape)};
+      float* const sums = kSlices > 1 ? layer.slices.data() : gradient + layer.weight;
+      context.launch({0, kSlices * blocks_of(shape.taps()) * shape.out_channels},
+                     ConvolutionWeightGradient<Real>{of(i), slices, x, x_stride, delta, layer.stride, sums,
+                                                     context.accumulates()});
+      context.launch({0, kSlices * shape.out_channels},
+                     ConvolutionBiasGradient{slices, shape.pixels(), shape.out_channels, delta, layer.stride,
+                                             sums + layer.bias - layer.weight, context.accumulates()});
+      if constexpr (kSlices > 1) {
+        context.launch({0, numbers(shape)}, AddSlices{slices, layer.slices.data(), gradient + layer.weight});
+      }
       if (i == 0) return;
       context.launch({0, rows * shape.channels},
                      ConvolutionInputGradient{of(i), layer.transposed.data(), delta, layer.stride,
@@ -231,12 +237,17 @@ class Convolution final : public NetworkModule<Backend> {
   }
 
  private:
+  static constexpr Index kSlices = Backend::kGradientSlices;
   struct Layer {
-    Index weight, bias, stride;
+    Index weight, bias, stride;  ///< the bias follows the weights
     typename Backend::Scratch output, delta, slope;
     typename Backend::template Buffer<std::int32_t> tap, patch;  ///< tables of ConvolutionLayer
     typename Backend::template Buffer<float> transposed;         ///< its weights; not of the first layer
+    typename Backend::template Buffer<float> slices;             ///< [slice][numbers()], where there are several
   };
+
+  /// Of a layer's weights and biases.
+  static Index numbers(const ConvolutionShape& shape) { return (shape.taps() + 1) * shape.out_channels; }
 
   static typename Backend::template Buffer<std::int32_t> uploaded(Backend& backend,
                                                                   const std::vector<std::int32_t>& places) {

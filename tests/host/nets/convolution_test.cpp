@@ -206,6 +206,42 @@ TEST(Convolution, GradientsAgainstCentralDifferences) {
   }
 }
 
+/// A GPU's threads take slices of the rows: added up they are the gradient that one slice gives.
+TEST(Convolution, SlicesOfRowsAddUpToTheGradient) {
+  ModuleOptions options = options_of("elu");
+  const ConvolutionShape shape = convolution_shapes(options).front();
+  const std::vector<std::int32_t> taps = tap_places(shape), patches = patch_places(shape);
+  const ConvolutionLayer layer{shape, taps.data(), patches.data()};
+  const Index inputs = Index{2} * 11 * 14, numbers = (shape.taps() + 1) * shape.out_channels;
+  const std::vector<float> input = random_floats(kRows * inputs, -1, 1, 8),
+                           delta = random_floats(kRows * shape.outputs(), -1, 1, 9);
+  const auto gradient = [&](Index count) {
+    const RowSlices slices{kRows, count, numbers};
+    std::vector<float> sums = floats(count * numbers, -7.0f), sum = floats(numbers);
+    const ConvolutionWeightGradient<float> weights{layer,        slices,          input.data(), inputs,
+                                                   delta.data(), shape.outputs(), sums.data(),  false};
+    for (Index i = 0; i < count * blocks_of(shape.taps()) * shape.out_channels; ++i) {
+      weights.template operator()<float>(i);
+    }
+    const ConvolutionBiasGradient biases{slices,       shape.pixels(),  Index{shape.out_channels},
+                                         delta.data(), shape.outputs(), sums.data() + shape.taps() * shape.out_channels,
+                                         false};
+    for (Index i = 0; i < count * shape.out_channels; ++i) biases.template operator()<float>(i);
+    const AddSlices add{slices, sums.data(), sum.data()};
+    for (Index i = 0; i < numbers; ++i) add.template operator()<float>(i);
+    return sum;
+  };
+  const std::vector<float> whole = gradient(1);
+  for (const Index count : {7, 64}) {  // the latter more than there are rows
+    Worst worst;
+    const std::vector<float> sliced = gradient(count);
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      worst.take(static_cast<double>(sliced[i]), static_cast<double>(whole[i]), 10.0);
+    }
+    EXPECT_LE(worst.error, 1e-5) << count << " slices";
+  }
+}
+
 TEST(Convolution, NamesAndShapesOfItsParameters) {
   const Subject s("elu");
   std::map<std::string, std::vector<std::int64_t>> shapes;
