@@ -87,6 +87,16 @@ class ActingPolicy {
   /// How many numbers the network carries from step to step for each environment.
   Index states() const { return network_.states(); }
 
+  /// Network states [environments][states()], on the host; only where there are any.
+  std::vector<float> read_states(Backend& backend) {
+    std::vector<float> values(static_cast<std::size_t>(state_.size()));
+    backend.download(state_, values.data(), state_.size());
+    return values;
+  }
+  void write_states(Backend& backend, const std::vector<float>& values) {
+    backend.upload(state_, values.data(), state_.size());
+  }
+
   /// To be called after every step of the environments: sets network states to 0 where `ended` [environment] is not 0.
   void forget(const Context& context, Range range, const float* ended) {
     const Index width = network_.states();

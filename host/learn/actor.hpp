@@ -20,6 +20,8 @@ class Actor {
   using Context = typename Backend::Context;
   virtual ~Actor() = default;
 
+  /// All environments have started anew.
+  virtual void reset() {}
   /// Called before each rollout.
   virtual void begin(Rollout<Backend>&) {}
   /// Chooses the actions of step `t` for a range of environments. Writes them to `action` [env][actions] in the task's
@@ -27,6 +29,9 @@ class Actor {
   /// state, this function must also advance it by a step (ActorCritic::mean with rollout.current_state()); the
   /// collector advances the critic's.
   virtual void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) = 0;
+  /// Called after each step: `ended` [environment] is not 0 where it ended an episode. Whatever the actor itself carries
+  /// from step to step begins anew there.
+  virtual void forget(const Context&, Range, const float* /*ended*/) {}
 };
 
 /// Acts with the policy that is learned: actions are drawn from its Gaussian.

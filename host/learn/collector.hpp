@@ -41,6 +41,7 @@ class Collector {
       first.privileged = rollout.privileged_observation.data() + rollout.shape.rows() * rollout.privileged_observations;
     }
     environments_.reset(backend_, seed_, random_phase, first);
+    actor_.reset();
     const Index width = rollout.states.width;
     if (width > 0) {
       backend_.launch(rollout.shape.stride * width, ForgetStates{nullptr, rollout.current_state(), width});
@@ -147,9 +148,10 @@ class Collector {
   }
 
   void forget_states(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
+    const float* ended = rollout.ended.data() + t * rollout.shape.stride;
+    actor_.forget(context, range, ended);
     const Index width = rollout.states.width;
     if (width == 0) return;
-    const float* ended = rollout.ended.data() + t * rollout.shape.stride;
     context.launch({range.begin * width, range.end * width}, ForgetStates{ended, rollout.current_state(), width});
   }
 

@@ -55,7 +55,8 @@ class TeachingActor final : public Actor<Backend> {
   TeachingActor(Backend& backend, ActorCritic<Backend>& student, ActingPolicy<Backend>* teacher, const Control* control,
                 const ActionSpec& action, const DistillSettings& settings, std::uint64_t seed, Index first_environment,
                 float* label, const std::vector<AuxiliaryTarget>& targets, float* target)
-      : student_(student),
+      : backend_(backend),
+        student_(student),
         teacher_(teacher),
         control_(control),
         bounds_(backend, action.centre, action.scale, action.low, action.high),
@@ -66,6 +67,10 @@ class TeachingActor final : public Actor<Backend> {
         label_(label),
         targets_(targets),
         target_(target) {}
+
+  void reset() override {
+    if (teacher_ != nullptr) teacher_->reset(backend_);
+  }
 
   void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) override {
     const Index at = t * rollout.shape.stride;
@@ -86,6 +91,10 @@ class TeachingActor final : public Actor<Backend> {
                               noise_, bounds_.scaling(), label_ + at * rollout.actions, action, first_environment_});
   }
 
+  void forget(const Context& context, Range environments, const float* ended) override {
+    if (teacher_ != nullptr) teacher_->forget(context, environments, ended);
+  }
+
  private:
   /// Copies a target of the environments of the row `at` from the teacher, which has just been asked.
   void keep(const Context& context, Range environments, Index at, const AuxiliaryTarget& target) {
@@ -98,6 +107,7 @@ class TeachingActor final : public Actor<Backend> {
                                columns, padded(columns)});
   }
 
+  Backend& backend_;
   ActorCritic<Backend>& student_;
   ActingPolicy<Backend>* teacher_;
   const Control* control_;
@@ -141,9 +151,6 @@ class Distillation final : public Algorithm<Backend> {
       return;
     }
     teacher_ = std::make_unique<ActingPolicy<Backend>>(backend, checked_teacher(request), shape.stride);
-    if (teacher_->states() > 0) {
-      throw Error("teacher: its network carries a state from step to step; a teacher without one would be right");
-    }
     backend.upload(teacher_log_std_, request.teacher->log_std.data(), actions_);
     networks_.set_log_std(request.teacher->log_std);
     if (!targets_.empty()) {
@@ -224,10 +231,14 @@ class Distillation final : public Algorithm<Backend> {
                 number(W::kStd));
   }
 
-  /// Besides the learner's own state the kept rollouts, from which later iterations learn: each is a part
-  /// (Tensor::part) with the number of its iteration. Of a data set its checksum.
+  /// Besides the learner's own state that of the teacher's network, and the kept rollouts, from which later iterations
+  /// learn: each is a part (Tensor::part) with the number of its iteration. Of a data set its checksum.
   void save(std::vector<Tensor>& tensors) override {
     Base::save(tensors);
+    if (teacher_ != nullptr && teacher_->states() > 0) {
+      tensors.push_back(
+          make_tensor(kTeacherState, {shape_.stride, teacher_->states()}, teacher_->read_states(backend_)));
+    }
     if (teacher_ == nullptr) tensors.push_back(make_tensor(kDataSet, {2}, checksum_.data(), Tensor::Type::kU32));
     if (kept_ == 1) return;
     const auto places = static_cast<std::uint32_t>(kept_);
@@ -241,6 +252,10 @@ class Distillation final : public Algorithm<Backend> {
   }
   void load(const std::vector<Tensor>& tensors) override {
     Base::load(tensors);
+    if (teacher_ != nullptr && teacher_->states() > 0) {
+      const auto count = static_cast<std::size_t>(shape_.stride * teacher_->states());
+      teacher_->write_states(backend_, floats_of(tensors, kTeacherState, count));
+    }
     if (teacher_ == nullptr) check_data_set(tensors);
     if (kept_ == 1) return;
     const bool whole = std::any_of(tensors.begin(), tensors.end(),
@@ -305,6 +320,7 @@ class Distillation final : public Algorithm<Backend> {
 
   static constexpr const char* kPlaces = "kept/rollouts";  ///< in checkpoints: for how many there is room
   static constexpr const char* kDataSet = "data_set";      ///< in checkpoints: its checksums
+  static constexpr const char* kTeacherState = "teacher_state";
 
   /// How many rows of observations, labels and targets kernels reach, which index their values with 31 bits.
   static Index most_rows(const TrainingRequest& request) {

@@ -176,6 +176,32 @@ TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
   }
 }
 
+/// A teacher whose network has a state labels as one that acts alone: a student with the same parameters, which is asked
+/// in its place, gives the same numbers, also behind the ends of episodes. A checkpoint has the state.
+TEST(Distillation, TeachersMayRemember) {
+  std::vector<std::string> settings = kRemembers;
+  settings.insert(settings.end(), {"distill.learning_rate=0", "train.num_envs=300"});
+  const PlannedTask task = student("online", settings);
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const auto some = make_distillation(*engine, student("online", kRemembers));
+  iterate(*some, 2);
+  const auto remembering = std::make_shared<const Policy>(some->policy());
+  const auto made = [&](bool begins_as_teacher) {
+    TrainingRequest request = distillation_request(task, *remembering);
+    if (begins_as_teacher) request.initial = remembering;
+    return engine->make_trainer(request);
+  };
+  for (const Report& report : iterate(*made(true), 6)) EXPECT_LT(report["action_error"], 1e-6);
+
+  const auto straight = made(false);
+  for (const Report& report : iterate(*straight, 3)) EXPECT_GT(report["action_error"], 1e-3);
+  const auto resumed = made(false);
+  resumed->restore(straight->state());
+  iterate(*straight, 3);
+  iterate(*resumed, 3);
+  EXPECT_TRUE(same_state(resumed->state(), straight->state()));
+}
+
 /// What is kept of a rollout does not change once it is there: checkpoints store it once.
 TEST(Distillation, KeptRolloutsNeverChange) {
   const auto engine = engine_for(best_instruction_set(), 2);
