@@ -1,6 +1,7 @@
-"""Trains one of stampede's tasks with rsl_rl's PPO, and drives the robots with what it learned.
+"""Trains one of stampede's tasks with rsl_rl's PPO, writes the policy as stampede's, and judges it as stampede judges its own.
 
     python docs/example/train_with_rsl_rl.py TASK [ITERATIONS] [--num-envs N] [--seed S] [--objective shaped]
+        [--out FILE.onnx] [--log FOLDER]
 
 Needs `pip install rsl-rl-lib`. The numbers are those that legged_gym and Isaac Lab train legged robots with. On walking
 tasks, where its PPO knows no constraints as terminations, `--objective shaped` rewards as those two do.
@@ -10,10 +11,12 @@ import argparse
 import json
 import time
 
+import stampede
 import torch
 from rsl_rl.runners import OnPolicyRunner
-
 from stampede.rsl_rl import VecEnv
+
+STEPS = 24  # of each environment, an iteration
 
 
 def configuration(env, seed):
@@ -22,7 +25,7 @@ def configuration(env, seed):
     noise = {"class_name": "GaussianDistribution", "init_std": 1.0}
     return {
         "seed": seed,
-        "num_steps_per_env": 24,
+        "num_steps_per_env": STEPS,
         "save_interval": 1000,
         "obs_groups": {"actor": ["policy"], "critic": [critic]},
         "actor": {**network, "distribution_cfg": noise},
@@ -35,22 +38,14 @@ def configuration(env, seed):
     }
 
 
-def mean_return(env, policy):
-    """Of each environment's first whole episode, without exploration."""
-    total = torch.zeros(env.num_envs)
-    first, whole = torch.zeros(env.num_envs), torch.zeros(env.num_envs, dtype=torch.bool)
-    ended = torch.zeros(env.num_envs, dtype=torch.long)
-    observations = env.get_observations()
-    with torch.inference_mode():
-        while not whole.all():
-            observations, rewards, dones, _ = env.step(policy(observations))
-            total += rewards
-            ended += dones
-            done = dones.bool()
-            first = torch.where(done & (ended == 2), total, first)  # the episode before began at a random age
-            whole |= ended >= 2
-            total[done] = 0
-    return first.mean().item()
+class TimedVecEnv(VecEnv):
+    seconds = 0.0  # of all processors together, that steps took
+
+    def step(self, actions):
+        start = time.process_time()
+        result = super().step(actions)
+        self.seconds += time.process_time() - start
+        return result
 
 
 def main():
@@ -60,22 +55,28 @@ def main():
     parser.add_argument("--num-envs", type=int, default=2048)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--objective")
+    parser.add_argument("--out", default="policy.onnx", help="the policy's file")
+    parser.add_argument("--log", help="folder for rsl_rl's checkpoints and curves (TensorBoard)")
     given = parser.parse_args()
     torch.manual_seed(given.seed)
 
     settings = {"objective": given.objective} if given.objective else {}
-    env = VecEnv(given.task, given.num_envs, seed=given.seed, set=settings)
-    runner = OnPolicyRunner(env, configuration(env, given.seed), log_dir=None)
-    untrained = mean_return(env, runner.get_inference_policy())
-    start = time.perf_counter()
+    env = TimedVecEnv(given.task, given.num_envs, seed=given.seed, set=settings)
+    runner = OnPolicyRunner(env, configuration(env, given.seed), log_dir=given.log)
+    start, start_processor = time.perf_counter(), time.process_time()
     runner.learn(given.iterations)
-    seconds = time.perf_counter() - start
+    seconds, processor_seconds = time.perf_counter() - start, time.process_time() - start_processor
+    env.save_policy(given.out, runner.get_inference_policy())
+    steps = given.iterations * STEPS * given.num_envs
     print(json.dumps({
         "task": given.task,
-        "steps": given.iterations * 24 * given.num_envs,
+        "steps": steps,
         "seconds": round(seconds, 1),
-        "return_untrained": round(untrained, 2),
-        "return_trained": round(mean_return(env, runner.get_inference_policy()), 2),
+        "processor_seconds": round(processor_seconds, 1),
+        "steps_per_second": round(steps / seconds),
+        "share_of_simulation": round(env.seconds / processor_seconds, 3),
+        "policy": given.out,
+        "evaluation": stampede.evaluate(given.out, set=settings),
     }))
 
 

@@ -7,16 +7,20 @@
 #include <nanobind/stl/vector.h>
 
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "host/app/export/onnx.hpp"
 #include "host/app/export/policy_file.hpp"
+#include "host/app/export/policy_tensors.hpp"
 #include "host/app/session/chosen_policy.hpp"
 #include "host/app/session/evaluate.hpp"
 #include "host/app/session/evaluation_figures.hpp"
@@ -24,11 +28,40 @@
 #include "host/app/session/run_contents.hpp"
 #include "host/app/session/training.hpp"
 #include "host/base/error.hpp"
+#include "host/base/files.hpp"
 #include "python/src/bindings.hpp"
 #include "python/src/tasks.hpp"
 
 namespace stampede::python {
 namespace {
+
+/// outputs, inputs, weight [outputs][inputs], bias [outputs]
+using GivenLayer = std::tuple<int, int, std::vector<float>, std::vector<float>>;
+
+/// Writes dense layers that were trained elsewhere as a policy of the task; the Python package has checked them.
+/// `deviation`: what observations are divided by; the file has the variance that gives it (inverse_deviation).
+void write_policy(const PlannedTask& planned, const std::string& file, const std::vector<GivenLayer>& given,
+                  const std::string& activation, std::vector<float> mean, const std::vector<double>& deviation,
+                  float clip) {
+  const TaskSpec& task = *planned.spec;
+  std::vector<DenseLayer> layers;
+  for (const auto& [outputs, inputs, weight, bias] : given) layers.push_back({inputs, outputs, weight, bias});
+  Policy policy;
+  policy.task = task.name;
+  policy.actor = {dense_module("actor", activation, layers)};
+  policy.log_std.assign(task.action.names.size(), 0.0f);
+  policy.observation_mean = std::move(mean);
+  for (const double divisor : deviation) {
+    policy.observation_variance.push_back(static_cast<float>(std::fmax(divisor * divisor - 1e-8, 0.0)));
+  }
+  policy.observation_clip = clip;
+  policy.action_centre = task.action.centre;
+  policy.action_scale = task.action.scale;
+  policy.action_low = task.action.low;
+  policy.action_high = task.action.high;
+  const bool tensors = std::filesystem::path(file).extension() == ".safetensors";
+  write_file(file, tensors ? to_policy_safetensors(policy, task) : to_onnx(policy, task));
+}
 
 /// A policy that acts on as many rows as it is given. Where the network carries a state, other numbers of rows begin
 /// anew.
@@ -206,6 +239,10 @@ void add_learning(nb::module_& module) {
       .def_prop_ro("task", [](const LoadedPolicy& self) { return self.policy().task; })
       .def_prop_ro("robot", [](const LoadedPolicy& self) { return self.policy().robot; })
       .def_prop_ro("facts", [](const LoadedPolicy& self) { return self.policy().facts; });
+
+  module.def("write_policy", &write_policy, nb::arg("task"), nb::arg("file"), nb::arg("layers"), nb::arg("activation"),
+             nb::arg("mean"), nb::arg("deviation"), nb::arg("clip"), nb::call_guard<nb::gil_scoped_release>(),
+             "Dense layers (outputs, inputs, weight, bias) as a policy of the task: .safetensors, else ONNX.");
 
   module.def(
       "train",

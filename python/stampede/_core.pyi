@@ -302,6 +302,11 @@ class LoadedPolicy:
     @property
     def facts(self) -> dict[str, str]: ...
 
+def write_policy(task: Task, file: str, layers: Sequence[tuple[int, int, Sequence[float], Sequence[float]]], activation: str, mean: Sequence[float], deviation: Sequence[float], clip: float) -> None:
+    """
+    Dense layers (outputs, inputs, weight, bias) as a policy of the task: .safetensors, else ONNX.
+    """
+
 def train(keywords: Sequence[tuple[str, str, str]], set: Sequence[str], config: str, run: str, resume: str, init: str, device: str, threads: int, force: bool, stop_after: int, on_report: object | None, on_message: object) -> dict: ...
 
 def evaluate(run: str, policy: str, task: str, keywords: Sequence[tuple[str, str, str]], set: Sequence[str], episodes: int | None, seed: int | None, randomise: str, simulator: str, device: str, threads: int) -> str: ...

@@ -4,7 +4,7 @@ import gymnasium
 import numpy
 from gymnasium.vector import AutoresetMode
 
-from . import _arguments, _core
+from . import _arguments, _core, _networks
 from ._core import Error, InputError
 
 _TERMINATED, _TIMED_OUT = 1.0, 2.0  # kTerminated, kTimedOut of envs/batch.hpp
@@ -57,7 +57,8 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
             raise InputError(f"actions: {actions!r} is given; 'task' or 'network' would be right")
         self.num_envs = _arguments.whole_number("num_envs", num_envs, 1)
         self._seed = _arguments.whole_number("seed", seed, 0)
-        self._copy, self._random_phase = copy, random_initial_phase
+        self._copy = copy
+        self.random_initial_phase = random_initial_phase  #: whether the first episodes began at random ages
         self._task = _core.plan_task(_arguments.keywords(task=task), _arguments.settings(set),
                                      _arguments.path(config))
         if commands is not None:
@@ -94,7 +95,7 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
         self._make()
 
     def _make(self):
-        self._handle = _core.Environments(self._engine, self._task, self.num_envs, self._seed, self._random_phase,
+        self._handle = _core.Environments(self._engine, self._task, self.num_envs, self._seed, self.random_initial_phase,
                                            [] if self._commands is None else self._commands.ravel().tolist())
 
     @property
@@ -156,6 +157,17 @@ class VectorEnv(_arguments.Closing, gymnasium.vector.VectorEnv):
         violations = self._open.violations
         return [(name, limit, float(violations[begin : begin + columns, env].max()))
                 for name, _, limit, begin, columns in self._task.constraints]
+
+    def save_policy(self, path, network, *, mean=None, deviation=None, clip=None):
+        """Writes a network that was trained elsewhere as a policy's file, .onnx or .safetensors.
+
+        What `load`, `evaluate` and the program take: with the task's names, bounds and gains, so that it can be judged,
+        drawn, run in MuJoCo and on a robot. network: a torch.nn.Sequential of Linear with an ELU, Tanh, ReLU or SiLU
+        between each two, from [observations] to [actions] as `actions="network"` takes them. It sees
+        ``(observation - mean) / deviation``, both [observations], limited to +-clip; None: as measured. A file that is
+        there is replaced. Raises InputError where the network is another one or its sizes are not the task's.
+        """
+        _networks.write_policy(self._task, path, network, mean, deviation, clip)
 
     def _given(self, array):
         return array.copy() if self._copy else array

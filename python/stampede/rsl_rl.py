@@ -2,6 +2,9 @@
 
 import rsl_rl.env
 import torch
+from rsl_rl.models import MLPModel
+from rsl_rl.modules import EmpiricalNormalization
+from rsl_rl.modules.distribution import GaussianDistribution, HeteroscedasticGaussianDistribution
 from tensordict import TensorDict
 
 from ._core import InputError
@@ -50,6 +53,23 @@ class VecEnv(rsl_rl.env.VecEnv):
         violated = {f"/violated/{name}": float((by > 0).mean()) for name, by in info.get("violations", {}).items()}
         return (self._observations, torch.from_numpy(rewards).clone().float(), done.long(),
                 {"time_outs": timed_out, "log": violated})
+
+    def save_policy(self, path, policy):
+        """Writes ``runner.get_inference_policy()`` as a policy's file, as ``VectorEnv.save_policy`` does.
+
+        Raises InputError for another model than an MLPModel with a GaussianDistribution that sees the group "policy".
+        """
+        distribution = getattr(policy, "distribution", None)
+        known = type(policy) is MLPModel and policy.obs_groups == ["policy"] and (
+            isinstance(distribution, GaussianDistribution) and
+            not isinstance(distribution, HeteroscedasticGaussianDistribution))
+        if not known:
+            raise InputError(f"save_policy: a {type(policy).__name__} is given that cannot be written; an MLPModel with a "
+                             "GaussianDistribution that sees the group 'policy' would be right")
+        normaliser = policy.obs_normalizer
+        normalised = isinstance(normaliser, EmpiricalNormalization)
+        self.env.save_policy(path, policy.mlp, mean=normaliser.mean if normalised else None,
+                             deviation=normaliser.std + normaliser.eps if normalised else None)
 
     def close(self):
         self.env.close()

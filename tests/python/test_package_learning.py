@@ -124,3 +124,73 @@ def test_what_is_refused(run, tmp_path):
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"no policy")
     assert "wrong.onnx" in line_of(lambda: stampede.load(wrong))
+
+
+class Linear:
+    """A layer with the attributes of torch.nn.Linear."""
+
+    def __init__(self, random, outputs, inputs):
+        self.weight, self.bias = random.normal(size=(outputs, inputs)) / 5, random.normal(size=outputs)
+
+
+ACTIVATIONS = {
+    "ELU": lambda x: numpy.where(x > 0, x, numpy.expm1(x)),
+    "Tanh": numpy.tanh,
+    "ReLU": lambda x: numpy.maximum(x, 0),
+    "SiLU": lambda x: x / (1 + numpy.exp(-x)),
+}
+
+
+def activation(name):
+    return type(name, (), {})()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("ending", ["onnx", "safetensors"])
+def test_a_network_of_another_library_is_a_policy(name, ending, tmp_path):
+    random = numpy.random.default_rng(4)
+    network = [Linear(random, 16, 45), activation(name), Linear(random, 8, 16), activation(name), Linear(random, 12, 8)]
+    mean, deviation = random.normal(size=45), random.uniform(0.1, 2, 45)
+    env = stampede.VectorEnv("go2-flat", 33)
+    path = tmp_path / f"policy.{ending}"
+    env.save_policy(path, network, mean=mean, deviation=deviation, clip=3)
+    seen = 3 * random.normal(size=(33, 45)).astype(numpy.float32)
+    hidden = numpy.clip((seen - mean) / deviation, -3, 3)
+    for layer in network:
+        hidden = hidden @ layer.weight.T + layer.bias if isinstance(layer, Linear) else ACTIVATIONS[name](hidden)
+    task = env._task
+    wanted = numpy.clip(hidden * task.action_scale + task.action_centre, task.action_low, task.action_high)
+    policy = stampede.load(path)
+    numpy.testing.assert_allclose(policy.act(seen), wanted, atol=1e-5)
+    kept = stampede.load(GO2)
+    assert policy.facts.keys() >= kept.facts.keys()
+    assert (policy.task, policy.robot, policy.observation_names) == ("go2-flat", "go2", env.observation_names)
+    told = stampede.evaluate(path, episodes=4, set={"control.episode": 0.2})
+    assert told["episodes"] == 4 and told["task"] == "go2-flat"
+
+
+def test_networks_that_are_no_policy_are_refused(tmp_path):
+    random = numpy.random.default_rng(4)
+    env = stampede.VectorEnv("pendulum")
+    first, middle, last = Linear(random, 8, 3), activation("Tanh"), Linear(random, 1, 8)
+
+    def line(network=(first, middle, last), name="policy.onnx", **arguments):
+        return line_of(lambda: env.save_policy(tmp_path / name, network, **arguments))
+
+    assert line(name="policy.pt").endswith(".onnx or .safetensors would be right")
+    assert "network[1]: Softplus cannot be written" in line([first, activation("Softplus"), last])
+    assert "network[3]: ReLU follows tanh" in line([first, middle, Linear(random, 8, 8), activation("ReLU"), last])
+    assert "network[0]: Tanh stands where" in line([middle])
+    assert "does not end with a layer" in line([first, middle]) and "does not end with a layer" in line([])
+    assert "network[0]: has 4 inputs; 3, as many as the policy sees" in line([Linear(random, 1, 4)])
+    assert "network[2]: has 7 inputs; 8, as many as the layer before" in line([first, middle, Linear(random, 1, 7)])
+    assert "has 2 outputs; 1, one for each action" in line([Linear(random, 2, 3)])
+    assert "mean: an array of shape [2] is given; float32 [3] would be right" in line(mean=[0, 0])
+    assert "deviation: 0 is out of range; 0.0001 or more" in line(deviation=[1, 0, 1])
+    assert "clip: 0 is out of range" in line(clip=0)
+    bad = Linear(random, 1, 3)
+    bad.weight[0, 1] = numpy.nan
+    assert "network[0].weight: holds a NaN" in line([bad])
+    assert not list(tmp_path.iterdir())
+    assert "No such file" in line_of(lambda: env.save_policy(tmp_path / "no/policy.onnx", [first, middle, last]),
+                                     stampede.Error)

@@ -8,15 +8,15 @@ import sys
 import numpy
 import pytest
 
-pytest.importorskip("rsl_rl", reason="no rsl_rl; `pip install rsl-rl-lib` brings it, and 5 GB")
+rsl_rl = pytest.importorskip("rsl_rl.runners", reason="no rsl_rl; `pip install rsl-rl-lib` brings it, and 5 GB")
 torch = pytest.importorskip("torch")
 stampede = pytest.importorskip("stampede", reason="built without STAMPEDE_PYTHON_PACKAGE")
+from stampede.rsl_rl import VecEnv  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_steps_are_those_of_the_vector_environment():
-    from stampede.rsl_rl import VecEnv
-
     settings = {"control.episode": 0.2}
     env = VecEnv("go2-flat", 4, seed=3, set=settings)
     other = stampede.VectorEnv("go2-flat", 4, seed=3, set=settings, actions="network", random_initial_phase=True)
@@ -45,9 +45,38 @@ def test_steps_are_those_of_the_vector_environment():
         env.episode_length_buf = torch.zeros(4)
 
 
-def test_the_example_trains():
-    process = subprocess.run([sys.executable, ROOT / "docs/example/train_with_rsl_rl.py", "pendulum", "2", "--num-envs", "32"],
-                             capture_output=True, text=True, check=False)
+def runner_of(env, **actor):
+    """As the example's, untrained."""
+    sys.path.insert(0, str(ROOT / "docs/example"))
+    from train_with_rsl_rl import configuration
+
+    torch.manual_seed(1)
+    given = configuration(env, 1)
+    given["actor"] = {**given["actor"], **actor}
+    return rsl_rl.OnPolicyRunner(env, given, log_dir=None)
+
+
+def test_a_policy_is_written_as_it_acts(tmp_path):
+    env = VecEnv("go2-flat", 64)
+    runner = runner_of(env)
+    runner.learn(1)
+    policy = runner.get_inference_policy()
+    env.save_policy(tmp_path / "policy.onnx", policy)
+    seen = env.get_observations()
+    task = env.env._task
+    with torch.inference_mode():
+        actions = policy(seen).numpy() * task.action_scale + task.action_centre
+    numpy.testing.assert_allclose(stampede.load(tmp_path / "policy.onnx").act(seen["policy"].numpy()),
+                                  numpy.clip(actions, task.action_low, task.action_high), atol=1e-4)
+    other = runner_of(env, distribution_cfg={"class_name": "HeteroscedasticGaussianDistribution"}).get_inference_policy()
+    with pytest.raises(stampede.InputError, match="a MLPModel is given that cannot be written"):
+        env.save_policy(tmp_path / "other.onnx", other)
+
+
+def test_the_example_trains(tmp_path):
+    command = [sys.executable, ROOT / "docs/example/train_with_rsl_rl.py", "pendulum", "2", "--num-envs", "32"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     said = json.loads(process.stdout.splitlines()[-1])
-    assert said["steps"] == 2 * 24 * 32 and said["return_trained"] < 0
+    assert said["steps"] == 2 * 24 * 32 and 0 < said["share_of_simulation"] < 1
+    assert said["evaluation"]["return_mean"] == stampede.evaluate(tmp_path / "policy.onnx")["return_mean"] < 0
