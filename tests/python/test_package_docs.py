@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def test_examples(tmp_path, monkeypatch, capsys):
     text = (ROOT / "docs/python.md").read_text()
     examples = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(examples) == text.count("```python") == 6
+    assert len(examples) == text.count("```python") == 7
     examples = [example for example in examples if "rsl_rl" not in example]  # test_package_rsl_rl.py has it
     for folder in ("envs", "policies"):
         os.symlink(ROOT / folder, tmp_path / folder)
