@@ -22,6 +22,7 @@ enum class FormulaOp : std::uint8_t {
   kMask,      ///< mask `a`: 1 in lanes that are chosen, else 0
   kRecall,    ///< row `a` of what is kept from step to step
   kUniform,   ///< drawn evenly between a and b
+  kPoint,     ///< signal `a` of the turn's points, one in each lane
   // Of one number.
   kNegate,
   kNot,
@@ -54,6 +55,13 @@ enum class FormulaOp : std::uint8_t {
   kGroupSum,
   kGroupMin,
   kGroupMax,
+  // Over what an environment has more of than lanes: the operations between kTurns and one of the others are taken
+  // turn by turn, each time for as many points as there are lanes.
+  kTurns,    ///< `number` turns begin; `to` is the place of those that end them
+  kTurnSum,  ///< place `to` joins place `b` of all turns. Lanes that mask `c` does not choose have no point in the last
+             ///< turn. `number`: the operations of a turn
+  kTurnMin,
+  kTurnMax,
   // Results: they write no place.
   kReward,     ///< adds a * `number` to the reward; `b`: its row among those that are reported
   kViolation,  ///< a - `number` is the violation where b holds; `c`: its places among the columns
@@ -192,6 +200,16 @@ STAMPEDE_FN Real formula_result(const FormulaStep& step, Real a, Real b, Real c,
   }
 }
 
+/// What the turns up to number `turn` of `turns` give: `so_far` of those before, and x where the lane has a point.
+template <class Real>
+STAMPEDE_FN Real join_turn(FormulaOp op, Real so_far, Real x, Real has_point, int turn, int turns) {
+  const float nothing = op == FormulaOp::kTurnSum ? 0.0f : op == FormulaOp::kTurnMin ? HUGE_VALF : -HUGE_VALF;
+  if (turn + 1 == turns) x = select(has_point > Real(0.5f), x, Real(nothing));
+  if (turn == 0) return x;
+  if (op == FormulaOp::kTurnSum) return so_far + x;
+  return unless_nan(op == FormulaOp::kTurnMin ? min(so_far, x) : max(so_far, x), so_far, x);
+}
+
 /// A list of operations on the device.
 struct FormulaList {
   const FormulaStep* step;
@@ -208,13 +226,14 @@ struct FormulaTables {
   STAMPEDE_FN float* row(int i, Index lane) const { return kept + i * kept_stride + lane; }
 };
 
-/// Takes the list's operations in groups of K lanes, those from `lane` on. signal(which, joint) gives a signal; calls
-/// result(step, a, b) for each operation that is a result.
+/// Takes the list's operations in groups of K lanes, those from `lane` on. signal(which, i) gives a signal, of joint
+/// number i of each limb or of the points of turn i; calls result(step, a, b) for each operation that is a result.
 template <int K, class Real, class SignalOf, class Result>
 STAMPEDE_FN void interpret(const FormulaList& list, const FormulaTables& tables, Index lane, Random<Real>& random,
                            const SignalOf& signal, const Result& result) {
   Real place[kFormulaPlaces];
   place[0] = Real(0.0f);  // what operations read that need fewer numbers
+  int turn = 0, turns = 1;
   STAMPEDE_NO_UNROLL
   for (int i = 0; i < list.count; ++i) {
     const FormulaStep step = list.step[i];
@@ -233,6 +252,20 @@ STAMPEDE_FN void interpret(const FormulaList& list, const FormulaTables& tables,
         break;
       case FormulaOp::kUniform:
         place[step.to] = random.uniform(place[step.a], place[step.b]);
+        break;
+      case FormulaOp::kPoint:
+        place[step.to] = signal(step.a, turn);
+        break;
+      case FormulaOp::kTurns:
+        turn = 0;
+        turns = static_cast<int>(step.number);
+        break;
+      case FormulaOp::kTurnSum:
+      case FormulaOp::kTurnMin:
+      case FormulaOp::kTurnMax:
+        place[step.to] =
+            join_turn(step.op, place[step.to], place[step.b], of_limbs<Real>(tables.mask[step.c], lane), turn, turns);
+        if (++turn < turns) i -= static_cast<int>(step.number) + 1;
         break;
       case FormulaOp::kChoose:
         place[step.to] =

@@ -23,10 +23,21 @@ struct FootPoint {
 };
 inline constexpr int kMostFootPoints = 8;
 
-/// Where the feet are: the joints before them, as in JointModel.
+/// A shape of the limbs beyond their first links, or a capsule about as large.
+struct LimbCapsule {
+  int link;                   ///< as FootPoint::link
+  LimbTable<float> begin[3];  ///< of its axis, in the link's frame [m]
+  LimbTable<float> along[3];  ///< from there to the axis's end [m]
+  LimbTable<float> radius;    ///< -1e6 in lanes that have none [m]
+};
+inline constexpr int kMostLimbCapsules = 8;
+
+/// Where the feet are, and what the limbs' distances are measured between: the joints before them, as in JointModel.
 struct LeggedFeet {
   int points, links;  ///< links: the greatest FootPoint::link
+  int capsules;       ///< 0: no formula names distances
   FootPoint point[kMostFootPoints];
+  LimbCapsule capsule[kMostLimbCapsules];
   LimbTable<float> offset[kMostJointsALimb][3], frame[kMostJointsALimb][9];
   LimbTable<float> reference[kMostJointsALimb], slide[kMostJointsALimb];
 };

@@ -2,7 +2,7 @@
 /// \file Formulas of walking tasks: the lists of operations that a task's file was compiled to
 /// (host/task/legged_formulas.hpp), and the kernels that interpret them. One lane is one limb: a number of the
 /// environment is the same in all its lanes, one of the feet is each lane's own, one of the joints is as many places
-/// as a limb has joints.
+/// as a limb has joints, one of the scan's points is taken turn by turn.
 ///
 /// Before FinishStep, RunFormulas computes a step's rewards, violations and ends, and what is kept for the next step;
 /// behind it, where the task has numbers of its own or observes formulas, ObserveFormulas starts those numbers where an
@@ -14,10 +14,10 @@
 
 namespace stampede {
 
-/// What the operations refer to, and where the feet are, on the device.
+/// What the operations refer to, and where the limbs are, on the device.
 struct LeggedFormulaTables {
   FormulaTables of;
-  const LeggedFeet* feet;  ///< null: no formula names where the feet are
+  const LeggedFeet* feet;  ///< null: no formula names where the feet are, or how far limbs are apart
 };
 
 /// Where the feet are and how they move.
@@ -41,47 +41,65 @@ struct FormulaScene {
   Real starts;       ///< 1 in the first step of an episode, else 0
   Real stance_time;  ///< of the foot [s]
   FootMotion<Real> foot;
+  Real distance;  ///< of the limb from others [m]
 };
 
-/// The feet's motion by forward kinematics: the chain of the limb's joints.
+/// Three tables as vectors of the lanes from `lane` on.
+template <class Real>
+STAMPEDE_FN Vec3<Real> vector_of_limbs(const LimbTable<float>* of, Index lane) {
+  return {of_limbs<Real>(of[0], lane), of_limbs<Real>(of[1], lane), of_limbs<Real>(of[2], lane)};
+}
+
+/// Forward kinematics: the chain of the limb's joints. Calls body(joint, axes, origin, slide) for each, with the frame
+/// of the link that it moves from the base's origin, world axes [m], and 1 where it slides, else 0.
+template <class Shape, class Real, class Body>
+STAMPEDE_FN void walk_limb(const LeggedFeet& feet, const LeggedView<Shape, Real>& seen, const Body& body) {
+  constexpr int J = Shape::kJoints;
+  const PhysicsState<Real, J>& s = seen.s;
+  const Index lane = seen.lane;
+  Mat3<Real> axes = s.orientation.matrix();
+  Vec3<Real> origin = zero3<Real>();
+  STAMPEDE_NO_UNROLL
+  for (int i = 0; i < J; ++i) {
+    origin = origin + axes * vector_of_limbs<Real>(feet.offset[i], lane);
+    const Mat3<Real> at_rest =
+        axes * Mat3<Real>{vector_of_limbs<Real>(feet.frame[i], lane), vector_of_limbs<Real>(feet.frame[i] + 3, lane),
+                          vector_of_limbs<Real>(feet.frame[i] + 6, lane)};
+    const Real slide = of_limbs<Real>(feet.slide[i], lane);
+    const Real moved = s.q[i] - of_limbs<Real>(feet.reference[i], lane);
+    Real sine, cosine;
+    sincos(moved * (Real(1.0f) - slide), sine, cosine);
+    axes = {at_rest.x * cosine + at_rest.y * sine, at_rest.y * cosine - at_rest.x * sine, at_rest.z};
+    origin = origin + axes.z * (moved * slide);
+    body(i, axes, origin, slide);
+  }
+}
+
+/// The feet's motion.
 template <class Shape, class Real>
 STAMPEDE_CALLED FootMotion<Real> move_feet(const LeggedFeet& feet, const LeggedView<Shape, Real>& seen) {
   constexpr int J = Shape::kJoints;
   const PhysicsState<Real, J>& s = seen.s;
   const Index lane = seen.lane;
-  const auto vector = [&](const LimbTable<float>* of) {
-    return Vec3<Real>{of_limbs<Real>(of[0], lane), of_limbs<Real>(of[1], lane), of_limbs<Real>(of[2], lane)};
-  };
   const Mat3<Real> base = s.orientation.matrix();
-  Mat3<Real> axes = base;
-  Vec3<Real> origin = zero3<Real>();
   FootMotion<Real> foot{zero3<Real>(), zero3<Real>(), Real(1e6f)};
   Array<Vec3<Real>, J> turns, pivot;
   Array<Real, J> slide;
-  STAMPEDE_NO_UNROLL
-  for (int i = 0; i < J; ++i) {
-    origin = origin + axes * vector(feet.offset[i]);
-    const Mat3<Real> at_rest =
-        axes * Mat3<Real>{vector(feet.frame[i]), vector(feet.frame[i] + 3), vector(feet.frame[i] + 6)};
-    slide[i] = of_limbs<Real>(feet.slide[i], lane);
-    const Real moved = s.q[i] - of_limbs<Real>(feet.reference[i], lane);
-    Real sine, cosine;
-    sincos(moved * (Real(1.0f) - slide[i]), sine, cosine);
-    axes = {at_rest.x * cosine + at_rest.y * sine, at_rest.y * cosine - at_rest.x * sine, at_rest.z};
-    origin = origin + axes.z * (moved * slide[i]);
+  walk_limb(feet, seen, [&](int i, const Mat3<Real>& axes, const Vec3<Real>& origin, Real slides) {
     turns[i] = axes.z;
     pivot[i] = origin;
+    slide[i] = slides;
     STAMPEDE_NO_UNROLL
     for (int p = 0; p < feet.points; ++p) {
       const FootPoint& point = feet.point[p];
       if (point.link != i + 1) continue;
-      const Vec3<Real> at = origin + axes * vector(point.at);
+      const Vec3<Real> at = origin + axes * vector_of_limbs<Real>(point.at, lane);
       const Real x = s.position.x + at.x, y = s.position.y + at.y, z = s.position.z + at.z;
       const Real ground = ground_height(seen.ground, x, y, s.position.z);
       foot.height = min(foot.height, z - of_limbs<Real>(point.radius, lane) - ground);
       foot.position = foot.position + at * of_limbs<Real>(point.share, lane);
     }
-  }
+  });
   foot.velocity = s.velocity + cross(base * s.spin, foot.position);
   STAMPEDE_NO_UNROLL
   for (int i = 0; i < feet.links; ++i) {
@@ -91,7 +109,63 @@ STAMPEDE_CALLED FootMotion<Real> move_feet(const LeggedFeet& feet, const LeggedV
   return foot;
 }
 
-/// A signal; of joint number `i` of each limb.
+/// How far two segments are apart, which begin at p and q and end at p + u and q + v; a segment without length is a
+/// point. The nearest points of the segments' lines, each moved onto its segment and the other to where it is nearest
+/// to that (Ericson, Real-Time Collision Detection, 2005, 5.1.9).
+template <class Real>
+STAMPEDE_FN Real segment_distance(Vec3<Real> p, Vec3<Real> u, Vec3<Real> q, Vec3<Real> v) {
+  const Real none(0.0f), one(1.0f), least(1e-12f);
+  const Vec3<Real> r = p - q;
+  const Real a = dot(u, u), e = dot(v, v), b = dot(u, v), c = dot(u, r), f = dot(v, r);
+  const auto within = [&](Real x) { return min(max(x, none), one); };
+  // Of parallel lines all points are as near: the first segment's beginning is taken.
+  const Real across = a * e - b * b, parallel = Real(1e-5f) * a * e;
+  const Real at = select(across > parallel, within((b * f - c * e) / max(across, Real(1e-24f))), none);
+  const Real t = within((b * at + f) / max(e, least));
+  const Real s = within((b * t - c) / max(a, least));
+  const Vec3<Real> apart = r + u * s - v * t;
+  return sqrt(dot(apart, apart));
+}
+
+/// How far the limb's capsules are from the nearest of another limb's [m]; below 0 where they overlap. Limb by limb
+/// its capsules are told to all lanes of the group: as a sum with zeros, which is exact.
+template <class Shape, class Real>
+STAMPEDE_CALLED Real limb_distance(const LeggedFeet& feet, const LeggedView<Shape, Real>& seen) {
+  constexpr int K = Shape::kGroup;
+  const Index lane = seen.lane;
+  const Real none(0.0f);
+  Array<Vec3<Real>, kMostLimbCapsules> begin = fill_rows<Array<Vec3<Real>, kMostLimbCapsules>>(none), along = begin;
+  walk_limb(feet, seen, [&](int i, const Mat3<Real>& axes, const Vec3<Real>& origin, Real) {
+    STAMPEDE_NO_UNROLL
+    for (int n = 0; n < feet.capsules; ++n) {
+      const LimbCapsule& capsule = feet.capsule[n];
+      if (capsule.link != i + 1) continue;
+      begin[n] = origin + axes * vector_of_limbs<Real>(capsule.begin, lane);
+      along[n] = axes * vector_of_limbs<Real>(capsule.along, lane);
+    }
+  });
+  const Real limb = of_limbs<Real>(seen.c.limb_number, lane);
+  Real least(1e6f);
+  STAMPEDE_NO_UNROLL
+  for (int other = 0; other < K; ++other) {
+    const MaskOf<Real> itself = abs(limb - Real(static_cast<float>(other))) < Real(0.5f);
+    STAMPEDE_NO_UNROLL
+    for (int m = 0; m < feet.capsules; ++m) {
+      const Vec3<Real> from = group_sum<K>(select(itself, begin[m], zero3<Real>()));
+      const Vec3<Real> to = group_sum<K>(select(itself, along[m], zero3<Real>()));
+      const Real radius = group_sum<K>(select(itself, of_limbs<Real>(feet.capsule[m].radius, lane), none));
+      STAMPEDE_NO_UNROLL
+      for (int n = 0; n < feet.capsules; ++n) {
+        const Real apart =
+            segment_distance(begin[n], along[n], from, to) - (radius + of_limbs<Real>(feet.capsule[n].radius, lane));
+        least = select(itself, least, min(least, apart));
+      }
+    }
+  }
+  return least;
+}
+
+/// A signal; of joint number `i` of each limb, or of the scan's points of turn `i`.
 template <class Shape, class Real>
 STAMPEDE_CALLED Real signal_of(Signal signal, int i, const FormulaScene<Shape, Real>& scene) {
   constexpr int K = Shape::kGroup, J = Shape::kJoints;
@@ -196,6 +270,8 @@ STAMPEDE_CALLED Real signal_of(Signal signal, int i, const FormulaScene<Shape, R
       for (int link = 0; link < J; ++link) most = max(most, scene.record.force[link]);
       return most;
     }
+    case Signal::kLimbDistance:
+      return scene.distance;
     case Signal::kJointPosition:
       return seen.s.q[i];
     case Signal::kJointDefault:
@@ -219,8 +295,27 @@ STAMPEDE_CALLED Real signal_of(Signal signal, int i, const FormulaScene<Shape, R
       return scene.previous_action[i];
     case Signal::kMotorStrength:
       return varied(offsetof(Varied, strength), i);
+    case Signal::kScanX:
+      return scan_point(seen, i * K).x;
+    case Signal::kScanY:
+      return scan_point(seen, i * K).y;
+    case Signal::kScanHeight:
+      return scanned(seen, i * K);
+    case Signal::kScanClearance: {
+      const GroundColumn<Real> column = scanned_column(seen, i * K);
+      return min(Real(kMostClearance), column.ceiling - column.ground);
+    }
   }
   return none;
+}
+
+/// Finds where the limbs are, as far as formulas name that.
+template <class Shape, class Real>
+STAMPEDE_FN void place_limbs(const LeggedFormulaTables& tables, const LeggedView<Shape, Real>& seen,
+                             FormulaScene<Shape, Real>& scene) {
+  if (tables.feet == nullptr) return;
+  if (tables.feet->points > 0) scene.foot = move_feet<Shape>(*tables.feet, seen);
+  if (tables.feet->capsules > 0) scene.distance = limb_distance<Shape>(*tables.feet, seen);
 }
 
 /// 1 in lanes that have a place, else 0.
@@ -318,8 +413,8 @@ struct RunFormulas {
     store(stance, stance_time);
     FormulaScene<Shape, Real> scene{
         seen,        record, change, previous_action, task.rows.variation, age + one, select(starts, one, none),
-        stance_time, {}};
-    if (tables.feet != nullptr) scene.foot = move_feet<Shape>(*tables.feet, seen);
+        stance_time, {},     none};
+    place_limbs(tables, seen, scene);
     Random<Real> random(task.seed, task.global_environments<K, Real>(lane), 0, Purpose::kFormula);
 
     Real sum = none, ends = none;
@@ -403,8 +498,9 @@ struct ObserveFormulas {
     const Real age = load_each<K, Real>(task.view.age, lane);
     const Real starts = clock == nullptr ? one : select(age < Real(0.5f), one, none);
     if (clock == nullptr) store(tables.of.row(kFresh, lane), one);
-    FormulaScene<Shape, Real> scene{seen, record, change, carried.action, task.rows.variation, age, starts, none, {}};
-    if (tables.feet != nullptr) scene.foot = move_feet<Shape>(*tables.feet, seen);
+    FormulaScene<Shape, Real> scene{seen, record, change, carried.action, task.rows.variation, age, starts,
+                                    none, {},     none};
+    place_limbs(tables, seen, scene);
     const std::uint32_t now = clock == nullptr ? 0 : *clock + offset + 1;
     Random<Real> random(task.seed, task.global_environments<K, Real>(lane), now, Purpose::kFormula);
     const auto signal = [&](int which, int joint) {

@@ -62,15 +62,27 @@ struct LeggedView {
   }
 };
 
-/// The ground at the scan's point number `first` + the lane's limb.
+/// A point of the scan, in the frame of the base's heading [m].
+template <class Real>
+struct ScanPoint {
+  Real x, y;
+};
+
+/// The scan's point number `first` + the lane's limb.
 template <class Shape, class Real>
-STAMPEDE_FN GroundColumn<Real> scanned_column(const LeggedView<Shape, Real>& view, int first) {
+STAMPEDE_FN ScanPoint<Real> scan_point(const LeggedView<Shape, Real>& view, int first) {
   const LeggedConstants& c = view.c;
   const Real columns(static_cast<float>(c.scan_columns)), spacing(c.scan_spacing);
   const Real point = Real(static_cast<float>(first)) + of_limbs<Real>(c.limb_number, view.lane);
   // Half a point is added, so that rounding cannot move a row's first point to the row before.
   const Real row = to_real<Real>(to_int((point + Real(0.5f)) * Real(1.0f / static_cast<float>(c.scan_columns))));
-  const Real x = Real(c.scan_x) + (point - row * columns) * spacing, y = Real(c.scan_y) + row * spacing;
+  return {Real(c.scan_x) + (point - row * columns) * spacing, Real(c.scan_y) + row * spacing};
+}
+
+/// The ground at that point.
+template <class Shape, class Real>
+STAMPEDE_FN GroundColumn<Real> scanned_column(const LeggedView<Shape, Real>& view, int first) {
+  const auto [x, y] = scan_point(view, first);
   return ground_column(view.ground, view.s.position.x + view.cosine * x - view.sine * y,
                        view.s.position.y + view.sine * x + view.cosine * y, view.s.position.z);
 }

@@ -51,6 +51,7 @@ enum class Signal : std::uint8_t {
   kFootSpeed,
   kLegForce,
   kLimbForce,
+  kLimbDistance,
   kJointPosition,
   kJointDefault,
   kJointVelocity,
@@ -62,11 +63,15 @@ enum class Signal : std::uint8_t {
   kAction,
   kPreviousAction,
   kMotorStrength,
+  kScanX,
+  kScanY,
+  kScanHeight,
+  kScanClearance,
 };
 
 struct SignalInfo {
   const char* name;
-  Per per;  ///< kBase, kLimb (called foot in formulas) or kJoint, of which only those that are driven
+  Per per;  ///< kBase, kLimb (called foot in formulas), kJoint, of which only those that are driven, or kScan
   const char* unit;
   const char* meaning;
 };
@@ -118,6 +123,9 @@ inline constexpr SignalInfo kSignals[] = {
     {"limb_force", Per::kLimb, "N",
      "largest contact force of the control step on the limb beside its foot, or on its "
      "share of the base"},
+    {"limb_distance", Per::kLimb, "m",
+     "from the limb's shapes beyond its first link to those of the nearest other limb, each as a capsule; below 0 "
+     "where they overlap"},
     {"joint_position", Per::kJoint, "rad", ""},
     {"joint_default", Per::kJoint, "rad", "position in the default pose"},
     {"joint_velocity", Per::kJoint, "rad/s", ""},
@@ -129,9 +137,13 @@ inline constexpr SignalInfo kSignals[] = {
     {"action", Per::kJoint, "", "(target - default) / action scale"},
     {"previous_action", Per::kJoint, "", "that of the control step before"},
     {"motor_strength", Per::kJoint, "", "factor on the motor's torque, as drawn for the episode"},
+    {"scan_x", Per::kScan, "m", "of the point, forward in the base's yaw frame"},
+    {"scan_y", Per::kScan, "m", "of the point, to the left in the base's yaw frame"},
+    {"scan_height", Per::kScan, "m", "of the ground there, above where it lies on level ground, in +-1"},
+    {"scan_clearance", Per::kScan, "m", "between the ground there and a roof, at most 1"},
 };
 inline constexpr int kSignalCount = sizeof kSignals / sizeof kSignals[0];
-static_assert(kSignalCount == static_cast<int>(Signal::kMotorStrength) + 1);
+static_assert(kSignalCount == static_cast<int>(Signal::kScanClearance) + 1);
 
 /// Whether a signal needs to know where the feet are.
 STAMPEDE_FN constexpr bool is_of_foot_motion(Signal signal) {

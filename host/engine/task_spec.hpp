@@ -113,7 +113,7 @@ struct FormulaSpec {
   std::vector<FormulaStep> step, observe;  ///< operations of RunFormulas and ObserveFormulas
   std::vector<LimbTable<float>> masks;     ///< that they choose lanes by
   std::vector<LimbPlaces> places;          ///< of their results in rows
-  std::vector<LeggedFeet> feet;            ///< one where formulas name where the feet are; else none
+  std::vector<LeggedFeet> feet;            ///< one where formulas name where the limbs are; else none
   int kept = 0;                            ///< rows of what is kept from step to step; 0: there are no formulas
   int nonfinite = 0;                       ///< first of the metric rows that count, for each of `names`, what was
                                            ///< not finite

@@ -15,8 +15,6 @@
 namespace stampede {
 namespace {
 
-constexpr int kMostSteps = 4096;  // of a list; a file that needs more is a mistake
-constexpr int kMostRows = 250;    // of what is kept, and masks: their numbers are bytes
 constexpr int kLargestPower = 8;  // up to it whole powers are products
 
 struct FunctionInfo {
@@ -47,7 +45,16 @@ const FunctionInfo* find_function(const std::string& name) {
 }
 
 const char* name_of_per(Per per) {
-  return per == Per::kJoint ? "one for each joint" : per == Per::kLimb ? "one for each foot" : "one number";
+  switch (per) {
+    case Per::kJoint:
+      return "one for each joint";
+    case Per::kLimb:
+      return "one for each foot";
+    case Per::kScan:
+      return "one for each point of the scan";
+    default:
+      return "one number";
+  }
 }
 
 bool is_reduction(const std::string& name) {
@@ -137,12 +144,15 @@ FormulaValue FormulaCompiler::name_of(const FormulaTerm& term, const Context& co
                                      term.word));
     }
     needs_feet_ = needs_feet_ || is_of_foot_motion(which);
+    needs_distances_ = needs_distances_ || which == Signal::kLimbDistance;
     FormulaValue value{kSignals[i].per, {}};
     if (value.per == Per::kBase) {
       value.node = {signal(which)};
     } else if (value.per == Per::kLimb) {
       value.node = {signal(which)};
       value.chosen.assign(body_.limbs.size(), true);
+    } else if (value.per == Per::kScan) {
+      value.node = {make(FormulaOp::kPoint, i)};
     } else {
       value.node.assign(static_cast<std::size_t>(body_.joints_a_limb), -1);
       value.chosen.assign(body_.joints.size(), true);
@@ -189,6 +199,9 @@ FormulaValue FormulaCompiler::choose(const FormulaTerm& term, const Context& con
   if (value.per == Per::kBase) {
     context.fail(term, "one number has no joints or feet to choose from; leave the square brackets out");
   }
+  if (value.per == Per::kScan) {
+    context.fail(term, "points of the scan have no names; select(scan_x > 0, ..., 0) or another would be right");
+  }
   const std::vector<bool> chosen = matching(term, value.per, term.pattern, context);
   for (std::size_t i = 0; i < chosen.size(); ++i) value.chosen[i] = value.chosen[i] && chosen[i];
   if (std::find(value.chosen.begin(), value.chosen.end(), true) == value.chosen.end()) {
@@ -231,7 +244,8 @@ FormulaValue FormulaCompiler::call(const FormulaTerm& term, const Context& conte
   if (given < function->least || given > function->most) {
     std::string hint;
     if (given == 1 && (term.word == "min" || term.word == "max")) {
-      hint = term.word == "min" ? "; smallest(x) is over feet or joints" : "; largest(x) is over feet or joints";
+      hint = fmt::format("; {}(x) is over feet, joints or points of the scan",
+                         term.word == "min" ? "smallest" : "largest");
     }
     context.fail(
         term,
@@ -283,6 +297,9 @@ FormulaValue FormulaCompiler::previous(const FormulaTerm& term, const Context& c
                  "environment's own ([state.NAME]) can carry it here");
   }
   const FormulaValue now = value_of(term.of.front(), context);
+  if (now.per == Per::kScan) {
+    context.fail(term, "previous() is not kept for each point of the scan; previous(largest(...)) would be right");
+  }
   FormulaValue before = now;
   for (std::size_t i = 0; i < now.node.size(); ++i) {
     const int node = now.node[i];
@@ -301,24 +318,33 @@ FormulaValue FormulaCompiler::previous(const FormulaTerm& term, const Context& c
 FormulaValue FormulaCompiler::reduce(const FormulaTerm& term, const FormulaValue& of, const Context& context) {
   if (of.per == Per::kBase) {
     context.fail(term,
-                 fmt::format("{}() is over feet or joints, and its argument is one number; leave it out", term.word));
+                 fmt::format("{}() is over feet, joints or points of the scan, and its argument is one number; leave "
+                             "it out",
+                             term.word));
   }
   const bool adds = term.word == "sum" || term.word == "mean", least = term.word == "smallest" || term.word == "all";
   constexpr float kMost = std::numeric_limits<float>::max();
   const float nothing = adds ? 0.0f : term.word == "all" ? 1.0f : term.word == "any" ? 0.0f : least ? kMost : -kMost;
   const FormulaOp joins = adds ? FormulaOp::kAdd : least ? FormulaOp::kMin : FormulaOp::kMax;
   const FormulaOp over = adds ? FormulaOp::kGroupSum : least ? FormulaOp::kGroupMin : FormulaOp::kGroupMax;
+  const bool holds = term.word == "all" || term.word == "any";
+  const auto told = [&](int node) { return holds ? make(FormulaOp::kNot, make(FormulaOp::kNot, node)) : node; };
   int total = -1;
-  for (std::size_t i = 0; i < of.node.size(); ++i) {
+  if (of.per == Per::kScan)
+    total = over_turns(adds    ? FormulaOp::kTurnSum
+                       : least ? FormulaOp::kTurnMin
+                               : FormulaOp::kTurnMax,
+                       told(of.node[0]));
+  for (std::size_t i = 0; of.per != Per::kScan && i < of.node.size(); ++i) {
     if (of.node[i] < 0) continue;
-    int node = of.node[i];
-    if (term.word == "all" || term.word == "any") node = make(FormulaOp::kNot, make(FormulaOp::kNot, node));
+    int node = told(of.node[i]);
     node = choosing(node, mask_of(of, static_cast<int>(i)), nothing);
     total = total < 0 ? node : make(joins, total, node);
   }
   total = make(over, total);
   if (term.word == "mean") {
-    const auto count = std::count(of.chosen.begin(), of.chosen.end(), true);
+    const auto chosen = std::count(of.chosen.begin(), of.chosen.end(), true);
+    const auto count = of.per == Per::kScan ? body_.points : chosen;
     total = make(FormulaOp::kDivide, total, constant(static_cast<float>(count)));
   }
   return {Per::kBase, {total}};
@@ -427,163 +453,6 @@ int FormulaCompiler::mask_index(const LimbTable<float>& mask) {
 int FormulaCompiler::choosing(int node, const LimbTable<float>& mask, float otherwise) {
   if (std::all_of(mask.value, mask.value + kMaxLanes, [](float x) { return x > 0.5f; })) return node;
   return make(FormulaOp::kChoose, node, mask_index(mask), 0, otherwise);
-}
-
-int FormulaCompiler::constant(float number) { return make(FormulaOp::kConstant, 0, 0, 0, number); }
-int FormulaCompiler::recall(int row) { return make(FormulaOp::kRecall, row); }
-int FormulaCompiler::signal(Signal signal, int joint) {
-  return make(FormulaOp::kSignal, static_cast<int>(signal), joint);
-}
-
-namespace {
-
-/// How many nodes an operation reads, which are its a, b, c in turn.
-int operands_of(FormulaOp op) {
-  switch (op) {
-    case FormulaOp::kConstant:
-    case FormulaOp::kSignal:
-    case FormulaOp::kMask:
-    case FormulaOp::kRecall:
-      return 0;
-    case FormulaOp::kUniform:
-    case FormulaOp::kViolation:
-      return 2;
-    case FormulaOp::kSelect:
-      return 3;
-    default:
-      break;
-  }
-  return op >= FormulaOp::kAdd && op <= FormulaOp::kMax ? 2 : 1;
-}
-
-/// Operations that can be computed here where all that they read is constant; others depend on the lanes.
-bool can_be_folded(FormulaOp op) { return op >= FormulaOp::kNegate && op <= FormulaOp::kSelect; }
-
-}  // namespace
-
-int FormulaCompiler::make(FormulaOp op, int a, int b, int c, float number) {
-  const int operand[3] = {a, b, c};
-  const int count = operands_of(op);
-  bool constants = can_be_folded(op);
-  for (int i = 0; i < count && constants; ++i) constants = is_constant(operand[i]);
-  if (constants) {
-    float x[3] = {0, 0, 0};
-    for (int i = 0; i < count; ++i) x[i] = number_of(operand[i]);
-    const float folded = formula_result<1, float>({op, 0, 0, 0, 0, 0, number}, x[0], x[1], x[2], 0.0f);
-    // What is not finite stays an operation, so that it is noticed, and named, where the formula is computed.
-    if (std::isfinite(folded)) return constant(folded);
-  }
-  if (op == FormulaOp::kMultiply || op == FormulaOp::kAdd) {
-    if (a > b) std::swap(a, b);  // the same whichever comes first, so that it is shared
-  }
-  const Node node{op, a, b, c, number, 0};
-  const auto [found, added] = index_.emplace(node, static_cast<int>(nodes_.size()));
-  if (added) nodes_.push_back(node);
-  return found->second;
-}
-
-void FormulaCompiler::result(FormulaOp op, int a, int b, int c, int item, float number) {
-  results_.push_back({op, a, b, c, item, number});
-}
-
-std::vector<FormulaStep> FormulaCompiler::finish(const std::string& where) {
-  if (kept_ > kMostRows || masks_.size() > kMostRows) {
-    throw Error(where + ": formulas keep or choose too much; fewer previous(x), states or choices would be right");
-  }
-  // The order: each result behind what it needs, so that little is held at once. What writes rows comes behind all that
-  // reads them.
-  std::vector<int> order;  // nodes; below 0: result -1 - i of `all`
-  std::vector<Result> all = results_;
-  const auto keeps = [](const Result& r) { return r.op == FormulaOp::kKeep || r.op == FormulaOp::kNext; };
-  std::stable_partition(all.begin(), all.end(), [&](const Result& r) { return !keeps(r); });
-  all.insert(all.end(), keeps_.begin(), keeps_.end());
-  std::vector<bool> placed(nodes_.size(), false);
-  std::vector<std::pair<int, int>> stack;  // nodes, with the operand that comes next
-  const auto place = [&](int root) {
-    stack.emplace_back(root, 0);
-    while (!stack.empty()) {
-      auto& [node, next] = stack.back();
-      const Node& now = nodes_[static_cast<std::size_t>(node)];
-      const int operand[3] = {now.a, now.b, now.c};
-      if (placed[static_cast<std::size_t>(node)] || next == operands_of(now.op)) {
-        if (!placed[static_cast<std::size_t>(node)]) order.push_back(node);
-        placed[static_cast<std::size_t>(node)] = true;
-        stack.pop_back();
-        continue;
-      }
-      const int below = operand[next++];
-      stack.emplace_back(below, 0);
-    }
-  };
-  const auto place_operands = [&](const Result& r) {
-    place(r.a);
-    if (operands_of(r.op) > 1) place(r.b);
-  };
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (keeps(all[i])) continue;
-    place_operands(all[i]);
-    order.push_back(-1 - static_cast<int>(i));
-  }
-  for (const Result& r : all) {
-    if (keeps(r)) place_operands(r);
-  }
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (keeps(all[i])) order.push_back(-1 - static_cast<int>(i));
-  }
-  if (order.size() > kMostSteps) {
-    throw Error(
-        fmt::format("{}: formulas take {} operations; at most {} are possible", where, order.size(), kMostSteps));
-  }
-
-  // Places: a node's is free again behind its last reader. Place 0 is no node's.
-  std::vector<std::size_t> last(nodes_.size(), 0);
-  const auto for_operands = [&](int entry, const auto& body) {
-    int operand[3] = {};
-    int count = 0;
-    if (entry >= 0) {
-      const Node& node = nodes_[static_cast<std::size_t>(entry)];
-      operand[0] = node.a, operand[1] = node.b, operand[2] = node.c;
-      count = operands_of(node.op);
-    } else {
-      const Result& r = all[static_cast<std::size_t>(-1 - entry)];
-      operand[0] = r.a, operand[1] = r.b;
-      count = operands_of(r.op);
-    }
-    for (int i = 0; i < count; ++i) body(operand[i]);
-  };
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    for_operands(order[i], [&](int node) { last[static_cast<std::size_t>(node)] = i; });
-  }
-  std::vector<int> at(nodes_.size(), 0);
-  std::vector<int> free;
-  for (int i = kFormulaPlaces - 1; i > 0; --i) free.push_back(i);
-  const auto byte = [](int x) { return static_cast<std::uint8_t>(x); };
-  std::vector<FormulaStep> steps;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    std::set<int> ends;
-    for_operands(order[i], [&](int node) {
-      if (last[static_cast<std::size_t>(node)] == i) ends.insert(at[static_cast<std::size_t>(node)]);
-    });
-    for (const int spot : ends) free.push_back(spot);
-    if (order[i] < 0) {
-      const Result& r = all[static_cast<std::size_t>(-1 - order[i])];
-      const int b = operands_of(r.op) > 1 ? at[static_cast<std::size_t>(r.b)] : r.b;
-      steps.push_back({r.op, 0, byte(at[static_cast<std::size_t>(r.a)]), byte(b), byte(r.c), byte(r.item), r.number});
-      continue;
-    }
-    const Node& node = nodes_[static_cast<std::size_t>(order[i])];
-    if (free.empty()) {
-      throw Error(fmt::format("{}: formulas hold more than {} numbers at the same time; shorter ones would be right",
-                              where, kFormulaPlaces - 1));
-    }
-    const int to = free.back();
-    free.pop_back();
-    at[static_cast<std::size_t>(order[i])] = to;
-    const int count = operands_of(node.op);
-    const auto operand = [&](int n, int x) { return byte(n < count ? at[static_cast<std::size_t>(x)] : x); };
-    steps.push_back({node.op, byte(to), operand(0, node.a), operand(1, node.b), operand(2, node.c), 0, node.number});
-  }
-  return steps;
 }
 
 }  // namespace stampede

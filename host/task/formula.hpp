@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "envs/legged/plan.hpp"
@@ -24,6 +25,7 @@ struct FormulaBody {
   };
   int lanes = 1;                   ///< of an environment
   int joints_a_limb = 1;           ///< places that a number of the joints takes
+  int points = 1;                  ///< of the height scan
   std::vector<std::string> limbs;  ///< their names
   std::vector<Joint> joints;       ///< in the order of the actions
 };
@@ -41,9 +43,9 @@ struct FormulaScope {
   bool random = false;  ///< uniform(a, b)
 };
 
-/// A compiled number, or one for each foot or joint.
+/// A compiled number, or one for each foot, joint or point of the scan.
 struct FormulaValue {
-  Per per = Per::kBase;        ///< kBase, kLimb or kJoint
+  Per per = Per::kBase;        ///< kBase, kLimb, kJoint or kScan
   std::vector<int> node;       ///< kJoint: one for each place of a limb's joints, -1 where none is chosen; else one
   std::vector<bool> chosen{};  ///< of FormulaBody::limbs or joints
 };
@@ -80,13 +82,16 @@ class FormulaCompiler {
   int kept() const { return kept_; }  ///< rows, with those that were free at first
   int take_row() { return kept_++; }  ///< another one
   bool needs_feet() const { return needs_feet_; }
+  bool needs_distances() const { return needs_distances_; }  ///< of the limbs
 
  private:
   struct Node {
     FormulaOp op;
     int a, b, c;
     float number;
-    int unique;  ///< draws are not shared
+    int unique;              ///< draws, and what is of one loop over turns, are not shared
+    bool of_points = false;  ///< has a number for each point of the scan
+    int loop = -1;           ///< in which it is: the node of its kTurns; below 0: in none
     auto key() const { return std::tuple(op, a, b, c, number, unique); }
     bool operator<(const Node& other) const { return key() < other.key(); }
   };
@@ -112,6 +117,11 @@ class FormulaCompiler {
   FormulaValue is_chosen(Per per, const std::vector<bool>& chosen);
 
   int make(FormulaOp op, int a, int b = 0, int c = 0, float number = 0);
+  int add(const Node& node);
+  int over_turns(FormulaOp op, int node);
+  int in_loop(int node, int loop, std::map<int, int>& copies);
+  std::vector<int> ordered(const std::vector<Result>& all) const;
+  std::vector<std::size_t> last_readers(const std::vector<int>& order, const std::vector<Result>& all) const;
   int choosing(int node, const LimbTable<float>& mask, float otherwise);
   int mask_index(const LimbTable<float>& mask);
   bool is_constant(int node) const { return nodes_[static_cast<std::size_t>(node)].op == FormulaOp::kConstant; }
@@ -119,11 +129,12 @@ class FormulaCompiler {
 
   const FormulaBody body_;
   int kept_;
-  bool needs_feet_ = false;
+  bool needs_feet_ = false, needs_distances_ = false;
   std::vector<Node> nodes_;
   std::map<Node, int> index_;
-  std::vector<Result> results_, keeps_;  ///< the second: of previous(x), which come last
-  std::map<int, int> remembered_;        ///< rows by the node that they keep
+  std::vector<Result> results_, keeps_;             ///< the second: of previous(x), which come last
+  std::map<int, int> remembered_;                   ///< rows by the node that they keep
+  std::map<std::pair<FormulaOp, int>, int> loops_;  ///< what ends a loop over turns, by its operation and what it joins
   std::vector<LimbTable<float>>& masks_;
 };
 

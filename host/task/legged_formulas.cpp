@@ -17,9 +17,10 @@ namespace {
 
 constexpr std::size_t kMostFormulas = 200;  // their numbers are bytes
 
-/// The robot's limbs and driven joints. A limb is called as its first joint.
-FormulaBody body_of(const RobotModel& robot) {
+/// The robot's limbs and driven joints, and the scan's points. A limb is called as its first joint.
+FormulaBody body_of(const RobotModel& robot, int points) {
   FormulaBody body;
+  body.points = points;
   body.lanes = lanes_of(robot);
   body.joints_a_limb = robot.size.joints;
   body.limbs.resize(static_cast<std::size_t>(robot.limbs));
@@ -40,6 +41,29 @@ const char* meaning_of(const std::string& when) {
   return when == "always" ? "1" : nullptr;
 }
 
+/// The axis of a capsule, in its link's frame [m].
+struct CapsuleAxis {
+  Vec3<double> begin, along;
+  double radius;
+};
+
+/// That of a capsule, or of one about as large.
+CapsuleAxis axis_of_capsule(const Solid<double>& solid) {
+  Vec3<double> direction = solid.axes.z;
+  double radius = solid.half.x, half = solid.half.z;
+  if (solid.shape == SolidShape::kBox) {
+    std::pair<double, Vec3<double>> sides[] = {
+        {solid.half.x, solid.axes.x}, {solid.half.y, solid.axes.y}, {solid.half.z, solid.axes.z}};
+    std::sort(std::begin(sides), std::end(sides), [](const auto& a, const auto& b) { return a.first < b.first; });
+    radius = sides[1].first;
+    half = sides[2].first - radius;
+    direction = sides[2].second;
+  } else if (solid.shape == SolidShape::kCylinder) {
+    half = std::max(half - radius, 0.0);
+  }
+  return {solid.centre - direction * half, direction * (2 * half), radius};
+}
+
 std::string where(const FormulaText& formula, const std::string& key) { return formula.origin + key; }
 
 }  // namespace
@@ -51,7 +75,7 @@ LeggedFormulas::LeggedFormulas(const std::string& task, const LeggedSettings& se
       robot_(robot),
       c_(constants),
       spec_(spec),
-      body_(body_of(robot)),
+      body_(body_of(robot, constants.scan_points)),
       step_(body_, kKeptRows + static_cast<int>(settings.states.size()), made_.masks),
       observe_(body_, 0, made_.masks) {
   place_states();
@@ -136,7 +160,7 @@ std::vector<std::string> LeggedFormulas::place_term(const std::string& name, Obs
     // Each group's own: a formula that two groups see is computed, and counted, in both.
     const std::string several = term->formula.size() > 1 ? fmt::format(".{}", i) : "";
     const int now = item(key + several + (group == kObservedPrivileged ? ".privileged" : ""));
-    const FormulaValue value = observe_.compile(formula.text, of, observed_);
+    const FormulaValue value = compile_columns(observe_, formula.text, of, observed_);
     const int at = begin + static_cast<int>(names.size());
     const auto write = [&](FormulaCompiler& compiler, const FormulaValue& written, ObservedGroup to) {
       for (std::size_t joint = 0; joint < written.node.size(); ++joint) {
@@ -167,14 +191,15 @@ FormulaSpec LeggedFormulas::place() {
       fail("observations.terms." + term.name + ".formula is missing; a formula in quotes would be right");
     }
     for (const FormulaText& formula : term.formula) {
-      observe_.compile(formula.text, where(formula, "observations.terms." + term.name + ".formula"), observed_);
+      compile_columns(observe_, formula.text, where(formula, "observations.terms." + term.name + ".formula"),
+                      observed_);
     }
   }
   if (made_.names.empty()) return {};
   made_.step = step_.finish("task '" + task_ + "'");
   made_.observe = observe_.finish("task '" + task_ + "'");
   made_.kept = step_.kept();
-  if (step_.needs_feet() || observe_.needs_feet()) made_.feet = {find_feet()};
+  made_.feet = find_limbs();
   made_.nonfinite = kLeggedTotals + static_cast<int>(settings_.reward_formulas.size());
   return made_;
 }
@@ -204,6 +229,17 @@ void LeggedFormulas::place_terminations() {
   }
 }
 
+FormulaValue LeggedFormulas::compile_columns(FormulaCompiler& compiler, const std::string& text, const std::string& of,
+                                             const FormulaScope& scope) const {
+  FormulaValue value = compiler.compile(text, of, scope);
+  if (value.per == Per::kScan) {
+    fail_formula(of, 1,
+                 "gives one for each point of the scan; one number, as of largest(...) or mean(...), would be right "
+                 "(all of them are the observation \"height_scan\")");
+  }
+  return value;
+}
+
 FormulaValue LeggedFormulas::compile_when(const ConstraintSettings& from, const std::string& key) {
   const char* const meaning = meaning_of(from.when.text);
   return step_.compile(meaning != nullptr ? meaning : from.when.text, where(from.when, key + ".when"), step_scope_);
@@ -225,7 +261,8 @@ void LeggedFormulas::place_constraint(const ConstraintSettings& from) {
                      from.margin));
   }
   const int now = item(key);
-  const FormulaValue value = step_.compile(from.formula.text, where(from.formula, key + ".formula"), step_scope_);
+  const FormulaValue value =
+      compile_columns(step_, from.formula.text, where(from.formula, key + ".formula"), step_scope_);
   const FormulaValue when = compile_when(from, key);
   if (when.per != Per::kBase && (when.per != value.per || when.chosen != value.chosen)) {
     fail_formula(where(from.when, key + ".when"), 1,
@@ -329,16 +366,21 @@ void LeggedFormulas::add_images(ObservedGroup group, const RobotMirror& mirror, 
   }
 }
 
-LeggedFeet LeggedFormulas::find_feet() const {
-  LeggedFeet feet{};
-  const auto limbs = static_cast<std::size_t>(robot_.size.limbs), joints = static_cast<std::size_t>(robot_.size.joints);
-  const auto put = [&](LimbTable<float>& table, const auto& of_limb) {
-    for (int lane = 0; lane < kMaxLanes; ++lane) {
-      // Lanes without a limb have the first one's numbers: they are never used.
-      const int limb = lane % body_.lanes;
-      table.value[lane] = static_cast<float>(of_limb(static_cast<std::size_t>(limb < robot_.limbs ? limb : 0)));
-    }
-  };
+template <class OfLimb>
+void LeggedFormulas::put(LimbTable<float>& table, const OfLimb& of_limb) const {
+  for (int lane = 0; lane < kMaxLanes; ++lane) {
+    // Lanes without a limb have the first one's numbers: they are never used.
+    const int limb = lane % body_.lanes;
+    table.value[lane] = static_cast<float>(of_limb(static_cast<std::size_t>(limb < robot_.limbs ? limb : 0)));
+  }
+}
+
+std::vector<LeggedFeet> LeggedFormulas::find_limbs() const {
+  const bool feet = step_.needs_feet() || observe_.needs_feet();
+  const bool distances = step_.needs_distances() || observe_.needs_distances();
+  if (!feet && !distances) return {};
+  LeggedFeet found{};
+  const auto joints = static_cast<std::size_t>(robot_.size.joints);
   for (std::size_t i = 0; i < joints; ++i) {
     const auto joint = [&](std::size_t limb) -> const JointModel<double>& { return robot_.joint[limb * joints + i]; };
     const auto put3 = [&](LimbTable<float>* to, const auto& vector) {
@@ -346,14 +388,21 @@ LeggedFeet LeggedFormulas::find_feet() const {
       put(to[1], [&](std::size_t limb) { return vector(joint(limb)).y; });
       put(to[2], [&](std::size_t limb) { return vector(joint(limb)).z; });
     };
-    put3(feet.offset[i], [](const auto& j) { return j.offset; });
-    put3(feet.frame[i], [](const auto& j) { return j.frame.x; });
-    put3(feet.frame[i] + 3, [](const auto& j) { return j.frame.y; });
-    put3(feet.frame[i] + 6, [](const auto& j) { return j.frame.z; });
-    put(feet.reference[i], [&](std::size_t limb) { return joint(limb).reference; });
-    put(feet.slide[i], [&](std::size_t limb) { return joint(limb).slide; });
+    put3(found.offset[i], [](const auto& j) { return j.offset; });
+    put3(found.frame[i], [](const auto& j) { return j.frame.x; });
+    put3(found.frame[i] + 3, [](const auto& j) { return j.frame.y; });
+    put3(found.frame[i] + 6, [](const auto& j) { return j.frame.z; });
+    put(found.reference[i], [&](std::size_t limb) { return joint(limb).reference; });
+    put(found.slide[i], [&](std::size_t limb) { return joint(limb).slide; });
   }
-  // The feet's candidates for contact: spheres, ends of capsules, corners of boxes, and middles of cylinders.
+  if (feet) place_feet(found);
+  if (distances) place_capsules(found);
+  return {found};
+}
+
+/// The feet's candidates for contact: spheres, ends of capsules, corners of boxes, and middles of cylinders.
+void LeggedFormulas::place_feet(LeggedFeet& feet) const {
+  const auto limbs = static_cast<std::size_t>(robot_.size.limbs);
   std::vector<double> count(limbs, 0.0);
   const auto present = [&](std::size_t candidate, std::size_t limb) {
     return robot_.kind[candidate].foot && robot_.contact[candidate * limbs + limb].radius > -1e5;
@@ -388,7 +437,60 @@ LeggedFeet LeggedFormulas::find_feet() const {
     put(point.radius, [&](std::size_t limb) { return contact(limb).radius; });
     put(point.share, [&](std::size_t limb) { return present(candidate, limb) ? 1.0 / count[limb] : 0.0; });
   }
-  return feet;
+}
+
+/// The shapes beyond the limbs' first links. A box or a cylinder is as a capsule along its longest side: a box as thick
+/// as its middle side, a cylinder as itself.
+void LeggedFormulas::place_capsules(LeggedFeet& feet) const {
+  if (robot_.limbs < 2) fail("limb_distance: the robot has one limb; a robot with several would be right");
+  std::vector<std::vector<const Solid<double>*>> of(static_cast<std::size_t>(robot_.limbs));
+  for (const Solid<double>& solid : robot_.solids) {
+    if (solid.limb >= 0 && solid.link >= 2) of[static_cast<std::size_t>(solid.limb)].push_back(&solid);
+  }
+  for (std::size_t limb = 0; limb < of.size(); ++limb) {
+    if (!of[limb].empty()) continue;
+    fail(
+        fmt::format("limb_distance: the limb of '{}' has no sphere, capsule, cylinder or box that can touch anything "
+                    "beyond its first link; a capsule for each link would be right",
+                    body_.limbs[limb]));
+  }
+  for (int link = 2; link <= robot_.size.joints; ++link) {
+    // Number n of each limb's shapes on the link.
+    for (std::size_t n = 0;; ++n) {
+      const auto solid_of = [&](std::size_t limb) -> const Solid<double>* {
+        std::size_t before = 0;
+        for (const Solid<double>* solid : of[limb]) {
+          if (solid->link == link && before++ == n) return solid;
+        }
+        return nullptr;
+      };
+      bool some = false;
+      for (std::size_t limb = 0; limb < of.size(); ++limb) some = some || solid_of(limb) != nullptr;
+      if (!some) break;
+      if (feet.capsules == kMostLimbCapsules) {
+        fail(
+            fmt::format("limb_distance: limbs have more than {} shapes that can touch anything beyond their first "
+                        "link; a capsule for each link would be right",
+                        kMostLimbCapsules));
+      }
+      LimbCapsule& capsule = feet.capsule[feet.capsules++];
+      capsule.link = link;
+      const auto axis_of = [&](std::size_t limb) {
+        const Solid<double>* const solid = solid_of(limb);
+        return solid != nullptr ? axis_of_capsule(*solid) : CapsuleAxis{{0, 0, 0}, {0, 0, 0}, -1e6};
+      };
+      put(capsule.begin[0], [&](std::size_t limb) { return axis_of(limb).begin.x; });
+      put(capsule.begin[1], [&](std::size_t limb) { return axis_of(limb).begin.y; });
+      put(capsule.begin[2], [&](std::size_t limb) { return axis_of(limb).begin.z; });
+      put(capsule.along[0], [&](std::size_t limb) { return axis_of(limb).along.x; });
+      put(capsule.along[1], [&](std::size_t limb) { return axis_of(limb).along.y; });
+      put(capsule.along[2], [&](std::size_t limb) { return axis_of(limb).along.z; });
+      put(capsule.radius, [&](std::size_t limb) { return axis_of(limb).radius; });
+      for (int lane = 0; lane < kMaxLanes; ++lane) {
+        if (lane % body_.lanes >= robot_.limbs) capsule.radius.value[lane] = -1e6f;
+      }
+    }
+  }
 }
 
 }  // namespace stampede

@@ -14,7 +14,7 @@ namespace stampede {
 /// Places a task's formulas. First the terms of observations, as the groups' rows are made; then all else.
 class LeggedFormulas {
  public:
-  /// `spec`: with the actions' names; `constants`: with the joints.
+  /// `spec`: with the actions' names; `constants`: with the joints and the scan.
   LeggedFormulas(const std::string& task, const LeggedSettings& settings, const RobotModel& robot,
                  LeggedConstants& constants, TaskSpec& spec);
 
@@ -47,12 +47,20 @@ class LeggedFormulas {
   void place_rewards();
   void place_terminations();
   void place_constraint(const ConstraintSettings& from);
+  /// A formula that has numbers of the environment, feet or joints, for observations and constraints.
+  FormulaValue compile_columns(FormulaCompiler& compiler, const std::string& text, const std::string& of,
+                               const FormulaScope& scope) const;
   FormulaValue compile_when(const ConstraintSettings& from, const std::string& key);
   /// Where the value's numbers are in a row, those of place `joint` of the limbs' joints; they begin at `begin`.
   LimbPlaces places_of(const FormulaValue& value, int joint, int begin) const;
   int width_of(const FormulaValue& value) const;
   std::vector<std::string> names_of(const FormulaValue& value, const std::string& name) const;
-  LeggedFeet find_feet() const;
+  std::vector<LeggedFeet> find_limbs() const;
+  void place_feet(LeggedFeet& feet) const;
+  void place_capsules(LeggedFeet& feet) const;
+  /// Fills a table with of_limb(limb).
+  template <class OfLimb>
+  void put(LimbTable<float>& table, const OfLimb& of_limb) const;
 
   const std::string& task_;
   const LeggedSettings& settings_;

@@ -100,6 +100,8 @@ TEST(CudaVectorEnvironment, FormulasAreThoseOfTheCpu) {
       plan_task(
           walking_settings({"rewards.f.formula='exp(-velocity_x^2) - 0.1 * sum(abs(foot_velocity_z))'",
                             "constraints.f.formula='foot_height - 0.02'", "constraints.f.when='command_speed > 0.1'",
+                            "constraints.apart.formula='0.1 - limb_distance'",
+                            "constraints.ground.formula='largest(abs(scan_height * scan_x)) - mean(scan_clearance)'",
                             "terminations.f.formula='base_height < -1'", "state.phase.start='uniform(0, 1)'",
                             "state.phase.next='fract(phase + 2 * control_dt)'",
                             "observations.terms.clock.formula=['sin(2 * pi * phase)', 'phase']",

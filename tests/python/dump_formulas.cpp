@@ -4,8 +4,9 @@
 ///
 /// Of COUNT robots with four limbs of three joints, called FL_hip_joint, FL_thigh_joint, FL_calf_joint, FR_... RL_...
 /// RR_... . Input, float32: command_x, command_y and command_yaw [3][COUNT], foot_force [COUNT][4], joint_velocity
-/// [COUNT][12]. Output, float32: a number for each robot, or for each of its feet or joints.
+/// [COUNT][12], scan_height [COUNT][10]. Output, float32: a number for each robot, or for each of its feet or joints.
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -18,12 +19,13 @@ namespace stampede {
 namespace {
 
 using Real = Pack<float, STAMPEDE_PACK_WIDTH>;
-constexpr int K = 4, J = 3;
+constexpr int K = 4, J = 3, kPoints = 10;
 
 FormulaBody body() {
   FormulaBody made;
   made.lanes = K;
   made.joints_a_limb = J;
+  made.points = kPoints;
   for (const char* limb : {"FL", "FR", "RL", "RR"}) {
     int place = 0;
     for (const char* joint : {"_hip_joint", "_thigh_joint", "_calf_joint"}) {
@@ -45,16 +47,17 @@ int run(const std::string& text, Index count) {
   const std::vector<FormulaStep> steps = compiler.finish("formula");
 
   const Index stride = padded(count), lanes = stride * K;
-  std::vector<float> given(static_cast<std::size_t>(count * (3 + K + K * J)));
+  std::vector<float> given(static_cast<std::size_t>(count * (3 + K + K * J + kPoints)));
   if (std::fread(given.data(), sizeof(float), given.size(), stdin) != given.size()) {
     throw Error("the input is too short");
   }
-  // Each signal as lanes have it.
+  // Each signal as lanes have it; of points that are not there NaN.
   std::vector<std::vector<float>> signal(kSignalCount * J);
   const auto lay = [&](Signal which, int joint, const auto& of_lane) {
     std::vector<float>& to = signal[static_cast<std::size_t>(static_cast<int>(which) * J + joint)];
     for (Index lane = 0; lane < lanes; ++lane) {
-      to.push_back(lane / K < count ? given[static_cast<std::size_t>(of_lane(lane / K, lane % K))] : 1.0f);
+      const Index place = lane / K < count ? of_lane(lane / K, lane % K) : -1;
+      to.push_back(place >= 0 ? given[static_cast<std::size_t>(place)] : NAN);
     }
   };
   const Signal commands[] = {Signal::kCommandX, Signal::kCommandY, Signal::kCommandYaw};
@@ -63,6 +66,13 @@ int run(const std::string& text, Index count) {
   for (int joint = 0; joint < J; ++joint) {
     lay(Signal::kJointVelocity, joint,
         [&](Index env, Index limb) { return (3 + K) * count + env * K * J + limb * J + joint; });
+  }
+  static_assert((kPoints + K - 1) / K == J, "turns take the places of joints");
+  for (int turn = 0; turn < J; ++turn) {
+    lay(Signal::kScanHeight, turn, [&](Index env, Index limb) {
+      const Index point = turn * K + limb;
+      return point < kPoints ? (3 + K + K * J) * count + env * kPoints + point : -1;
+    });
   }
   std::vector<float> kept(static_cast<std::size_t>(J * lanes), 0.0f);
   const FormulaTables tables{masks.data(), nullptr, kept.data(), lanes};

@@ -62,6 +62,7 @@ Outcome list_signals(Outcome outcome) {
   print("One number", "environment", Per::kBase);
   print("One for each foot; [\"FL_*\"] chooses by the name of the limb's first joint", "foot", Per::kLimb);
   print("One for each driven joint; [\"*_calf_joint\"] chooses by name", "joint", Per::kJoint);
+  print("One for each point of the height scan, which [scan] of the task places", "scan", Per::kScan);
   outcome.json = {{"signals", signals}};
   return outcome;
 }

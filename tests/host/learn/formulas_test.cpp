@@ -224,12 +224,59 @@ TEST(Formulas, AreObserved) {
   EXPECT_GT(most, 0.8);
 }
 
+/// Of the scan's points, beside the built-in observations of them.
+TEST(Formulas, SeeTheScan) {
+  const Settings settings =
+      rough_settings({"symmetry.mirror=false", "noise.height_scan=0",
+                      "observations.terms.ground.formula=['largest(scan_height)', 'mean(scan_height)', "
+                      "'smallest(scan_height)', 'smallest(scan_clearance)', "
+                      "'sum(scan_height * (scan_x > 0.5 and scan_y < 0))', 'largest(scan_x)', 'smallest(scan_y)']",
+                      "observations.policy=['ground', 'height_scan', 'clearance']"});
+  const PlannedTask task = plan_task(settings);
+  EvaluationRequest request = evaluation_request(task, 9, false);
+  request.trace = true;
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const TaskSpec& spec = *request.task;
+  const LeggedConstants& c = spec.legged->constants;
+  const int columns = c.scan_columns, points = c.scan_points;
+  ASSERT_NE(points % lanes_of(spec.legged->robot), 0) << "each lane has a point in the last turn: not all is shown";
+  const Evaluation evaluation = engine->evaluate(request, still_policy(spec));
+  const std::vector<float> seen = floats_of(find(evaluation.trace, "observation"));
+  const std::size_t width = 7 + static_cast<std::size_t>(points) + 1;
+  ASSERT_EQ(static_cast<std::size_t>(spec.policy().size()), width);
+  double uneven = 0;
+  for (std::size_t row = 0; row < seen.size(); row += width) {
+    if (std::all_of(&seen[row], &seen[row] + width, [](float x) { return x == 0; })) continue;  // the episode is over
+    const float* const scan = &seen[row + 7];
+    float most = scan[0], least = scan[0];
+    double sum = 0, ahead = 0;
+    for (int i = 0; i < points; ++i) {
+      most = std::max(most, scan[i]), least = std::min(least, scan[i]);
+      sum += static_cast<double>(scan[i]);
+      const float x = c.scan_x + static_cast<float>(i % columns) * c.scan_spacing;
+      const float y = c.scan_y + static_cast<float>(i / columns) * c.scan_spacing;
+      if (x > 0.5f && y < -1e-3f) ahead += static_cast<double>(scan[i]);
+    }
+    EXPECT_EQ(seen[row], most);
+    EXPECT_NEAR(static_cast<double>(seen[row + 1]), sum / points, 1e-5);
+    EXPECT_EQ(seen[row + 2], least);
+    EXPECT_EQ(seen[row + 3], scan[points]);
+    EXPECT_NEAR(static_cast<double>(seen[row + 4]), ahead, 1e-5);
+    EXPECT_NEAR(seen[row + 5], c.scan_x + static_cast<float>(columns - 1) * c.scan_spacing, 1e-6f);
+    EXPECT_NEAR(seen[row + 6], c.scan_y, 1e-6f);
+    uneven = std::max(uneven, static_cast<double>(most - least));
+  }
+  EXPECT_GT(uneven, 0.05) << "the ground was level: nothing is shown";
+}
+
 #ifdef STAMPEDE_PARITY
 TEST(Formulas, GiveTheSameBitsWithEveryPackWidthAndAnyNumberOfThreads) {
   const Settings settings = with(
       {"rewards.track_linear.formula='exp(-4 * ((command_x - velocity_x)^2 + (command_y - velocity_y)^2))'",
        "rewards.swing.formula='mean(tanh(foot_height) * sin(2 * pi * fract(time + is_foot(\"FL*\", \"RR*\") / 2)))'",
-       "constraints.slip.formula='foot_speed - 0.3'", "constraints.slip.when='foot_contact > 0.5'"});
+       "constraints.slip.formula='foot_speed - 0.3'", "constraints.slip.when='foot_contact > 0.5'",
+       "rewards.ground.formula='largest(scan_height * scan_x) - mean(abs(scan_height - mean(scan_height)))'",
+       "constraints.apart.formula='0.05 - limb_distance'"});
   std::uint64_t expected = 0;
   for_each_instruction_set([&](const std::string& instruction_set) {
     for (const int threads : {1, 3}) {

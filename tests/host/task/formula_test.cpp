@@ -20,6 +20,7 @@ FormulaBody small_body() {
   FormulaBody body;
   body.lanes = 2;
   body.joints_a_limb = 2;
+  body.points = 5;
   body.limbs = {"left", "right"};
   body.joints = {{"left_hip", 0, 0}, {"left_knee", 0, 1}, {"right_hip", 1, 0}, {"right_knee", 1, 1}};
   return body;
@@ -64,6 +65,30 @@ TEST(Formula, JointsThatAreNotChosenCostNothing) {
   EXPECT_EQ(operations_of("sum(joint_torque[\"*_knee\"])"), (std::vector<FormulaOp>{kSignal, kGroupSum, kEnd}));
   EXPECT_EQ(operations_of("sum(joint_torque[\"left_knee\"])"),
             (std::vector<FormulaOp>{kSignal, kChoose, kGroupSum, kEnd}));
+}
+
+/// What is not of points is computed before the turns, and keeps its place through all of them.
+TEST(Formula, PointsAreTakenTurnByTurn) {
+  using enum FormulaOp;
+  EXPECT_EQ(operations_of("largest(abs(scan_height - mean(scan_height) * exp(yaw_rate)))"),
+            (std::vector<FormulaOp>{kTurns, kPoint, kTurnSum, kGroupSum, kConstant, kDivide, kSignal, kExp, kMultiply,
+                                    kTurns, kPoint, kSubtract, kAbs, kTurnMax, kGroupMax, kEnd}));
+  const std::vector<FormulaStep> steps = steps_of("sum(exp(scan_height * yaw_rate) * scan_x)");
+  ASSERT_EQ(steps.size(), 10u);
+  EXPECT_EQ(steps[0].op, kSignal);
+  EXPECT_EQ(steps[1].op, kTurns);
+  EXPECT_EQ(steps[1].number, 3);  // 5 points on 2 lanes
+  EXPECT_EQ(steps[7].op, kTurnSum);
+  EXPECT_EQ(steps[7].number, 5);  // operations
+  EXPECT_EQ(steps[7].to, steps[1].to);
+  for (std::size_t i = 2; i < 7; ++i) {
+    EXPECT_NE(steps[i].to, steps[0].to) << i;
+    EXPECT_NE(steps[i].to, steps[7].to) << i;
+  }
+  // The same loop is not taken twice.
+  EXPECT_EQ(operations_of("sum(scan_height) - 2 * mean(scan_height) - sum(scan_height)"),
+            (std::vector<FormulaOp>{kTurns, kPoint, kTurnSum, kGroupSum, kConstant, kDivide, kConstant, kMultiply,
+                                    kSubtract, kSubtract, kEnd}));
 }
 
 TEST(Formula, PlacesAreUsedAgain) {
