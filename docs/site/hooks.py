@@ -1,4 +1,5 @@
-"""What the site has besides docs/*.md: the README as its front page, every setting, and the sources that pages link to.
+"""What the site has besides docs/*.md: the README as its front page, every setting, references of the Python package and
+of the C++ library (reference.py), and the sources that pages link to.
 
 Pages are written for a reader of the repository: they link to files beside them. Here a link to a source becomes one to
 a page of the site with that source; one to a folder, to a page that lists its files.
@@ -10,9 +11,13 @@ import pathlib
 import posixpath
 import re
 import subprocess
+import sys
 
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import reference  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -124,7 +129,8 @@ def settings_page():
 
 def on_files(files, config):
     sources.clear()
-    generated = {"results/index.md": results_page(), "settings.md": settings_page()}
+    generated = {"results/index.md": results_page(), "settings.md": settings_page(),
+                 "reference_python.md": reference.python_page(), "reference_cpp.md": reference.cpp_page()}
     for where, page in PAGES.items():
         generated[page] = for_site((ROOT / where).read_text(), where, page)
     texts = {}

@@ -127,3 +127,61 @@ def test_the_site_builds_without_a_warning(tmp_path):
         assert f"<code>{key}</code>" in settings, key
     assert "host/task/legged_settings.hpp" in (site / "source/host/task/legged_settings.hpp.html").read_text()
     assert 'src="walk.gif"' in (site / "index.html").read_text()
+    package = (ROOT / "python/stampede/__init__.py").read_text()
+    public = set(re.findall(r'^    "(\w+)",$', package, re.MULTILINE)) - {"Error", "InputError"}
+    python = (site / "reference_python.html").read_text()
+    assert {"Simulation", "VectorEnv", "train", "tasks"} <= public
+    for name in public:
+        assert f'id="{name.lower()}"' in python, name
+    assert "mass_matrix" in python and "_handle" not in python
+    cpp = (site / "reference_cpp.html").read_text()
+    for name in ("make_engine", "Engine", "RobotModel", "VectorEnvironment", "Error"):
+        assert f'id="{name.lower()}"' in cpp, name
+
+
+HEADER = """#pragma once
+/// \\file Of a test.
+
+namespace stampede {
+
+struct Elsewhere;
+
+/// Counts [env] things.
+class Counter : public Base {
+ public:
+  explicit Counter(int from) : Base(from), at_(from) { start(); }
+  /// The next one.
+  int next() const {
+    if (at_ > 2) { return 0; }
+    return at_;
+  }
+  std::vector<int> list{1, 2};  ///< of all
+
+ private:
+  int at_;
+};
+
+/// Twice.
+template <class T>
+inline T twice(T x) {
+  return 2 * x;
+}
+
+inline constexpr int kMost = 3;  ///< of them
+
+}  // namespace stampede
+"""
+
+
+def test_a_reference_has_what_its_readers_can_use():
+    sys.path.insert(0, str(ROOT / "docs/site"))
+    import reference
+
+    shown = [(reference.name_of(code), doc, reference.without_bodies(code)) for doc, code in reference.entities(HEADER)]
+    assert shown == [
+        ("Counter", "Counts [env] things.", "class Counter : public Base {\n public:\n  explicit Counter(int from);\n"
+         "  /// The next one.\n  int next() const;\n  std::vector<int> list{1, 2};  ///< of all\n};"),
+        ("twice", "Twice.", "template <class T>\ninline T twice(T x);"),
+        ("kMost", "", "inline constexpr int kMost = 3;  ///< of them"),
+    ]
+    assert reference.plain("of [env] *all* `a_b[i]` <x>") == r"of \[env\] \*all\* `a_b[i]` \<x\>"
