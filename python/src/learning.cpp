@@ -21,6 +21,7 @@
 #include "host/app/export/onnx.hpp"
 #include "host/app/export/policy_file.hpp"
 #include "host/app/export/policy_tensors.hpp"
+#include "host/app/export/safetensors.hpp"
 #include "host/app/session/chosen_policy.hpp"
 #include "host/app/session/evaluate.hpp"
 #include "host/app/session/evaluation_figures.hpp"
@@ -211,13 +212,17 @@ nb::dict train_run(TrainArguments given, nb::object on_report, nb::object on_mes
   return told;
 }
 
-/// evaluation_json, with what was chosen, as JSON.
-std::string evaluate_policy(const std::string& device, int threads, const PolicySource& source,
-                            const EvaluateOptions& options) {
+/// evaluation_json, with what was chosen, as JSON. `trace`: the file for every step; empty: none.
+std::string evaluate_policy(const std::string& device, int threads, const PolicySource& source, EvaluateOptions options,
+                            const std::string& trace) {
+  options.trace = !trace.empty();
   const ChosenPolicy chosen = choose_policy(source, "evaluate");
   const EvaluationPlan plan = plan_evaluation(chosen.task, options);
   const std::unique_ptr<Engine> engine = make_engine(choose_device(device), threads);
   const Evaluation evaluation = evaluate(*engine, chosen.task, chosen.policy, plan);
+  if (options.trace) {
+    write_file(trace, to_safetensors(evaluation.trace, policy_facts(chosen.policy, *chosen.task.spec)));
+  }
   nlohmann::ordered_json told = {{"task", chosen.task.spec->name},
                                  {"simulator", plan.mujoco ? "mujoco" : "stampede"},
                                  {"randomise", plan.randomise},
@@ -261,13 +266,13 @@ void add_learning(nb::module_& module) {
       [](const std::string& run, const std::string& policy, const std::string& task,
          const std::vector<Keyword>& keywords, const std::vector<std::string>& set,
          std::optional<std::int64_t> episodes, std::optional<std::uint64_t> seed, const std::string& randomise,
-         const std::string& simulator, const std::string& device, int threads) {
+         const std::string& simulator, const std::string& trace, const std::string& device, int threads) {
         const PolicySource source{run, policy, task, sources_of(keywords, set, "")};
-        return evaluate_policy(device, threads, source, {episodes, seed, randomise, simulator, false});
+        return evaluate_policy(device, threads, source, {episodes, seed, randomise, simulator}, trace);
       },
       nb::arg("run"), nb::arg("policy"), nb::arg("task"), nb::arg("keywords"), nb::arg("set"),
-      nb::arg("episodes").none(), nb::arg("seed").none(), nb::arg("randomise"), nb::arg("simulator"), nb::arg("device"),
-      nb::arg("threads"), nb::call_guard<nb::gil_scoped_release>());
+      nb::arg("episodes").none(), nb::arg("seed").none(), nb::arg("randomise"), nb::arg("simulator"), nb::arg("trace"),
+      nb::arg("device"), nb::arg("threads"), nb::call_guard<nb::gil_scoped_release>());
 }
 
 }  // namespace stampede::python

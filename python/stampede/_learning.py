@@ -179,12 +179,13 @@ def resume(run, *, stop_after=0, on_report=None, device="auto", threads=0) -> Ru
 
 
 def evaluate(policy, task=None, *, episodes=None, seed=None, randomise=None, simulator="stampede", set=None,
-             device="auto", threads=0) -> dict:
+             trace=None, force=False, device="auto", threads=0) -> dict:
     """Evaluates a policy without its noise in the way that is fixed for its task, as `stampede eval --json` tells it.
 
     policy: a Run, a run's folder, a policy's file or a Policy. task: of a file that names none, or another one. seed:
     None: the same starts for every policy. randomise: None: where the task randomises. simulator: "stampede", or
-    "mujoco" for walking tasks. Raises InputError where policy and task do not fit each other.
+    "mujoco" for walking tasks. trace: a file (.safetensors) for every observation, action, reward and state, which may
+    exist only with force. Raises InputError where policy and task do not fit each other.
     """
     if isinstance(policy, Run):
         policy = policy.folder
@@ -192,10 +193,13 @@ def evaluate(policy, task=None, *, episodes=None, seed=None, randomise=None, sim
     folder = os.path.isdir(path)
     if randomise is not None and not isinstance(randomise, bool):
         raise InputError(f"randomise: {randomise!r} is given; True, False or None would be right")
+    trace = _arguments.path(trace)
+    if trace and not force and os.path.exists(trace):
+        raise InputError(f"trace: {trace} exists already; force=True overwrites it")
     keywords = _arguments.keywords(task=task) if not folder else []
     told = _core.evaluate(path if folder else "", "" if folder else path, task or "", keywords,
                           _arguments.settings(set), episodes, seed,
-                          "" if randomise is None else "on" if randomise else "off", simulator, device, threads)
+                          "" if randomise is None else "on" if randomise else "off", simulator, trace, device, threads)
     return json.loads(told)
 
 

@@ -81,6 +81,14 @@ def test_the_scene_for_mujoco(seeing, tmp_path):
         return int((model.geom_bodyid[model.geom_type == mujoco.mjtGeom.mjGEOM_BOX] == 0).sum())
 
     assert boxes(scene) > boxes(one) > 0
+    # As text the same: every number of the robot and of the ground.
+    run_json("export", "--run", seeing, "--out", tmp_path / "scene.xml")
+    text = mujoco.MjModel.from_xml_path(str(tmp_path / "scene.xml"))
+    for name in ("body_mass", "body_inertia", "body_pos", "geom_pos", "geom_size", "geom_friction", "geom_type",
+                 "hfield_data", "hfield_size", "actuator_gainprm", "actuator_biasprm", "actuator_forcerange", "dof_damping",
+                 "jnt_range", "key_qpos"):
+        np.testing.assert_allclose(getattr(text, name), getattr(scene, name), rtol=1e-6, atol=1e-7, err_msg=name)
+    assert text.opt.timestep == scene.opt.timestep and text.opt.cone == scene.opt.cone
     with pytest.raises(AssertionError):  # it exists
         run_json("export", "--run", seeing, "--out", tmp_path / "one.mjb")
 
@@ -89,6 +97,7 @@ def test_a_pendulum_is_no_scene(tmp_path):
     run_json("train", "--task", "pendulum", "--iterations", 1, "--run", tmp_path / "run")
     assert "no robot" in refused("export", "--run", tmp_path / "run", "--out", tmp_path / "scene.mjb")
     assert not (tmp_path / "scene.mjb").exists()
+    assert ".onnx, .safetensors, .xml or .mjb" in refused("export", "--run", tmp_path / "run", "--out", tmp_path / "scene.txt")
 
 
 def test_the_policy_tells_of_its_camera(seeing):

@@ -78,6 +78,16 @@ def test_evaluations_are_the_programs(run):
     assert stampede.evaluate(run.policy(), episodes=50)["task"] == "pendulum"
 
 
+def test_evaluations_keep_the_programs_trace(run, tmp_path):
+    stampede.evaluate(run, episodes=7, trace=tmp_path / "ours.safetensors")
+    program.run_json("eval", "--run", run.folder, "--episodes", 7, "--trace", tmp_path / "theirs.safetensors")
+    assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
+    assert "exists already; force=True" in line_of(
+        lambda: stampede.evaluate(run, episodes=7, trace=tmp_path / "ours.safetensors"))
+    stampede.evaluate(run, episodes=5, trace=tmp_path / "ours.safetensors", force=True)
+    assert (tmp_path / "ours.safetensors").read_bytes() != (tmp_path / "theirs.safetensors").read_bytes()
+
+
 def test_a_training_begins_with_a_policy(run, tmp_path):
     same = {"algorithm.learning_rate": 0, "algorithm.schedule": "fixed"}
     further = stampede.train("pendulum", iterations=1, num_envs=64, init=run, set=same, run=tmp_path / "run")

@@ -9,6 +9,7 @@
 #include "host/app/session/run_contents.hpp"
 #include "host/base/files.hpp"
 #include "host/model/robot/mjb.hpp"
+#include "host/model/robot/mjcf.hpp"
 
 namespace stampede::cli {
 namespace {
@@ -19,13 +20,17 @@ struct ExportFlags {
   bool force = false;
 };
 
+bool is_scene(const std::string& ending) { return ending == ".mjb" || ending == ".xml"; }
+
 /// The robot and its ground, for MuJoCo.
 Outcome write_scene(const ExportFlags& flags, const RunContents& contents, Outcome outcome) {
   const TaskSpec& task = *contents.task.spec;
   if (contents.task.robot == nullptr) {
     throw Error("--out " + flags.out + ": the task '" + task.name + "' has no robot that MuJoCo could simulate");
   }
-  write_file(flags.out, to_mjb(contents.task.robot->model.get()));
+  const CompiledRobot& robot = *contents.task.robot;
+  const bool text = std::filesystem::path(flags.out).extension() == ".xml";
+  write_file(flags.out, text ? to_mjcf(robot.spec.get(), robot.file, flags.out) : to_mjb(robot.model.get()));
   for (const std::string& note : contents.notes) say(note);
   outcome.json = {{"task", task.name}, {"out", flags.out}, {"notes", contents.notes}};
   outcome.text = fmt::format("scene    {}: robot and ground of {}\n", flags.out, task.name);
@@ -34,16 +39,16 @@ Outcome write_scene(const ExportFlags& flags, const RunContents& contents, Outco
 
 Outcome run(const CommonFlags& common, const ExportFlags& flags) {
   const std::string ending = std::filesystem::path(flags.out).extension().string();
-  if (ending != ".onnx" && ending != ".safetensors" && ending != ".mjb") {
-    throw Error("--out " + flags.out + ": its ending says nothing; it must be .onnx, .safetensors or .mjb");
+  if (ending != ".onnx" && ending != ".safetensors" && !is_scene(ending)) {
+    throw Error("--out " + flags.out + ": its ending says nothing; it must be .onnx, .safetensors, .xml or .mjb");
   }
   Outcome outcome;
   name_device(common, outcome);
   const RunContents contents =
-      load_run(flags.run, SettingsSources{"", ending == ".mjb" ? flags.sets : std::vector<std::string>(), {}});
+      load_run(flags.run, SettingsSources{"", is_scene(ending) ? flags.sets : std::vector<std::string>(), {}});
   refuse_to_overwrite("--out", flags.out, flags.force);
   const TaskSpec& task = *contents.task.spec;
-  if (ending == ".mjb") return write_scene(flags, contents, std::move(outcome));
+  if (is_scene(ending)) return write_scene(flags, contents, std::move(outcome));
   write_file(flags.out,
              ending == ".onnx" ? to_onnx(contents.policy, task) : to_policy_safetensors(contents.policy, task));
   std::vector<std::string> notes = contents.notes;
@@ -65,10 +70,10 @@ void add_export(CLI::App& app, Chosen& chosen) {
   command->add_option("--run", flags->run, "folder of the run")->required();
   command
       ->add_option("--out", flags->out,
-                   "file to write: .onnx or .safetensors, the policy; .mjb, robot and ground for MuJoCo")
+                   "file to write: .onnx or .safetensors, the policy; .xml or .mjb, robot and ground for MuJoCo")
       ->required();
   command->add_option("--set", flags->sets,
-                      "key=value, of a scene (.mjb) alone: another ground, as in terrain.levels=1");
+                      "key=value, of a scene (.xml, .mjb) alone: another ground, as in terrain.levels=1");
   command->add_flag("--force", flags->force, "overwrite the file");
 }
 

@@ -50,6 +50,7 @@ CompiledRobot compile_robot(mjSpec* spec, const std::filesystem::path& file, con
     throw Error(fmt::format("{}: timestep {} is not above 0; 0.002 would be right", where, timestep));
   }
   CompiledRobot compiled;
+  compiled.file = file;
   compiled.notes = std::move(notes);
   refuse_negative_masses(spec, where);
   compiled.model = compile_description(spec, file);
@@ -72,25 +73,27 @@ int robots_compiled() { return compiled_robots; }
 CompiledRobot load_robot(const std::string& name_or_file, const LoadOptions& options) {
   ++compiled_robots;
   const std::filesystem::path file = find_robot(name_or_file);
-  const auto compile = [&](mjSpec* spec, std::vector<std::string> notes) {
+  const auto compile = [&](SpecHandle owned, std::vector<std::string> notes) {
+    mjSpec* const spec = owned.get();
     std::optional<Terrain> terrain;
     if (options.terrain) put_into(spec, terrain.emplace(make_terrain(*options.terrain)));
     if (options.servo) set_servos(spec, *options.servo, file, notes);
     CompiledRobot compiled = compile_robot(spec, file, options, std::move(notes));
     compiled.terrain = std::move(terrain);
+    compiled.spec = std::move(owned);
     return compiled;
   };
   Description description = parse_description(file);
   std::vector<std::string> notes;
   if (description.urdf) {
     Imported imported = import_description(std::move(description), options);
-    return compile(imported.spec.get(), std::move(imported.changes));
+    return compile(std::move(imported.spec), std::move(imported.changes));
   }
   settle_assets(description, false, notes);
   if (options.base != BaseChoice::kAuto && set_base(description.spec.get(), options.base == BaseChoice::kFree)) {
     notes.push_back(options.base == BaseChoice::kFree ? "the base moves freely" : "the base is fixed in the world");
   }
-  return compile(description.spec.get(), std::move(notes));
+  return compile(std::move(description.spec), std::move(notes));
 }
 
 }  // namespace stampede

@@ -39,6 +39,8 @@ struct LoadOptions {
 
 /// A robot, and MuJoCo's model that it was made from, for comparisons and pictures.
 struct CompiledRobot {
+  SpecHandle spec;             ///< the description as it was compiled; null where compile_robot() was given another's
+  std::filesystem::path file;  ///< that it comes from
   ModelHandle model;
   RobotModel robot;
   std::optional<Terrain> terrain;  ///< the ground that was made, where LoadOptions ask for one
