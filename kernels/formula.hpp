@@ -46,6 +46,7 @@ enum class FormulaOp : std::uint8_t {
   kEqual,
   kAnd,
   kOr,
+  kFinite,  ///< a where it is finite, else b
   kMin,
   kMax,
   // Of three.
@@ -181,6 +182,8 @@ STAMPEDE_FN Real formula_result(const FormulaStep& step, Real a, Real b, Real c,
       return unless_nan(select(a == none, none, select(b == none, none, one)), a, b);
     case FormulaOp::kOr:
       return unless_nan(select(a == none, select(b == none, none, one), one), a, b);
+    case FormulaOp::kFinite:
+      return select(is_finite(a), a, b);
     case FormulaOp::kMin:
       return unless_nan(min(a, b), a, b);
     case FormulaOp::kMax:

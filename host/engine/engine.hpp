@@ -82,6 +82,8 @@ struct LeggedEvaluation {
     int trials = 0, crossed = 0;
   };
   std::vector<Crossing> crossings;  ///< [levels][columns]
+  /// Of each of FormulaSpec::names: the share of all steps, those of later episodes too, in which it was not finite.
+  std::vector<double> formulas_not_finite;
 };
 
 /// How an evaluation kept one constraint: the share of steps that violate it, and, over all steps, mean and 99th

@@ -189,7 +189,7 @@ class PolicyEvaluation {
     };
     const EpisodeSteps steps{figures, finished, row(2), row(3), steps_, count_, stride_};
     sum_up_constraints(steps, result);
-    environments_->sum_up(request_, steps, result);
+    environments_->sum_up(backend_, request_, steps, result);
   }
 
   void sum_up_constraints(const EpisodeSteps& steps, Evaluation& result) {

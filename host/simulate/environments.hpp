@@ -98,7 +98,7 @@ class Environments {
   /// Rows of `StepOutput::figures`.
   virtual int figures() const { return 0; }
   /// Adds what only the task's family evaluates to the result.
-  virtual void sum_up(const EvaluationRequest&, const EpisodeSteps&, Evaluation&) const {}
+  virtual void sum_up(Backend&, const EvaluationRequest&, const EpisodeSteps&, Evaluation&) {}
   /// Control steps, added up over the environments, that one launch of `drive` should take at least, for benchmarks.
   virtual Index worth_a_launch() const { return Index{1} << 22; }
 

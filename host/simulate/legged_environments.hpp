@@ -2,8 +2,10 @@
 /// \file Walking robots as environments: runs the tasks' kernels and the physics, one after the other, on the robots'
 /// rows.
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -102,8 +104,20 @@ class LeggedEnvironments final : public Environments<Backend> {
   }
 
   int figures() const override { return kLeggedFigures; }
-  void sum_up(const EvaluationRequest& request, const EpisodeSteps& steps, Evaluation& result) const override {
+  void sum_up(Backend& backend, const EvaluationRequest& request, const EpisodeSteps& steps,
+              Evaluation& result) override {
     result.legged = WalkingFigures(request, steps).sum_up();
+    if (formulas_ == nullptr) return;
+    std::vector<float> totals(static_cast<std::size_t>(totals_.size()));
+    backend.download(totals_, totals.data(), totals_.size());
+    const FormulaSpec& formulas = legged_.formulas;
+    const double taken = static_cast<double>(steps.steps * steps.count);
+    for (std::size_t i = 0; i < formulas.names.size(); ++i) {
+      const auto row = totals.begin() + (formulas.nonfinite + static_cast<Index>(i)) * this->stride();
+      // Where all start, observations are computed once more.
+      const double share = std::accumulate(row, row + steps.count, 0.0) / taken;
+      result.legged.formulas_not_finite.push_back(std::min(share, 1.0));
+    }
   }
   Index worth_a_launch() const override { return Index{1} << 15; }
   const float* metric_rows() override { return totals_.data(); }

@@ -68,6 +68,7 @@ class FormulaCompiler {
   int constant(float number);
   int recall(int row);
   int signal(Signal signal, int joint = 0);
+  int finite(int node, int otherwise) { return make(FormulaOp::kFinite, node, otherwise); }
   int select(int condition, int yes, int no) { return make(FormulaOp::kSelect, condition, yes, no); }
 
   /// A result: `a` and `b` are nodes or, as FormulaOp says, numbers.

@@ -1,10 +1,62 @@
 /// \file Facts of walking tasks for policy files.
 #include "host/task/legged_facts.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "envs/legged/signals.hpp"
+#include "host/task/formula_text.hpp"
+
 namespace stampede {
+namespace {
+
+void add_names(const FormulaTerm& term, std::vector<std::string>& names) {
+  if (term.kind == FormulaTerm::Kind::kName) names.push_back(term.word);
+  for (const FormulaTerm& below : term.of) add_names(below, names);
+}
+
+/// What a formula, which was compiled before, names.
+std::vector<std::string> names_in(const FormulaText& formula) {
+  std::vector<std::string> names;
+  add_names(parse_formula(formula.text, formula.origin), names);
+  return names;
+}
+
+/// The formulas of observations, the numbers of the environment's own that they use, with those that these use, and
+/// whether one of the policy's sees the scan.
+bool add_formulas(const LeggedSettings& settings, std::map<std::string, std::string>& facts) {
+  nlohmann::json formulas, states;
+  std::vector<std::string> names;
+  bool scans = false;
+  for (const ObservationFormula& term : settings.observation_formulas) {
+    const std::vector<std::string>& seen = settings.observations.policy;
+    const bool policy = std::find(seen.begin(), seen.end(), term.name) != seen.end();
+    for (const FormulaText& formula : term.formula) {
+      formulas[term.name].push_back(formula.text);
+      for (const std::string& name : names_in(formula)) {
+        names.push_back(name);
+        for (const SignalInfo& info : kSignals) {
+          scans = scans || (policy && info.per == Per::kScan && name == info.name);
+        }
+      }
+    }
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (const StateSettings& state : settings.states) {
+      if (state.name != names[i] || states.contains(state.name)) continue;
+      states[state.name] = {{"start", state.start.text}, {"next", state.next.text}};
+      for (const FormulaText* of : {&state.start, &state.next}) {
+        for (const std::string& name : names_in(*of)) names.push_back(name);
+      }
+    }
+  }
+  if (!formulas.empty()) facts["observation_formulas"] = formulas.dump();
+  if (!states.empty()) facts["observation_states"] = states.dump();
+  return scans;
+}
+
+}  // namespace
 
 std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const LeggedSettings& settings) {
   const RobotModel& robot = spec.legged->robot;
@@ -37,16 +89,13 @@ std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const Legg
       {"observation_terms", dump(settings.observations.policy)},
       {"observation_scales", dump(std::vector<double>(settings.observations.policy.size(), 1.0))}};
   const ScanSettings& scan = settings.scan;
+  bool scans = add_formulas(settings, facts);
   for (const std::string& term : settings.observations.policy) {
     if (index_of(kObservationTerms, term) < 0) continue;  // a formula
     if (kObservationTerms[index_of(kObservationTerms, term)].per != Per::kScan) continue;
-    facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
+    scans = true;
   }
-  nlohmann::json formulas;
-  for (const ObservationFormula& term : settings.observation_formulas) {
-    for (const FormulaText& formula : term.formula) formulas[term.name].push_back(formula.text);
-  }
-  if (!formulas.empty()) facts["observation_formulas"] = formulas.dump();
+  if (scans) facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
   if (spec.legged->camera.pixels() > 0) {
     const CameraSettings& camera = settings.camera;
     facts["camera"] =

@@ -137,7 +137,8 @@ void LeggedFormulas::place_states() {
     observe_.result(FormulaOp::kNext, value, row, 0, now, 0);
     step_.result(FormulaOp::kNext, next, row, 0, now, 0);
     observed_.states.push_back({state.name, value});
-    last_.states.push_back({state.name, next});
+    // As kNext keeps it.
+    last_.states.push_back({state.name, step_.finite(next, step_.recall(row))});
     ++row;
   }
 }

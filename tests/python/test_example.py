@@ -126,7 +126,8 @@ def test_the_metadata_are_listed(exported, trained):
     listed = [key for row in rows for key in re.findall(r"`(\w+)`", row)]
     assert len(listed) == len(set(listed))
     facts = facts_of(exported["go2-rough"])
-    assert set(listed) == set(facts) | {"camera"}, "which policies with one have"
+    some = {"camera", "observation_formulas", "observation_states"}  # which policies with one have
+    assert set(listed) == set(facts) | some
     for key in set(facts) - {"task", "version", "robot"}:
         json.loads(facts[key])
     assert set(facts_of(trained[0] / "policy.onnx")) < set(listed)

@@ -300,6 +300,28 @@ def test_the_trot_trains(tmp_path):
     assert metrics["not_finite"]["state.phase"] == 0
     facts = onnxruntime.InferenceSession(tmp_path / "run" / "policy.onnx").get_modelmeta().custom_metadata_map
     assert {"clock.0", "clock.1"} <= set(json.loads(facts["observation_names"]))
+    assert json.loads(facts["observation_formulas"])["clock"][0].startswith("sin(")
+    assert set(json.loads(facts["observation_states"])) == {"phase"}
+    assert "scan" not in facts
+
+
+def test_a_policy_names_the_states_that_its_formulas_use(tmp_path):
+    """Those that others use, too, and the scan's points where a formula sees them."""
+    file = tmp_path / "my.toml"
+    file.write_text("""extends = 'go2-flat'
+symmetry.mirror = false
+observations.policy = ['o', 'command']
+observations.terms.o.formula = 'b + largest(scan_height)'
+[state]
+a = {start = '1', next = 'a + 1'}
+b = {start = '2', next = 'a * 2'}
+c = {start = '0', next = 'c'}
+""")
+    run_json("train", "--task", file, "--run", tmp_path / "run", *SMALL)
+    facts = onnxruntime.InferenceSession(tmp_path / "run" / "policy.onnx").get_modelmeta().custom_metadata_map
+    assert json.loads(facts["observation_states"]) == {"a": {"start": "1", "next": "a + 1"},
+                                                       "b": {"start": "2", "next": "a * 2"}}
+    assert json.loads(facts["scan"]) == pytest.approx([-0.6, 0.9, -0.3, 0.3, 0.15])
 
 
 def test_what_is_not_finite_is_told(tmp_path):
@@ -310,3 +332,8 @@ def test_what_is_not_finite_is_told(tmp_path):
     assert done.returncode == 0
     assert "the formula of constraints.worse is not finite in 100 % of the steps" in done.stderr
     assert "the formula of rewards.bad is not finite in 100 % of the steps" in done.stderr
+    said = run("eval", "--run", tmp_path / "run", "--episodes", 5)
+    assert said.returncode == 0
+    assert "the formula of constraints.worse is not finite in 100 % of the steps" in said.stdout
+    shares = run_json("eval", "--run", tmp_path / "run", "--episodes", 5)["formulas_not_finite"]
+    assert shares == {"rewards.bad": 1, "constraints.worse": 1}

@@ -169,6 +169,18 @@ std::string text_of_constraints(const TaskSpec& task, const std::vector<Constrai
 
 }  // namespace
 
+/// A line for each formula that was not finite.
+std::string text_of_formulas(const FormulaSpec& formulas, const LeggedEvaluation& evaluation) {
+  std::string text;
+  for (std::size_t i = 0; i < evaluation.formulas_not_finite.size(); ++i) {
+    const double share = evaluation.formulas_not_finite[i];
+    if (!(share > 0)) continue;
+    text += fmt::format("the formula of {} is not finite in {:.3g} % of the steps: there it counts as 0\n",
+                        formulas.names[i], 100 * share);
+  }
+  return text;
+}
+
 std::string text_of_legged(const TaskSpec& task, const Evaluation& evaluation) {
   const LeggedEvaluation& legged = evaluation.legged;
   return fmt::format("tracking {} m/s, {} rad/s{}; falls {:.2f} %; cost of transport {}\n",
@@ -176,7 +188,8 @@ std::string text_of_legged(const TaskSpec& task, const Evaluation& evaluation) {
                      std::isfinite(legged.tracking_error_linear) ? "" : " (no episode lasted a second)",
                      100 * legged.fall_rate, fixed(legged.cost_of_transport, 2)) +
          fmt::format("survival {:.2f} % of the episodes lasted to their time limit\n", 100 * legged.survival) +
-         text_of_constraints(task, evaluation.constraints) + text_of_crossings(crossings_by_kind(*task.legged, legged));
+         text_of_constraints(task, evaluation.constraints) +
+         text_of_crossings(crossings_by_kind(*task.legged, legged)) + text_of_formulas(task.legged->formulas, legged);
 }
 
 std::string short_number(double value) {

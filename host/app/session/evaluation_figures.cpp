@@ -52,6 +52,9 @@ Json legged_json(const TaskSpec& task, const Evaluation& evaluation) {
                               {"applied", c.applied},
                               {"violated_when_applied", number_or_null(c.violated_when_applied)}};
   }
+  for (std::size_t i = 0; i < legged.formulas_not_finite.size(); ++i) {
+    json["formulas_not_finite"][task.legged->formulas.names[i]] = legged.formulas_not_finite[i];
+  }
   if (legged.crossings.empty()) return json;
   Json& list = json["terrain"] = Json::array();
   for (const KindCrossing& crossing : crossings_by_kind(*task.legged, legged)) {

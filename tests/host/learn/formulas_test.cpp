@@ -179,6 +179,51 @@ TEST(Formulas, WhatIsNotFiniteIsCountedAndNamed) {
   EXPECT_EQ(report["nonfinite"], 0);
 }
 
+TEST(Formulas, ThatAreNotFiniteAreToldOfEvaluations) {
+  EvaluationRequest request;
+  request.task = plan_task(with({"rewards.bad.formula='1 / (time - time)'", "rewards.good.formula='time'",
+                                 "constraints.early.formula='sqrt(time - 0.101)'", "symmetry.mirror=false",
+                                 "observations.terms.o.formula='log(-1)'",
+                                 "observations.policy=['o', 'joint_position', 'command']"}))
+                     .spec;
+  request.episodes = 21;
+  const auto engine = engine_for(best_instruction_set(), 2);
+  const Evaluation evaluation = engine->evaluate(request, still_policy(*request.task));
+  const std::vector<std::string>& names = request.task->legged->formulas.names;
+  const std::vector<double>& shares = evaluation.legged.formulas_not_finite;
+  ASSERT_EQ(shares.size(), names.size());
+  std::map<std::string, double> share;
+  for (std::size_t i = 0; i < names.size(); ++i) share[names[i]] = shares[i];
+  EXPECT_EQ(share["rewards.bad"], 1);
+  EXPECT_EQ(share["rewards.good"], 0);
+  EXPECT_NEAR(share["constraints.early"], 5.0 / 30, 1e-6);  // the first 0.1 s of 0.6 s
+  EXPECT_EQ(share["observations.terms.o"], 1);
+}
+
+/// What the critic's value of a time-out is computed from: a state that would not be finite is seen as it is kept.
+TEST(Formulas, LastObservationsSeeWhatIsKept) {
+  const auto task = plan_task(with({"state.kept.start='3'", "state.kept.next='select(time < 0.09, kept + 1, 1 / 0)'",
+                                    "observations.terms.o.formula=['kept', '1 / (kept - 6)']", "symmetry.mirror=false",
+                                    "terminations.soon.formula='time > 0.099'", "train.random_initial_phase=false",
+                                    "observations.policy=['o', 'joint_position', 'command']",
+                                    "observations.critic=['joint_position', 'o']"}))
+                        .spec;
+  const auto engine = engine_for(best_instruction_set(), 1);
+  const auto environment = engine->make_environment({task, 5, 3, false});
+  const std::vector<float> still(static_cast<std::size_t>(5 * task->action.size()), 0.0f);
+  for (int step = 1; step <= 5; ++step) {
+    environment->step(still);
+    const std::vector<float> seen = environment->observations().to_host();
+    if (step < 5) {
+      EXPECT_EQ(seen[0], static_cast<float>(3 + std::min(step, 4)));
+    }
+  }
+  EXPECT_NE(environment->ended().to_host()[0], 0);
+  const std::vector<float> last = environment->final_observations().to_host();
+  EXPECT_EQ(last[12], 7.0f);  // behind the critic's joints
+  EXPECT_EQ(last[13], 1.0f);
+}
+
 /// A clock that the policy sees, and where its feet are, by the traced states.
 TEST(Formulas, AreObserved) {
   const Settings settings = with({"symmetry.mirror=false", "state.phase.start='uniform(0, 1)'",
