@@ -1,9 +1,7 @@
 """The steps of scripts/gpu-check, what is worth most first: their commands, and how what they print is read.
 
-The columns `model` hold what a model of the compiled code said of an H100 before anything had run there: instructions
-as ptxas wrote them, on the paths that robots took on a CPU, issued on a model of a multiprocessor (physics, +-30 %),
-with estimated costs of launches and products (training, +-40 %); of commit 3ccc6d5, by a forerunner of
-scripts/gpu-model, whose page has what it says of newer code. They are there to be confirmed or contradicted.
+The columns `model` hold what a model of the compiled code says of an H100 (physics +-30 %, training +-40 %): they are
+read from the page that scripts/gpu-model writes, and are there to be confirmed or contradicted.
 """
 
 import csv
@@ -25,25 +23,12 @@ import typing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Scene -> million steps/s of go2 with 4096 robots, and with the GPU full. Terrain is scaled by a CPU's ratio.
-PHYSICS_MODEL = {
-    "standing": (260, 421),
-    "trot": (171, 274),
-    "random": (107, 174),
-    "falling": (167, 255),
-    "terrain": ("", "60 to 90"),
-}
-# Environments, minibatch, preset -> milliseconds an iteration, of these physics and update; million steps/s.
-TRAINING_MODEL = {
-    (2048, 12288, "medium"): (11.1, 3.1, 4.9, 4.4),
-    (4096, 12288, "medium"): (16.1, 3.1, 9.8, 6.1),
-    (16384, 49152, "medium"): (32.6, 7.2, 20.6, 12.1),
-    (65536, 12288, "medium"): (198, 28.8, 156, 8.0),
-    (65536, 196608, "medium"): (111, 28.8, 69.5, 14.1),
-    (4096, 12288, "large"): (46.8, 3.1, 37.6, 2.1),
-    (16384, 49152, "large"): (159, 7.2, 135, 2.5),
-    (65536, 196608, "large"): (617, 28.8, 525, 2.6),
-}
+# The page of scripts/gpu-model, from which all that is predicted is read.
+MODEL = ROOT / "docs/results/gpu-model.md"
+SCENES = ("standing", "trot", "random", "falling", "terrain")
+# Environments, minibatch, preset.
+TRAININGS = ((2048, 12288, "medium"), (4096, 12288, "medium"), (16384, 49152, "medium"), (65536, 12288, "medium"),
+             (65536, 196608, "medium"), (4096, 12288, "large"), (16384, 49152, "large"), (65536, 196608, "large"))
 NETWORKS = {"medium": "128-64-32", "large": "512-256-128"}
 
 # Tests that compare with the CPU, and do not take long; all others come later.
@@ -111,6 +96,58 @@ class Place:
             if not file.is_file():
                 kind, maker = ("pack", "scripts/gpu-pack") if is_pack else ("build", "cmake --build")
                 raise Unusable(f"{folder} is no {kind}: {maker} makes {file.relative_to(folder)}, which is not there")
+
+
+class Model:
+    """What the page of scripts/gpu-model predicts. Unusable where it is missing, or has not the tables that it should."""
+
+    def __init__(self, page):
+        self.page = page
+        try:
+            text = page.read_text()
+        except OSError as error:
+            raise Unusable(f"{page} cannot be read ({error.strerror}): scripts/gpu-model writes it") from None
+        self.commit = self.found(r"^\| commit \| (\w+) \|$", text)
+        self.networks = self.found(r"hidden layers ([\d-]+),", text)
+        # Scene -> million steps/s of go2 with 4096 robots, and with the GPU full.
+        full = "full: million robot-steps/s, ±30 %"
+        self.physics = {row["scene"]: (int(row["million robot-steps/s"]), int(row[full].strip("*")))
+                        for row in self.table(full, text)}
+        # Environments and minibatch -> milliseconds of an iteration, of these physics; million steps/s.
+        self.trainings = {(int(row["robots"]), int(row["minibatch"])):
+                          (float(row["iteration"]), float(row["physics"]), float(row["million control steps/s"]))
+                          for row in self.table("million control steps/s", text)}
+        if missing := set(SCENES) - set(self.physics):
+            raise self.other(f"the scene {min(missing)}")
+
+    def found(self, pattern, text):
+        match = re.search(pattern, text, re.MULTILINE)
+        if match is None:
+            raise self.other(pattern)
+        return match[1]
+
+    def table(self, column, text):
+        """The rows of the table that has such a column, each a dictionary."""
+        lines = text.splitlines()
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        head = next((i for i, line in enumerate(lines) if line.startswith("|") and column in cells[i]), None)
+        if head is None:
+            raise self.other(f"a column '{column}'")
+        rows = []
+        for line, row in zip(lines[head + 2:], cells[head + 2:]):
+            if not line.startswith("|"):
+                break
+            rows.append(dict(zip(cells[head], row, strict=True)))
+        return rows
+
+    def other(self, what):
+        return Unusable(f"{self.page} has not {what}: it is not as this scripts/gpu-model writes it")
+
+    def of_physics(self, robot, scene, full):
+        return self.physics[scene][full] if robot == "go2" else ""
+
+    def of_training(self, num_envs, minibatch, networks):
+        return self.trainings.get((num_envs, minibatch), ("", "", "")) if networks == self.networks else ("", "", "")
 
 
 # ------------------------------------------------------------------------------------------ tools
@@ -207,25 +244,25 @@ def read_evaluations(outputs):
             "off by, m/s": pair("tracking_error_linear", ".4f"), "falls": pair("fall_rate", ".3g")}
 
 
-def read_physics(outputs, full):
+def read_physics(outputs, model, full):
     result = finite(outputs[0])
     robot, scene = result["robot"], result["scene"]
     return {"robot": robot, "scene": scene, "robots": result["num_envs"],
             "M steps/s": millions(result["steps_per_second"]),
-            "model": PHYSICS_MODEL[scene][full] if robot == "go2" else "",
+            "model": model.of_physics(robot, scene, full),
             "contacts": f"{result['contacts_mean']:.2f}", "iterations": f"{result['iterations_mean']:.2f}",
             "at the cap": f"{result['iteration_cap_share']:.2g}"}
 
 
-def read_training_speed(outputs, key):
+def read_training_speed(outputs, model, num_envs, minibatch, networks):
     result = finite(outputs[0])
-    model = TRAINING_MODEL[key]
+    of_iteration, of_physics, steps = model.of_training(num_envs, minibatch, networks)
     iteration = 1e3 * result["seconds"] / result["iterations"]
-    return {"environments": result["num_envs"], "minibatch": key[1], "networks": NETWORKS[key[2]],
-            "M steps/s": millions(result["steps_per_second"]), "model": model[3],
-            "ms an iteration": f"{iteration:.3g}", "model, ms": model[0],
-            "ms of physics": f"{iteration * result['share_physics']:.3g}", "model of physics": model[1],
-            "ms of update": f"{iteration * result['share_update']:.3g}", "model of update": model[2],
+    return {"environments": result["num_envs"], "minibatch": minibatch, "networks": networks,
+            "M steps/s": millions(result["steps_per_second"]), "model": steps,
+            "ms an iteration": f"{iteration:.3g}", "model, ms": of_iteration,
+            "ms of physics": f"{iteration * result['share_physics']:.3g}", "model of physics": of_physics,
+            "ms of update": f"{iteration * result['share_update']:.3g}",
             "update, TFLOP/s": f"{result['update_gflops'] / 1e3:.3g}",
             "multiply-add peak": f"{result['fma_peak_gflops'] / 1e3:.3g}"}
 
@@ -323,9 +360,9 @@ def read_mjx(outputs):
 class Steps(list):
     """All steps. A dry run's are small, on whatever device there is, and list the tests only."""
 
-    def __init__(self, place, work, device, dry):
+    def __init__(self, place, model, work, device, dry):
         super().__init__()
-        self.place, self.work, self.device, self.dry = place, work, device, dry
+        self.place, self.model, self.work, self.device, self.dry = place, model, work, device, dry
         self.add_first()
         self.add_speed()
         self.add_trainings()
@@ -365,7 +402,7 @@ class Steps(list):
     def add_physics(self, robot, scene, num_envs, full):
         self.add("Physics", f"{robot}, {scene}, {num_envs} robots",
                  [self.physics(robot, scene, self.pick(num_envs, 8), self.pick(5, 1))], 4, 25,
-                 lambda outputs: read_physics(outputs, full))
+                 lambda outputs: read_physics(outputs, self.model, full))
 
     def add_pendulum(self, group, title, name, *words):
         # -200 is told from luck, and far below the CPU's -152 to -155.
@@ -383,16 +420,16 @@ class Steps(list):
 
     def add_speed(self):
         for full, num_envs in enumerate((4096, 32768)):
-            for scene in PHYSICS_MODEL:
+            for scene in SCENES:
                 self.add_physics("go2", scene, num_envs, full)
-        for key in TRAINING_MODEL:
-            num_envs, minibatch, preset = key
+        for num_envs, minibatch, preset in TRAININGS:
+            of = (self.model, num_envs, minibatch, NETWORKS[preset])
             self.add("Training speed",
                      f"go2-flat, {num_envs} environments, {minibatch} a minibatch, {NETWORKS[preset]}",
                      [self.stampede("bench", "train", "--task", "go2-flat", "--preset", preset,
                                     "--num-envs", self.pick(num_envs, 64), "--seconds", self.pick(1.5, 0.01),
                                     "--set", f"algorithm.minibatch={self.pick(minibatch, 768)}")], 5, 25,
-                     lambda outputs, key=key: read_training_speed(outputs, key))
+                     lambda outputs, of=of: read_training_speed(outputs, *of))
         for num_envs in (1024, 4096, 16384, 65536, 262144):
             self.add("Throughput", f"go2-flat, {num_envs} robots under random actions",
                      [self.stampede("bench", "env", "--task", "go2-flat", "--num-envs", self.pick(num_envs, 16),

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -67,13 +68,45 @@ def test_a_dry_run_takes_every_step(tmp_path):
     assert any("--num-envs 262144" in line and "--device cuda" in line for line in plan)
     assert any("ncu" in line and "--clock-control none" in line for line in plan)
     assert all(word not in process.stdout for word in ("--lock", "persistence"))
-    # Measured beside predicted.
-    trot = [step["row"] for step in found["steps"] if step["group"] == "Physics" and step["row"]["scene"] == "trot"]
-    assert [row["model"] for row in trot if row["robot"] == "go2"] == [171, 274]
+    # Measured beside predicted: what the model's page says, in its own words.
+    page = gpu_steps.MODEL.read_text()
+    for scene in gpu_steps.SCENES:
+        rows = [step["row"] for step in found["steps"] if step["group"] == "Physics" and step["row"]["scene"] == scene]
+        few, full = (row["model"] for row in rows if row["robot"] == "go2")
+        assert re.search(rf"^\| {scene} \| .* \| \*\*{full}\*\* \| .* \| {few} \|$", page, re.MULTILINE), scene
+        assert full > few > 0
     assert "| step | robot | scene | robots | M steps/s | model |" in text
+    assert "of commit " + re.search(r"commit \| (\w+)", page)[1] in text
     speeds = [step for step in found["steps"] if step["group"] == "Training speed"]
+    predicted = {}
+    for step in speeds:
+        row = step["row"]
+        predicted.setdefault(row["networks"], []).append(row["model"] != "")
+        if row["model"] == "":
+            continue
+        numbers = rf"{row['model of physics']:.2f} \| .* \| {row['model, ms']:.2f} \| {row['model']}"
+        envs = int(step["title"].split()[1])
+        assert re.search(rf"^\| {envs} \| {row['minibatch']} \| .* \| {numbers} \|$", page, re.MULTILINE), row
+    assert any(predicted["128-64-32"]) and not any(predicted["512-256-128"])
     assert {step["row"]["networks"] for step in speeds} == {"128-64-32", "512-256-128"}
     assert all(step["results"][0]["steps_per_second"] > 0 for step in speeds)
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("", None, "cannot be read (No such file or directory): scripts/gpu-model writes it"),
+    ("| trot |", "| trott |", "has not the scene trot"),
+    ("million control steps/s", "control steps/s", "has not a column 'million control steps/s'"),
+    ("hidden layers 128", "layers 128", "has not hidden layers"),
+])
+def test_a_model_page_that_is_not_as_it_should_be_is_one_line(old, new, says, tmp_path):
+    page = tmp_path / "gpu-model.md"
+    if new is not None:
+        text = gpu_steps.MODEL.read_text()
+        assert old in text
+        page.write_text(text.replace(old, new))
+    with pytest.raises(gpu_steps.Unusable) as problem:
+        gpu_steps.Model(page)
+    assert says in str(problem.value) and "\n" not in str(problem.value)
 
 
 def test_no_step_begins_that_does_not_fit(tmp_path):
