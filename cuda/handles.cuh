@@ -7,19 +7,30 @@
 
 namespace stampede {
 
-/// A stream of its own that the default stream does not wait for.
+/// A stream of its own, on the calling thread's GPU, that the default stream does not wait for.
 class CudaStream {
  public:
-  CudaStream() { STAMPEDE_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+  CudaStream() {
+    STAMPEDE_CUDA(cudaGetDevice(&gpu_));
+    STAMPEDE_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  }
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
   ~CudaStream() {
     STAMPEDE_CUDA_WARN(cudaStreamSynchronize(stream_));
     STAMPEDE_CUDA_WARN(cudaStreamDestroy(stream_));
   }
-  operator cudaStream_t() const { return stream_; }
+  /// For a call: its GPU becomes the calling thread's, as CUDA takes work for a stream from such threads only. A thread
+  /// begins with GPU 0.
+  operator cudaStream_t() const {
+    int now = 0;
+    // What fails here fails in the call as well, which tells it.
+    if (cudaGetDevice(&now) == cudaSuccess && now != gpu_) cudaSetDevice(gpu_);
+    return stream_;
+  }
 
  private:
+  int gpu_ = 0;
   cudaStream_t stream_ = nullptr;
 };
 

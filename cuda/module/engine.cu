@@ -20,19 +20,13 @@ std::string old_driver() {
          version(runtime) + "; a driver of CUDA " + std::to_string(runtime / 1000) + " or newer is needed";
 }
 
-/// One of the GPUs, made the calling thread's. Where the process sees a single one, that: launchers often show each of
-/// a machine's ranks its own. Throws Error with the reason where it cannot be used.
+/// That GPU, made the calling thread's. Throws Error with the reason where it cannot be used.
 cudaDeviceProp choose_gpu(int gpu) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaErrorInsufficientDriver) throw Error(old_driver());
   if (status != cudaSuccess) throw Error(std::string("there is no usable GPU: ") + cudaGetErrorString(status));
-  if (count < 1) throw Error("the NVIDIA driver finds no GPU");
-  if (count == 1) gpu = 0;
-  if (gpu >= count) {
-    throw Error("rank " + std::to_string(gpu) + " of this machine has no GPU: it has " + std::to_string(count) +
-                "; start at most one process for each");
-  }
+  if (gpu >= count) throw Error("the NVIDIA driver finds no GPU " + std::to_string(gpu));
   cudaDeviceProp properties{};
   STAMPEDE_CUDA(cudaGetDeviceProperties(&properties, gpu));
   const std::string number = std::to_string(properties.major) + std::to_string(properties.minor);
@@ -51,7 +45,7 @@ cudaDeviceProp choose_gpu(int gpu) {
 
 class CudaEngine final : public Engine {
  public:
-  explicit CudaEngine(int gpu) : properties_(choose_gpu(gpu)) {}
+  explicit CudaEngine(int gpu) : gpu_(gpu), properties_(choose_gpu(gpu)) {}
 
   std::string device() const override { return "cuda"; }
   std::string instruction_set() const override {
@@ -62,31 +56,48 @@ class CudaEngine final : public Engine {
            std::to_string(properties_.multiProcessorCount) + " multiprocessors, " + instruction_set();
   }
   int threads() const override { return 1; }
+  int gpu() const override { return gpu_; }
 
-  void join(RankGroup& group) override { link_ = std::make_unique<NcclLink>(group); }
+  void join(RankGroup& group) override {
+    use_gpu();
+    link_ = std::make_unique<NcclLink>(group);
+  }
   std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
+    use_gpu();
     return make_cuda_trainer(request, link_.get());
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
+    use_gpu();
     return evaluate_on_gpu(backend_, request, policy);
   }
   EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) override {
+    use_gpu();
     return drive_on_gpu(backend_, request);
   }
   std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) override {
+    use_gpu();
     return make_cuda_environment(request);
   }
   std::unique_ptr<StandalonePolicy> make_policy(const Policy& policy, int rows) override {
+    use_gpu();
     return make_cuda_policy(policy, rows);
   }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision)
       throw Error("physics in double precision runs on the CPU; --device cpu would be right");
+    use_gpu();
     return make_cuda_simulation(request);
   }
-  double fma_peak_gflops() override { return gpu_fma_peak_gflops(backend_); }
+  double fma_peak_gflops() override {
+    use_gpu();
+    return gpu_fma_peak_gflops(backend_);
+  }
 
  private:
+  /// For what is allocated: the calling thread may be another than the one that made the engine.
+  void use_gpu() const { STAMPEDE_CUDA(cudaSetDevice(gpu_)); }
+
+  int gpu_;
   cudaDeviceProp properties_;  // first: without a GPU no backend can be made
   CudaBackend backend_;
   std::unique_ptr<NcclLink> link_;  ///< null: this process is the only rank

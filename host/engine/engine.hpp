@@ -135,6 +135,8 @@ class Engine {
   virtual std::string description() const = 0;
   /// Host threads in use.
   virtual int threads() const = 0;
+  /// Which of the GPUs that the process sees; 0 on a CPU.
+  virtual int gpu() const { return 0; }
 
   /// From now on its trainers learn together with those of the group's other ranks; what a request says of ranks has
   /// no meaning then. The group must outlive them. Throws Error where the device cannot exchange numbers.
@@ -157,7 +159,7 @@ class Engine {
 };
 
 /// Signature of a module's one exported function, `stampede_engine`. `threads` 0: all cores; `gpu`: which of the GPUs
-/// that the process sees, where it is one for GPUs. Throws Error with a reason where the device cannot be used.
+/// that the process sees, from 0 on, where it is one for GPUs. Throws Error with a reason where the device cannot be used.
 using MakeEngine = Engine*(int threads, int gpu);
 
 /// Signature of `stampede_double_simulation`, which the module of doubles exports in its place.

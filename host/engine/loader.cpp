@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string_view>
 
@@ -91,7 +93,7 @@ DeviceChoice choose_cpu() {
               "; build the target `modules`, or name their folder in STAMPEDE_MODULES");
 }
 
-GpuProbe look_for_gpu() {
+GpuProbe look_for_gpu(int gpu) {
   GpuProbe probe;
   void* driver = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (driver == nullptr) {
@@ -108,21 +110,22 @@ GpuProbe look_for_gpu() {
     probe.reason = "the NVIDIA driver (libcuda.so.1) lacks functions that every version has";
     return probe;
   }
-  int count = 0;
   if (const int status = init(0); status != 0) {
     probe.reason = "the NVIDIA driver does not start (cuInit gives " + std::to_string(status) + ")";
     return probe;
   }
-  if (count_of(&count) != 0 || count == 0) {
+  if (count_of(&probe.count) != 0 || probe.count == 0) {
+    probe.count = 0;
     probe.reason = "the NVIDIA driver finds no GPU";
     return probe;
   }
+  if (gpu >= probe.count) return probe;
   int device = 0, major = 0, minor = 0;
   char name[256] = {};
   constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-  if (get(&device, 0) != 0 || name_of(name, sizeof name, device) != 0 || attribute(&major, kMajor, device) != 0 ||
+  if (get(&device, gpu) != 0 || name_of(name, sizeof name, device) != 0 || attribute(&major, kMajor, device) != 0 ||
       attribute(&minor, kMinor, device) != 0) {
-    probe.reason = "the NVIDIA driver does not describe its first GPU";
+    probe.reason = "the NVIDIA driver does not describe GPU " + std::to_string(gpu);
     return probe;
   }
   probe.name = name;
@@ -192,11 +195,40 @@ std::string why_no_engine(const DeviceChoice& choice) {
   return reason;
 }
 
-/// Why the GPU is not used, as why_no_gpu() says; where there is one, but `why_cpu` is not empty, that.
-std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu, int gpu = 0) {
+/// The N of "cuda:N". Throws Error where it is no number, or where each rank of a group takes a GPU of its own.
+int number_of_gpu(const std::string& device, const RankGroup* group) {
+  const std::string digits = device.substr(device.find(':') + 1);
+  int gpu = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), gpu);
+  if (error != std::errc() || end != digits.data() + digits.size() || gpu < 0) {
+    throw Error("--device: '" + digits + "' in '" + device + "' is no number of a GPU; cuda:0 is the first one");
+  }
+  if (group != nullptr) {
+    throw Error("--device " + device + ": of " + std::to_string(group->rank().world_size) +
+                " ranks each takes a GPU of its own; --device cuda would be right");
+  }
+  return gpu;
+}
+
+/// The GPU of this process, which may be one of several ranks on its machine.
+int gpu_of_rank(AskForGpu ask, const RankGroup* group) {
+  return group == nullptr || ask(0).count == 1 ? 0 : group->local_index();
+}
+
+/// Why the GPU is not used, as why_no_gpu() says; where there is one, but `why_cpu` is not empty, that. `numbered`:
+/// whether the GPU was asked for by its number, and not by a rank's.
+std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu, int gpu = 0, bool numbered = false) {
   const fs::path module = find_module("cuda");
   if (module.empty()) return "this build has no CUDA module (libstampede-cuda.so)";
-  const GpuProbe& probe = ask();
+  const GpuProbe& probe = ask(gpu);
+  if (gpu >= probe.count && probe.count > 0) {
+    const std::string last =
+        probe.count == 1 ? "1 GPU, cuda:0" : std::to_string(probe.count) + " GPUs, cuda:0 to cuda:";
+    const std::string seen = probe.count == 1 ? last : last + std::to_string(probe.count - 1);
+    if (numbered) return "there is no such GPU: this process sees " + seen + " (CUDA_VISIBLE_DEVICES may hide some)";
+    return "rank " + std::to_string(gpu) + " of this machine has no GPU: this process sees " + seen +
+           "; start at most one process for each";
+  }
   if (!probe.usable) return probe.reason;
   if (!why_cpu.empty()) return why_cpu;  // before an engine is made, which takes longest
   return why_no_engine({"cuda", probe.architecture, module, "", gpu});
@@ -204,9 +236,12 @@ std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu, int gpu = 
 
 }  // namespace
 
-const GpuProbe& probe_gpu() {
-  static const GpuProbe probe = look_for_gpu();
-  return probe;
+const GpuProbe& probe_gpu(int gpu) {
+  static std::mutex guard;
+  static std::map<int, GpuProbe> probes;
+  const std::scoped_lock lock(guard);
+  const auto found = probes.find(gpu);
+  return found != probes.end() ? found->second : probes.emplace(gpu, look_for_gpu(gpu)).first->second;
 }
 
 std::string why_no_gpu(AskForGpu ask) { return why_no_gpu_for(ask, ""); }
@@ -221,17 +256,18 @@ std::vector<std::string> usable_instruction_sets() {
   return usable;
 }
 
-DeviceChoice choose_device(const std::string& device, AskForGpu ask, const std::string& why_cpu, int gpu) {
+DeviceChoice choose_device(const std::string& device, AskForGpu ask, const std::string& why_cpu,
+                           const RankGroup* group) {
   const std::vector<std::string> words = {"auto", "cpu", "cuda"};
-  if (std::find(words.begin(), words.end(), device) == words.end()) {
-    const bool numbered = device.starts_with("cuda:");
-    throw Error("--device: unknown device '" + device + "'; known are " + join(words) +
-                (numbered ? "; cuda is the first GPU that CUDA_VISIBLE_DEVICES leaves" : ""));
+  const bool numbered = device.starts_with("cuda:");
+  if (!numbered && std::find(words.begin(), words.end(), device) == words.end()) {
+    throw Error("--device: unknown device '" + device + "'; known are " + join(words) + ", and cuda:N for GPU N");
   }
   if (device == "cpu") return choose_cpu();
-  const std::string reason = why_no_gpu_for(ask, device == "auto" ? why_cpu : "", gpu);
-  if (reason.empty()) return {"cuda", ask().architecture, find_module("cuda"), "", gpu};
-  if (device == "cuda") throw Error("--device cuda: " + reason + "; --device cpu runs on the processor");
+  const int gpu = numbered ? number_of_gpu(device, group) : gpu_of_rank(ask, group);
+  const std::string reason = why_no_gpu_for(ask, device == "auto" ? why_cpu : "", gpu, numbered);
+  if (reason.empty()) return {"cuda", ask(gpu).architecture, find_module("cuda"), "", gpu};
+  if (device != "auto") throw Error("--device " + device + ": " + reason + "; --device cpu runs on the processor");
   DeviceChoice choice = choose_cpu();
   choice.note = "running on the CPU: " + reason;
   return choice;

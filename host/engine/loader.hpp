@@ -15,19 +15,21 @@
 
 namespace stampede {
 
-/// What is known of the machine's GPU from its driver alone, without CUDA's libraries.
+/// What is known of a GPU from its driver alone, without CUDA's libraries.
 struct GpuProbe {
   bool usable = false;
-  std::string name;          ///< of the first GPU; empty where there is none
+  std::string name;          ///< empty where there is none
   std::string architecture;  ///< "sm_90"
-  std::string reason;        ///< why none is usable; empty where one is
+  std::string reason;        ///< why it is not usable; empty where it is
+  int count = 0;             ///< GPUs that the process sees
 };
 
-/// Looks at the first call, and returns the same at later ones.
-const GpuProbe& probe_gpu();
+/// Looks at that GPU of those that the process sees, counted from 0 on, at the first call; returns the same at later
+/// ones.
+const GpuProbe& probe_gpu(int gpu);
 
-/// The function that says what the machine's GPU is; tests pass another one.
-using AskForGpu = const GpuProbe& (*)();
+/// The function that says what a GPU is; tests pass another one.
+using AskForGpu = const GpuProbe& (*)(int gpu);
 
 /// Why `--device cuda` cannot be used, in a few words; empty where it can. Where the probe finds a GPU, the CUDA module
 /// is loaded and an engine made and dropped: the driver alone does not say whether CUDA's libraries are there and fit
@@ -43,11 +45,15 @@ struct DeviceChoice {
   int gpu = 0;       ///< which of the GPUs that the process sees
 };
 
-/// Chooses by the word "auto", "cpu" or "cuda"; "auto" is the CPU wherever no CUDA engine can be made, and where
-/// `why_cpu` says why the CPU is the better one for what is to be done. Throws Error (status 2) where what was asked
-/// for is not there. `gpu`: which of the GPUs it is to be.
+/// Chooses by the word "auto", "cpu", "cuda" or "cuda:N"; "auto" is the CPU wherever no CUDA engine can be made, and
+/// where `why_cpu` says why the CPU is the better one for what is to be done. Throws Error (status 2) where what was
+/// asked for is not there.
+///
+/// "cuda:N" is GPU N of those that the process sees, "cuda" and "auto" the first; where `group` has other ranks, each
+/// takes the GPU of its number on its machine, or the only one that it sees: launchers often show each its own. "cuda:N"
+/// is refused then.
 DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu, const std::string& why_cpu = "",
-                           int gpu = 0);
+                           const RankGroup* group = nullptr);
 
 /// What something ran on, for results that say so.
 struct Processor {

@@ -66,7 +66,7 @@ NB_MODULE(_core, module) {
       .def_prop_ro("description", &Engine::description, "The processor's name and size.")
       .def_prop_ro("threads", &Engine::threads, "Host threads in use.");
   module.def("make_engine", &make_shared_engine, nb::arg("device") = "auto", nb::arg("threads") = 0,
-             "The device auto, cpu or cuda; threads 0: all cores.");
+             "The device auto, cpu, cuda or cuda:N; threads 0: all cores.");
   add_tasks(module);
   add_environments(module);
   add_simulation(module);

@@ -43,9 +43,9 @@ class Simulation(_arguments.Closing):
             sim.reset(sim.qpos[:, 2] < 0.15)
 
     robot: name of one that comes with stampede, or an MJCF or URDF file. timestep: instead of the file's [s]. base:
-    "auto" as the file says, "free" or "fixed". contact_forces: keep them. device: "auto", "cpu" or "cuda"; on a GPU the
-    arrays are the host's copies. threads: of the host; 0: all cores. Raises InputError where the robot cannot be
-    simulated as its file says.
+    "auto" as the file says, "free" or "fixed". contact_forces: keep them. device: "auto", "cpu", "cuda", or "cuda:1"
+    and so on; on a GPU the arrays are the host's copies. threads: of the host; 0: all cores. Raises InputError where
+    the robot cannot be simulated as its file says.
     """
 
     _kind = "simulation"

@@ -2,6 +2,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "devices.hpp"
+
 namespace {
 bool driver_is(const char* wanted) {
   const char* value = std::getenv("CUDA_EMULATOR_DRIVER");
@@ -16,11 +18,13 @@ int capability() {
 extern "C" {
 int cuInit(unsigned) { return driver_is("broken") ? 999 : 0; }
 int cuDeviceGetCount(int* count) {
-  *count = driver_is("none") ? 0 : 1;
+  *count = driver_is("none") ? 0 : static_cast<int>(cuda_emulator::visible_devices().size());
   return 0;
 }
-int cuDeviceGet(int* device, int) {
-  *device = 0;
+int cuDeviceGet(int* device, int number) {
+  constexpr int kInvalidDevice = 101;
+  if (number < 0 || number >= static_cast<int>(cuda_emulator::visible_devices().size())) return kInvalidDevice;
+  *device = number;
   return 0;
 }
 int cuDeviceGetName(char* name, int size, int) {

@@ -9,6 +9,9 @@
 #include <cub/block/block_reduce.cuh>
 #include <vector>
 
+#include "tests/emulator/testing.hpp"
+
+namespace cuda_emulator::testing {
 namespace {
 
 __global__ void __launch_bounds__(128) fill(float* x, int n, float value) {
@@ -72,49 +75,6 @@ __global__ void reduce_twice(float* out, bool wait) {
       Reduce(storage).Reduce(static_cast<float>(threadIdx.x), [](float a, float b) { return a < b ? b : a; });
   if (threadIdx.x == 0) out[0] = sum, out[1] = largest;
 }
-
-float* device_floats(int n) {
-  void* p = nullptr;
-  EXPECT_EQ(cudaMalloc(&p, static_cast<std::size_t>(n) * sizeof(float)), cudaSuccess);
-  return static_cast<float*>(p);
-}
-float* device_floats(const std::vector<float>& values) {
-  float* p = device_floats(static_cast<int>(values.size()));
-  EXPECT_EQ(cudaMemcpy(p, values.data(), values.size() * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
-  return p;
-}
-std::vector<float> read(const float* p, int n) {
-  std::vector<float> x(static_cast<std::size_t>(n));
-  EXPECT_EQ(cudaMemcpy(x.data(), p, x.size() * sizeof(float), cudaMemcpyDeviceToHost), cudaSuccess);
-  return x;
-}
-cudaStream_t make_stream() {
-  cudaStream_t s = nullptr;
-  EXPECT_EQ(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), cudaSuccess);
-  return s;
-}
-float* pinned_floats(int n) {
-  void* p = nullptr;
-  EXPECT_EQ(cudaMallocHost(&p, static_cast<std::size_t>(n) * sizeof(float)), cudaSuccess);
-  return static_cast<float*>(p);
-}
-
-/// Bodies that must end the process run in one of their own, which begins anew: the settings are read there.
-class Emulator : public ::testing::Test {
- protected:
-  void SetUp() override { ::testing::GTEST_FLAG(death_test_style) = "threadsafe"; }
-};
-using EmulatorDeathTest = Emulator;
-
-/// Runs the body in a process of its own with a variable set, and expects that nothing in it fails.
-#define EXPECT_WELL_WITH(variable, value, ...)             \
-  EXPECT_EXIT(                                             \
-      {                                                    \
-        setenv(variable, value, 1);                        \
-        (__VA_ARGS__)();                                   \
-        std::_Exit(::testing::Test::HasFailure() ? 1 : 0); \
-      },                                                   \
-      ::testing::ExitedWithCode(0), "")
 
 // ---------------------------------------------------------------------------------------------- memory
 
@@ -520,6 +480,59 @@ TEST_F(EmulatorDeathTest, ADriverThatIsTooOld) {
   });
 }
 
+// ---------------------------------------------------------------------------------------------- several devices
+
+TEST_F(EmulatorDeathTest, ThreadsUseTheDeviceThatTheyChoose) {
+  EXPECT_WELL_WITH("CUDA_EMULATOR_DEVICES", "2", [] {
+    int count = 0, device = -1;
+    char bus[16];
+    EXPECT_EQ(cudaGetDeviceCount(&count), cudaSuccess);
+    EXPECT_EQ(count, 2);
+    EXPECT_EQ(cudaSetDevice(2), cudaErrorInvalidDevice);
+    const cudaStream_t s = make_stream();
+    float* x = device_floats(32);
+    EXPECT_EQ(cudaSetDevice(1), cudaSuccess);
+    EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
+    EXPECT_EQ(device, 1);
+    EXPECT_EQ(cudaDeviceGetPCIBusId(bus, sizeof bus, device), cudaSuccess);
+    EXPECT_STREQ(bus, "0000:02:00.0");
+    EXPECT_EQ(cudaDeviceGetPCIBusId(bus, 4, device), cudaErrorInvalidValue);
+    cudaGetLastError();
+    // A stream of the other device takes no kernels, and no events of this one.
+    add_one<<<1, 32, 0, s>>>(x);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidResourceHandle);
+    cudaEvent_t event = nullptr;
+    EXPECT_EQ(cudaEventCreate(&event), cudaSuccess);
+    EXPECT_EQ(cudaEventRecord(event, s), cudaErrorInvalidResourceHandle);
+    EXPECT_EQ(cudaEventRecord(event, make_stream()), cudaSuccess);
+    EXPECT_EQ(cudaSetDevice(0), cudaSuccess);
+    cudaGetLastError();
+    add_one<<<1, 32, 0, s>>>(x);
+    EXPECT_EQ(cudaStreamSynchronize(s), cudaSuccess);
+  });
+}
+
+TEST_F(EmulatorDeathTest, AProcessSeesTheDevicesThatItIsShown) {
+  setenv("CUDA_EMULATOR_DEVICES", "4", 1);
+  const auto expect_seen = [](const char* variable, std::vector<std::string> wanted) {
+    EXPECT_WELL_WITH("CUDA_VISIBLE_DEVICES", variable, [&] {
+      int count = 0;
+      EXPECT_EQ(cudaGetDeviceCount(&count), wanted.empty() ? cudaErrorNoDevice : cudaSuccess);
+      EXPECT_EQ(count, static_cast<int>(wanted.size()));
+      for (int i = 0; i < count; ++i) {
+        char bus[16];
+        EXPECT_EQ(cudaDeviceGetPCIBusId(bus, sizeof bus, i), cudaSuccess);
+        EXPECT_EQ(bus, wanted[static_cast<std::size_t>(i)]);
+      }
+    });
+  };
+  expect_seen("2", {"0000:03:00.0"});
+  expect_seen("3,0", {"0000:04:00.0", "0000:01:00.0"});
+  expect_seen("1,4,0", {"0000:02:00.0"});  // the first that is not there ends the list
+  expect_seen("", {});
+  unsetenv("CUDA_EMULATOR_DEVICES");
+}
+
 TEST_F(EmulatorDeathTest, UnknownSettingsAreRefused) {
   EXPECT_EXIT(
       {
@@ -531,3 +544,4 @@ TEST_F(EmulatorDeathTest, UnknownSettingsAreRefused) {
 }
 
 }  // namespace
+}  // namespace cuda_emulator::testing

@@ -29,6 +29,7 @@ struct Settings {
   bool epilogues = true;                       ///< whether cuBLASLt has algorithms that add a bias
   std::size_t memory = std::size_t{80} << 30;  ///< bytes that the device has
   int capability = 90;
+  int nccl = 22800;       ///< NCCL's version, as ncclGetVersion tells it
   std::string driver;     ///< none, old, broken: what is wrong with it
   std::string fail_call;  ///< a call, `kernel:NAME` (its launch) or `run:NAME` (while it runs) that fails,
   long fail_at = 1;       ///< the how-manieth of them,
@@ -47,6 +48,12 @@ void note(const char* format, ...) __attribute__((format(printf, 1, 2)));
 bool fails_now(const std::string& what);
 /// Guarded by mutex().
 Counts& counters();
+
+// ------------------------------------------------------------------------------------------------ devices (runtime.cpp)
+
+/// The device that this thread of the host uses: its number among all that there are, which CUDA_VISIBLE_DEVICES does
+/// not change.
+int current_device();
 
 // ------------------------------------------------------------------------------------------------ memory (memory.cpp)
 
@@ -88,6 +95,9 @@ bool in_kernel();
 struct Operation {
   std::string name;
   std::function<void()> run;  ///< called with access to the device's memory
+  /// Of work that waits for other processes, in the place of `run`: goes as far as it can, and returns whether it is
+  /// done. Called again and again until it is, and takes the access that it needs: mostly there is nothing to do.
+  std::function<bool()> advance = nullptr;
 };
 /// Puts work into the stream, or into the graph that is recorded from it. Sets the last error where that cannot be.
 cudaError_t enqueue(cudaStream_t stream, Operation operation);

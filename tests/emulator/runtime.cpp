@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "devices.hpp"
 #include "streams.hpp"
 
 using namespace cuda_emulator;
@@ -16,7 +17,17 @@ std::size_t& allowed_shared() {
   return bytes;
 }
 
+bool is_device(int device) { return device >= 0 && device < static_cast<int>(visible_devices().size()); }
+
+/// The number of this thread's device among those that the process sees.
+thread_local int chosen_device = 0;
+
 }  // namespace
+
+int current_device() {
+  const std::vector<int>& seen = visible_devices();
+  return seen.empty() ? 0 : seen[static_cast<std::size_t>(chosen_device)];
+}
 
 void enqueue_kernel(const KernelName& name, const Configuration& c, std::unique_ptr<Call> call) {
   const std::scoped_lock lock(mutex());
@@ -43,6 +54,10 @@ void enqueue_kernel(const KernelName& name, const Configuration& c, std::unique_
   if (fails_now(std::string("kernel:") + name.name)) {
     failed(planted_error(cudaErrorLaunchOutOfResources));
     return;
+  }
+  if (const CUstream_st* stream = stream_of(c.stream);
+      c.stream != nullptr && stream != nullptr && stream->device != current_device()) {
+    return refuse(cudaErrorInvalidResourceHandle, "the stream is of another device than this thread's");
   }
   ++counters().launches;
   std::shared_ptr<const Call> shared = std::move(call);
@@ -88,21 +103,23 @@ cudaError_t cudaGetDeviceCount(int* count) {
   *count = 0;
   if (settings().driver == "old") return failed(cudaErrorInsufficientDriver);
   if (settings().driver == "none") return failed(cudaErrorNoDevice);
-  *count = 1;
-  return cudaSuccess;
+  *count = static_cast<int>(visible_devices().size());
+  return *count > 0 ? cudaSuccess : failed(cudaErrorNoDevice);
 }
 cudaError_t cudaGetDevice(int* device) {
   CALL("cudaGetDevice");
-  *device = 0;
+  *device = chosen_device;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
   CALL("cudaSetDevice");
-  return device == 0 ? cudaSuccess : failed(cudaErrorInvalidDevice);
+  if (!is_device(device)) return failed(cudaErrorInvalidDevice);
+  chosen_device = device;
+  return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   CALL("cudaGetDeviceProperties");
-  if (device != 0) return failed(cudaErrorInvalidDevice);
+  if (!is_device(device)) return failed(cudaErrorInvalidDevice);
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "Emulated GPU");
   properties->totalGlobalMem = settings().memory;
@@ -113,10 +130,18 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   CALL("cudaDeviceGetAttribute");
-  if (device != 0) return failed(cudaErrorInvalidDevice);
+  if (!is_device(device)) return failed(cudaErrorInvalidDevice);
   if (attribute != cudaDevAttrMultiProcessorCount) return failed(cudaErrorInvalidValue);
   *value = 132;
   return cudaSuccess;
+}
+/// As "0000:01:00.0", of the first device.
+cudaError_t cudaDeviceGetPCIBusId(char* id, int length, int device) {
+  CALL("cudaDeviceGetPCIBusId");
+  if (!is_device(device)) return failed(cudaErrorInvalidDevice);
+  const int number = visible_devices()[static_cast<std::size_t>(device)];
+  const int wanted = std::snprintf(id, static_cast<std::size_t>(length), "0000:%02x:00.0", number + 1);
+  return wanted < length ? cudaSuccess : failed(cudaErrorInvalidValue);
 }
 cudaError_t cudaDeviceSynchronize() {
   CALL("cudaDeviceSynchronize");

@@ -49,6 +49,7 @@ Settings from_environment() {
   s.epilogues = number("CUDA_EMULATOR_EPILOGUES", 1) != 0;
   s.memory = number("CUDA_EMULATOR_MEMORY", s.memory >> 20) << 20;
   s.capability = static_cast<int>(number("CUDA_EMULATOR_CAPABILITY", 90));
+  s.nccl = static_cast<int>(number("CUDA_EMULATOR_NCCL", 22800));
   s.driver = get("CUDA_EMULATOR_DRIVER");
   if (!s.driver.empty() && s.driver != "old" && s.driver != "none" && s.driver != "broken") {
     unknown_value("CUDA_EMULATOR_DRIVER", s.driver, "old, none, broken");

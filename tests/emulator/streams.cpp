@@ -3,8 +3,11 @@
 #include "streams.hpp"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace cuda_emulator {
 namespace {
@@ -31,18 +34,24 @@ double device_seconds() {
   return 1e-2 * (static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec));
 }
 
-void run_item(const Item& item) {
-  if (item.work) {
-    if (sticky_error() != cudaSuccess) return;  // nothing runs any more
-    if (fails_now("run:" + item.work->name)) {
-      sticky_error() = planted_error(cudaErrorIllegalAddress);
-      return;
-    }
-    item.work->run();
-  } else {
+/// Whether it may have to wait for another process.
+bool waits(const Item& item) { return item.work && item.work->advance; }
+
+/// Returns whether it is done.
+bool run_item(Item& item) {
+  if (!item.work) {
     item.event->completed = std::max(item.event->completed, item.version);
     item.event->seconds = device_seconds();
+    return true;
   }
+  if (sticky_error() != cudaSuccess) return true;  // nothing runs any more
+  if (!std::exchange(item.begun, true) && fails_now("run:" + item.work->name)) {
+    sticky_error() = planted_error(cudaErrorIllegalAddress);
+    return true;
+  }
+  if (item.work->advance) return item.work->advance();
+  item.work->run();
+  return true;
 }
 
 /// After each call, for those who do not want to wait.
@@ -50,11 +59,17 @@ void go_on() {
   switch (settings().when) {
     case When::kLazy:
       return;
-    case When::kEager:
-      return run_everything();
+    case When::kEager:  // which is not to wait for other processes: the host goes on
+      for (CUstream_st* stream : streams()) {
+        while (!stream->queue.empty() && run_front(*stream)) {
+        }
+      }
+      return;
     case When::kRandom:
       for (CUstream_st* stream : streams()) {
-        for (std::uint64_t n = next_random() % 4; n > 0 && !stream->queue.empty(); --n) run_front(*stream);
+        for (std::uint64_t n = next_random() % 4; n > 0 && !stream->queue.empty(); --n) {
+          if (!run_front(*stream)) break;
+        }
       }
       return;
   }
@@ -106,17 +121,33 @@ bool forbidden() {
   return found;
 }
 
-void run_front(CUstream_st& stream) {
-  const Item item = std::move(stream.queue.front());
+bool run_front(CUstream_st& stream) {
+  Item item = std::move(stream.queue.front());
   stream.queue.pop_front();
-  const DeviceAccess access;
-  run_item(item);
+  std::optional<DeviceAccess> access;
+  if (!waits(item)) access.emplace();
+  if (run_item(item)) return true;
+  stream.queue.push_front(std::move(item));
+  return false;
+}
+void pass_time(CUstream_st& stream) {
+  constexpr int kMostDoublings = 6;
+  int work = 1 << std::min(stream.asked++, kMostDoublings);
+  std::optional<DeviceAccess> access;  // once for all of it: without protection keys it takes long
+  while (work-- > 0 && !stream.queue.empty()) {
+    if (!access && !waits(stream.queue.front())) access.emplace();
+    if (!run_front(stream)) break;
+  }
+  if (stream.queue.empty()) stream.asked = 0;
 }
 void run_all(CUstream_st& stream) {
   if (stream.queue.empty()) return;
   const DeviceAccess access;
-  while (!stream.queue.empty()) run_front(stream);
+  while (!stream.queue.empty()) {
+    if (!run_front(stream)) wait_for_others();
+  }
 }
+void wait_for_others() { usleep(50); }
 void run_everything() {
   for (CUstream_st* stream : streams()) run_all(*stream);
 }
@@ -164,6 +195,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   CALL("cudaStreamCreateWithFlags");
   *stream = new CUstream_st;
   (*stream)->flags = flags;
+  (*stream)->device = current_device();
   streams().push_back(*stream);
   return cudaSuccess;
 }
@@ -201,8 +233,7 @@ cudaError_t cudaStreamQuery(cudaStream_t handle) {
     stream->capture = cudaStreamCaptureStatusInvalidated;
     return failed(cudaErrorStreamCaptureUnsupported);
   }
-  // Time passes.
-  if (!stream->queue.empty()) run_front(*stream);
+  if (!stream->queue.empty()) pass_time(*stream);
   return stream->queue.empty() ? cudaSuccess : failed(cudaErrorNotReady);
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* status) {
@@ -266,6 +297,9 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t handle, uns
     return refused(cudaErrorInvalidResourceHandle, "an event, or a stream to record it in, that does not exist");
   }
   const std::shared_ptr<EventState>& state = event->state;
+  if (handle != nullptr && state->device != stream->device) {
+    return refused(cudaErrorInvalidResourceHandle, "an event of one device, recorded in a stream of another");
+  }
   const bool external = (flags & cudaEventRecordExternal) != 0;
   if (stream->capture == cudaStreamCaptureStatusNone) {
     if (external) return failed(cudaErrorIllegalState);
@@ -284,10 +318,10 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   if (events().count(event) == 0) return failed(cudaErrorInvalidResourceHandle);
   const EventState& state = *event->state;
   if (state.captured) return failed(cudaErrorCapturedEvent);
-  if (state.completed >= state.recorded) return cudaSuccess;
-  // Time passes.
-  if (is_alive(state.stream) && !state.stream->queue.empty()) run_front(*state.stream);
-  return state.completed >= state.recorded ? cudaSuccess : failed(cudaErrorNotReady);
+  if (state.completed < state.recorded && is_alive(state.stream)) pass_time(*state.stream);
+  if (state.completed < state.recorded) return failed(cudaErrorNotReady);
+  if (is_alive(state.stream)) state.stream->asked = 0;
+  return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   CALL("cudaEventSynchronize");
@@ -298,7 +332,9 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   ++counters().waits;
   if (state.completed >= state.recorded) return after_waiting();
   const DeviceAccess access;
-  while (state.completed < state.recorded) run_front(*state.stream);
+  while (state.completed < state.recorded) {
+    if (!run_front(*state.stream)) wait_for_others();
+  }
   return after_waiting();
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {

@@ -17,6 +17,7 @@ struct EventState {
   bool captured = false;                      ///< last recorded in a capture, not as a node of its own
   double seconds = 0;                         ///< when it was last reached
   CUstream_st* stream = nullptr;
+  int device = current_device();
 };
 
 /// Something in a queue: work, or the recording of an event.
@@ -24,6 +25,7 @@ struct Item {
   std::shared_ptr<const Operation> work;
   std::shared_ptr<EventState> event;
   std::uint64_t version = 0;
+  bool begun = false;  ///< whether it was run without being done
 };
 
 }  // namespace cuda_emulator
@@ -39,6 +41,8 @@ struct CUgraphExec_st {
 };
 struct CUstream_st {
   unsigned flags = 0;
+  int device = 0;  ///< as current_device()
+  int asked = 0;   ///< how often in a row somebody asked whether something was done that was not
   std::deque<cuda_emulator::Item> queue;
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
   cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
@@ -67,9 +71,17 @@ cudaError_t planted_error(cudaError_t otherwise);
 bool forbidden();
 
 cudaError_t put(cudaStream_t handle, Item item);
-void run_front(CUstream_st& stream);
+/// Runs what comes first in the stream. Returns false where that is not done, as it waits for another process.
+bool run_front(CUstream_st& stream);
+/// Time passes while somebody asks for something in the stream: for the first time for one piece of work, then for two,
+/// four and so on, up to 64.
+void pass_time(CUstream_st& stream);
+/// Until nothing is left in the stream.
 void run_all(CUstream_st& stream);
+/// Until nothing is left in any.
 void run_everything();
+/// After something in a stream was not done: gives other processes time.
+void wait_for_others();
 
 }  // namespace cuda_emulator
 

@@ -1,25 +1,16 @@
 """What the program says where a GPU cannot be used, or fails: with the emulated GPU of tests/emulator."""
 
 import json
-import os
-
-import pytest
 
 import program
+import pytest
+from emulated import NO_EMULATOR, emulated
 
-BUILD = os.path.dirname(os.path.abspath(program.PROGRAM))
-DRIVER = os.path.join(BUILD, "tests", "driver")  # libcuda.so.1
-pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(DRIVER, "libcuda.so.1")),
-                                reason="no emulated GPU was built (STAMPEDE_CUDA=EMULATED)")
+pytestmark = pytest.mark.skipif(NO_EMULATOR, reason="no emulated GPU was built (STAMPEDE_CUDA=EMULATED)")
 
 SMALL = ["--task", "pendulum", "--iterations", 8, "--set", "train.horizon=8", "--set", "algorithm.minibatch=256",
          "--set", "algorithm.epochs=2", "--set", "network.actor=[16]", "--set", "network.critic=[16]",
          "--set", "run.eval_episodes=4", "--set", "run.checkpoint_every=2"]
-
-
-def emulated(**settings):
-    """The environment with that GPU: `memory=40` sets CUDA_EMULATOR_MEMORY."""
-    return {"LD_LIBRARY_PATH": DRIVER, **{f"CUDA_EMULATOR_{k.upper()}": str(v) for k, v in settings.items()}}
 
 
 def train(folder, *arguments, num_envs=64, device="cuda"):
@@ -77,9 +68,40 @@ def test_small_trainings_stay_on_the_cpu(tmp_path):
     assert "running on the CPU: by a model" in said.stderr, said.stderr
 
 
-def test_a_gpu_has_no_number():
-    line = failed("train", "--task", "pendulum", "--device", "cuda:7", env=emulated())
-    assert "'cuda:7'" in line and "CUDA_VISIBLE_DEVICES" in line, line
+def test_a_gpu_by_its_number(tmp_path):
+    """With the same bits on every GPU: they are all of one kind."""
+    runs = {}
+    for device, index in (("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)):
+        folder = tmp_path / device
+        program.run_json(*train(folder, device=device), env=emulated(devices=3))
+        assert json.loads((folder / "system.json").read_text())["gpu"]["index"] == index
+        runs[device] = (folder / "policy.onnx").read_bytes()
+    assert runs["cuda"] == runs["cuda:0"] == runs["cuda:2"]
+    assert program.run_json("eval", "--run", tmp_path / "cuda", "--episodes", 4, "--device", "cuda:1",
+                            env=emulated(devices=2))["episodes"] == 4
+
+
+@pytest.mark.parametrize("device, settings, env, parts", [
+    ("cuda:7", {}, {}, ["--device cuda:7: there is no such GPU: this process sees 1 GPU, cuda:0", "--device cpu"]),
+    ("cuda:7", {"devices": 4}, {}, ["--device cuda:7: there is no such GPU: this process sees 4 GPUs, cuda:0 to cuda:3"]),
+    ("cuda:1", {"devices": 4}, {"CUDA_VISIBLE_DEVICES": "2"}, ["sees 1 GPU, cuda:0", "CUDA_VISIBLE_DEVICES"]),
+    ("cuda:1", {"driver": "none"}, {}, ["--device cuda:1: the NVIDIA driver finds no GPU"]),
+    ("cuda:one", {"devices": 2}, {}, ["'one' in 'cuda:one' is no number of a GPU; cuda:0 is the first one"]),
+    ("cuda:", {"devices": 2}, {}, ["'' in 'cuda:' is no number of a GPU"]),
+    ("cuda:-1", {"devices": 2}, {}, ["'-1' in 'cuda:-1' is no number of a GPU"]),
+    ("cuda1", {"devices": 2}, {}, ["unknown device 'cuda1'", "auto, cpu and cuda, and cuda:N for GPU N"]),
+])
+def test_a_gpu_that_is_not_there(device, settings, env, parts, tmp_path):
+    line = failed(*train(tmp_path / "run", device=device), env={**emulated(**settings), **env})
+    for part in parts:
+        assert part in line, line
+    assert not (tmp_path / "run").exists()
+
+
+def test_info_counts_gpus():
+    gpu = program.run_json("info", env=emulated(devices=3))["devices"][1]
+    assert (gpu["device"], gpu["usable"], gpu["count"]) == ("cuda", True, 3)
+    assert "Emulated GPU (sm_90), the first of 3\n" in program.run("info", env=emulated(devices=3)).stdout
 
 
 @pytest.mark.parametrize("arguments, memory, advice", [

@@ -40,7 +40,8 @@ CLI::App* add_command(CLI::App& parent, Chosen& chosen, const std::string& name,
   CLI::App* command = parent.add_subcommand(name, description);
   command->footer("Example:\n  " + example);
   command->add_flag("--json", common->json, "print one JSON object on stdout, everything else on stderr");
-  command->add_option("--device", common->device, "auto, cpu or cuda")->capture_default_str();
+  command->add_option("--device", common->device, "auto, cpu, cuda, or cuda:N for GPU N of those that the process sees")
+      ->capture_default_str();
   const CLI::Option* threads = command->add_option("--threads", common->threads, "host threads (all cores)");
   const std::string full = parent.get_parent() != nullptr ? parent.get_name() + " " + name : name;
   command->final_callback([&chosen, full, common, threads, run = std::move(run)] {

@@ -16,7 +16,7 @@ Outcome run_info(const CommonFlags& common) {
   const Machine here = machine();
   const std::vector<std::string> usable = usable_instruction_sets();
   const std::string no_gpu = why_no_gpu();
-  const GpuProbe& gpu = probe_gpu();
+  const GpuProbe& gpu = probe_gpu(0);
 
   Json versions = Json::object();
   versions["CLI11"] = CLI11_VERSION;
@@ -27,6 +27,7 @@ Outcome run_info(const CommonFlags& common) {
   devices.push_back({{"device", "cuda"},
                      {"name", gpu.name.empty() ? Json(nullptr) : Json(gpu.name)},
                      {"usable", no_gpu.empty()},
+                     {"count", gpu.count},
                      {"architecture", gpu.architecture.empty() ? Json(nullptr) : Json(gpu.architecture)},
                      {"reason", no_gpu.empty() ? Json(nullptr) : Json(no_gpu)}});
   outcome.json = {{"commit", STAMPEDE_COMMIT},
@@ -56,7 +57,10 @@ Outcome run_info(const CommonFlags& common) {
       "libraries  {}\n",
       STAMPEDE_VERSION, STAMPEDE_COMMIT, STAMPEDE_BUILD, STAMPEDE_COMPILER, here.cpu, here.cores,
       static_cast<double>(here.memory) / (1 << 30), here.distribution, here.kernel, sets,
-      no_gpu.empty() ? gpu.name + " (" + gpu.architecture + ")" : "none: " + no_gpu, libraries_text);
+      no_gpu.empty() ? fmt::format("{} ({}){}", gpu.name, gpu.architecture,
+                                   gpu.count > 1 ? fmt::format(", the first of {}", gpu.count) : "")
+                     : "none: " + no_gpu,
+      libraries_text);
   return outcome;
 }
 

@@ -17,6 +17,7 @@
 #include "host/base/build_info.hpp"
 #include "host/base/error.hpp"
 #include "host/base/files.hpp"
+#include "host/engine/engine.hpp"
 #include "host/engine/loader.hpp"
 
 namespace stampede {
@@ -91,11 +92,9 @@ std::string command_line() {
   return line;
 }
 
-std::string system_json(const std::string& device, const std::string& instruction_set, const std::string& description,
-                        int threads) {
+std::string system_json(const Engine& engine, std::time_t time) {
   const Machine here = machine();
   char now[32] = "";
-  const std::time_t time = std::time(nullptr);
   std::tm parts{};
   ::gmtime_r(&time, &parts);
   std::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &parts);
@@ -106,10 +105,10 @@ std::string system_json(const std::string& device, const std::string& instructio
       {"commit", STAMPEDE_COMMIT},
       {"build", STAMPEDE_BUILD},
       {"compiler", STAMPEDE_COMPILER},
-      {"device", device},
-      {"instruction_set", instruction_set},
-      {"device_description", description},
-      {"threads", threads},
+      {"device", engine.device()},
+      {"instruction_set", engine.instruction_set()},
+      {"device_description", engine.description()},
+      {"threads", engine.threads()},
       {"machine",
        {{"cpu", here.cpu},
         {"cores", here.cores},
@@ -118,7 +117,10 @@ std::string system_json(const std::string& device, const std::string& instructio
         {"distribution", here.distribution},
         {"host", here.host}}},
   };
-  if (device == "cuda") json["gpu"] = {{"name", probe_gpu().name}, {"architecture", probe_gpu().architecture}};
+  if (engine.device() == "cuda") {
+    const GpuProbe& gpu = probe_gpu(engine.gpu());
+    json["gpu"] = {{"index", engine.gpu()}, {"name", gpu.name}, {"architecture", gpu.architecture}};
+  }
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

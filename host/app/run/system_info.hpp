@@ -2,10 +2,13 @@
 /// \file What a run was made on: the machine, the build, the command.
 
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <vector>
 
 namespace stampede {
+
+class Engine;
 
 struct Machine {
   std::string cpu;           ///< the processor's name
@@ -27,9 +30,8 @@ struct Library {
 /// The libraries that the program is built from.
 std::vector<Library> libraries();
 
-/// The text of `system.json`. The arguments are what the engine says of itself (host/engine/engine.hpp).
-std::string system_json(const std::string& device, const std::string& instruction_set, const std::string& description,
-                        int threads);
+/// The text of `system.json`, of something that began at `time` and runs on that engine.
+std::string system_json(const Engine& engine, std::time_t time);
 
 /// The process's command line, words with blanks in quotes.
 std::string command_line();

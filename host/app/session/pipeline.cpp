@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -157,8 +158,7 @@ class PipelineSession {
 
   /// Runs the first stage that is not done and all behind it. Returns whether the end was reached.
   bool run_stages() {
-    state_.calls.push_back(nlohmann::ordered_json::parse(
-        system_json(engine_->device(), engine_->instruction_set(), engine_->description(), engine_->threads())));
+    state_.calls.push_back(nlohmann::ordered_json::parse(system_json(*engine_, std::time(nullptr))));
     std::size_t next = 0;
     while (is_there(state_.stages[next])) ++next;
     if (next > 0) say("going on with the stage " + state_.stages[next].name + " of " + folder_->path().string());

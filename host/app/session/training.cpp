@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <future>
 #include <limits>
 #include <map>
@@ -243,11 +244,7 @@ class Session {
   /// Where the stage ends, in iterations of the run.
   std::int64_t stage_end() const { return before_stage_.iteration + stages_[stage_].iterations; }
 
-  void write_system() {
-    folder_.write("system.json",
-                  system_json(engine_.device(), engine_.instruction_set(), engine_.description(), engine_.threads()),
-                  Durability::kProcess);
-  }
+  void write_system() { folder_.write("system.json", system_json(engine_, began_), Durability::kProcess); }
 
   bool stop_asked() const { return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed); }
 
@@ -481,6 +478,7 @@ class Session {
   FormulaNotes formulas_;
   Report latest_;     ///< each metric's last finite value
   MetricTable seen_;  ///< metrics of all stages that this call was in
+  const std::time_t began_ = std::time(nullptr);
   double started_ = 0, seconds_ = 0;
   TimeShares shares_;
   double saved_at_ = 0;  ///< when the last checkpoint was fetched [s]
@@ -495,7 +493,7 @@ std::unique_ptr<Engine> engine_for(const TrainOptions& options, const PlannedTas
                     sooner_on_cpu(task, threads)
                         ? "by a model of its speed, the GPU would take longer for this training (--device cuda uses it)"
                         : "",
-                    options.ranks != nullptr ? options.ranks->local_index() : 0);
+                    options.ranks);
   if (!choice.note.empty() && options.message) options.message(choice.note);
   return make_engine(choice, threads);
 }

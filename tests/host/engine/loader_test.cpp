@@ -41,7 +41,6 @@ class Variable {
 
 TEST(Loader, UnknownWordsAreRefused) {
   expect_parts(error_of([] { choose_device("gpu"); }), {"--device", "'gpu'", "auto, cpu and cuda"});
-  expect_parts(error_of([] { choose_device("cuda:7"); }), {"'cuda:7'", "auto, cpu and cuda", "CUDA_VISIBLE_DEVICES"});
   const Variable forced("STAMPEDE_INSTRUCTION_SET", "avx521");
   expect_parts(error_of([] { choose_device("cpu"); }), {"STAMPEDE_INSTRUCTION_SET", "did you mean 'avx512'?"});
 }
@@ -68,8 +67,8 @@ TEST(Loader, TakesTheBestThatIsThereAndSaysWhyNotTheGpu) {
 }
 
 TEST(Loader, NoGpuIsOneLine) {
-  static const GpuProbe none = {false, "", "", "there is no NVIDIA driver"};
-  const AskForGpu ask = []() -> const GpuProbe& { return none; };
+  static const GpuProbe none = {false, "", "", "there is no NVIDIA driver", 0};
+  const AskForGpu ask = [](int) -> const GpuProbe& { return none; };
   const TemporaryFolder folder;
   const Variable modules("STAMPEDE_MODULES", folder.path().string());
   write_file(folder / "libstampede-cuda.so", "no library");
@@ -77,9 +76,16 @@ TEST(Loader, NoGpuIsOneLine) {
 }
 
 /// A machine whose driver has a GPU.
-const GpuProbe& a_gpu() {
-  static const GpuProbe probe = {true, "a GPU", "sm_90", ""};
+const GpuProbe& a_gpu(int) {
+  static const GpuProbe probe = {true, "a GPU", "sm_90", "", 1};
   return probe;
+}
+
+/// One with a GPU of an older kind behind two others.
+const GpuProbe& three_gpus(int gpu) {
+  static const GpuProbe first = {true, "a GPU", "sm_90", "", 3};
+  static const GpuProbe last = {false, "an old GPU", "sm_75", "the GPU an old GPU is an sm_75", 3};
+  return gpu == 2 ? last : first;
 }
 
 /// "auto" is the CPU and says why, "cuda" is refused, and both give the reason that `info` shows.
@@ -115,6 +121,48 @@ TEST(Loader, AModuleThatMakesAnEngineIsTheGpus) {
   EXPECT_EQ(choice.device, "cpu");
   EXPECT_EQ(choice.note, "running on the CPU: it is small");
   EXPECT_EQ(choose_device("cuda", a_gpu, "it is small").device, "cuda");
+}
+
+/// A rank by its number on its machine.
+class RankOfMachine final : public RankGroup {
+ public:
+  explicit RankOfMachine(int index) : index_(index) {}
+  Rank rank() const override { return {index_, 4}; }
+  int local_index() const override { return index_; }
+  int threads() const override { return 1; }
+  void exchange_parts(const void*, const std::vector<std::int64_t>&, void*) override {}
+  void gather_parts(void*, const std::vector<std::int64_t>&) override {}
+  void broadcast(void*, std::int64_t) override {}
+  std::vector<std::string> collect(const std::string&) override { return {}; }
+  void check() override {}
+  void part() override {}
+  Error fail(const Error& error, bool&) override { return error; }
+
+ private:
+  int index_;
+};
+
+TEST(Loader, AGpuByItsNumber) {
+  const std::filesystem::path works = choose_device("cpu").module;
+  const TemporaryFolder folder;
+  const Variable modules("STAMPEDE_MODULES", folder.path().string());
+  std::filesystem::copy_file(works, folder / "libstampede-cuda.so");
+  EXPECT_EQ(choose_device("cuda:0", three_gpus).gpu, 0);
+  EXPECT_EQ(choose_device("cuda:1", three_gpus).gpu, 1);
+  expect_parts(error_of([] { choose_device("cuda:2", three_gpus); }), {"--device cuda:2: ", "an old GPU", "sm_75"});
+  expect_parts(error_of([] { choose_device("cuda:7", three_gpus); }),
+               {"--device cuda:7: ", "3 GPUs, cuda:0 to cuda:2", "CUDA_VISIBLE_DEVICES", "--device cpu"});
+  for (const char* wrong : {"cuda:", "cuda:one", "cuda:-1", "cuda:1x", "cuda:99999999999"}) {
+    expect_parts(error_of([&] { choose_device(wrong, three_gpus); }), {"--device", wrong, "is no number of a GPU"});
+  }
+  // Ranks take the GPUs of their numbers; one that sees a single GPU takes that.
+  const RankOfMachine second(1), last(3);
+  EXPECT_EQ(choose_device("cuda", three_gpus, "", &second).gpu, 1);
+  EXPECT_EQ(choose_device("cuda", a_gpu, "", &last).gpu, 0);
+  expect_parts(error_of([&] { choose_device("cuda", three_gpus, "", &last); }),
+               {"rank 3 of this machine has no GPU", "3 GPUs, cuda:0 to cuda:2", "one process for each"});
+  expect_parts(error_of([&] { choose_device("cuda:1", three_gpus, "", &second); }),
+               {"--device cuda:1: of 4 ranks each takes a GPU of its own", "--device cuda would be right"});
 }
 
 TEST(Loader, AModuleThatDoesNotLoadIsNoGpu) {
