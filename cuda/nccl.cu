@@ -2,14 +2,18 @@
 #include "cuda/nccl.cuh"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <fstream>
 #include <string>
 
 namespace stampede {
 namespace {
 
-// As nccl.h of NCCL 2 declares them, whose interface has not changed since 2.7:
+// As nccl.h of NCCL 2 declares them, whose interface has not changed since 2.9, the first whose work a CUDA graph may
+// hold:
 // https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/api.html
 struct UniqueId {
   char internal[128];
@@ -19,6 +23,7 @@ constexpr int kSuccess = 0, kInProgress = 7;  // ncclResult_t
 constexpr int kBytes = 0;                     // ncclDataType_t: ncclInt8
 
 struct Functions {
+  int (*get_version)(int*);
   int (*get_unique_id)(UniqueId*);
   int (*comm_init_rank)(Comm*, int, UniqueId, int);
   int (*comm_abort)(Comm);
@@ -39,7 +44,18 @@ struct Functions {
 template <class Function>
 void find(void* library, const char* name, Function*& function) {
   function = reinterpret_cast<Function*>(::dlsym(library, name));
-  if (function == nullptr) throw Error(std::string("libnccl.so.2 has no ") + name + "; NCCL 2.7 or newer is needed");
+  if (function == nullptr) throw Error(std::string("libnccl.so.2 has no ") + name + "; NCCL 2.9 or newer is needed");
+}
+
+/// Throws Error where NCCL is older than 2.9.
+void check_version(const Functions& all) {
+  constexpr int kOldest = 20900;
+  int version = 0;
+  all.check(all.get_version(&version), "get_version");
+  if (version >= kOldest) return;
+  // Up to 2.8 a version X.Y.Z is told as XYZZ, from then on as XYYZZ.
+  throw Error("libnccl.so.2 is NCCL " + std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 100) +
+              "; 2.9 or newer is needed, whose work CUDA graphs may hold");
 }
 
 /// Throws Error where NCCL is not there.
@@ -52,6 +68,7 @@ const Functions& nccl() {
           "package libnccl2, or pip's nvidia-nccl-cu13 with its folder in LD_LIBRARY_PATH), or start one process");
     }
     Functions all{};
+    find(library, "ncclGetVersion", all.get_version);
     find(library, "ncclGetUniqueId", all.get_unique_id);
     find(library, "ncclCommInitRank", all.comm_init_rank);
     find(library, "ncclCommAbort", all.comm_abort);
@@ -62,9 +79,33 @@ const Functions& nccl() {
     find(library, "ncclSend", all.send);
     find(library, "ncclRecv", all.receive);
     find(library, "ncclBroadcast", all.broadcast);
+    check_version(all);
     return all;
   }();
   return functions;
+}
+
+/// The calling thread's GPU: its place in the machine and the machine's name; on a second line what tells the machine
+/// from others of that name.
+std::string place_of_gpu() {
+  char host[256] = "", bus[32] = "";
+  int device = 0;
+  ::gethostname(host, sizeof host - 1);
+  STAMPEDE_CUDA(cudaGetDevice(&device));
+  STAMPEDE_CUDA(cudaDeviceGetPCIBusId(bus, sizeof bus, device));
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return std::string(bus) + " of " + host + "\n" + boot;
+}
+
+/// Throws Error where two ranks have the same GPU, which NCCL would refuse as an "invalid usage".
+void check_places(const std::vector<std::string>& places) {
+  for (std::size_t one = 0; one < places.size(); ++one) {
+    const auto other = static_cast<std::size_t>(std::find(places.begin(), places.end(), places[one]) - places.begin());
+    if (other == one) continue;
+    throw Error("ranks " + std::to_string(other) + " and " + std::to_string(one) + " both have the GPU " +
+                places[one].substr(0, places[one].find('\n')) + "; start at most one process for each GPU");
+  }
 }
 
 }  // namespace
@@ -91,7 +132,7 @@ NcclLink::NcclLink(RankGroup& group) : connection_(std::make_shared<Connection>(
   if (connection_->rank.index == 0) STAMPEDE_NCCL(get_unique_id, &id);
   nccl();
   // Nobody begins to connect before everybody could load NCCL: it would wait for those who could not.
-  group.collect("");
+  check_places(group.collect(place_of_gpu()));
   group.broadcast(&id, sizeof id);
   STAMPEDE_NCCL(comm_init_rank, &connection_->comm, connection_->rank.world_size, id, connection_->rank.index);
 }
