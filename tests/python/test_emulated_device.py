@@ -104,6 +104,30 @@ def test_info_counts_gpus():
     assert "Emulated GPU (sm_90), the first of 3\n" in program.run("info", env=emulated(devices=3)).stdout
 
 
+MANY = "minibatches; on a GPU each costs the time of its launches"
+
+
+def test_many_minibatches_are_warned_of_once(tmp_path):
+    """64 x 8 samples in minibatches of 4."""
+    small = ["--set", "algorithm.minibatch=4", "--set", "algorithm.epochs=1", "--set", "run.checkpoint_every=1"]
+    process = program.run(*train(tmp_path / "run", *small, "--stop-after", 2), env=emulated())
+    assert process.returncode == 0, process.stderr
+    lines = [line for line in process.stderr.splitlines() if MANY in line]
+    assert lines == ["stampede: a pass over 512 samples is split into 128 " + MANY + ", however few samples it has: "
+                     "algorithm.minibatch = 8 or more would take less time"]
+    process = program.run("train", "--resume", tmp_path / "run", "--stop-after", 1, "--device", "cuda", env=emulated())
+    assert process.stderr.count(MANY) == 1, process.stderr
+    by_number = program.run(*train(tmp_path / "number", "--set", "algorithm.minibatches=65", "--stop-after", 1),
+                            env=emulated())
+    assert by_number.stderr.count("into 65 " + MANY) == 1, by_number.stderr
+    assert "algorithm.minibatches = 64 or fewer" in by_number.stderr
+    # Neither with 64 of them, nor on the CPU, which goes through a minibatch in tiles.
+    few = program.run(*train(tmp_path / "few", "--set", "algorithm.minibatches=64", "--stop-after", 1), env=emulated())
+    assert few.returncode == 0 and MANY not in few.stderr, few.stderr
+    on_cpu = program.run(*train(tmp_path / "cpu", *small, device="cpu"))
+    assert on_cpu.returncode == 0 and MANY not in on_cpu.stderr, on_cpu.stderr
+
+
 @pytest.mark.parametrize("arguments, memory, advice", [
     (train("run", num_envs=1000000), 80, ["1000000 environments", "train.num_envs"]),
     (["bench", "env", "--task", "pendulum", "--num-envs", 1000000, "--device", "cuda"], 60,

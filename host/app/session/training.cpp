@@ -31,6 +31,7 @@
 #include "host/app/session/finish.hpp"
 #include "host/app/session/formula_notes.hpp"
 #include "host/app/session/initial_policy.hpp"
+#include "host/app/session/many_minibatches.hpp"
 #include "host/app/session/old_checkpoint.hpp"
 #include "host/app/session/ranks.hpp"
 #include "host/app/session/run_contents.hpp"
@@ -100,7 +101,7 @@ class Session {
       for (const auto& [name, bytes] : files) folder_.write(name, bytes, Durability::kDisk);
       folder_.write("config.toml", to_toml(kept), Durability::kDisk);
       if (kept.legged) folder_.settle_partial(kTrainedRobot);
-      say_notes_of_robot();
+      say_notes();
       begin();
     } catch (...) {
       folder_.abandon();
@@ -117,9 +118,11 @@ class Session {
     write_system();
   }
 
-  /// Says what is simulated differently from the robot's file, and what the caller has to say.
-  void say_notes_of_robot() {
+  /// Says what is simulated differently from the robot's file, what makes a GPU slow, and what the caller has to say.
+  void say_notes() {
     for (const std::string& note : spec_.notes) say(note);
+    const std::string of_minibatches = engine_.device() == "cuda" ? note_of_minibatches(settings_) : "";
+    if (!of_minibatches.empty()) say(of_minibatches);
     for (const std::string& note : options_.notes) say(note);
   }
 
@@ -557,7 +560,7 @@ TrainResult resume_with(GetEngine&& get_engine, const std::filesystem::path& dir
   join(engine, task, options, facts_of_call(own, checkpoint));
   Session session(engine, task, own, std::move(folder));
   for (const std::string& note : notes) session.say(note);
-  session.say_notes_of_robot();
+  session.say_notes();
   if (checkpoint) {
     session.restore(*checkpoint);
   } else {
