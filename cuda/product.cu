@@ -1,7 +1,64 @@
 /// \file Matrix products by cuBLASLt.
 #include "cuda/product.cuh"
 
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
 namespace stampede {
+namespace {
+
+/// What prepared_products() gives. Alive until the process ends.
+struct Prepared {
+  std::mutex guard;
+  std::vector<MatrixProduct> products;
+};
+Prepared& prepared() {
+  static auto* all = new Prepared;
+  return *all;
+}
+
+/// What cuBLASLt tells of an algorithm; what its version does not know is left out. `split_k`: into how many parts the
+/// inner dimension is split; `reduction`: how they are added (0: there is one part, 2 and 4: in a step of its own).
+std::vector<std::pair<std::string, std::int64_t>> numbers_of(const cublasLtMatmulAlgo_t& algorithm) {
+  constexpr std::pair<const char*, cublasLtMatmulAlgoConfigAttributes_t> kAttributes[] = {
+      {"algorithm", CUBLASLT_ALGO_CONFIG_ID},
+      {"tile", CUBLASLT_ALGO_CONFIG_TILE_ID},
+      {"stages", CUBLASLT_ALGO_CONFIG_STAGES_ID},
+      {"split_k", CUBLASLT_ALGO_CONFIG_SPLITK_NUM},
+      {"reduction", CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME},
+      {"swizzling", CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING},
+      {"custom_option", CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION},
+  };
+  std::vector<std::pair<std::string, std::int64_t>> numbers;
+  for (const auto& [name, attribute] : kAttributes) {
+    std::uint32_t value = 0;  // all of these have four bytes
+    std::size_t written = 0;
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, sizeof value, &written);
+    if (status == CUBLAS_STATUS_SUCCESS && written == sizeof value) numbers.emplace_back(name, value);
+  }
+  return numbers;
+}
+
+const char* name_of(Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::kBias:
+      return "bias";
+    case Epilogue::kBiasRelu:
+      return "bias_relu";
+    case Epilogue::kNone:
+      break;
+  }
+  return "none";
+}
+
+}  // namespace
+
+std::vector<MatrixProduct> prepared_products() {
+  const std::scoped_lock lock(prepared().guard);
+  return prepared().products;
+}
 
 BlasContext::BlasContext() : workspace_(kWorkspaceBytes / static_cast<Index>(sizeof(float))) {
   STAMPEDE_CUBLAS(cublasLtCreate(&handle_));
@@ -41,6 +98,22 @@ Product::Product(BlasContext& blas, const ProductShape& shape)
                     " and " + std::to_string(shape.k) + " x " + std::to_string(shape.n) + " floats",
                 Status::kFailed);
   }
+  note(blas, shape);
+}
+
+void Product::note(const BlasContext& blas, const ProductShape& shape) const {
+  MatrixProduct made{shape.m,
+                     shape.n,
+                     shape.k,
+                     shape.transpose_a,
+                     shape.transpose_b,
+                     blas.uses_tf32() ? "tf32" : "float32",
+                     name_of(fused_ ? shape.epilogue : Epilogue::kNone),
+                     numbers_of(algorithm_)};
+  made.algorithm.emplace_back("workspace_bytes", static_cast<std::int64_t>(workspace_bytes_));
+  const std::scoped_lock lock(prepared().guard);
+  std::vector<MatrixProduct>& all = prepared().products;
+  if (std::find(all.begin(), all.end(), made) == all.end()) all.push_back(std::move(made));
 }
 
 bool Product::find_algorithm(BlasContext& blas, Epilogue epilogue) {

@@ -8,8 +8,10 @@
 #include <cublasLt.h>
 
 #include <memory>
+#include <vector>
 
 #include "cuda/buffer.cuh"
+#include "host/engine/engine.hpp"
 
 namespace stampede {
 
@@ -75,6 +77,8 @@ class Product {
 
   static Layout make_layout(Index rows, Index columns, Index stride);
   bool find_algorithm(BlasContext& blas, Epilogue epilogue);
+  /// Adds it to prepared_products().
+  void note(const BlasContext& blas, const ProductShape& shape) const;
 
   Operation operation_;
   Layout a_, b_, d_;
@@ -82,5 +86,9 @@ class Product {
   std::size_t workspace_bytes_ = 0;
   bool fused_ = false;
 };
+
+/// The products that were prepared in this process so far, each once, with cuBLASLt's own numbers for the algorithm that
+/// it chose: which one it is depends on its version and on the GPU, and decides about bits and speed.
+std::vector<MatrixProduct> prepared_products();
 
 }  // namespace stampede

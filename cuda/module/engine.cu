@@ -57,6 +57,7 @@ class CudaEngine final : public Engine {
   }
   int threads() const override { return 1; }
   int gpu() const override { return gpu_; }
+  std::vector<MatrixProduct> matrix_products() const override { return prepared_products(); }
 
   void join(RankGroup& group) override {
     use_gpu();

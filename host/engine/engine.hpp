@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/engine/metrics.hpp"
@@ -122,6 +123,19 @@ struct EnvironmentBenchmark {
   double seconds = 0;
 };
 
+/// A matrix product of a training that a library of the device computes, op(A) op(B) with op(A) m x k and op(B) k x n,
+/// and the algorithm that the library chose for it.
+struct MatrixProduct {
+  std::int64_t m = 0, n = 0, k = 0;
+  bool transpose_a = false, transpose_b = false;
+  std::string precision;  ///< "float32" or "tf32"
+  std::string epilogue;   ///< what is done with the sums before they are stored: "none", "bias", "bias_relu"
+  /// The library's own numbers for the algorithm, by name; of cuBLASLt `algorithm`, `split_k`, `tile` and so on.
+  std::vector<std::pair<std::string, std::int64_t>> algorithm;
+
+  bool operator==(const MatrixProduct&) const = default;
+};
+
 /// A processor to run on, with its kernels.
 class Engine {
  public:
@@ -137,6 +151,9 @@ class Engine {
   virtual int threads() const = 0;
   /// Which of the GPUs that the process sees; 0 on a CPU.
   virtual int gpu() const { return 0; }
+  /// The products that a library computes and for which it has chosen an algorithm so far, each once: of a training all
+  /// of them after its first iteration. None on a CPU, whose loops are the engine's own.
+  virtual std::vector<MatrixProduct> matrix_products() const { return {}; }
 
   /// From now on its trainers learn together with those of the group's other ranks; what a request says of ranks has
   /// no meaning then. The group must outlive them. Throws Error where the device cannot exchange numbers.

@@ -20,6 +20,8 @@ namespace {
 
 /// What algorithms for long inner dimensions want [bytes].
 constexpr std::size_t kWorkspace = 1 << 20;
+/// The number of the one algorithm, and into how many parts it splits such a dimension.
+constexpr std::uint32_t kAlgorithm = 21, kParts = 4;
 /// Tell objects from other memory.
 constexpr std::uint64_t kLayout = 0x6c61796f7574, kOperation = 0x6f70, kPreference = 0x70726566;
 
@@ -275,9 +277,38 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   for (std::size_t i = 0; i < 4; ++i) result.algo.data[2 + i] = preference->alignment[i];
   // The bias's pointer says how it will be aligned.
   const auto bias = reinterpret_cast<std::uintptr_t>(operation->bias);
+  // Long inner dimensions are split, if parts may be added in a step of their own, or else in place.
+  const std::uint32_t reductions = preference->reductions & CUBLASLT_REDUCTION_SCHEME_MASK;
+  const std::uint32_t ordered = reductions & ~static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_INPLACE);
+  const std::uint32_t allowed = ordered != 0 ? ordered : reductions;
+  if (result.workspaceSize > 0 && allowed != 0) result.algo.data[7] = allowed & -allowed;
   result.algo.data[6] = fused && bias != 0 ? std::min<std::uint64_t>(bias & -bias, 256) : 4;
   result.state = CUBLAS_STATUS_SUCCESS;
   *found = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/// One algorithm with one tile; of a split dimension four parts.
+cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t* algorithm,
+                                                    cublasLtMatmulAlgoConfigAttributes_t attribute, void* value,
+                                                    std::size_t bytes, std::size_t* written) {
+  if (algorithm == nullptr || value == nullptr || bytes != sizeof(std::uint32_t)) return CUBLAS_STATUS_INVALID_VALUE;
+  std::uint32_t number = 0;
+  switch (attribute) {
+    case CUBLASLT_ALGO_CONFIG_ID:
+      number = kAlgorithm;
+      break;
+    case CUBLASLT_ALGO_CONFIG_SPLITK_NUM:
+      number = algorithm->data[7] != 0 ? kParts : 1;
+      break;
+    case CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME:
+      number = static_cast<std::uint32_t>(algorithm->data[7]);
+      break;
+    default:
+      break;
+  }
+  std::memcpy(value, &number, sizeof number);
+  *written = sizeof number;
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -104,6 +104,28 @@ def test_info_counts_gpus():
     assert "Emulated GPU (sm_90), the first of 3\n" in program.run("info", env=emulated(devices=3)).stdout
 
 
+def test_system_json_has_the_algorithms_of_products(tmp_path):
+    """What cuBLASLt chose for each product of the networks' layers, each once: the emulated one splits dimensions of 1024
+    or more and, as it is asked for, adds the parts in a step of their own."""
+    run = tmp_path / "run"
+    program.run_json(*train(run, num_envs=256), "--set", "algorithm.minibatch=2048", "--set", "algorithm.epochs=1",
+                     env=emulated())
+    products = json.loads((run / "system.json").read_text())["matrix_products"]
+    assert products == [dict(t) for t in {tuple(product.items()): None for product in products}]
+    for product in products:
+        split = product["k"] >= 1024
+        assert product["algorithm"] == 21 and product["precision"] in ("float32", "tf32")
+        assert product["split_k"] == (4 if split else 1)
+        assert product["reduction"] == (2 if split else 0)
+        assert (product["workspace_bytes"] > 0) == split
+    # The first layer of 16 units with 3 inputs, a minibatch of 2048 samples: forward, and its weights' gradient.
+    assert [p for p in products if p["k"] == 3 and p["m"] == 16 and p["n"] == 2048]
+    assert [p for p in products if p["k"] == 2048 and p["m"] == 16 and p["transpose_b"]]
+    # A run on the CPU has none.
+    program.run_json(*train(tmp_path / "cpu", device="cpu"))
+    assert "matrix_products" not in json.loads((tmp_path / "cpu" / "system.json").read_text())
+
+
 MANY = "minibatches; on a GPU each costs the time of its launches"
 
 

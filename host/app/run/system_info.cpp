@@ -51,6 +51,22 @@ std::string dotted(int major, int minor, int patch) {
   return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
 }
 
+nlohmann::ordered_json json_of(const std::vector<MatrixProduct>& products) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const MatrixProduct& product : products) {
+    nlohmann::ordered_json one = {{"m", product.m},
+                                  {"n", product.n},
+                                  {"k", product.k},
+                                  {"transpose_a", product.transpose_a},
+                                  {"transpose_b", product.transpose_b},
+                                  {"precision", product.precision},
+                                  {"epilogue", product.epilogue}};
+    for (const auto& [name, number] : product.algorithm) one[name] = number;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
 }  // namespace
 
 Machine machine() {
@@ -120,6 +136,7 @@ std::string system_json(const Engine& engine, std::time_t time) {
   if (engine.device() == "cuda") {
     const GpuProbe& gpu = probe_gpu(engine.gpu());
     json["gpu"] = {{"index", engine.gpu()}, {"name", gpu.name}, {"architecture", gpu.architecture}};
+    json["matrix_products"] = json_of(engine.matrix_products());
   }
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

@@ -115,7 +115,6 @@ class Session {
     if (trainer_ == nullptr) enter(0, {}, options_.before);
     save();
     settle();
-    write_system();
   }
 
   /// Says what is simulated differently from the robot's file, what makes a GPU slow, and what the caller has to say.
@@ -427,6 +426,7 @@ class Session {
     saved_ = counts_.iteration;
     saved_at_ = seconds_now();
     if (!is_first(group_)) return;
+    write_system();  // again: by now the device's libraries may have chosen algorithms
     writing_ = std::async(std::launch::async,
                           [run = folder_.path(), checkpoint = std::move(checkpoint),
                            kept = settings_.run.checkpoints_kept] { save_checkpoint(run, checkpoint, kept); });
