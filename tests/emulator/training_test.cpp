@@ -201,40 +201,46 @@ TEST(EmulatedDriverDeathTest, WhatIsWrongWithTheDriverIsSaid) {
   EXPECT_EXIT(say_why_not_on_a_gpu("CUDA_EMULATOR_CAPABILITY", "80"), ::testing::ExitedWithCode(0), "");
 }
 
+/// An environment, made, stepped and freed by a thread each, and an evaluation by another. Ends the process: status 0
+/// where all are on GPU 1 and do what they do on GPU 0.
+[[noreturn]] void use_second_gpu_from_threads() {
+  const PlannedTask task = plan_task(awkward_settings());
+  const auto engine = make_engine("cuda:1", 1);
+  const auto first = make_engine("cuda:0", 1);
+  EXPECT_EQ(engine->gpu(), 1);
+  const Policy policy = still_policy(*task.spec);
+  const EnvironmentRequest request{task.spec, 5, 3, true};
+  const EvaluationRequest judged = evaluation_request(task, 3, true);
+  const std::vector<float> actions(5 * task.spec->action.centre.size(), 0.1f);
+  std::unique_ptr<VectorEnvironment> environment;
+  std::vector<float> seen;
+  Evaluation found;
+  const auto on_thread = [](const auto& body) { std::thread(body).join(); };
+  on_thread([&] {
+    environment = engine->make_environment(request);
+    int device = -1;
+    EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
+    EXPECT_EQ(device, 1);
+  });
+  on_thread([&] {
+    environment->step(actions);
+    seen = environment->observations().to_host();
+  });
+  on_thread([&] { found = engine->evaluate(judged, policy); });
+  const auto there = first->make_environment(request);
+  there->step(actions);
+  EXPECT_EQ(seen, there->observations().to_host());
+  EXPECT_EQ(found.returns, first->evaluate(judged, policy).returns);
+  on_thread([&] { environment.reset(); });
+  std::_Exit(::testing::Test::HasFailure() ? 1 : 0);
+}
+
 /// Another thread than that which made the engine begins with GPU 0, and the emulator refuses what it puts into a stream
 /// of another GPU.
 TEST(EmulatedDeathTest, AnyThreadMayUseAGpuThatIsNotTheFirst) {
   ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   setenv("CUDA_EMULATOR_DEVICES", "2", 1);
-  EXPECT_EXIT(
-      {
-        const PlannedTask task = plan_task(awkward_settings());
-        const auto engine = make_engine("cuda:1", 1), first = make_engine("cuda:0", 1);
-        EXPECT_EQ(engine->gpu(), 1);
-        const Policy policy = still_policy(*task.spec);
-        std::unique_ptr<VectorEnvironment> environment;
-        std::vector<float> seen;
-        Evaluation found;
-        const auto on_thread = [](const auto& body) { std::thread(body).join(); };
-        on_thread([&] {
-          environment = engine->make_environment({task.spec, 5, 3, true});
-          int device = -1;
-          cudaGetDevice(&device);
-          EXPECT_EQ(device, 1);
-        });
-        on_thread([&] {
-          environment->step(std::vector<float>(5 * task.spec->action.centre.size(), 0.1f));
-          seen = environment->observations().to_host();
-        });
-        on_thread([&] { found = engine->evaluate(evaluation_request(task, 3), policy); });
-        const auto there = first->make_environment({task.spec, 5, 3, true});
-        there->step(std::vector<float>(5 * task.spec->action.centre.size(), 0.1f));
-        EXPECT_EQ(seen, there->observations().to_host());
-        EXPECT_EQ(found.returns, first->evaluate(evaluation_request(task, 3), policy).returns);
-        on_thread([&] { environment.reset(); });
-        std::_Exit(::testing::Test::HasFailure() ? 1 : 0);
-      },
-      ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(use_second_gpu_from_threads(), ::testing::ExitedWithCode(0), "");
   unsetenv("CUDA_EMULATOR_DEVICES");
 }
 
