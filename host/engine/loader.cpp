@@ -215,6 +215,12 @@ int gpu_of_rank(AskForGpu ask, const RankGroup* group) {
   return group == nullptr || ask(0).count == 1 ? 0 : group->local_index();
 }
 
+/// "1 GPU, cuda:0", or "4 GPUs, cuda:0 to cuda:3".
+std::string names_of_gpus(int count) {
+  if (count == 1) return "1 GPU, cuda:0";
+  return std::to_string(count) + " GPUs, cuda:0 to cuda:" + std::to_string(count - 1);
+}
+
 /// Why the GPU is not used, as why_no_gpu() says; where there is one, but `why_cpu` is not empty, that. `numbered`:
 /// whether the GPU was asked for by its number, and not by a rank's.
 std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu, int gpu = 0, bool numbered = false) {
@@ -222,11 +228,9 @@ std::string why_no_gpu_for(AskForGpu ask, const std::string& why_cpu, int gpu = 
   if (module.empty()) return "this build has no CUDA module (libstampede-cuda.so)";
   const GpuProbe& probe = ask(gpu);
   if (gpu >= probe.count && probe.count > 0) {
-    const std::string last =
-        probe.count == 1 ? "1 GPU, cuda:0" : std::to_string(probe.count) + " GPUs, cuda:0 to cuda:";
-    const std::string seen = probe.count == 1 ? last : last + std::to_string(probe.count - 1);
-    if (numbered) return "there is no such GPU: this process sees " + seen + " (CUDA_VISIBLE_DEVICES may hide some)";
-    return "rank " + std::to_string(gpu) + " of this machine has no GPU: this process sees " + seen +
+    const std::string seen = "this process sees " + names_of_gpus(probe.count);
+    if (numbered) return "there is no such GPU: " + seen + " (CUDA_VISIBLE_DEVICES may hide some)";
+    return "rank " + std::to_string(gpu) + " of this machine has no GPU: " + seen +
            "; start at most one process for each";
   }
   if (!probe.usable) return probe.reason;

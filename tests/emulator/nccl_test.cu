@@ -213,7 +213,7 @@ TEST_F(NcclDeathTest, ArgumentsAreChecked) {
       float *x = device_floats(8), host[8];
       const int peer = 1 - rank;
       EXPECT_EQ(ncclSend(x, 8, ncclFloat32, 2, comm, s), ncclInvalidArgument);
-      EXPECT_EQ(ncclSend(x, 8, static_cast<ncclDataType_t>(99), peer, comm, s), ncclInvalidArgument);
+      EXPECT_EQ(ncclSend(x, 8, static_cast<ncclDataType_t>(15), peer, comm, s), ncclInvalidArgument);
       EXPECT_EQ(ncclSend(x, 9, ncclFloat32, peer, comm, s), ncclInvalidArgument);
       EXPECT_EQ(ncclRecv(host, 8, ncclFloat32, peer, comm, s), ncclInvalidArgument);
       EXPECT_EQ(ncclSend(x, 8, ncclFloat32, peer, nullptr, s), ncclInvalidArgument);
