@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cuda/buffer.cuh"
+#include "cuda/fused_minibatch.cuh"
 #include "cuda/handles.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/product.cuh"
@@ -36,6 +37,7 @@ class CudaBackend {
   using Buffer = DeviceBuffer<T>;
   using Mlp = CudaMlp;
   using Linear = CudaLinear;
+  using Minibatch = cuda::FusedMinibatch;
 
   /// Iterations whose reports and time stamps are kept.
   static constexpr int kReportSlots = 2;
@@ -127,6 +129,11 @@ class CudaBackend {
     float* of(const Context&) { return total_.data(); }
     float* total() { return total_.data(); }
     void collect(CudaBackend&, Index) {}
+    /// Makes room for what the blocks of a kernel leave to be added up (cuda/fused_minibatch.cuh) [floats].
+    void reserve_parts(Index count) {
+      if (parts_.size() < count) parts_ = DeviceBuffer<float>(count);
+    }
+    float* parts() { return parts_.data(); }
     /// A copy on the host.
     std::vector<float> read(CudaBackend& backend) const {
       std::vector<float> values(static_cast<std::size_t>(total_.size()));
@@ -135,7 +142,7 @@ class CudaBackend {
     }
 
    private:
-    DeviceBuffer<float> total_;
+    DeviceBuffer<float> total_, parts_;
   };
 
   template <class Body>
@@ -148,6 +155,12 @@ class CudaBackend {
   void sum(Index n, int columns, const Functor& functor, float* out) {
     reserve_partials(cuda::sum_scratch(columns, K));
     cuda::enqueue_sum<K>(stream_, n, columns, functor, partial_sums_.data(), out);
+  }
+  /// *out = sum over i < n of functor(i, 0)[0], then then(), once.
+  template <class Functor, class Then>
+  void sum_then(Index n, const Functor& functor, float* out, const Then& then) {
+    reserve_partials(cuda::sum_scratch(1, 1));
+    cuda::enqueue_sum<1>(stream_, n, 1, functor, partial_sums_.data(), out, then);
   }
   /// Allocates the scratch memory of sums of so many columns, up to four a column, so that none is allocated later.
   void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 4)); }

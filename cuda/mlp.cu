@@ -202,6 +202,7 @@ CudaMlp::CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation
   }
   end_ = offset;
   small_ = cuda::SmallNetwork::of(layouts(), activation);
+  fused_ = cuda::FusedNetwork::of(layouts(), activation, {begin_, end_}, cuda::most_shared_bytes());
   for (const Layer& layer : layers_) {
     activations_.emplace_back(most_rows * layer.stride);
     if (activation == Activation::kSilu) slopes_.emplace_back(most_rows * layer.stride);
@@ -327,6 +328,13 @@ void CudaMlp::backward(const Context& context, const float* parameters, const fl
                                 static_cast<int>(stretches)};
   add_bias_partials<<<cuda::blocks_for(bias_columns_, 32), kThreads, 0, stream>>>(arguments);
   cuda::check_launch(stream, "add_bias_partials");
+}
+
+void CudaMlp::learn_at_once(const Context& context, const CudaMlp& actor, const CudaMlp* critic,
+                            cuda::FusedMinibatch minibatch) {
+  minibatch.network[0] = actor.fused_;
+  if (critic != nullptr) minibatch.network[1] = critic->fused_;
+  cuda::learn(context.backend->stream(), minibatch);
 }
 
 }  // namespace stampede

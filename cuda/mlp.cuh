@@ -12,8 +12,9 @@
 /// added up in their order by one kernel for all layers. cuBLASLt could add them in its BGRADA epilogue, in an order
 /// that is not documented.
 ///
-/// Where only the outputs are wanted, as in a rollout, a small network runs in one launch (cuda/small_network.cuh), in
-/// single precision whatever the products' is.
+/// Where only the outputs are wanted, as in a rollout, a small network runs in one launch (cuda/small_network.cuh). Two
+/// small networks learn from a minibatch in two (cuda/fused_minibatch.cuh). Both are in single precision whatever the
+/// products' is.
 ///
 /// Parameters: for each layer weights, then bias, each from a multiple of 16 floats on. In the weights the outputs of a
 /// layer are padded to a multiple of 4 (a float4), except where there is only one: the weights of a head with one
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "cuda/backend.cuh"
+#include "cuda/fused_minibatch.cuh"
 #include "cuda/small_network.cuh"
 #include "host/engine/layer_layout.hpp"
 #include "kernels/activation.hpp"
@@ -62,6 +64,16 @@ class CudaMlp {
                    const Tail& tail) const {
     cuda::launch_small_network(context.backend->stream(), small_, parameters, input, range.begin, range.size(), tail);
   }
+  /// Whether it is small enough for `learn_at_once`, on this GPU.
+  bool learns_at_once() const { return fused_.layers > 0; }
+  /// Makes room for `learn_at_once`, which does not allocate. `critic` may be null.
+  static void reserve_for_learning(const CudaMlp& actor, const CudaMlp* critic, CudaBackend::Gradient& gradient) {
+    gradient.reserve_parts(
+        cuda::FusedMinibatch::part_floats(actor.fused_, critic != nullptr ? &critic->fused_ : nullptr));
+  }
+  /// Forward pass, loss and backward pass of a minibatch that has all but the networks.
+  static void learn_at_once(const Context& context, const CudaMlp& actor, const CudaMlp* critic,
+                            cuda::FusedMinibatch minibatch);
   Index output_stride() const { return layers_.back().stride; }
   /// What the last `forward` returned.
   const float* output(const Context&) const { return activations_.back().data(); }
@@ -115,6 +127,7 @@ class CudaMlp {
   Index begin_, end_ = 0, most_rows_, bias_columns_ = 0;
   std::vector<Layer> layers_;
   cuda::SmallNetwork small_;
+  cuda::FusedNetwork fused_;
   std::vector<std::unique_ptr<Plan>> plans_;
   std::vector<DeviceBuffer<float>> activations_;  ///< outputs of each layer
   std::vector<DeviceBuffer<float>> slopes_;       ///< for SiLU only, whose outputs do not determine them

@@ -38,25 +38,35 @@ __global__ void __launch_bounds__(kSumBlock)
   }
 }
 
-/// out[i] = the sum over the stretches, for i = column * K + k: a block each.
-template <int K>
-__global__ void __launch_bounds__(kStretches) add_stretches(const float* partial, int stretches, float* out) {
+/// Nothing to do after a sum.
+struct NothingMore {
+  STAMPEDE_FN void operator()() const {}
+};
+
+/// out[i] = the sum over the stretches, for i = column * K + k: a block each. Then the block calls then().
+template <int K, class Then>
+__global__ void __launch_bounds__(kStretches)
+    add_stretches(const float* partial, int stretches, float* out, const __grid_constant__ Then then) {
   using Reduce = cub::BlockReduce<double, kStretches>;
   __shared__ typename Reduce::TempStorage storage;
   const Index column = static_cast<Index>(blockIdx.x) / K, k = static_cast<Index>(blockIdx.x) % K;
   const int stretch = static_cast<int>(threadIdx.x);
   const double mine = stretch < stretches ? static_cast<double>(partial[(column * stretches + stretch) * K + k]) : 0.0;
   const double total = Reduce(storage).Sum(mine);
-  if (threadIdx.x == 0) out[blockIdx.x] = static_cast<float>(total);
+  if (threadIdx.x == 0) {
+    out[blockIdx.x] = static_cast<float>(total);
+    then();
+  }
 }
 
 /// Size of `partial` [floats] for sums of so many columns with `figures` numbers each (K above).
 inline Index sum_scratch(int columns, int figures) { return static_cast<Index>(columns) * kStretches * figures; }
 
-/// out[column][k] = sum over i < n of functor(i, column)[k].
-template <int K, class Functor>
-void enqueue_sum(cudaStream_t stream, Index n, int columns, const Functor& functor, float* partial, float* out) {
-  static_assert(std::is_trivially_copyable_v<Functor>);
+/// out[column][k] = sum over i < n of functor(i, column)[k]. Where that is one number, then() runs once it is there.
+template <int K, class Functor, class Then = NothingMore>
+void enqueue_sum(cudaStream_t stream, Index n, int columns, const Functor& functor, float* partial, float* out,
+                 const Then& then = {}) {
+  static_assert(std::is_trivially_copyable_v<Functor> && std::is_trivially_copyable_v<Then>);
   Index stretch = (n + kStretches - 1) / kStretches;
   stretch = n > 0 ? (stretch + kSumBlock - 1) / kSumBlock * kSumBlock : kSumBlock;
   const Index stretches = n > 0 ? (n + stretch - 1) / stretch : 1;
@@ -64,7 +74,7 @@ void enqueue_sum(cudaStream_t stream, Index n, int columns, const Functor& funct
   sum_stretches<K><<<grid, kSumBlock, 0, stream>>>(functor, n, stretch, partial);
   check_launch(stream, "sum_stretches");
   add_stretches<K>
-      <<<static_cast<unsigned>(columns * K), kStretches, 0, stream>>>(partial, static_cast<int>(stretches), out);
+      <<<static_cast<unsigned>(columns * K), kStretches, 0, stream>>>(partial, static_cast<int>(stretches), out, then);
   check_launch(stream, "add_stretches");
 }
 

@@ -116,44 +116,88 @@ struct PpoLoss {
   float clip_ratio, value_coefficient;
   bool clip_value;
   MirrorView mirror{};  ///< of the actions
+  Index mean_step = 1;  ///< between the means of adjacent actions, and their gradients
+
+  /// Samples of the tile, as many as there are lanes, from `first` on.
+  template <class Real>
+  struct Sample {
+    Index first;
+    UintOf<Real> row;         ///< of the rollout
+    Real weight;              ///< 0 behind the tile's end
+    MaskOf<Real> original{};  ///< whether they are no mirror images
+  };
+  /// How far an action lies from its mean, and the mean that drew it, in standard deviations.
+  template <class Real>
+  struct Deviation {
+    Real action, old_mean;
+  };
 
   template <class Real>
   STAMPEDE_FN void operator()(Index first) const {
-    const Real zero = Real(0.0f), one = Real(1.0f);
-    const auto row = load_uint<Real>(order + first);
-    const auto present = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(rows));
-    const Real weight = select(present, Real(1.0f / count), zero);
-
-    MaskOf<Real> original = present;
-    if (mirror.place != nullptr) original = mirror.keeps(row);
-
-    const auto place = row * UintOf<Real>(static_cast<std::uint32_t>(actions));
-    Real log_probability = zero, divergence = zero;
+    const Sample<Real> sample = sample_at<Real>(first);
+    const Real slope = learn_policy(sample, [&](int a) { return deviation(sample, a); });
     STAMPEDE_NO_UNROLL
+    for (int a = 0; a < actions; ++a) learn_action(sample, a, slope);
+    learn_value(sample);
+  }
+
+  // Its parts, for kernels that have several threads to a sample: for the policy deviation() of each action, then
+  // learn_policy(), then learn_action() of each; for the values learn_value().
+
+  template <class Real>
+  STAMPEDE_FN Sample<Real> sample_at(Index first) const {
+    Sample<Real> sample;
+    sample.first = first;
+    sample.row = load_uint<Real>(order + first);
+    const auto present = lane_indices<Real>(first) < UintOf<Real>(static_cast<std::uint32_t>(rows));
+    sample.weight = select(present, Real(1.0f / count), Real(0.0f));
+    sample.original = present;
+    if (mirror.place != nullptr) sample.original = mirror.keeps(sample.row);
+    return sample;
+  }
+
+  /// That of one action. The first number is stored where the gradient goes, from where learn_action takes it.
+  template <class Real>
+  STAMPEDE_FN Deviation<Real> deviation(const Sample<Real>& sample, int a) const {
+    const auto place = sample.row * UintOf<Real>(static_cast<std::uint32_t>(actions));
+    Real u = gather(output + a, place);
+    if (mirror.place != nullptr) {
+      const Real image = gather(output + mirror.place[a], place);
+      u = select(sample.original, u, image * Real(mirror.sign[a]));
+    }
+    const Real centre = load_strided<Real>(mean + sample.first * mean_stride + a * mean_step, mean_stride);
+    const Real inverse = Real(exp(-log_std[a]));
+    const Real z = (u - centre) * inverse;
+    store_strided(mean_gradient_of(sample.first, a), mean_stride, z);
+    return {z, (gather(old_mean + a, place) - centre) * inverse};
+  }
+
+  /// The surrogate and the divergence; deviation_of(a) is an action's Deviation. Returns d loss / d log-probability.
+  template <class Real, class DeviationOf>
+  STAMPEDE_FN Real learn_policy(const Sample<Real>& sample, const DeviationOf& deviation_of) const {
+    const Real zero = Real(0.0f), one = Real(1.0f), weight = sample.weight;
+    const Index first = sample.first;
+    Real log_probability = zero, divergence = zero;
+#if defined(__CUDA_ARCH__)
+#pragma unroll 4  // what several actions need is loaded at once
+#else
+    STAMPEDE_NO_UNROLL
+#endif
     for (int a = 0; a < actions; ++a) {
-      // (u - mean) / sigma is stored where the gradient goes, and read again below once the loss's slope is known.
-      Real u = gather(output + a, place);
-      if (mirror.place != nullptr) {
-        const Real image = gather(output + mirror.place[a], place);
-        u = select(original, u, image * Real(mirror.sign[a]));
-      }
-      const Real centre = load_strided<Real>(mean + first * mean_stride + a, mean_stride);
-      const Real inverse = Real(exp(-log_std[a]));
-      const Real z = (u - centre) * inverse;
-      const Real moved = (gather(old_mean + a, place) - centre) * inverse;
+      const Deviation<Real> by = deviation_of(a);
+      const Real z = by.action, moved = by.old_mean;
       const float narrowed = old_log_std[a] - log_std[a], ratio_of_deviations = exp(narrowed);
       divergence = divergence + Real(0.5f * (ratio_of_deviations * ratio_of_deviations - 1.0f) - narrowed) +
                    Real(0.5f) * moved * moved;
       log_probability = log_probability - (Real(0.5f) * z * z + Real(log_std[a]) + Real(kLogSqrtTwoPi));
-      store_strided(mean_gradient + first * mean_stride + a, mean_stride, z);
     }
 
-    Real advance = gather(advantage, row);
+    Real advance = gather(advantage, sample.row);
     if (advantage_scale != nullptr) {
       advance =
           ((advance - Real(advantage_scale->centre)) - Real(advantage_scale->mean)) * Real(advantage_scale->inverse);
     }
-    const Real log_ratio = log_probability - gather(log_prob, row);
+    const Real log_ratio = log_probability - gather(log_prob, sample.row);
     const Real ratio = exp(select(log_ratio > Real(kMostLogRatio), Real(kMostLogRatio), log_ratio));  // a NaN stays
     const Real range = Real(clip_ratio);
     Real slope, loss;  // d loss / d log_probability
@@ -167,52 +211,63 @@ struct PpoLoss {
       loss = -(advance * log_probability);
       slope = -advance;
     }
-    slope = slope * weight;
-
-    STAMPEDE_NO_UNROLL
-    for (int a = 0; a < actions; ++a) {
-      float* to = mean_gradient + first * mean_stride + a;
-      const Real z = load_strided<Real>(to, mean_stride);
-      store_strided(to, mean_stride, slope * z * Real(exp(-log_std[a])));
-      put(kLossColumns + a, first, slope * (z * z - one));
-    }
-
-    Real value_loss = zero;
-    if (critic != nullptr) {
-      const Real inverse = Real(inverse_deviation(control->values.variance)), centre = Real(control->values.mean);
-      const Real v = load_strided<Real>(critic + first * critic_stride, critic_stride);
-      const Real target = (gather(returns, row) - centre) * inverse;
-      const Real error = v - target;
-      Real gradient = error;
-      value_loss = Real(0.5f) * error * error;
-      if (clip_value) {
-        const Real old = (gather(value, row) - centre) * inverse;
-        const Real change = v - old;
-        const Real limited = old + clamp(change, -range, range) - target;
-        const Real limited_loss = Real(0.5f) * limited * limited;
-        const auto larger = limited_loss > value_loss;
-        gradient = select(larger, select(abs(change) < range, limited, zero), gradient);
-        value_loss = max(value_loss, limited_loss);
-      }
-      store_strided(critic_gradient + first * critic_stride, critic_stride,
-                    gradient * weight * Real(value_coefficient));
-    }
     put(kPolicyLoss, first, loss * weight);
-    put(kValueLoss, first, value_loss * weight);
     put(kClipped, first, select(outside, weight, zero));
     // Only samples as they were collected say how far the policy has moved: the divergence at a mirror image also
     // contains how far the policy is from being symmetric.
     Real compared = weight;
     divergence = divergence * weight;
     if (mirror.place != nullptr) {
-      compared = select(original, compared, zero);
-      divergence = select(original, divergence, zero);
+      compared = select(sample.original, compared, zero);
+      divergence = select(sample.original, divergence, zero);
     }
     put(kKl, first, divergence);
     put(kCompared, first, compared);
+    return slope * weight;
+  }
+
+  /// The gradient with respect to one action's mean and log standard deviation.
+  template <class Real>
+  STAMPEDE_FN void learn_action(const Sample<Real>& sample, int a, Real slope) const {
+    float* to = mean_gradient_of(sample.first, a);
+    const Real z = load_strided<Real>(to, mean_stride);
+    store_strided(to, mean_stride, slope * z * Real(exp(-log_std[a])));
+    put(kLossColumns + a, sample.first, slope * (z * z - Real(1.0f)));
+  }
+
+  /// The critic's part.
+  template <class Real>
+  STAMPEDE_FN void learn_value(const Sample<Real>& sample) const {
+    const Index first = sample.first;
+    Real value_loss = Real(0.0f);
+    if (critic != nullptr) {
+      const Real range = Real(clip_ratio);
+      const Real inverse = Real(inverse_deviation(control->values.variance)), centre = Real(control->values.mean);
+      const Real v = load_strided<Real>(critic + first * critic_stride, critic_stride);
+      const Real target = (gather(returns, sample.row) - centre) * inverse;
+      const Real error = v - target;
+      Real gradient = error;
+      value_loss = Real(0.5f) * error * error;
+      if (clip_value) {
+        const Real old = (gather(value, sample.row) - centre) * inverse;
+        const Real change = v - old;
+        const Real limited = old + clamp(change, -range, range) - target;
+        const Real limited_loss = Real(0.5f) * limited * limited;
+        const auto larger = limited_loss > value_loss;
+        gradient = select(larger, select(abs(change) < range, limited, Real(0.0f)), gradient);
+        value_loss = max(value_loss, limited_loss);
+      }
+      store_strided(critic_gradient + first * critic_stride, critic_stride,
+                    gradient * sample.weight * Real(value_coefficient));
+    }
+    put(kValueLoss, first, value_loss * sample.weight);
   }
 
  private:
+  STAMPEDE_FN float* mean_gradient_of(Index first, int a) const {
+    return mean_gradient + first * mean_stride + a * mean_step;
+  }
+
   /// Writes for the tile's rows only: behind the last one lie another tile's numbers, which another thread may be
   /// writing.
   template <class Real>
@@ -252,8 +307,9 @@ struct LogStdGradient {
 
   STAMPEDE_FN void operator()(int lane, int lanes) const {
     STAMPEDE_NO_UNROLL
-    for (int a = lane; a < actions; a += lanes) gradient[a] = column_sums[kLossColumns + a] - entropy_coefficient;
+    for (int a = lane; a < actions; a += lanes) gradient[a] = of(column_sums[kLossColumns + a], entropy_coefficient);
   }
+  STAMPEDE_FN static float of(float column_sum, float entropy_coefficient) { return column_sum - entropy_coefficient; }
 };
 
 }  // namespace stampede

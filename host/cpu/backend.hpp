@@ -10,6 +10,7 @@
 ///   context follow each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to
 ///   the threads; on a GPU it is everything at once. `Scratch` holds what is needed only within a tile;
 /// - `sum<K>(n, columns, functor, out)`: K sums of floats for each column over n elements, in a fixed order;
+///   `sum_then(n, functor, out, kernel)`: one such sum and what follows from it, kernel(), on a GPU in the same launch;
 ///   `count`: one sum of unsigned integers for each column, exactly;
 /// - `Mlp`, `Linear` and `Gradient`: dense layers, a matrix of weights that modules multiply rows by, and the gradient
 ///   that tiles add to;
@@ -245,6 +246,13 @@ class CpuBackend {
         body(Context{this, thread, slab, tile == from}, Range{begin, std::min(begin + size, n)});
       }
     });
+  }
+
+  /// *out = sum over i < n of functor(i, 0)[0], then then(), once.
+  template <class Functor, class Then>
+  void sum_then(Index n, const Functor& functor, float* out, const Then& then) {
+    sum<1>(n, 1, functor, out);
+    launch_single(then);
   }
 
   /// out[column][k] = sum over i < n of functor(i, column)[k], as floats, from 16 partial sums for each of 64

@@ -26,9 +26,8 @@ class Adam {
   /// Clips the gradient's norm and takes a step. `loss_sums` [kLossColumns]: sums of the loss's columns over the
   /// minibatch (kernels/ppo.hpp), for the report and for the adaptive learning rate.
   void step(const float* gradient, const float* loss_sums, Control* control) {
-    backend_.template sum<1>(networks_.size(), 1, Squares{gradient}, squared_norm_.data());
-    backend_.launch_single(
-        PrepareStep{control, loss_sums, squared_norm_.data(), max_gradient_norm_, schedule_, target_kl_});
+    backend_.sum_then(networks_.size(), Squares{gradient}, squared_norm_.data(),
+                      PrepareStep{control, loss_sums, squared_norm_.data(), max_gradient_norm_, schedule_, target_kl_});
     backend_.launch(networks_.size(),
                     AdamStep{networks_.parameters(), first_moment_.data(), second_moment_.data(), gradient, control});
     networks_.parameters_changed();

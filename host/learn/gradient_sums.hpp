@@ -36,17 +36,21 @@ class GradientSums {
   /// To be called when all tiles of a minibatch of `count` samples are done: adds them up, over all ranks too, and
   /// fills in the gradient of the log standard deviations.
   void collect(Index count, float entropy_coefficient) {
-    Communicator<Backend>& all = backend_.communicator();
     gradient_.collect(backend_, count);
-    all.sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
     backend_.template sum<1>(count, entries_, ColumnValues{columns_.data(), stride_}, sums_.data());
-    all.sum(backend_, sums_.data(), entries_, Exchange::kGradient);
+    add_ranks();
     backend_.launch_single(LogStdGradient{sums_.data(), gradient_.total(), networks_.actions(), entropy_coefficient});
+  }
+  /// The same where total() and sums() hold this rank's sums already, as ActorCritic::learn leaves them.
+  void add_ranks() {
+    Communicator<Backend>& all = backend_.communicator();
+    all.sum(backend_, gradient_.total(), networks_.size(), Exchange::kGradient);
+    all.sum(backend_, sums_.data(), entries_, Exchange::kGradient);
   }
 
   /// What collect() left: the gradient, laid out as the parameters, and the columns' sums.
   float* total() { return gradient_.total(); }
-  const float* sums() { return sums_.data(); }
+  float* sums() { return sums_.data(); }
   const float* own_sums() { return sums_.data() + own_; }
 
  private:

@@ -58,6 +58,7 @@ class Ppo final : public Algorithm<Backend> {
     advantage_scale_ = backend.template make_buffer<AdvantageScale>(1);
     means_ = floats(2);
     return_sums_ = floats(WriteReport::kOwnNumbers);
+    networks_.reserve_for_learning(gradient_.tiles());
   }
 
   /// [returns, advantages][sum, sum of squares]: over all ranks' rollouts, of the differences from their means.
@@ -107,13 +108,26 @@ class Ppo final : public Algorithm<Backend> {
       backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
                                advantage_sums_.data());
       backend_.communicator().sum(backend_, advantage_sums_.data(), 2, Exchange::kMoments);
-      backend_.launch_single(
-          ScaleAdvantages{advantage_sums_.data(), means_.data() + 1, of_all_ranks(count), advantage_scale_.data()});
     }
-    backend_.for_samples(count, gradient_.tiles(), [&](const Context& context, Range range) {
-      add_tile(context, range, rollout, order, count, pass_of(epoch));
-    });
-    gradient_.collect(count, settings_.entropy_coefficient);
+    const ScaleAdvantages scale{advantage_sums_.data(), means_.data() + 1, of_all_ranks(count),
+                                advantage_scale_.data()};
+    const Pass pass = pass_of(epoch);
+    if (networks_.learns_at_once()) {
+      backend_.for_samples(count, gradient_.tiles(), [&](const Context& context, Range range) {
+        // Each rank takes its share of the entropy's gradient, which does not depend on samples.
+        const float entropy = settings_.entropy_coefficient / static_cast<float>(backend_.communicator().ranks());
+        networks_.learn(context, rollout.seen(), order, range.size(), mirror_.in_pass(pass),
+                        critic_mirror_.in_pass(pass), loss_of(rollout, order, count, pass), scale, entropy,
+                        gradient_.tiles(), gradient_.sums());
+      });
+      gradient_.add_ranks();
+    } else {
+      if (settings_.normalise_advantages) backend_.launch_single(scale);
+      backend_.for_samples(count, gradient_.tiles(), [&](const Context& context, Range range) {
+        add_tile(context, range, rollout, order, count, pass);
+      });
+      gradient_.collect(count, settings_.entropy_coefficient);
+    }
   }
 
   void list_metrics(ReportReader& metrics, double samples) override {
@@ -174,15 +188,11 @@ class Ppo final : public Algorithm<Backend> {
     return {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)};
   }
 
-  /// Gather, forward, loss, backward for one tile of a minibatch.
-  void add_tile(const Context& context, Range range, const RolloutView& rollout, const std::uint32_t* order,
-                Index count, const Pass& pass) {
-    const Index rows = range.size();
-    networks_.gather(context, rollout.seen(), order + range.begin, rows, mirror_.in_pass(pass),
-                     critic_mirror_.in_pass(pass));
+  /// The loss of a minibatch of `count` samples, with all but the networks' outputs and the place of its columns.
+  PpoLoss loss_of(const RolloutView& rollout, const std::uint32_t* order, Index count, const Pass& pass) {
     PpoLoss loss{};
-    loss.order = order + range.begin;
-    loss.rows = rows;
+    loss.order = order;
+    loss.rows = count;
     loss.actions = actions_;
     loss.output = rollout.output;
     loss.old_mean = rollout.mean;
@@ -191,17 +201,7 @@ class Ppo final : public Algorithm<Backend> {
     loss.advantage = rollout.advantage;
     loss.returns = rollout.returns;
     loss.value = rollout.value;
-    loss.mean = networks_.actor_output(context, rows);
-    loss.mean_gradient = networks_.mean_gradient(context);
-    loss.mean_stride = networks_.mean_stride();
-    if (networks_.has_critic()) {
-      loss.critic = networks_.critic_output(context, rows);
-      loss.critic_gradient = networks_.critic_gradient(context);
-      loss.critic_stride = networks_.critic_stride();
-    }
     loss.log_std = networks_.log_std();
-    loss.columns = gradient_.columns(range.begin);
-    loss.column_stride = gradient_.column_stride();
     loss.control = control_.data();
     loss.advantage_scale = settings_.normalise_advantages ? advantage_scale_.data() : nullptr;
     loss.count = of_all_ranks(count);
@@ -210,6 +210,28 @@ class Ppo final : public Algorithm<Backend> {
     loss.value_coefficient = settings_.value_coefficient;
     loss.clip_value = settings_.clip_value;
     loss.mirror = action_mirror_.in_pass(pass);
+    return loss;
+  }
+
+  /// Gather, forward, loss, backward for one tile of a minibatch.
+  void add_tile(const Context& context, Range range, const RolloutView& rollout, const std::uint32_t* order,
+                Index count, const Pass& pass) {
+    const Index rows = range.size();
+    networks_.gather(context, rollout.seen(), order + range.begin, rows, mirror_.in_pass(pass),
+                     critic_mirror_.in_pass(pass));
+    PpoLoss loss = loss_of(rollout, order, count, pass);
+    loss.order = order + range.begin;
+    loss.rows = rows;
+    loss.mean = networks_.actor_output(context, rows);
+    loss.mean_gradient = networks_.mean_gradient(context);
+    loss.mean_stride = networks_.mean_stride();
+    if (networks_.has_critic()) {
+      loss.critic = networks_.critic_output(context, rows);
+      loss.critic_gradient = networks_.critic_gradient(context);
+      loss.critic_stride = networks_.critic_stride();
+    }
+    loss.columns = gradient_.columns(range.begin);
+    loss.column_stride = gradient_.column_stride();
     context.launch({0, rows}, loss);
     fetch_tile(context, rollout, order + range.end, std::min(rows, count - range.end));
     networks_.backward(context, rows, gradient_.tiles().of(context));

@@ -190,6 +190,42 @@ class ActorCritic {
                       windows_.sequences(context, rows, actor_->states()), gradient);
   }
 
+  // ------------------------------------------------------------------------------------------ a whole minibatch
+
+  /// Whether `learn` may be called, instead of what a tile of samples takes: on a GPU, where both networks are small.
+  bool learns_at_once() const { return actor_->learns_at_once() && (!critic_ || critic_->learns_at_once()); }
+  /// Makes room for `learn` in the gradient. Does nothing where `learn` may not be called.
+  void reserve_for_learning(typename Backend::Gradient& gradient) {
+    if constexpr (Backend::kNetworksInOneLaunch) {
+      if (learns_at_once()) Backend::Mlp::reserve_for_learning(actor_->head().layers(), critic_layers(), gradient);
+    }
+  }
+  /// Takes `rows` samples through both networks, `loss` (kernels/ppo.hpp) and back. The arguments are as of `gather`.
+  /// Sets the whole gradient, and the sums of the loss's columns; `loss` has all but the networks' outputs and the
+  /// columns' place. `scale`: what computes its advantages' scale, unless it has none; `entropy_coefficient` as of
+  /// LogStdGradient.
+  template <class Loss, class Scale>
+  void learn(const Context& context, const SeenRows& seen, const std::uint32_t* order, Index rows,
+             const MirrorView& mirror, const MirrorView& critic_mirror, const Loss& loss, const Scale& scale,
+             float entropy_coefficient, typename Backend::Gradient& gradient, float* sums) {
+    if constexpr (Backend::kNetworksInOneLaunch) {
+      typename Backend::Minibatch minibatch{};
+      minibatch.input[0] = minibatch.input[1] = normaliser_.rows_of(seen.observation, order, nullptr, mirror);
+      if (critic_normaliser_) {
+        minibatch.input[1] = critic_normaliser_->rows_of(seen.privileged_observation, order, nullptr, critic_mirror);
+      }
+      minibatch.loss = loss;
+      minibatch.scale = scale;
+      minibatch.entropy_coefficient = entropy_coefficient;
+      minibatch.samples = rows;
+      minibatch.parameters = parameters_.data();
+      minibatch.gradient = gradient.total();
+      minibatch.parts = gradient.parts();
+      minibatch.sums = sums;
+      Backend::Mlp::learn_at_once(context, actor_->head().layers(), critic_layers(), minibatch);
+    }
+  }
+
   // ------------------------------------------------------------------------------------------ normalisers
 
   /// To be called once, before the first `merge_observations`: the running means begin at the first observation of
@@ -338,6 +374,8 @@ class ActorCritic {
         MergeObservationMoments{sums_.data(), samples, normaliser.counts() + pixels, normaliser.mean() + pixels,
                                 normaliser.variance() + pixels, normaliser.inverse() + pixels});
   }
+
+  const typename Backend::Mlp* critic_layers() const { return critic_ ? &critic_->head().layers() : nullptr; }
 
   float* critic_input(const Context& context) {
     return critic_normaliser_ ? critic_rows_.at(context) : rows_.at(context);

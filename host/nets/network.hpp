@@ -134,6 +134,12 @@ class Network {
     tail.reads(forward(context, parameters, input.target, input.stride, sequences), output_stride(), range.begin);
     context.launch(range, tail);
   }
+  /// Whether the network's update takes few launches, on a GPU (Mlp::learn_at_once): where it consists of a few small
+  /// layers.
+  bool learns_at_once() const {
+    if constexpr (Backend::kNetworksInOneLaunch) return modules_.size() == 1 && head_->layers().learns_at_once();
+    return false;
+  }
   float* output_gradient(const Context& context) { return head_->output_gradient(context); }
   void backward(const Context& context, const float* parameters, const float* input, Index stride,
                 const Sequences& sequences, float* gradient) {

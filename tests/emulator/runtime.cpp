@@ -11,6 +11,22 @@ using namespace cuda_emulator;
 namespace cuda_emulator {
 namespace {
 
+/// Bytes of shared memory that a block may have, for each compute capability: CUDA C++ Programming Guide, technical
+/// specifications.
+std::size_t most_shared() {
+  switch (settings().capability) {
+    case 80:
+    case 87:
+      return 163 * 1024;
+    case 90:
+    case 100:
+    case 103:
+      return kMostShared;
+    default:
+      return 99 * 1024;
+  }
+}
+
 /// Bytes of shared memory that a launch may ask for. What one kernel is allowed, all are: they are not told apart.
 std::size_t& allowed_shared() {
   static std::size_t bytes = 48 * 1024;
@@ -91,9 +107,9 @@ cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute attribute, int v
   CALL("cudaFuncSetAttribute");
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return failed(cudaErrorInvalidValue);
   const auto bytes = static_cast<std::size_t>(value);
-  if (value < 0 || bytes > kMostShared) {
+  if (value < 0 || bytes > most_shared()) {
     return refused(cudaErrorInvalidValue, "%d bytes of shared memory, of which a block may have %zu", value,
-                   kMostShared);
+                   most_shared());
   }
   allowed_shared() = std::max(allowed_shared(), bytes);
   return cudaSuccess;
@@ -131,9 +147,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   CALL("cudaDeviceGetAttribute");
   if (!is_device(device)) return failed(cudaErrorInvalidDevice);
-  if (attribute != cudaDevAttrMultiProcessorCount) return failed(cudaErrorInvalidValue);
-  *value = 132;
-  return cudaSuccess;
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = 132;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(most_shared());
+      return cudaSuccess;
+  }
+  return failed(cudaErrorInvalidValue);
 }
 /// As "0000:01:00.0", of the first device.
 cudaError_t cudaDeviceGetPCIBusId(char* id, int length, int device) {

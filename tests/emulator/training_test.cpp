@@ -76,7 +76,14 @@ TEST(Emulated, StepsGiveTheBitsOfTheCpu) {
 
 /// Two iterations, before roundings of sums have grown. The second runs as it is recorded.
 TEST(Emulated, ATrainingBeginsAsOnTheCpu) {
-  for (const Settings& settings : trainings()) {
+  std::vector<Settings> all = trainings();
+  all.push_back(walking_settings({"network.actor=[128, 64, 32]", "network.critic=[128, 64, 32]",
+                                  "network.precision=fp32"}));  // the task's own networks
+  all.push_back(awkward_settings());
+  all.back().network.activation = "silu";  // layer by layer
+  all.push_back(awkward_settings());
+  all.back().algorithm.advantage = "return";  // no critic
+  for (const Settings& settings : all) {
     SCOPED_TRACE(settings.task);
     const auto gpu_engine = emulated(), cpu_engine = cpu();
     const auto ours = make_trainer(*gpu_engine, settings), theirs = make_trainer(*cpu_engine, settings);
@@ -135,7 +142,6 @@ TEST(Emulated, AnIterationIsLaunchedAtOnce) {
     EXPECT_EQ(after.allocations, before.allocations);
     EXPECT_EQ(after.frees, before.frees);
     EXPECT_GT(after.kernels, before.kernels);
-    EXPECT_GT(after.products, before.products);
   }
 }
 
@@ -149,9 +155,9 @@ TEST(Emulated, AnIterationTakesSoManyLaunches) {
   SettingsSources as_it_is;  // but for the environments: a minibatch is an eighth of a rollout, as of 4096
   as_it_is.set = {"task=go2-flat", "train.num_envs=16", "algorithm.minibatch=48"};
   std::vector<Counted> all = {
-      {"go2-flat, whose networks are small", resolve_settings(as_it_is), 1316, 880},
-      {"larger networks, layer by layer", awkward_settings(), 291, 173},
-      {"networks with a state, whose critic goes along step by step", awkward_settings(), 751, 561},
+      {"go2-flat, whose networks are small", resolve_settings(as_it_is), 436, 0},
+      {"larger networks, layer by layer", awkward_settings(), 283, 173},
+      {"networks with a state, whose critic goes along step by step", awkward_settings(), 743, 561},
   };
   all[1].settings.network.actor = all[1].settings.network.critic = {300, 200};
   all[2].settings.network.modules = {"gru", "dense"};
