@@ -518,16 +518,11 @@ Index most_shared_bytes() {
 }
 
 void learn(cudaStream_t stream, const FusedMinibatch& minibatch) {
-  static const bool allowed = (check(cudaFuncSetAttribute(learn_minibatch, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                          static_cast<int>(most_shared_bytes())),
-                                     "cudaFuncSetAttribute"),
-                               true);
-  static_cast<void>(allowed);
   const bool has_critic = minibatch.has_critic();
   const unsigned blocks = FusedNetwork::blocks(minibatch.samples, FusedMinibatch::most_blocks(has_critic));
-  const Index bytes = std::max(minibatch.network[0].bytes(), minibatch.network[1].bytes());
-  learn_minibatch<<<has_critic ? 2 * blocks : blocks, kThreads, static_cast<std::size_t>(bytes), stream>>>(
-      minibatch, static_cast<int>(blocks));
+  const auto bytes = static_cast<std::size_t>(std::max(minibatch.network[0].bytes(), minibatch.network[1].bytes()));
+  allow_shared_memory(learn_minibatch, bytes);
+  learn_minibatch<<<has_critic ? 2 * blocks : blocks, kThreads, bytes, stream>>>(minibatch, static_cast<int>(blocks));
   check_launch(stream, "learn_minibatch");
   const Index numbers = minibatch.network[0].part_stride() + (has_critic ? minibatch.network[1].part_stride() : 0);
   add_parts<<<blocks_for(numbers, kThreads), kThreads, 0, stream>>>(minibatch, static_cast<int>(blocks));

@@ -1,7 +1,10 @@
 #pragma once
 /// \file Kernels of the single-source kind (kernels/vocabulary.hpp) on the GPU: a thread a lane.
 
+#include <map>
+#include <mutex>
 #include <type_traits>
+#include <utility>
 
 #include "cuda/check.cuh"
 #include "kernels/lanes.hpp"
@@ -37,15 +40,19 @@ __global__ void __launch_bounds__(kBlock) run_elements(const __grid_constant__ K
   }
 }
 
-/// Lets the kernel's blocks have more shared memory than the 48 KiB that every kernel may have.
+/// Lets a kernel's blocks have more shared memory than the 48 KiB that every kernel may have. Each GPU has permissions of
+/// its own: this thread's gets it, once.
 template <class Kernel>
-void allow_shared_memory() {
-  static const bool allowed =
-      (check(cudaFuncSetAttribute(run_elements<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shared_bytes<Kernel>())),
-             "cudaFuncSetAttribute"),
-       true);
-  static_cast<void>(allowed);
+void allow_shared_memory(Kernel* kernel, std::size_t bytes) {
+  static std::mutex mutex;
+  static std::map<std::pair<Kernel*, int>, std::size_t> allowed;
+  int gpu = 0;
+  STAMPEDE_CUDA(cudaGetDevice(&gpu));
+  const std::scoped_lock lock(mutex);
+  std::size_t& most = allowed[{kernel, gpu}];
+  if (most >= bytes) return;
+  STAMPEDE_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+  most = bytes;
 }
 
 /// A kernel that runs once, by the lanes of a warp together: kernel(lane, number of lanes).
@@ -70,7 +77,7 @@ void launch_elements(cudaStream_t stream, Range range, const Kernel& kernel) {
   static_assert(std::is_trivially_copyable_v<Kernel>);
   if (range.size() <= 0) return;
   constexpr std::size_t kShared = shared_bytes<Kernel>();
-  if constexpr (kShared > 48 * 1024) allow_shared_memory<Kernel>();
+  if constexpr (kShared > 48 * 1024) allow_shared_memory(run_elements<Kernel>, kShared);
   run_elements<<<blocks_for(range.size(), kBlock), kBlock, kShared, stream>>>(kernel, range.begin, range.end);
   check_launch(stream, "run_elements");
 }

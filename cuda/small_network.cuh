@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cuda/check.cuh"
+#include "cuda/launch.cuh"
 #include "host/engine/layer_layout.hpp"
 #include "kernels/activation.hpp"
 #include "kernels/normalise.hpp"
@@ -214,12 +214,7 @@ __global__ void __launch_bounds__(SmallNetwork::kThreads, 2)
 template <class Tail>
 void launch_small_network(cudaStream_t stream, const SmallNetwork& network, const float* parameters,
                           const NormaliseRows& input, Index first, Index rows, const Tail& tail) {
-  static const bool allowed =
-      (check(cudaFuncSetAttribute(run_small_network<Tail>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(SmallNetwork::kMostBytes)),
-             "cudaFuncSetAttribute"),
-       true);
-  static_cast<void>(allowed);
+  allow_shared_memory(run_small_network<Tail>, static_cast<std::size_t>(network.bytes()));
   if (rows <= 0) return;
   const unsigned tiles = static_cast<unsigned>((rows + SmallNetwork::kRows - 1) / SmallNetwork::kRows);
   run_small_network<Tail>

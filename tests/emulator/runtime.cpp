@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <map>
 
 #include "devices.hpp"
 #include "streams.hpp"
@@ -27,12 +28,6 @@ std::size_t most_shared() {
   }
 }
 
-/// Bytes of shared memory that a launch may ask for. What one kernel is allowed, all are: they are not told apart.
-std::size_t& allowed_shared() {
-  static std::size_t bytes = 48 * 1024;
-  return bytes;
-}
-
 bool is_device(int device) { return device >= 0 && device < static_cast<int>(visible_devices().size()); }
 
 /// The number of this thread's device among those that the process sees.
@@ -44,6 +39,17 @@ int current_device() {
   const std::vector<int>& seen = visible_devices();
   return seen.empty() ? 0 : seen[static_cast<std::size_t>(chosen_device)];
 }
+
+namespace {
+
+/// Bytes of shared memory that a launch on this thread's device may ask for. What one kernel is allowed there, all are:
+/// they are not told apart.
+std::size_t& allowed_shared() {
+  static std::map<int, std::size_t> bytes;
+  return bytes.try_emplace(current_device(), 48 * 1024).first->second;
+}
+
+}  // namespace
 
 void enqueue_kernel(const KernelName& name, const Configuration& c, std::unique_ptr<Call> call) {
   const std::scoped_lock lock(mutex());
