@@ -87,7 +87,7 @@ TEST(Formula, PointsAreTakenTurnByTurn) {
   }
   // The same loop is not taken twice.
   EXPECT_EQ(operations_of("sum(scan_height) - 2 * mean(scan_height) - sum(scan_height)"),
-            (std::vector<FormulaOp>{kTurns, kPoint, kTurnSum, kGroupSum, kConstant, kDivide, kConstant, kMultiply,
+            (std::vector<FormulaOp>{kTurns, kPoint, kTurnSum, kGroupSum, kConstant, kConstant, kDivide, kMultiply,
                                     kSubtract, kSubtract, kEnd}));
 }
 
