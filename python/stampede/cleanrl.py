@@ -4,6 +4,7 @@ import gymnasium
 import numpy
 from gymnasium.wrappers.utils import RunningMeanStd
 
+from ._core import InputError
 from ._gymnasium import VectorEnv as _VectorEnv
 
 _EPSILON = 1e-8  # added to variances, as Gymnasium's wrappers do
@@ -25,6 +26,8 @@ class VectorEnv(gymnasium.vector.VectorWrapper):
     limit = 10.0  #: of observations and rewards, once normalised
 
     def __init__(self, task=None, num_envs=1, *, gamma=0.99, **arguments):
+        if not 0 <= gamma <= 1:
+            raise InputError(f"gamma: {gamma} is out of range; a number from 0 to 1 would be right")
         super().__init__(_VectorEnv(task, num_envs, actions="network", **{"random_initial_phase": True, **arguments}))
         self.gamma = gamma
         self.update_running_mean = True

@@ -93,6 +93,7 @@ def test_statistics_stay_where_a_policy_is_judged():
         env.step(env.action_space.sample())
     env.reset(seed=2)
     assert (env.seen.mean == mean).all() and env.returns.var == deviation
+    assert "gamma: 1.1 is out of range" in line_of(lambda: VectorEnv("pendulum", 2, gamma=1.1))
     assert "did you mean 'pendulum'" in line_of(lambda: VectorEnv("pendullum", 2))
 
 
