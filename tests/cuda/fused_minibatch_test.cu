@@ -16,6 +16,13 @@ struct Kind {
 
 class FusedMinibatch : public GpuTest {
  protected:
+  void SetUp() override {
+    GpuTest::SetUp();
+    if (IsSkipped()) return;
+    const Index most = cuda::most_shared_bytes();
+    if (most < kMostShared) GTEST_SKIP() << "a block may have no more than " << most << " bytes of shared memory";
+  }
+
   static constexpr Index kRollout = 5000;
   static constexpr float kEntropyCoefficient = 0.25f;
 
