@@ -1,6 +1,8 @@
 /// \file A minibatch of an actor and a critic in two launches.
 #include "cuda/fused_minibatch.cuh"
 
+#include <type_traits>
+
 #include "cuda/launch.cuh"
 
 namespace stampede::cuda {
@@ -189,7 +191,7 @@ __device__ __forceinline__ void backward_layer(const Layer& layer, Activation ac
     }
     const float* delta = shared + layer.to + sample;
     float4 sum[kIn] = {};
-#pragma unroll 2
+#pragma unroll 4
     for (int column = 0; column < layer.columns; column += 4) {
       const int at = turned(column, first, layer.turn);
       float4 d[4];
@@ -243,6 +245,7 @@ __device__ __forceinline__ void add_weights_gradient(const Layer& layer, int gra
       delta[o] = shared + layer.to + (column + 8 * o < layer.columns ? column + 8 * o : 0) * kRowStride;
     }
     float sum[kIn][kOut] = {};
+#pragma unroll 4
     for (int sample = 0; sample < kRows; sample += 4) {
       float4 d[kOut];
 #pragma unroll
@@ -259,14 +262,25 @@ __device__ __forceinline__ void add_weights_gradient(const Layer& layer, int gra
         }
       }
     }
-    float* to = shared + layer.shared + gradient;
-#pragma unroll
-    for (int i = 0; i < kIn; ++i) {
+    const int stride = layer.columns;
+    float* const to = shared + layer.shared + gradient + row * stride;
+    const auto add = [&](auto is_whole) {
 #pragma unroll
       for (int o = 0; o < kOut; ++o) {
-        if (row + 4 * i >= layer.rows || column + 8 * o >= layer.columns) continue;
-        to[(row + 4 * i) * layer.columns + turned(column + 8 * o, row, layer.turn)] += sum[i][o];
+        const int at = turned(column + 8 * o, row, layer.turn);
+#pragma unroll
+        for (int i = 0; i < kIn; ++i) {
+          if constexpr (!decltype(is_whole)::value) {
+            if (row + 4 * i >= layer.rows || column + 8 * o >= stride) continue;
+          }
+          to[4 * i * stride + at] += sum[i][o];
+        }
       }
+    };
+    if (row / 4 + kIn <= layer.rows / 4 && column / 8 + kOut <= stride / 8) {  // for the whole warp alike
+      add(std::true_type{});
+    } else {
+      add(std::false_type{});
     }
   }
 }
