@@ -113,6 +113,28 @@ TEST_F(Backend, SumsInAFixedOrder) {
   }
 }
 
+/// What follows from a sum.
+struct AddTwice {
+  const float* sum;
+  float* to;
+
+  STAMPEDE_FN void operator()() const { *to += 2 * *sum; }
+};
+
+TEST_F(Backend, WhatFollowsFromASumComesOnceTheSumIsThere) {
+  for (const Index n : {Index{0}, Index{1}, Index{33}, Index{4097}, Index{100003}}) {
+    DevicePlace place(backend());
+    const DeviceBuffer<float> x = place.array(random_floats(padded(std::max<Index>(n, 1)), -1.0f, 2.0f, 8));
+    DeviceBuffer<float> alone = place.array(std::vector<float>{7}), out = place.array(std::vector<float>{7}),
+                        after = place.array(std::vector<float>{1});
+    backend().sum<1>(n, 1, Squares{x.data()}, alone.data());
+    backend().sum_then(n, Squares{x.data()}, out.data(), AddTwice{out.data(), after.data()});
+    const std::vector<float> got = place.read(out, 1);
+    EXPECT_TRUE(same_bits(got, place.read(alone, 1))) << n;
+    EXPECT_EQ(place.read(after, 1)[0], 1 + 2 * got[0]) << n;
+  }
+}
+
 TEST_F(Backend, SumsOfNothingAreZero) {
   const DeviceBuffer<float> x(16);
   DevicePlace place(backend());
