@@ -1,6 +1,9 @@
 /// \file A matrix of weights on the GPU against plain loops in double.
 #include "cuda/linear.cuh"
 
+#include <map>
+#include <string>
+
 #include "tests/cuda/testing.cuh"
 
 namespace stampede::testing {
@@ -83,6 +86,23 @@ TEST_F(Linear, ProductsAgreeWithDouble) {
     check(1, 16, rows);
     check(19, 32, rows);
   }
+}
+
+/// What cuBLASLt chose is known, and where it splits the inner dimension the parts are added in a step of their own.
+TEST_F(Linear, PartsOfSumsAreAddedInOrder) {
+  constexpr Index kInputs = 23, kOutputs = 21, kRows = 4099;
+  check(kInputs, kOutputs, kRows);
+  int found = 0;
+  for (const MatrixProduct& product : prepared_products()) {
+    const std::map<std::string, std::int64_t> numbers(product.algorithm.begin(), product.algorithm.end());
+    ASSERT_TRUE(numbers.count("algorithm") == 1 && numbers.count("split_k") == 1 && numbers.count("reduction") == 1);
+    EXPECT_NE(numbers.at("reduction"), CUBLASLT_REDUCTION_SCHEME_INPLACE);
+    if (numbers.at("split_k") > 1) {
+      EXPECT_NE(numbers.at("reduction"), CUBLASLT_REDUCTION_SCHEME_NONE);
+    }
+    found += product.m == kOutputs && product.n == kInputs && product.k == kRows && product.transpose_b ? 1 : 0;
+  }
+  EXPECT_EQ(found, 1) << "the weights' gradient, asked for twice";
 }
 
 /// Errors of one row, against double.

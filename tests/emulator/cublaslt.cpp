@@ -275,13 +275,11 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   result.algo.data[0] = digest(*operation, *a, *b, *c, *d);
   result.algo.data[1] = result.workspaceSize;
   for (std::size_t i = 0; i < 4; ++i) result.algo.data[2 + i] = preference->alignment[i];
+  // Long inner dimensions are split, and their parts added in place where that is allowed.
+  const std::uint32_t allowed = preference->reductions & CUBLASLT_REDUCTION_SCHEME_MASK;
+  if (result.workspaceSize > 0) result.algo.data[7] = allowed & -allowed;
   // The bias's pointer says how it will be aligned.
   const auto bias = reinterpret_cast<std::uintptr_t>(operation->bias);
-  // Long inner dimensions are split, if parts may be added in a step of their own, or else in place.
-  const std::uint32_t reductions = preference->reductions & CUBLASLT_REDUCTION_SCHEME_MASK;
-  const std::uint32_t ordered = reductions & ~static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_INPLACE);
-  const std::uint32_t allowed = ordered != 0 ? ordered : reductions;
-  if (result.workspaceSize > 0 && allowed != 0) result.algo.data[7] = allowed & -allowed;
   result.algo.data[6] = fused && bias != 0 ? std::min<std::uint64_t>(bias & -bias, 256) : 4;
   result.state = CUBLAS_STATUS_SUCCESS;
   *found = 1;
