@@ -7,7 +7,7 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python" / "stampede"
 # Modules that are imported by name, with what they are for.
-MODULES = ["rsl_rl", "view"]
+MODULES = ["rsl_rl", "cleanrl", "view"]
 # What a program that uses the library needs, in the order in which it meets them.
 HEADERS = [
     "host/task/settings.hpp",
