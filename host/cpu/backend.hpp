@@ -15,7 +15,8 @@
 /// - `Mlp`, `Linear` and `Gradient`: dense layers, a matrix of weights that modules multiply rows by, and the gradient
 ///   that tiles add to;
 /// - `kNetworksInOneLaunch`: whether `Mlp` can run small networks whole, with what comes before and after
-///   (cuda/small_network.cuh). On a CPU launches cost nothing;
+///   (cuda/small_network.cuh), and learn from a whole `Minibatch` (cuda/fused_minibatch.cuh). On a CPU launches cost
+///   nothing;
 /// - `kGradientSlices`: into how many slices a kernel that adds up a gradient cuts its rows, so that there is work for
 ///   all threads of a device. A CPU's thread has a tile of its own already.
 ///
