@@ -154,14 +154,18 @@ TEST(Emulated, AnIterationTakesSoManyLaunches) {
   };
   SettingsSources as_it_is;  // but for the environments: a minibatch is an eighth of a rollout, as of 4096
   as_it_is.set = {"task=go2-flat", "train.num_envs=16", "algorithm.minibatch=48"};
+  SettingsSources small;
+  small.set = {"task=pendulum", "train.num_envs=16", "algorithm.minibatch=64"};
   std::vector<Counted> all = {
       {"go2-flat, whose networks are small", resolve_settings(as_it_is), 436, 0},
+      {"pendulum, 25 steps, 4 epochs of 6 minibatches: sooner_on_cpu.cpp counts them", resolve_settings(small), 652,
+       384},
       {"larger networks, layer by layer", awkward_settings(), 283, 173},
       {"networks with a state, whose critic goes along step by step", awkward_settings(), 743, 561},
   };
-  all[1].settings.network.actor = all[1].settings.network.critic = {300, 200};
-  all[2].settings.network.modules = {"gru", "dense"};
-  all[2].settings.network.gru = 19;
+  all[2].settings.network.actor = all[2].settings.network.critic = {300, 200};
+  all[3].settings.network.modules = {"gru", "dense"};
+  all[3].settings.network.gru = 19;
   for (const auto& [name, settings, kernels, products] : all) {
     SCOPED_TRACE(name);
     const auto engine = emulated();
