@@ -224,6 +224,8 @@ class CudaBackend {
   const float* report(int slot) const { return report_memory_.data() + slot * kMostReported; }
 
   cudaStream_t stream() const { return stream_; }
+  /// What the calling thread allocates from now on lies on this backend's GPU.
+  void use_device() const { stream_.use_gpu(); }
   BlasContext& blas() { return blas_; }
 
  private:

@@ -438,6 +438,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 0) ScaleAdvantages{m.scale.sums, m.scale.centre, m.scale.count, scale}();
   }
   take_weights(network, m.parameters, shared);
+  __syncthreads();  // also where there is no sample
   for (Index begin = static_cast<Index>(block) * kRows; begin < m.samples;
        begin += static_cast<Index>(blocks) * kRows) {
     const int count = static_cast<int>(m.samples - begin < kRows ? m.samples - begin : kRows);

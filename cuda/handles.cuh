@@ -20,12 +20,16 @@ class CudaStream {
     STAMPEDE_CUDA_WARN(cudaStreamSynchronize(stream_));
     STAMPEDE_CUDA_WARN(cudaStreamDestroy(stream_));
   }
-  /// For a call: its GPU becomes the calling thread's, as CUDA takes work for a stream from such threads only. A thread
-  /// begins with GPU 0.
-  operator cudaStream_t() const {
+  /// Its GPU becomes the calling thread's, on which the thread then allocates, and which CUDA wants of those that put
+  /// work into a stream. A thread begins with GPU 0.
+  void use_gpu() const {
     int now = 0;
-    // What fails here fails in the call as well, which tells it.
+    // What fails here fails in the next call as well, which tells it.
     if (cudaGetDevice(&now) == cudaSuccess && now != gpu_) cudaSetDevice(gpu_);
+  }
+  /// For a call.
+  operator cudaStream_t() const {
+    use_gpu();
     return stream_;
   }
 

@@ -40,8 +40,8 @@ __global__ void __launch_bounds__(kBlock) run_elements(const __grid_constant__ K
   }
 }
 
-/// Lets a kernel's blocks have more shared memory than the 48 KiB that every kernel may have. Each GPU has permissions of
-/// its own: this thread's gets it, once.
+/// Lets a kernel's blocks have more shared memory than the 48 KiB that every kernel may have. Each GPU has permissions
+/// of its own: this thread's gets it, once.
 template <class Kernel>
 void allow_shared_memory(Kernel* kernel, std::size_t bytes) {
   static std::mutex mutex;

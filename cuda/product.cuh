@@ -87,8 +87,8 @@ class Product {
   bool fused_ = false;
 };
 
-/// The products that were prepared in this process so far, each once, with cuBLASLt's own numbers for the algorithm that
-/// it chose: which one it is depends on its version and on the GPU, and decides about bits and speed.
+/// The products that were prepared in this process so far, each once, with cuBLASLt's own numbers for the algorithm
+/// that it chose: which one it is depends on its version and on the GPU, and decides about bits and speed.
 std::vector<MatrixProduct> prepared_products();
 
 }  // namespace stampede

@@ -36,8 +36,8 @@ struct SmallNetwork {
   Layer layer[kMostLayers];
   int layers = 0;  ///< 0: the network is too large for this
   Activation activation = Activation::kElu;
-  /// Where two buffers begin in shared memory, and it ends [floats]. A layer reads its inputs from one of them and leaves
-  /// its outputs in the other.
+  /// Where two buffers begin in shared memory, and it ends [floats]. A layer reads its inputs from one of them and
+  /// leaves its outputs in the other.
   int buffer[3] = {};
 
   std::size_t bytes() const { return static_cast<std::size_t>(buffer[2]) * sizeof(float); }

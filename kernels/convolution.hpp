@@ -274,9 +274,9 @@ struct ConvolutionWeightGradient {
 #endif
 
  private:
-  /// Rows [from, to) for a block of taps, set or added to what `target` has, from the one with the number `begin` on. They are numbered as they lie in the
-  /// input: where its channels are adjacent, those of the same place follow each other. Behind the last tap that one is
-  /// computed again, and not stored.
+  /// Rows [from, to) for a block of taps, set or added to what `target` has, from the one with the number `begin` on.
+  /// They are numbered as they lie in the input: where its channels are adjacent, those of the same place follow each
+  /// other. Behind the last tap that one is computed again, and not stored.
   template <int Block, int Packs>
   STAMPEDE_CALLED void add_rows(Index begin, Index channel, Index from, Index to, float* target, bool adds) const {
     const Index taps = layer.shape.taps(), channels = layer.shape.out_channels;

@@ -17,6 +17,8 @@
 /// - `kNetworksInOneLaunch`: whether `Mlp` can run small networks whole, with what comes before and after
 ///   (cuda/small_network.cuh), and learn from a whole `Minibatch` (cuda/fused_minibatch.cuh). On a CPU launches cost
 ///   nothing;
+/// - `use_device()`: to be called before something is allocated, where that may be another thread than made the
+///   backend;
 /// - `kGradientSlices`: into how many slices a kernel that adds up a gradient cuts its rows, so that there is work for
 ///   all threads of a device. A CPU's thread has a tile of its own already.
 ///
@@ -58,6 +60,7 @@ class CpuBackend {
 
   explicit CpuBackend(int threads) : pool_(threads), clocks_(static_cast<std::size_t>(pool_.threads())) {}
 
+  void use_device() const {}
   int threads() const { return pool_.threads(); }
 
   /// What a tile's work is given: the thread that it runs on, and the slab that it adds gradients to.

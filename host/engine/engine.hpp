@@ -176,7 +176,8 @@ class Engine {
 };
 
 /// Signature of a module's one exported function, `stampede_engine`. `threads` 0: all cores; `gpu`: which of the GPUs
-/// that the process sees, from 0 on, where it is one for GPUs. Throws Error with a reason where the device cannot be used.
+/// that the process sees, from 0 on, where it is one for GPUs. Throws Error with a reason where the device cannot be
+/// used.
 using MakeEngine = Engine*(int threads, int gpu);
 
 /// Signature of `stampede_double_simulation`, which the module of doubles exports in its place.

@@ -2,9 +2,9 @@
 /// \file Chooses the processor to run on, and loads its module.
 ///
 /// Modules are `libstampede-cuda.so`, `libstampede-cpu-<instruction set>.so`, `libstampede-mpi.so` for processes that
-/// train together and, for comparisons, `libstampede-double.so`, for the most basic instruction set that was built. They are looked for in the folder that
-/// the environment variable STAMPEDE_MODULES names, else in `modules` (a build) and `stampede` (an installation) beside
-/// libstampede. STAMPEDE_INSTRUCTION_SET forces avx512, avx2 or baseline.
+/// train together and, for comparisons, `libstampede-double.so`, for the most basic instruction set that was built.
+/// They are looked for in the folder that the environment variable STAMPEDE_MODULES names, else in `modules` (a build)
+/// and `stampede` (an installation) beside libstampede. STAMPEDE_INSTRUCTION_SET forces avx512, avx2 or baseline.
 
 #include <filesystem>
 #include <memory>
@@ -50,8 +50,8 @@ struct DeviceChoice {
 /// asked for is not there.
 ///
 /// "cuda:N" is GPU N of those that the process sees, "cuda" and "auto" the first; where `group` has other ranks, each
-/// takes the GPU of its number on its machine, or the only one that it sees: launchers often show each its own. "cuda:N"
-/// is refused then.
+/// takes the GPU of its number on its machine, or the only one that it sees: launchers often show each its own.
+/// "cuda:N" is refused then.
 DeviceChoice choose_device(const std::string& device, AskForGpu ask = probe_gpu, const std::string& why_cpu = "",
                            const RankGroup* group = nullptr);
 

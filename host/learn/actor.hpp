@@ -29,8 +29,8 @@ class Actor {
   /// state, this function must also advance it by a step (ActorCritic::mean with rollout.current_state()); the
   /// collector advances the critic's.
   virtual void act(const Context& context, Range environments, Index t, Rollout<Backend>& rollout, float* action) = 0;
-  /// Called after each step: `ended` [environment] is not 0 where it ended an episode. Whatever the actor itself carries
-  /// from step to step begins anew there.
+  /// Called after each step: `ended` [environment] is not 0 where it ended an episode. Whatever the actor itself
+  /// carries from step to step begins anew there.
   virtual void forget(const Context&, Range, const float* /*ended*/) {}
 };
 

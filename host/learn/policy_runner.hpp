@@ -20,6 +20,7 @@ class ActingEnvironment final : public VectorEnvironmentOf<Backend> {
 
   std::unique_ptr<PolicyRunner> make_policy_runner(const Policy& policy) override {
     check_fit(policy, this->task());
+    this->backend().use_device();
     return std::make_unique<Runner>(*this, policy);
   }
 

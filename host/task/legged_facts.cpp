@@ -23,26 +23,10 @@ std::vector<std::string> names_in(const FormulaText& formula) {
   return names;
 }
 
-/// The formulas of observations, the numbers of the environment's own that they use, with those that these use, and
-/// whether one of the policy's sees the scan.
-bool add_formulas(const LeggedSettings& settings, std::map<std::string, std::string>& facts) {
-  nlohmann::json formulas, states;
-  std::vector<std::string> names;
-  bool scans = false;
-  for (const ObservationFormula& term : settings.observation_formulas) {
-    const std::vector<std::string>& seen = settings.observations.policy;
-    const bool policy = std::find(seen.begin(), seen.end(), term.name) != seen.end();
-    for (const FormulaText& formula : term.formula) {
-      formulas[term.name].push_back(formula.text);
-      for (const std::string& name : names_in(formula)) {
-        names.push_back(name);
-        for (const SignalInfo& info : kSignals) {
-          scans = scans || (policy && info.per == Per::kScan && name == info.name);
-        }
-      }
-    }
-  }
-  for (std::size_t i = 0; i < names.size(); ++i) {
+/// Adds the numbers of the environment's own that the names from number `begin` on are of, and the names in those.
+void follow_states(const LeggedSettings& settings, std::size_t begin, std::vector<std::string>& names,
+                   nlohmann::json& states) {
+  for (std::size_t i = begin; i < names.size(); ++i) {
     for (const StateSettings& state : settings.states) {
       if (state.name != names[i] || states.contains(state.name)) continue;
       states[state.name] = {{"start", state.start.text}, {"next", state.next.text}};
@@ -51,6 +35,33 @@ bool add_formulas(const LeggedSettings& settings, std::map<std::string, std::str
       }
     }
   }
+}
+
+bool is_of_scan(const std::string& name) {
+  return std::any_of(std::begin(kSignals), std::end(kSignals),
+                     [&](const SignalInfo& info) { return info.per == Per::kScan && name == info.name; });
+}
+
+/// The formulas of observations, the numbers of the environment's own that they use, with those that these use, and
+/// whether one of the policy's sees the scan, itself or by such a number.
+bool add_formulas(const LeggedSettings& settings, std::map<std::string, std::string>& facts) {
+  const std::vector<std::string>& seen = settings.observations.policy;
+  nlohmann::json formulas, states;
+  std::vector<std::string> names;
+  const auto add_terms = [&](bool of_policy) {
+    const std::size_t begin = names.size();
+    for (const ObservationFormula& term : settings.observation_formulas) {
+      if ((std::find(seen.begin(), seen.end(), term.name) != seen.end()) != of_policy) continue;
+      for (const FormulaText& formula : term.formula) {
+        formulas[term.name].push_back(formula.text);
+        for (const std::string& name : names_in(formula)) names.push_back(name);
+      }
+    }
+    follow_states(settings, begin, names, states);
+  };
+  add_terms(true);
+  const bool scans = std::any_of(names.begin(), names.end(), is_of_scan);
+  add_terms(false);
   if (!formulas.empty()) facts["observation_formulas"] = formulas.dump();
   if (!states.empty()) facts["observation_states"] = states.dump();
   return scans;
@@ -98,13 +109,18 @@ std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const Legg
   if (scans) facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
   if (spec.legged->camera.pixels() > 0) {
     const CameraSettings& camera = settings.camera;
-    facts["camera"] =
-        nlohmann::json{
-            {"width", camera.width},       {"height", camera.height}, {"field_of_view", camera.field_of_view},
-            {"position", camera.position}, {"pitch", camera.pitch},   {"yaw", camera.yaw},
-            {"near", camera.near},         {"far", camera.far},       {"every", spec.legged->camera.every},
-            {"latency", camera.latency}}
-            .dump();
+    facts["camera"] = nlohmann::json{{"width", camera.width},
+                                     {"height", camera.height},
+                                     {"field_of_view", camera.field_of_view},
+                                     {"position", camera.position},
+                                     {"pitch", camera.pitch},
+                                     {"yaw", camera.yaw},
+                                     {"near", camera.near},
+                                     {"far", camera.far},
+                                     {"every", spec.legged->camera.every},
+                                     {"latency", camera.latency},
+                                     {"latency_error", camera.latency_error}}
+                          .dump();
   }
   return facts;
 }

@@ -196,6 +196,8 @@ def evaluate(policy, task=None, *, episodes=None, seed=None, randomise=None, sim
     trace = _arguments.path(trace)
     if trace and not force and os.path.exists(trace):
         raise InputError(f"trace: {trace} exists already; force=True overwrites it")
+    if trace and not os.path.isdir(os.path.dirname(trace) or "."):
+        raise InputError(f"trace: {os.path.dirname(trace)}, in which {trace} is to lie, is no folder")
     keywords = _arguments.keywords(task=task) if not folder else []
     told = _core.evaluate(path if folder else "", "" if folder else path, task or "", keywords,
                           _arguments.settings(set), episodes, seed,

@@ -2,9 +2,6 @@
 
 import rsl_rl.env
 import torch
-from rsl_rl.models import MLPModel
-from rsl_rl.modules import EmpiricalNormalization
-from rsl_rl.modules.distribution import GaussianDistribution, HeteroscedasticGaussianDistribution
 from tensordict import TensorDict
 
 from ._core import InputError
@@ -59,6 +56,11 @@ class VecEnv(rsl_rl.env.VecEnv):
 
         Raises InputError for another model than an MLPModel with a GaussianDistribution that sees the group "policy".
         """
+        # Here, so that a release that has them elsewhere still trains.
+        from rsl_rl.models import MLPModel
+        from rsl_rl.modules import EmpiricalNormalization
+        from rsl_rl.modules.distribution import GaussianDistribution, HeteroscedasticGaussianDistribution
+
         distribution = getattr(policy, "distribution", None)
         known = type(policy) is MLPModel and policy.obs_groups == ["policy"] and (
             isinstance(distribution, GaussianDistribution) and

@@ -1,4 +1,5 @@
-/// \file Environments for callers' own actions on the GPU: actions from either side are the same, and they go on from a state.
+/// \file Environments for callers' own actions on the GPU: actions from either side are the same, and they go on from a
+/// state.
 
 #include <cuda_runtime_api.h>
 

@@ -7,9 +7,9 @@
 
 namespace cuda_emulator {
 
-/// The devices that this process sees, each by its number among all that there are (CUDA_EMULATOR_DEVICES, or 1). As with
-/// CUDA, CUDA_VISIBLE_DEVICES names them by number, in the order in which they are counted; the first that does not exist
-/// ends the list.
+/// The devices that this process sees, each by its number among all that there are (CUDA_EMULATOR_DEVICES, or 1). As
+/// with CUDA, CUDA_VISIBLE_DEVICES names them by number, in the order in which they are counted; the first that does
+/// not exist ends the list.
 inline const std::vector<int>& visible_devices() {
   static const std::vector<int> seen = [] {
     const char* number = std::getenv("CUDA_EMULATOR_DEVICES");

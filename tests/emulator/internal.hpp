@@ -49,7 +49,7 @@ bool fails_now(const std::string& what);
 /// Guarded by mutex().
 Counts& counters();
 
-// ------------------------------------------------------------------------------------------------ devices (runtime.cpp)
+// ------------------------------------------------------------------------------------------ devices (runtime.cpp)
 
 /// The device that this thread of the host uses: its number among all that there are, which CUDA_VISIBLE_DEVICES does
 /// not change.

@@ -236,6 +236,13 @@ TEST(EmulatedDriverDeathTest, WhatIsWrongWithTheDriverIsSaid) {
     environment->step(actions);
     seen = environment->observations().to_host();
   });
+  on_thread([&] {
+    const auto runner = environment->make_policy_runner(policy);
+    int device = -1;
+    EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
+    EXPECT_EQ(device, 1) << "where the policy's networks were allocated";
+    runner->act();
+  });
   on_thread([&] { found = engine->evaluate(judged, policy); });
   const auto there = first->make_environment(request);
   there->step(actions);
@@ -252,8 +259,8 @@ TEST(EmulatedDriverDeathTest, WhatIsWrongWithTheDriverIsSaid) {
   std::_Exit(::testing::Test::HasFailure() ? 1 : 0);
 }
 
-/// Another thread than that which made the engine begins with GPU 0, and the emulator refuses what it puts into a stream
-/// of another GPU.
+/// Another thread than that which made the engine begins with GPU 0, and the emulator refuses what it puts into a
+/// stream of another GPU.
 TEST(EmulatedDeathTest, AnyThreadMayUseAGpuThatIsNotTheFirst) {
   ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   setenv("CUDA_EMULATOR_DEVICES", "2", 1);

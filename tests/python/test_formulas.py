@@ -305,21 +305,22 @@ def test_the_trot_trains(tmp_path):
     assert "scan" not in facts
 
 
-def test_a_policy_names_the_states_that_its_formulas_use(tmp_path):
-    """Those that others use, too, and the scan's points where a formula sees them."""
+@pytest.mark.parametrize("seen, kept", [("b + largest(scan_height)", "a + 1"), ("b", "a + largest(scan_height)")])
+def test_a_policy_names_the_states_that_its_formulas_use(seen, kept, tmp_path):
+    """Those that others use, too, and the scan's points where a formula sees them, itself or by a state."""
     file = tmp_path / "my.toml"
-    file.write_text("""extends = 'go2-flat'
+    file.write_text(f"""extends = 'go2-flat'
 symmetry.mirror = false
 observations.policy = ['o', 'command']
-observations.terms.o.formula = 'b + largest(scan_height)'
+observations.terms.o.formula = '{seen}'
 [state]
-a = {start = '1', next = 'a + 1'}
-b = {start = '2', next = 'a * 2'}
-c = {start = '0', next = 'c'}
+a = {{start = '1', next = '{kept}'}}
+b = {{start = '2', next = 'a * 2'}}
+c = {{start = '0', next = 'c'}}
 """)
     run_json("train", "--task", file, "--run", tmp_path / "run", *SMALL)
     facts = onnxruntime.InferenceSession(tmp_path / "run" / "policy.onnx").get_modelmeta().custom_metadata_map
-    assert json.loads(facts["observation_states"]) == {"a": {"start": "1", "next": "a + 1"},
+    assert json.loads(facts["observation_states"]) == {"a": {"start": "1", "next": kept},
                                                        "b": {"start": "2", "next": "a * 2"}}
     assert json.loads(facts["scan"]) == pytest.approx([-0.6, 0.9, -0.3, 0.3, 0.15])
 

@@ -84,6 +84,7 @@ def test_evaluations_keep_the_programs_trace(run, tmp_path):
     assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
     assert "exists already; force=True" in line_of(
         lambda: stampede.evaluate(run, episodes=7, trace=tmp_path / "ours.safetensors"))
+    assert "nowhere, in which" in line_of(lambda: stampede.evaluate(run, trace=tmp_path / "nowhere" / "a.safetensors"))
     stampede.evaluate(run, episodes=5, trace=tmp_path / "ours.safetensors", force=True)
     assert (tmp_path / "ours.safetensors").read_bytes() != (tmp_path / "theirs.safetensors").read_bytes()
 

@@ -168,8 +168,6 @@ std::string text_of_constraints(const TaskSpec& task, const std::vector<Constrai
   return text;
 }
 
-}  // namespace
-
 /// A line for each formula that was not finite.
 std::string text_of_formulas(const FormulaSpec& formulas, const LeggedEvaluation& evaluation) {
   std::string text;
@@ -181,6 +179,8 @@ std::string text_of_formulas(const FormulaSpec& formulas, const LeggedEvaluation
   }
   return text;
 }
+
+}  // namespace
 
 std::string text_of_legged(const TaskSpec& task, const Evaluation& evaluation) {
   const LeggedEvaluation& legged = evaluation.legged;

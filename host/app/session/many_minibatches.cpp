@@ -1,6 +1,12 @@
 /// \file Trainings that make a GPU wait for its own launches.
 #include "host/app/session/many_minibatches.hpp"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "host/engine/policy.hpp"
+
 namespace stampede {
 namespace {
 
@@ -17,7 +23,12 @@ std::string note_of_minibatches(const Settings& settings) {
     algorithm.minibatches = 0;  // those of fine-tuning
   }
   const std::int64_t samples = std::int64_t{settings.train.num_envs} * settings.train.horizon;
-  const std::int64_t minibatches = algorithm.minibatches_of(samples);
+  // A minibatch of networks with a state is whole windows, one at least.
+  const std::vector<std::string>& modules = settings.network.modules;
+  const bool remembers = std::find(modules.begin(), modules.end(), kGruModule) != modules.end();
+  const std::int64_t window = settings.network.window > 0 ? settings.network.window : settings.train.horizon;
+  const std::int64_t minibatches =
+      std::min(algorithm.minibatches_of(samples), remembers ? std::max<std::int64_t>(samples / window, 1) : samples);
   if (minibatches <= kFewMinibatches) return "";
   const std::string fits = std::to_string((samples + kFewMinibatches - 1) / kFewMinibatches);
   const std::string advice = settings.distill            ? "distill.minibatch = " + fits + " or more"

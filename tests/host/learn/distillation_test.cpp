@@ -176,8 +176,8 @@ TEST(Distillation, TheSameBitsForAnyNumberOfThreadsAndResumed) {
   }
 }
 
-/// A teacher whose network has a state labels as one that acts alone: a student with the same parameters, which is asked
-/// in its place, gives the same numbers, also behind the ends of episodes. A checkpoint has the state.
+/// A teacher whose network has a state labels as one that acts alone: a student with the same parameters, which is
+/// asked in its place, gives the same numbers, also behind the ends of episodes. A checkpoint has the state.
 TEST(Distillation, TeachersMayRemember) {
   std::vector<std::string> settings = kRemembers;
   settings.insert(settings.end(), {"distill.learning_rate=0", "train.num_envs=300"});

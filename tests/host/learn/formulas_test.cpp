@@ -336,8 +336,8 @@ TEST(Formulas, GiveTheSameBitsWithEveryPackWidthAndAnyNumberOfThreads) {
 }
 #endif
 
-/// An evaluation asks for no privileged observations: nothing is written beyond the policy's last ones (a sanitizer sees
-/// it, and so do the neighbours: the same task without the critic's clock gives the same numbers).
+/// An evaluation asks for no privileged observations: nothing is written beyond the policy's last ones (a sanitizer
+/// sees it, and so do the neighbours: the same task without the critic's clock gives the same numbers).
 TEST(Formulas, OfTheCriticStayOutOfEvaluations) {
   const std::vector<std::string> clock = {
       "state.phase.start='uniform(0, 1)'", "state.phase.next='fract(phase + 2 * control_dt)'",

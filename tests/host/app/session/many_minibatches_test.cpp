@@ -32,6 +32,17 @@ TEST(ManyMinibatches, AreThoseAbove64) {
   EXPECT_EQ(text.find('\n'), std::string::npos);
 }
 
+TEST(ManyMinibatches, OfNetworksWithAStateHaveWholeWindows) {
+  std::vector<std::string> set = {"task=pendulum", "train.num_envs=10", "train.horizon=100",
+                                  "algorithm.minibatches=200", "network.modules=[\"gru\", \"dense\"]"};
+  set.emplace_back("network.window=20");
+  EXPECT_EQ(note(set), "");  // 50 windows
+  set.back() = "network.window=10";
+  expect_parts(note(set), {"into 100 minibatches"});
+  set.back() = "network.window=0";
+  EXPECT_EQ(note(set), "");
+}
+
 TEST(ManyMinibatches, OfAStudentAreThoseOfItsDistillation) {
   const std::vector<std::string> student = {"task=go2-blind", "algo=online", "train.num_envs=1024", "train.horizon=64",
                                             "algorithm.minibatches=2000"};  // of fine-tuning
