@@ -39,7 +39,7 @@ class Engine:
         """Host threads in use."""
 
 def make_engine(device: str = 'auto', threads: int = 0) -> Engine:
-    """The device auto, cpu or cuda; threads 0: all cores."""
+    """The device auto, cpu, cuda or cuda:N; threads 0: all cores."""
 
 def tasks() -> list[str]:
     """Names of the tasks that come with stampede."""
