@@ -109,18 +109,14 @@ std::map<std::string, std::string> legged_facts(const TaskSpec& spec, const Legg
   if (scans) facts["scan"] = dump(std::vector<float>{scan.x.low, scan.x.high, scan.y.low, scan.y.high, scan.spacing});
   if (spec.legged->camera.pixels() > 0) {
     const CameraSettings& camera = settings.camera;
-    facts["camera"] = nlohmann::json{{"width", camera.width},
-                                     {"height", camera.height},
-                                     {"field_of_view", camera.field_of_view},
-                                     {"position", camera.position},
-                                     {"pitch", camera.pitch},
-                                     {"yaw", camera.yaw},
-                                     {"near", camera.near},
-                                     {"far", camera.far},
-                                     {"every", spec.legged->camera.every},
-                                     {"latency", camera.latency},
-                                     {"latency_error", camera.latency_error}}
-                          .dump();
+    nlohmann::json all = {
+        {"width", camera.width},       {"height", camera.height}, {"field_of_view", camera.field_of_view},
+        {"position", camera.position}, {"pitch", camera.pitch},   {"yaw", camera.yaw},
+        {"near", camera.near},         {"far", camera.far},       {"every", spec.legged->camera.every},
+        {"latency", camera.latency}};
+    // Policies from before there was such a thing were trained without it.
+    if (camera.latency_error > 0) all["latency_error"] = camera.latency_error;
+    facts["camera"] = all.dump();
   }
   return facts;
 }
