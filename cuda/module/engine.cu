@@ -60,44 +60,41 @@ class CudaEngine final : public Engine {
   std::vector<MatrixProduct> matrix_products() const override { return prepared_products(); }
 
   void join(RankGroup& group) override {
-    use_gpu();
+    backend_.use_device();
     link_ = std::make_unique<NcclLink>(group);
   }
   std::unique_ptr<Stage> make_trainer(const TrainingRequest& request) override {
-    use_gpu();
+    backend_.use_device();
     return make_cuda_trainer(request, link_.get());
   }
   Evaluation evaluate(const EvaluationRequest& request, const Policy& policy) override {
-    use_gpu();
+    backend_.use_device();
     return evaluate_on_gpu(backend_, request, policy);
   }
   EnvironmentBenchmark bench_environment(const BenchmarkRequest& request) override {
-    use_gpu();
+    backend_.use_device();
     return drive_on_gpu(backend_, request);
   }
   std::unique_ptr<VectorEnvironment> make_environment(const EnvironmentRequest& request) override {
-    use_gpu();
+    backend_.use_device();
     return make_cuda_environment(request);
   }
   std::unique_ptr<StandalonePolicy> make_policy(const Policy& policy, int rows) override {
-    use_gpu();
+    backend_.use_device();
     return make_cuda_policy(policy, rows);
   }
   std::unique_ptr<Simulation> make_simulation(const SimulationRequest& request) override {
     if (request.double_precision)
       throw Error("physics in double precision runs on the CPU; --device cpu would be right");
-    use_gpu();
+    backend_.use_device();
     return make_cuda_simulation(request);
   }
   double fma_peak_gflops() override {
-    use_gpu();
+    backend_.use_device();
     return gpu_fma_peak_gflops(backend_);
   }
 
  private:
-  /// For what is allocated: the calling thread may be another than the one that made the engine.
-  void use_gpu() const { STAMPEDE_CUDA(cudaSetDevice(gpu_)); }
-
   int gpu_;
   cudaDeviceProp properties_;  // first: without a GPU no backend can be made
   CudaBackend backend_;

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -96,3 +97,14 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def assert_all_stop_and_save(start_long, tmp_path):
+    """Where the second of two ranks is asked to stop. `start_long(ranks, folder, mark)` begins a training that goes on for long."""
+    folder, mark = tmp_path / "run", f"stopped-{os.getpid()}"
+    process = start_long(2, folder, mark)
+    os.kill(process_of(mark, 1), signal.SIGTERM)
+    finish(process)
+    assert "stampede: interrupted and saved" in process.err and not errors(process), process.err
+    assert statuses(tmp_path, 2) == [130, 130]
+    assert "rank1/environments" in newest(folder)

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 from emulated import DRIVER, NO_EMULATOR, emulated
-from ranks import (NO_RANKS, assert_alike, assert_same, errors, finish, newest, process_of, run, start, statuses,
-                   wait_for)
+from ranks import (NO_RANKS, assert_alike, assert_all_stop_and_save, assert_same, errors, finish, newest,
+                   process_of, run, start, statuses, wait_for)
 
 pytestmark = pytest.mark.skipif(NO_EMULATOR or NO_RANKS,
                                 reason="no emulated GPU was built (STAMPEDE_CUDA=EMULATED), or no mpirun, or no MPI")
@@ -111,13 +111,7 @@ def test_a_killed_rank_ends_the_job(ranks, rank, tmp_path):
 
 
 def test_whoever_is_asked_to_stop_all_stop_and_save(tmp_path):
-    folder, mark = tmp_path / "run", f"stopped-on-gpu-{os.getpid()}"
-    process = start_long(2, folder, mark)
-    os.kill(process_of(mark, 1), signal.SIGTERM)
-    finish(process)
-    assert "stampede: interrupted and saved" in process.err and not errors(process), process.err
-    assert statuses(tmp_path, 2) == [130, 130]
-    assert "rank1/environments" in newest(folder)
+    assert_all_stop_and_save(start_long, tmp_path)
 
 
 @pytest.mark.parametrize("ranks, device, settings, status, parts", [

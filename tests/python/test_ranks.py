@@ -9,8 +9,8 @@ import signal
 import numpy
 import program
 import pytest
-from ranks import (LAUNCHER, MODULES, NO_RANKS, assert_alike, assert_same, errors, finish, newest, process_of, run, start,
-                   statuses, wait_for)
+from ranks import (LAUNCHER, MODULES, NO_RANKS, assert_alike, assert_all_stop_and_save, assert_same, errors, finish,
+                   newest, process_of, run, start, statuses, wait_for)
 
 pytestmark = pytest.mark.skipif(
     NO_RANKS, reason="no mpirun, or built without MPI; scripts/setup --tests installs both")
@@ -146,13 +146,7 @@ def test_a_killed_rank_ends_the_job(rank, tmp_path):
 
 
 def test_whoever_is_asked_to_stop_all_stop_and_save(tmp_path):
-    folder, mark = tmp_path / "run", f"stopped-{os.getpid()}"
-    process = start_long(2, folder, mark)
-    os.kill(process_of(mark, 1), signal.SIGTERM)
-    finish(process)
-    assert "stampede: interrupted and saved" in process.err and not errors(process), process.err
-    assert statuses(tmp_path, 2) == [130, 130]
-    assert "rank1/environments" in newest(folder)
+    assert_all_stop_and_save(start_long, tmp_path)
 
 
 @pytest.mark.parametrize("here, there, parts", [
