@@ -55,6 +55,8 @@ class CudaBackend {
   /// Where work runs. A GPU takes everything as one tile.
   struct Context {
     CudaBackend* backend;
+    /// Whether a gradient is computed: what runs forward is followed by the way back.
+    bool learns = false;
 
     /// Whether a tile's gradient is added to what is there; there is one tile only.
     bool accumulates() const { return false; }
@@ -147,7 +149,7 @@ class CudaBackend {
 
   template <class Body>
   void for_samples(Index n, const Gradient&, const Body& body) {
-    body(Context{this}, Range{0, n});
+    body(Context{this, true}, Range{0, n});
   }
 
   /// out[column][k] = sum over i < n of functor(i, column)[k], in a fixed order (cuda/sum.cuh).

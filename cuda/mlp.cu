@@ -2,6 +2,7 @@
 #include "cuda/mlp.cuh"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace stampede {
 namespace {
@@ -16,12 +17,19 @@ Index whole_quads(Index n) { return (n + 3) / 4 * 4; }
 
 // ---------------------------------------------------------------------------------------------- activations
 
+/// Four adjacent numbers.
+template <class T>
+struct alignas(4 * sizeof(T)) Quad {
+  T v[4];
+};
+
 /// Turns a layer's sums into its outputs, in place, four elements a thread.
+template <class T>
 struct ActivateArguments {
-  float4* y;           ///< [row][quads]
-  float4* slope;       ///< of SiLU
-  const float4* bias;  ///< [quads], where the product could not add it; null where it did
-  Index size, quads;   ///< in float4
+  Quad<T>* y;               ///< [row][quads]
+  Quad<T>* slope;           ///< of SiLU
+  const Quad<float>* bias;  ///< [quads], where the product could not add it; null where it did
+  Index size, quads;        ///< in quads
 };
 
 /// One element; `slope` is written for SiLU only.
@@ -37,43 +45,67 @@ __device__ __forceinline__ float activate_one(float z, float& slope) {
 }
 
 /// With `kIdentity` only the bias is added.
-template <Activation kind, bool kIdentity>
-__global__ void __launch_bounds__(kThreads) activate_rows(const ActivateArguments a) {
+template <Activation kind, bool kIdentity, class T>
+__global__ void __launch_bounds__(kThreads) activate_rows(const ActivateArguments<T> a) {
   const Index at = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x;
   if (at >= a.size) return;
-  float4 v = a.y[at];
-  if (a.bias != nullptr) {
-    const float4 b = a.bias[at % a.quads];
-    v.x += b.x;
-    v.y += b.y;
-    v.z += b.z;
-    v.w += b.w;
+  Quad<T> y = a.y[at];
+  Quad<float> bias{};
+  if (a.bias != nullptr) bias = a.bias[at % a.quads];
+  Quad<T> slope{};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    float v = widened(y.v[i]);
+    if (a.bias != nullptr) v += bias.v[i];
+    float of_one = 0.0f;
+    if constexpr (!kIdentity) v = activate_one<kind>(v, of_one);
+    y.v[i] = narrowed<T>(v);
+    slope.v[i] = narrowed<T>(of_one);
   }
-  if constexpr (!kIdentity) {
-    float4 slope{};
-    v.x = activate_one<kind>(v.x, slope.x);
-    v.y = activate_one<kind>(v.y, slope.y);
-    v.z = activate_one<kind>(v.z, slope.z);
-    v.w = activate_one<kind>(v.w, slope.w);
-    if constexpr (kind == Activation::kSilu) a.slope[at] = slope;
-  }
-  a.y[at] = v;
+  if constexpr (!kIdentity && kind == Activation::kSilu) a.slope[at] = slope;
+  a.y[at] = y;
 }
+
+// ---------------------------------------------------------------------------------------------- operands in BF16
+
+/// Element i of the weights, and behind them of the inputs, as products read them.
+struct NarrowOperands {
+  const float* parameters;
+  const std::uint32_t* places;  ///< [weights]
+  Bf16* weight;
+  Index weights;
+  const float* input;  ///< [row][from_stride]
+  Bf16* rows;          ///< [row][to_stride]
+  Index columns, from_stride, to_stride;
+
+  template <class Real>
+  STAMPEDE_FN void operator()(Index i) const {
+    if (i < weights) {
+      const std::uint32_t place = places[i];
+      weight[i] = narrowed<Bf16>(place == kNowhere ? 0.0f : parameters[place]);
+      return;
+    }
+    const Index at = i - weights, row = at / to_stride, column = at - row * to_stride;
+    rows[at] = narrowed<Bf16>(column < columns ? input[row * from_stride + column] : 0.0f);
+  }
+};
 
 // ---------------------------------------------------------------------------------------------- slopes and biases
 
-/// d loss / d outputs becomes d loss / d sums, in place, and its columns are added up, stretch by stretch of rows.
+/// d loss / d outputs becomes d loss / d sums, and its columns are added up, stretch by stretch of rows.
+template <class From, class To>
 struct SlopeArguments {
-  float* delta;        ///< [row][stride]
-  const float* known;  ///< [row][stride]: the outputs, for SiLU the slopes; unused for a head
-  float* partial;      ///< [stretch][partial_stride], from this layer's first column on
-  Index rows, columns, stride, stretch, partial_stride;
+  const From* from;  ///< [row][from_stride]; a head's may have another type than its delta
+  To* delta;         ///< [row][stride]; may be `from`
+  const To* known;   ///< [row][stride]: the outputs, for SiLU the slopes; unused for a head
+  float* partial;    ///< [stretch][partial_stride], from this layer's first column on
+  Index rows, columns, from_stride, stride, stretch, partial_stride;
   int width;  ///< columns a block has, a power of two up to 32
 };
 
 /// Blocks of (columns, stretches). Thread t takes column t % width and every (kThreads / width)th row of the stretch.
-template <Activation kind, bool kIdentity>
-__global__ void __launch_bounds__(kThreads) apply_slopes(const SlopeArguments a) {
+template <Activation kind, bool kIdentity, class From, class To>
+__global__ void __launch_bounds__(kThreads) apply_slopes(const SlopeArguments<From, To> a) {
   __shared__ float sums[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
   const Index column = static_cast<Index>(blockIdx.x) * a.width + thread % a.width;
@@ -88,9 +120,9 @@ __global__ void __launch_bounds__(kThreads) apply_slopes(const SlopeArguments a)
       float d[kAtOnce], known[kAtOnce];
 #pragma unroll
       for (int j = 0; j < kAtOnce; ++j) {
-        const Index r = row + j * lanes, at = r * a.stride + column;
-        d[j] = r < end ? a.delta[at] : 0.0f;
-        if constexpr (!kIdentity) known[j] = r < end ? a.known[at] : 0.0f;
+        const Index r = row + j * lanes;
+        d[j] = r < end ? widened(a.from[r * a.from_stride + column]) : 0.0f;
+        if constexpr (!kIdentity) known[j] = r < end ? widened(a.known[r * a.stride + column]) : 0.0f;
       }
 #pragma unroll
       for (int j = 0; j < kAtOnce; ++j) {
@@ -101,7 +133,9 @@ __global__ void __launch_bounds__(kThreads) apply_slopes(const SlopeArguments a)
           } else {
             d[j] *= activation_slope<kind>(known[j]);
           }
-          if (r < end) a.delta[r * a.stride + column] = d[j];
+        }
+        if constexpr (!kIdentity || !std::is_same_v<From, To>) {
+          if (r < end) a.delta[r * a.stride + column] = narrowed<To>(d[j]);
         }
         sum += d[j];
       }
@@ -193,6 +227,7 @@ CudaMlp::CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation
     layer.bias = offset + padded(layer.inputs * layer.by_input);
     offset = layer.bias + padded(layer.outputs);
     layer.partial = bias_columns_;
+    layer.bf16_stride = whole_bf16_quanta(layer.outputs);
     bias_columns_ += padded(layer.outputs);
     for (Index column = 0; column < padded(layer.outputs); ++column) {
       places.push_back(column < layer.outputs ? static_cast<std::uint32_t>(layer.bias + column) : kNowhere);
@@ -207,24 +242,57 @@ CudaMlp::CudaMlp(CudaBackend& backend, const std::vector<int>& sizes, Activation
     activations_.emplace_back(most_rows * layer.stride);
     if (activation == Activation::kSilu) slopes_.emplace_back(most_rows * layer.stride);
   }
-  for (DeviceBuffer<float>& delta : deltas_) delta = DeviceBuffer<float>(most_rows * widest);
+  // Of a network that learns in BF16 the outputs' alone.
+  const bool bf16 = backend.blas().precision() == Precision::kBf16;
+  deltas_[0] = DeviceBuffer<float>(most_rows * (bf16 ? layers_.back().stride : widest));
+  if (!bf16) deltas_[1] = DeviceBuffer<float>(most_rows * widest);
   bias_partials_ = DeviceBuffer<float>(kBiasStretches * bias_columns_);
   bias_places_ = DeviceBuffer<std::uint32_t>(bias_columns_);
   backend.upload(bias_places_, places.data(), bias_columns_);
+  if (bf16) reserve_bf16();
+}
+
+void CudaMlp::reserve_bf16() {
+  // Weights begin where any matrix may; the loss's gradient, of the outputs alone, stays in the first of the deltas.
+  constexpr Index kBegin = Product::kAlignment / Index{sizeof(Bf16)};
+  std::vector<std::uint32_t> places;
+  Index widest = 0;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Layer& layer = layers_[i];
+    layer.bf16_weight = static_cast<Index>(places.size());
+    for (Index input = 0; input < layer.inputs; ++input) {
+      for (Index output = 0; output < layer.bf16_stride; ++output) {
+        places.push_back(output < layer.outputs ? static_cast<std::uint32_t>(layer.place(output, input)) : kNowhere);
+      }
+    }
+    while (places.size() % kBegin != 0) places.push_back(kNowhere);
+    widest = std::max(widest, layer.bf16_stride);
+    if (is_head(i)) continue;
+    bf16_.activations.emplace_back(most_rows_ * layer.bf16_stride);
+    if (activation_ == Activation::kSilu) bf16_.slopes.emplace_back(most_rows_ * layer.bf16_stride);
+  }
+  const auto weights = static_cast<Index>(places.size());
+  bf16_.weights = DeviceBuffer<Bf16>(weights);
+  bf16_.places = DeviceBuffer<std::uint32_t>(weights);
+  backend_.upload(bf16_.places, places.data(), weights);
+  bf16_.input_stride = whole_bf16_quanta(layers_.front().inputs);
+  bf16_.input = DeviceBuffer<Bf16>(most_rows_ * bf16_.input_stride);
+  for (DeviceBuffer<Bf16>& delta : bf16_.deltas) delta = DeviceBuffer<Bf16>(most_rows_ * widest);
 }
 
 // ---------------------------------------------------------------------------------------------- products
 
-CudaMlp::Plan& CudaMlp::plan_for(Index rows, Index input_stride) {
+CudaMlp::Plan& CudaMlp::plan_for(Index rows, Index input_stride, bool bf16) {
   if (rows > most_rows_)
     throw Error("cuda: a network made for fewer rows than " + std::to_string(rows), Status::kFailed);
   for (const auto& plan : plans_) {
-    if (plan->rows == rows && plan->input_stride == input_stride) return *plan;
+    if (plan->bf16 == bf16 && plan->rows == rows && plan->input_stride == input_stride) return *plan;
   }
   plans_.push_back(std::make_unique<Plan>());
   Plan& plan = *plans_.back();
   plan.rows = rows;
   plan.input_stride = input_stride;
+  plan.bf16 = bf16;
   plan.products.resize(layers_.size());
   return plan;
 }
@@ -235,26 +303,37 @@ Product& CudaMlp::product(Plan& plan, std::size_t layer, Direction direction) {
   return *made;
 }
 
-Epilogue CudaMlp::epilogue_of(std::size_t layer) const {
+Epilogue CudaMlp::epilogue_of(const Plan& plan, std::size_t layer) const {
+  // A bias that is added to a result in BF16 would have to be in BF16 too.
+  if (plan.bf16 && !is_head(layer)) return Epilogue::kNone;
   return !is_head(layer) && activation_ == Activation::kRelu ? Epilogue::kBiasRelu : Epilogue::kBias;
 }
 
 ProductShape CudaMlp::shape_of(const Plan& plan, std::size_t index, Direction direction) const {
   const Layer& layer = layers_[index];
-  const Index rows = plan.rows, input_stride = index > 0 ? layers_[index - 1].stride : plan.input_stride;
+  const bool bf16 = plan.bf16, narrow_outputs = bf16 && !is_head(index);
+  const Index rows = plan.rows;
+  // Between rows of the weights, of the inputs as they are read, of their gradient, of the outputs, of their gradient.
+  const Index weights = bf16 ? layer.bf16_stride : layer.by_input;
+  const Index below = index == 0 ? plan.input_stride
+                      : bf16     ? layers_[index - 1].bf16_stride
+                                 : layers_[index - 1].stride;
+  const Index inputs = bf16 && index == 0 ? bf16_.input_stride : below;
+  const Index outputs = narrow_outputs ? layer.bf16_stride : layer.stride;
+  const Index delta = bf16 ? layer.bf16_stride : layer.stride;
   ProductShape shape{};
   switch (direction) {
     case kForward:  // Z (outputs x rows) = W (outputs x inputs) X (inputs x rows)
-      shape = {layer.outputs, rows,         layer.inputs,      false, false, layer.by_input,
-               input_stride,  layer.stride, epilogue_of(index)};
+      shape = {
+          layer.outputs, rows,          layer.inputs, false, false, weights, inputs, outputs, epilogue_of(plan, index),
+          bf16,          narrow_outputs};
       break;
     case kWeights:  // dW (outputs x inputs) = dZ (outputs x rows) X' (rows x inputs)
-      shape = {layer.outputs, layer.inputs, rows,           false,          true,
-               layer.stride,  input_stride, layer.by_input, Epilogue::kNone};
+      shape = {layer.outputs, layer.inputs, rows, false, true, delta, inputs, layer.by_input, Epilogue::kNone, bf16};
       break;
     case kInputs:  // dX (inputs x rows) = W' (inputs x outputs) dZ (outputs x rows)
-      shape = {layer.inputs,   rows,         layer.outputs, true,           false,
-               layer.by_input, layer.stride, input_stride,  Epilogue::kNone};
+      shape = {layer.inputs,    rows, layer.outputs,    true, false, weights, delta, below,
+               Epilogue::kNone, bf16, bf16 && index > 0};
       break;
     case kDirections:
       break;
@@ -264,13 +343,12 @@ ProductShape CudaMlp::shape_of(const Plan& plan, std::size_t index, Direction di
 
 // ---------------------------------------------------------------------------------------------- passes
 
-void CudaMlp::activate(cudaStream_t stream, std::size_t layer, Index rows, const float* missing_bias) {
-  ActivateArguments arguments{};
-  arguments.y = reinterpret_cast<float4*>(activations_[layer].data());
-  if (activation_ == Activation::kSilu) arguments.slope = reinterpret_cast<float4*>(slopes_[layer].data());
-  arguments.bias = reinterpret_cast<const float4*>(missing_bias);
-  arguments.quads = layers_[layer].stride / 4;
-  arguments.size = rows * arguments.quads;
+template <class T>
+void CudaMlp::activate(cudaStream_t stream, std::size_t layer, Index rows, const float* missing_bias, T* y, T* slope) {
+  const Index stride = std::is_same_v<T, float> ? layers_[layer].stride : layers_[layer].bf16_stride;
+  const ActivateArguments<T> arguments{reinterpret_cast<Quad<T>*>(y), reinterpret_cast<Quad<T>*>(slope),
+                                       reinterpret_cast<const Quad<float>*>(missing_bias), rows * (stride / 4),
+                                       stride / 4};
   const unsigned grid = cuda::blocks_for(arguments.size, kThreads);
   STAMPEDE_LAUNCH_FOR(activation_, is_head(layer), activate_rows, grid, stream, arguments);
 }
@@ -278,50 +356,98 @@ void CudaMlp::activate(cudaStream_t stream, std::size_t layer, Index rows, const
 const float* CudaMlp::forward(const Context& context, const float* parameters, const float* input, Index stride,
                               Index rows) {
   const cudaStream_t stream = context.backend->stream();
-  Plan& plan = plan_for(rows, stride);
-  const float* x = input;
+  const bool bf16 = in_bf16(context), silu = activation_ == Activation::kSilu;
+  Plan& plan = plan_for(rows, stride, bf16);
+  const void* x = input;
+  if (bf16) {
+    const Index weights = bf16_.weights.size();
+    context.launch({0, weights + rows * bf16_.input_stride},
+                   NarrowOperands{parameters, bf16_.places.data(), bf16_.weights.data(), weights, input,
+                                  bf16_.input.data(), layers_.front().inputs, stride, bf16_.input_stride});
+    x = bf16_.input.data();
+  }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    float* y = activations_[i].data();
+    const bool narrow = bf16 && !is_head(i);
+    const void* weights = parameters + layer.weight;
+    if (bf16) weights = bf16_.weights.data() + layer.bf16_weight;
+    void* y = activations_[i].data();
+    if (narrow) y = bf16_.activations[i].data();
     const float* bias = parameters + layer.bias;
     Product& dense = product(plan, i, kForward);
-    dense.run(backend_.blas(), stream, parameters + layer.weight, x, bias, y);
-    const bool done = dense.fused() && (is_head(i) || activation_ == Activation::kRelu);
-    if (!done) activate(stream, i, rows, dense.fused() ? nullptr : bias);
+    dense.run(backend_.blas(), stream, weights, x, bias, y);
+    const float* missing_bias = dense.fused() ? nullptr : bias;
+    if (narrow) {
+      activate(stream, i, rows, missing_bias, bf16_.activations[i].data(), silu ? bf16_.slopes[i].data() : nullptr);
+    } else if (missing_bias != nullptr || !(is_head(i) || activation_ == Activation::kRelu)) {
+      activate(stream, i, rows, missing_bias, activations_[i].data(), silu ? slopes_[i].data() : nullptr);
+    }
     x = y;
   }
-  return x;
+  return activations_.back().data();
+}
+
+template <class From, class To>
+void CudaMlp::apply_slope(cudaStream_t stream, std::size_t index, const Stretches& over, const From* from, To* delta,
+                          const To* known) {
+  const Layer& layer = layers_[index];
+  SlopeArguments<From, To> slope{};
+  slope.from = from;
+  slope.delta = delta;
+  slope.known = known;
+  slope.partial = bias_partials_.data() + layer.partial;
+  slope.rows = over.rows;
+  slope.columns = layer.outputs;
+  slope.from_stride = std::is_same_v<From, float> ? layer.stride : layer.bf16_stride;
+  slope.stride = std::is_same_v<To, float> ? layer.stride : layer.bf16_stride;
+  slope.stretch = over.stretch;
+  slope.partial_stride = bias_columns_;
+  slope.width = 1;
+  while (slope.width < layer.outputs && slope.width < 32) slope.width *= 2;
+  const dim3 grid(cuda::blocks_for(layer.outputs, slope.width), static_cast<unsigned>(over.count));
+  STAMPEDE_LAUNCH_FOR(activation_, is_head(index), apply_slopes, grid, stream, slope);
+}
+
+void CudaMlp::apply_slope_of(cudaStream_t stream, std::size_t layer, const Stretches& over, void* delta, bool bf16) {
+  const bool silu = activation_ == Activation::kSilu;
+  if (!bf16) {
+    const float* known = silu ? slopes_[layer].data() : activations_[layer].data();
+    auto* place = static_cast<float*>(delta);
+    apply_slope<float, float>(stream, layer, over, place, place, known);
+  } else if (is_head(layer)) {
+    apply_slope<float, Bf16>(stream, layer, over, deltas_[0].data(), static_cast<Bf16*>(delta), nullptr);
+  } else {
+    const Bf16* known = silu ? bf16_.slopes[layer].data() : bf16_.activations[layer].data();
+    auto* place = static_cast<Bf16*>(delta);
+    apply_slope<Bf16, Bf16>(stream, layer, over, place, place, known);
+  }
 }
 
 void CudaMlp::backward(const Context& context, const float* parameters, const float* input, Index stride, Index rows,
                        float* gradient, float* input_gradient) {
   const cudaStream_t stream = context.backend->stream();
-  Plan& plan = plan_for(rows, stride);
+  const bool bf16 = in_bf16(context);
+  Plan& plan = plan_for(rows, stride, bf16);
   const Index wanted = std::clamp<Index>((rows + kStretchRows - 1) / kStretchRows, 1, kBiasStretches);
   const Index stretch = (rows + wanted - 1) / wanted, stretches = (rows + stretch - 1) / stretch;
-  float* delta = deltas_[0].data();
-  float* below = deltas_[1].data();
+  void* delta = deltas_[0].data();
+  void* below = deltas_[1].data();
+  if (bf16) {
+    delta = bf16_.deltas[0].data();
+    below = bf16_.deltas[1].data();
+  }
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const Layer& layer = layers_[i];
-    SlopeArguments slope{};
-    slope.delta = delta;
-    slope.known = activation_ == Activation::kSilu ? slopes_[i].data() : activations_[i].data();
-    slope.partial = bias_partials_.data() + layer.partial;
-    slope.rows = rows;
-    slope.columns = layer.outputs;
-    slope.stride = layer.stride;
-    slope.stretch = stretch;
-    slope.partial_stride = bias_columns_;
-    slope.width = 1;
-    while (slope.width < layer.outputs && slope.width < 32) slope.width *= 2;
-    const dim3 grid(cuda::blocks_for(layer.outputs, slope.width), static_cast<unsigned>(stretches));
-    STAMPEDE_LAUNCH_FOR(activation_, is_head(i), apply_slopes, grid, stream, slope);
-    const float* x = i > 0 ? activations_[i - 1].data() : input;
-    product(plan, i, kWeights).run(backend_.blas(), stream, delta, x, nullptr, gradient + layer.weight);
-    float* to = i > 0 ? below : input_gradient;
-    if (to != nullptr) {
-      product(plan, i, kInputs).run(backend_.blas(), stream, parameters + layer.weight, delta, nullptr, to);
+    apply_slope_of(stream, i, {rows, stretch, stretches}, delta, bf16);
+    const void* x = i > 0 ? activations_[i - 1].data() : input;
+    const void* weights = parameters + layer.weight;
+    if (bf16) {
+      x = i > 0 ? bf16_.activations[i - 1].data() : bf16_.input.data();
+      weights = bf16_.weights.data() + layer.bf16_weight;
     }
+    product(plan, i, kWeights).run(backend_.blas(), stream, delta, x, nullptr, gradient + layer.weight);
+    void* to = i > 0 ? below : input_gradient;
+    if (to != nullptr) product(plan, i, kInputs).run(backend_.blas(), stream, weights, delta, nullptr, to);
     std::swap(delta, below);
   }
   const BiasArguments arguments{bias_partials_.data(), bias_places_.data(), gradient, bias_columns_,

@@ -12,6 +12,12 @@
 /// added up in their order by one kernel for all layers. cuBLASLt could add them in its BGRADA epilogue, in an order
 /// that is not documented.
 ///
+/// Where the backend says so (Precision::kBf16), networks that learn have the numbers that products read in BF16: a
+/// copy of the weights and of the inputs, made anew in each forward pass, and the hidden layers' outputs, slopes and
+/// gradients, which are never kept in another form. Kernels compute with them in single precision and round what they
+/// store. Outputs, and the gradient of the parameters, which are what is added to, stay in single precision; so does all
+/// of a forward pass that no backward pass follows.
+///
 /// Where only the outputs are wanted, as in a rollout, a small network runs in one launch (cuda/small_network.cuh). Two
 /// small networks learn from a minibatch in two (cuda/fused_minibatch.cuh). Both are in single precision whatever the
 /// products' is.
@@ -77,7 +83,8 @@ class CudaMlp {
   Index output_stride() const { return layers_.back().stride; }
   /// What the last `forward` returned.
   const float* output(const Context&) const { return activations_.back().data(); }
-  /// The last hidden layer's outputs in the last `forward`, [row][hidden_stride()]; there must be one.
+  /// The last hidden layer's outputs in the last `forward` of a context that does not learn, [row][hidden_stride()];
+  /// there must be one.
   const float* hidden(const Context&) const { return activations_[layers_.size() - 2].data(); }
   Index hidden_stride() const { return layers_[layers_.size() - 2].stride; }
   /// Where each layer's parameters lie.
@@ -86,7 +93,8 @@ class CudaMlp {
   /// Where the loss puts d loss / d output for `backward`, same rows and stride as the outputs.
   float* output_gradient(const Context&) { return deltas_[0].data(); }
 
-  /// Backward pass of the samples of the last `forward`; sets `gradient`, laid out as the parameters, and
+  /// Backward pass of the samples of the last `forward`, whose context was the same; that of a network that learns in
+  /// BF16 must learn. Sets `gradient`, laid out as the parameters, and
   /// `input_gradient`, laid out as the inputs, unless it is null.
   void backward(const Context& context, const float* parameters, const float* input, Index stride, Index rows,
                 float* gradient, float* input_gradient = nullptr);
@@ -105,22 +113,47 @@ class CudaMlp {
   enum Direction { kForward, kWeights, kInputs, kDirections };
 
   struct Layer : LayerLayout {
-    Index stride;   ///< between the rows of its outputs
-    Index partial;  ///< column of its biases in the partial sums
+    Index stride;       ///< between the rows of its outputs
+    Index partial;      ///< column of its biases in the partial sums
+    Index bf16_stride;  ///< between the rows of its outputs, and of its weights, in BF16
+    Index bf16_weight;  ///< where its weights begin there
   };
 
   /// A layer's products for one number of rows; made on first use.
   struct Plan {
     Index rows, input_stride;
+    bool bf16;
     std::vector<std::array<std::unique_ptr<Product>, kDirections>> products;
   };
 
-  Plan& plan_for(Index rows, Index input_stride);
+  /// What a network has beside the rest to learn in BF16.
+  struct Bf16Numbers {
+    DeviceBuffer<Bf16> weights;          ///< [input][bf16_stride] of each layer
+    DeviceBuffer<std::uint32_t> places;  ///< of each of these in the parameters; kNowhere for padding
+    DeviceBuffer<Bf16> input;            ///< [row][input_stride]
+    Index input_stride = 0;
+    std::vector<DeviceBuffer<Bf16>> activations, slopes;  ///< of hidden layers, the latter for SiLU only
+    DeviceBuffer<Bf16> deltas[2];
+  };
+
+  void reserve_bf16();
+  /// Whether passes of this context are in BF16.
+  bool in_bf16(const Context& context) const { return context.learns && bf16_.weights.size() > 0; }
+  Plan& plan_for(Index rows, Index input_stride, bool bf16);
   Product& product(Plan& plan, std::size_t layer, Direction direction);
   ProductShape shape_of(const Plan& plan, std::size_t layer, Direction direction) const;
-  Epilogue epilogue_of(std::size_t layer) const;
+  Epilogue epilogue_of(const Plan& plan, std::size_t layer) const;
   bool is_head(std::size_t layer) const { return layer + 1 == layers_.size(); }
-  void activate(cudaStream_t stream, std::size_t layer, Index rows, const float* missing_bias);
+  template <class T>
+  void activate(cudaStream_t stream, std::size_t layer, Index rows, const float* missing_bias, T* y, T* slope);
+  /// How backward passes over so many rows are cut for the sums of the biases' gradients.
+  struct Stretches {
+    Index rows, stretch, count;
+  };
+  template <class From, class To>
+  void apply_slope(cudaStream_t stream, std::size_t layer, const Stretches& over, const From* from, To* delta,
+                   const To* known);
+  void apply_slope_of(cudaStream_t stream, std::size_t layer, const Stretches& over, void* delta, bool bf16);
 
   CudaBackend& backend_;
   Activation activation_;
@@ -134,6 +167,7 @@ class CudaMlp {
   DeviceBuffer<float> deltas_[2];                 ///< d loss / d (a layer's sums)
   DeviceBuffer<float> bias_partials_;             ///< [stretch][bias_columns_]
   DeviceBuffer<std::uint32_t> bias_places_;       ///< of each column in the parameters; kNowhere for padding
+  Bf16Numbers bf16_;                              ///< empty where it learns in single precision
 };
 
 }  // namespace stampede

@@ -2,6 +2,7 @@
 #include "cuda/product.cuh"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <utility>
 
@@ -41,6 +42,19 @@ std::vector<std::pair<std::string, std::int64_t>> numbers_of(const cublasLtMatmu
   return numbers;
 }
 
+/// Into how many parts an algorithm splits the inner dimension; 1 where cuBLASLt does not tell.
+std::int64_t splits_of(const cublasLtMatmulAlgo_t& algorithm) {
+  for (const auto& [name, number] : numbers_of(algorithm)) {
+    if (name == "split_k") return std::max<std::int64_t>(number, 1);
+  }
+  return 1;
+}
+
+/// The product's precision, as system.json has it.
+const char* factors_of(const BlasContext& blas, const ProductShape& shape) {
+  return shape.bf16_factors ? "bf16" : blas.precision() == Precision::kTf32 ? "tf32" : "float32";
+}
+
 const char* name_of(Epilogue epilogue) {
   switch (epilogue) {
     case Epilogue::kBias:
@@ -68,19 +82,35 @@ BlasContext::~BlasContext() {
   if (handle_ != nullptr) STAMPEDE_CUBLAS_WARN(cublasLtDestroy(handle_));
 }
 
-Product::Layout Product::make_layout(Index rows, Index columns, Index stride) {
+std::size_t choose(const ProductShape& shape, const std::vector<Candidate>& all) {
+  // How much longer than the result's longer side the inner dimension of a weights' gradient is, at least; with less,
+  // the result alone makes blocks enough.
+  constexpr Index kLong = 4;
+  if (shape.k < kLong * std::max(shape.m, shape.n)) return 0;
+  const auto filled = [&](std::size_t i) { return all[i].waves * static_cast<float>(all[i].splits); };
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < all.size() && filled(best) < 1.0f; ++i) {
+    if (filled(i) > filled(best)) best = i;
+  }
+  return best;
+}
+
+Product::Layout Product::make_layout(Index rows, Index columns, Index stride, bool bf16) {
   cublasLtMatrixLayout_t layout = nullptr;
-  STAMPEDE_CUBLAS(cublasLtMatrixLayoutCreate(&layout, CUDA_R_32F, static_cast<std::uint64_t>(rows),
+  STAMPEDE_CUBLAS(cublasLtMatrixLayoutCreate(&layout, bf16 ? CUDA_R_16BF : CUDA_R_32F, static_cast<std::uint64_t>(rows),
                                              static_cast<std::uint64_t>(columns), stride));
   return Layout(layout);
 }
 
 Product::Product(BlasContext& blas, const ProductShape& shape)
-    : a_(shape.transpose_a ? make_layout(shape.k, shape.m, shape.lda) : make_layout(shape.m, shape.k, shape.lda)),
-      b_(shape.transpose_b ? make_layout(shape.n, shape.k, shape.ldb) : make_layout(shape.k, shape.n, shape.ldb)),
-      d_(make_layout(shape.m, shape.n, shape.ldd)) {
+    : a_(shape.transpose_a ? make_layout(shape.k, shape.m, shape.lda, shape.bf16_factors)
+                           : make_layout(shape.m, shape.k, shape.lda, shape.bf16_factors)),
+      b_(shape.transpose_b ? make_layout(shape.n, shape.k, shape.ldb, shape.bf16_factors)
+                           : make_layout(shape.k, shape.n, shape.ldb, shape.bf16_factors)),
+      d_(make_layout(shape.m, shape.n, shape.ldd, shape.bf16_result)) {
   cublasLtMatmulDesc_t operation = nullptr;
-  const cublasComputeType_t precision = blas.uses_tf32() ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  const bool tf32 = blas.precision() == Precision::kTf32 && !shape.bf16_factors;
+  const cublasComputeType_t precision = tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
   STAMPEDE_CUBLAS(cublasLtMatmulDescCreate(&operation, precision, CUDA_R_32F));
   operation_.reset(operation);
   const cublasOperation_t transpose = CUBLAS_OP_T;
@@ -92,10 +122,10 @@ Product::Product(BlasContext& blas, const ProductShape& shape)
     STAMPEDE_CUBLAS(
         cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSB, &transpose, sizeof transpose));
   }
-  if (shape.epilogue != Epilogue::kNone) fused_ = find_algorithm(blas, shape.epilogue);
-  if (!fused_ && !find_algorithm(blas, Epilogue::kNone)) {
+  if (shape.epilogue != Epilogue::kNone) fused_ = find_algorithm(blas, shape, shape.epilogue);
+  if (!fused_ && !find_algorithm(blas, shape, Epilogue::kNone)) {
     throw Error("cuBLASLt: no algorithm for a product of " + std::to_string(shape.m) + " x " + std::to_string(shape.k) +
-                    " and " + std::to_string(shape.k) + " x " + std::to_string(shape.n) + " floats",
+                    " and " + std::to_string(shape.k) + " x " + std::to_string(shape.n) + " " + factors_of(blas, shape),
                 Status::kFailed);
   }
   note(blas, shape);
@@ -107,16 +137,17 @@ void Product::note(const BlasContext& blas, const ProductShape& shape) const {
                      shape.k,
                      shape.transpose_a,
                      shape.transpose_b,
-                     blas.uses_tf32() ? "tf32" : "float32",
+                     factors_of(blas, shape),
                      name_of(fused_ ? shape.epilogue : Epilogue::kNone),
                      numbers_of(algorithm_)};
   made.algorithm.emplace_back("workspace_bytes", static_cast<std::int64_t>(workspace_bytes_));
+  made.algorithm.emplace_back("candidate", static_cast<std::int64_t>(candidate_));
   const std::scoped_lock lock(prepared().guard);
   std::vector<MatrixProduct>& all = prepared().products;
   if (std::find(all.begin(), all.end(), made) == all.end()) all.push_back(std::move(made));
 }
 
-bool Product::find_algorithm(BlasContext& blas, Epilogue epilogue) {
+bool Product::find_algorithm(BlasContext& blas, const ProductShape& shape, Epilogue epilogue) {
   const cublasLtEpilogue_t kind = epilogue == Epilogue::kNone   ? CUBLASLT_EPILOGUE_DEFAULT
                                   : epilogue == Epilogue::kBias ? CUBLASLT_EPILOGUE_BIAS
                                                                 : CUBLASLT_EPILOGUE_RELU_BIAS;
@@ -136,27 +167,38 @@ bool Product::find_algorithm(BlasContext& blas, Epilogue epilogue) {
   };
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(BlasContext::kWorkspaceBytes));
   // Reductions in place are left out: they add the parts in the order in which they are finished, which varies.
+  // Parts that are rounded to BF16 before they are added are left out too.
   prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-         static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE));
+         static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE |
+                                    (shape.bf16_result ? 0 : CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE)));
   for (const auto attribute :
        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
     prefer(attribute, static_cast<std::uint32_t>(kAlignment));
   }
 
-  cublasLtMatmulHeuristicResult_t result{};
+  std::array<cublasLtMatmulHeuristicResult_t, kMostCandidates> results{};
   int found = 0;
-  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      blas.handle(), operation_.get(), a_.get(), b_.get(), d_.get(), d_.get(), preference.get(), 1, &result, &found);
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(blas.handle(), operation_.get(), a_.get(), b_.get(), d_.get(), d_.get(),
+                                     preference.get(), kMostCandidates, results.data(), &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return false;
   cuda::check(status, "cublasLtMatmulAlgoGetHeuristic");
-  cuda::check(result.state, "the first result of cublasLtMatmulAlgoGetHeuristic");
-  algorithm_ = result.algo;
-  workspace_bytes_ = result.workspaceSize;
+  std::vector<Candidate> candidates;
+  std::vector<std::size_t> place;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(found); ++i) {
+    if (results[i].state != CUBLAS_STATUS_SUCCESS) continue;
+    place.push_back(i);
+    candidates.push_back({results[i].wavesCount, splits_of(results[i].algo)});
+  }
+  if (candidates.empty()) cuda::check(results[0].state, "the first result of cublasLtMatmulAlgoGetHeuristic");
+  candidate_ = place[choose(shape, candidates)];
+  algorithm_ = results[candidate_].algo;
+  workspace_bytes_ = results[candidate_].workspaceSize;
   return true;
 }
 
-void Product::run(BlasContext& blas, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d) {
+void Product::run(BlasContext& blas, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d) {
   if (fused_) {
     STAMPEDE_CUBLAS(
         cublasLtMatmulDescSetAttribute(operation_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));

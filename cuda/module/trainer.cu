@@ -20,8 +20,9 @@ namespace {
 
 std::unique_ptr<Stage> make_cuda_trainer(const TrainingRequest& request, const NcclLink* link) {
   auto backend = std::make_unique<CudaBackend>();
-#if !defined(STAMPEDE_PARITY)  // which promises the CPU's bits
-  backend->blas().use_tf32(request.network.precision == "tf32");
+  if (request.network.precision == "bf16") backend->blas().use(Precision::kBf16);
+#if !defined(STAMPEDE_PARITY)  // which promises the CPU's bits, where nobody has asked for others
+  if (request.network.precision == "tf32") backend->blas().use(Precision::kTf32);
 #endif
   if (link == nullptr) return std::make_unique<TaskTrainer<CudaBackend>>(std::move(backend), request);
   TrainingRequest own = request;

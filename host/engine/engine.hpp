@@ -128,7 +128,7 @@ struct EnvironmentBenchmark {
 struct MatrixProduct {
   std::int64_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;
-  std::string precision;  ///< "float32" or "tf32"
+  std::string precision;  ///< of its factors: "float32", "tf32" or "bf16"
   std::string epilogue;   ///< what is done with the sums before they are stored: "none", "bias", "bias_relu"
   /// The library's own numbers for the algorithm, by name; of cuBLASLt `algorithm`, `split_k`, `tile` and so on.
   std::vector<std::pair<std::string, std::int64_t>> algorithm;

@@ -37,8 +37,8 @@ class ActorCritic {
   using Buffer = typename Backend::template Buffer<T>;
 
   /// `most_rows`: the largest number of samples in one pass; `horizon`: control steps of a rollout; `heads`: auxiliary
-  /// ones of the actor. Throws Error where the settings' modules make no network, or where one has a state and
-  /// network.window does not divide the horizon.
+  /// ones of the actor. Throws Error where the settings' modules make no network, where one has a state and
+  /// network.window does not divide the horizon, or where modules cannot learn in the precision that is asked for.
   ActorCritic(Backend& backend, const TaskSpec& task, const NetworkSettings& settings, std::uint64_t seed,
               bool with_critic, Index most_rows, Index horizon, const std::vector<AuxiliaryHead>& heads = {})
       : backend_(backend),
@@ -322,6 +322,11 @@ class ActorCritic {
   /// A network for what it sees. Convolutions are for pictures: a critic that sees numbers has none.
   static std::vector<ModuleWeights> plan(const NetworkSettings& settings, const char* name,
                                          const std::vector<int>& hidden, const ObservationGroup& seen, int outputs) {
+    if (settings.precision == "bf16" && settings.modules != std::vector<std::string>{kDenseModule}) {
+      throw Error(
+          "network.precision = \"bf16\" is for networks of dense layers alone; with other network.modules \"tf32\" or "
+          "\"fp32\" would be right");
+    }
     ModuleOptions options{settings.activation, hidden, settings.gru};
     options.image = seen.image();
     options.channels = settings.channels;

@@ -88,6 +88,20 @@ TEST_F(Linear, ProductsAgreeWithDouble) {
   }
 }
 
+/// One of several algorithms by what it fills of the GPU, where the result is small and sums are long.
+TEST(ProductChoice, PrefersWhatFillsTheGpuForWeightsGradients) {
+  ProductShape shape{512, 256, 12288, false, true, 512, 256, 512, Epilogue::kNone};
+  EXPECT_EQ(choose(shape, {{0.06f, 1}}), 0u);
+  EXPECT_EQ(choose(shape, {{0.06f, 1}, {0.06f, 8}, {0.06f, 4}}), 1u) << "the one that fills most";
+  EXPECT_EQ(choose(shape, {{0.06f, 4}, {0.06f, 4}, {0.24f, 1}}), 0u) << "the first of equals";
+  EXPECT_EQ(choose(shape, {{0.06f, 1}, {0.12f, 16}, {0.12f, 32}}), 1u) << "more than full is no better";
+  EXPECT_EQ(choose(shape, {{1.5f, 1}, {1.5f, 4}}), 0u) << "it is full as it is";
+  shape.k = 2047;
+  EXPECT_EQ(choose(shape, {{0.06f, 1}, {0.06f, 8}}), 0u) << "sums are not long";
+  const ProductShape forward{512, 12288, 45, false, false, 512, 48, 512, Epilogue::kBias};
+  EXPECT_EQ(choose(forward, {{0.9f, 1}, {0.9f, 4}}), 0u) << "the result is large";
+}
+
 /// What cuBLASLt chose is known, and where it splits the inner dimension the parts are added in a step of their own.
 TEST_F(Linear, PartsOfSumsAreAddedInOrder) {
   constexpr Index kInputs = 23, kOutputs = 21, kRows = 4099;
@@ -100,7 +114,13 @@ TEST_F(Linear, PartsOfSumsAreAddedInOrder) {
     if (numbers.at("split_k") > 1) {
       EXPECT_NE(numbers.at("reduction"), CUBLASLT_REDUCTION_SCHEME_NONE);
     }
+    ASSERT_EQ(numbers.count("candidate"), 1u);
     found += product.m == kOutputs && product.n == kInputs && product.k == kRows && product.transpose_b ? 1 : 0;
+#if defined(CUDA_EMULATOR)  // which offers 1, 4 and 16 parts, in this order, none of which fills the GPU
+    const bool longer = product.transpose_b && product.k >= 4096;
+    EXPECT_EQ(numbers.at("split_k"), longer ? 16 : 1);
+    EXPECT_EQ(numbers.at("candidate"), longer ? 2 : 0);
+#endif
   }
   EXPECT_EQ(found, 1) << "the weights' gradient, asked for twice";
 }
@@ -124,9 +144,9 @@ TEST_F(Linear, Tf32RoundsTheFactorsAndAddsInSinglePrecision) {
     }
     const DeviceBuffer<float> parameters = place.array(weight), from = place.array(x);
     DeviceBuffer<float> to(kOutputs);
-    backend().blas().use_tf32(tf32);  // products are prepared on first use
+    backend().blas().use(tf32 ? Precision::kTf32 : Precision::kFloat32);  // products are prepared on first use
     linear.forward(context, parameters.data(), 1, from.data(), kInputs, to.data(), kOutputs);
-    backend().blas().use_tf32(false);
+    backend().blas().use(Precision::kFloat32);
     return relative_error(place.read(to, kOutputs), wanted);
   };
   EXPECT_LE(error(false, 0), 1e-6);

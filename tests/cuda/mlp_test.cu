@@ -104,8 +104,31 @@ class Mlp : public GpuTest {
  protected:
   static constexpr Index kOffset = 32;
 
+  /// What may differ from double, relative to the norm, and by what cosine at least a gradient agrees.
+  struct Tolerance {
+    double output, gradient, cosine;
+  };
+  static constexpr Tolerance kFloats{2e-6, 1e-5, 1 - 1e-9};
+  /// Each factor is rounded by up to 2^-9, some of them one after the other, and where an activation's slope follows
+  /// from its output, that is rounded too.
+  static constexpr Tolerance kBf16s{8e-3, 2e-2, 0.999};
+  /// With ReLU a sum near 0 may turn a slope from 0 to 1.
+  static constexpr Tolerance kBf16Relus{8e-3, 8e-2, 0.999};
+
+  static double cosine(const std::vector<float>& got, const Matrix& want) {
+    double product = 0, ours = 0, theirs = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      product += static_cast<double>(got[i]) * want[i];
+      ours += static_cast<double>(got[i]) * static_cast<double>(got[i]);
+      theirs += want[i] * want[i];
+    }
+    return product / std::sqrt(ours * theirs);
+  }
+
   /// One network on one number of rows, forward and backward, twice.
-  void check(const std::vector<int>& sizes, Activation kind, Index rows) {
+  void check(const std::vector<int>& sizes, Activation kind, Index rows, bool bf16 = false) {
+    const Tolerance& tolerance = !bf16 ? kFloats : kind == Activation::kRelu ? kBf16Relus : kBf16s;
+    backend().blas().use(bf16 ? Precision::kBf16 : Precision::kFloat32);
     SCOPED_TRACE(std::to_string(sizes.front()) + " inputs, " + std::to_string(sizes.back()) + " outputs, activation " +
                  std::to_string(static_cast<int>(kind)) + ", " + std::to_string(rows) + " rows");
     const std::vector<DenseLayer> layers = random_layers(sizes);
@@ -131,7 +154,7 @@ class Mlp : public GpuTest {
       }
     }
     const DeviceBuffer<float> input = place.array(input_rows);
-    const CudaBackend::Context context{&backend()};
+    const CudaBackend::Context context{&backend(), true};
 
     const auto pass = [&] {
       const float* y = mlp.forward(context, parameters.data(), input.data(), stride, rows);
@@ -152,17 +175,21 @@ class Mlp : public GpuTest {
     const std::vector<float> raw = place.read(gradient, size);
     const std::vector<DenseLayer> gradients = mlp.read(raw.data());
     const Reference want(layers, kind, dense, static_cast<std::size_t>(rows), loss);
-    EXPECT_LE(relative_error(outputs, want.outputs), 2e-6);
+    EXPECT_LE(relative_error(outputs, want.outputs), tolerance.output);
+    if (bf16) {
+      EXPECT_GE(relative_error(outputs, want.outputs), 1e-4) << "nothing was rounded";
+    }
     const std::vector<float> below = place.read(input_gradient, rows * stride);
     std::vector<float> inwards;
     for (Index r = 0; r < rows; ++r) {
       inwards.insert(inwards.end(), below.begin() + r * stride, below.begin() + r * stride + sizes.front());
     }
-    EXPECT_LE(relative_error(inwards, want.input_gradient), 1e-5) << "the inputs'";
+    EXPECT_LE(relative_error(inwards, want.input_gradient), tolerance.gradient) << "the inputs'";
     double inside = 0, everywhere = 0;
     for (std::size_t l = 0; l < layers.size(); ++l) {
-      EXPECT_LE(relative_error(gradients[l].weight, want.weight[l]), 1e-5) << "layer " << l;
-      EXPECT_LE(relative_error(gradients[l].bias, want.bias[l]), 1e-5) << "layer " << l;
+      EXPECT_LE(relative_error(gradients[l].weight, want.weight[l]), tolerance.gradient) << "layer " << l;
+      EXPECT_LE(relative_error(gradients[l].bias, want.bias[l]), tolerance.gradient) << "layer " << l;
+      EXPECT_GE(cosine(gradients[l].weight, want.weight[l]), tolerance.cosine) << "layer " << l;
       for (const float g : gradients[l].weight) inside += static_cast<double>(g) * g;
       for (const float g : gradients[l].bias) inside += static_cast<double>(g) * g;
     }
@@ -191,6 +218,59 @@ TEST_F(Mlp, ForwardAndBackwardAgreeWithDouble) {
 }
 
 TEST_F(Mlp, LargeBatchesAgreeWithDouble) { check({6, 128, 64, 2}, Activation::kElu, 6151); }
+
+TEST_F(Mlp, LearnsInBf16) {
+  for (const Activation kind : kKinds) {
+    check({45, 96, 64, 12}, kind, 1025, true);
+    check({5, 33, 17, 2}, kind, 259, true);  // strides that are padded
+    check({58, 64, 1}, kind, 33, true);
+  }
+  check({4, 3}, Activation::kElu, 31, true);  // no hidden layer
+}
+
+/// Only a context that learns does so: what a rollout computes has the bits of single precision.
+TEST_F(Mlp, RolloutsOfANetworkThatLearnsInBf16AreInSinglePrecision) {
+  const std::vector<int> sizes = {45, 96, 64, 12};
+  const std::vector<DenseLayer> layers = random_layers(sizes);
+  constexpr Index kRows = 33;
+  DevicePlace place(backend());
+  const DeviceBuffer<float> input = place.array(random_floats(kRows * 48, -2, 2, 3));
+  std::vector<std::vector<float>> found;
+  for (const auto& [precision, learns] :
+       {std::pair(Precision::kFloat32, false), {Precision::kBf16, false}, {Precision::kBf16, true}}) {
+    backend().blas().use(precision);
+    CudaMlp mlp(backend(), sizes, Activation::kElu, kOffset, padded(kRows));
+    std::vector<float> values = zeros(mlp.parameters().end);
+    mlp.write(layers, values.data());
+    const DeviceBuffer<float> parameters = place.array(values);
+    const float* y = mlp.forward({&backend(), learns}, parameters.data(), input.data(), 48, kRows);
+    std::vector<float> outputs(static_cast<std::size_t>(kRows * mlp.output_stride()));
+    STAMPEDE_CUDA(
+        cudaMemcpyAsync(outputs.data(), y, outputs.size() * sizeof(float), cudaMemcpyDeviceToHost, backend().stream()));
+    backend().synchronise();
+    found.push_back(outputs);
+  }
+  EXPECT_TRUE(same_bits(found[1], found[0]));
+  EXPECT_GT(relative_error(found[2], found[0]), 1e-4);
+}
+
+TEST(Bf16, IsRoundedToTheNearestAndToTheEvenOne) {
+  const auto rounded = [](float x) { return widened(narrowed<Bf16>(x)); };
+  for (const float exact : {0.0f, 1.0f, -1.5f, 0x1.fep127f, 0x1p-133f, HUGE_VALF, -HUGE_VALF}) {
+    EXPECT_EQ(rounded(exact), exact);
+  }
+  EXPECT_EQ(rounded(0x1.01p0f), 0x1.00p0f) << "half way, to the even one below";
+  EXPECT_EQ(rounded(0x1.03p0f), 0x1.04p0f) << "half way, to the even one above";
+  EXPECT_EQ(rounded(0x1.010002p0f), 0x1.02p0f);
+  EXPECT_EQ(rounded(-0x1.02fffep0f), -0x1.02p0f);
+  EXPECT_EQ(rounded(0x1.fffffep127f), HUGE_VALF);
+  EXPECT_TRUE(std::signbit(rounded(-0.0f)));
+  EXPECT_TRUE(std::isnan(rounded(NAN)));
+  std::uint32_t bits = 0x7f800001u;  // a NaN whose upper half is an infinity's
+  float nan;
+  std::memcpy(&nan, &bits, sizeof nan);
+  EXPECT_TRUE(std::isnan(rounded(nan)));
+}
 
 TEST_F(Mlp, KeepsDenseLayersAsTheyWere) {
   const std::vector<int> sizes = {5, 33, 17, 1};

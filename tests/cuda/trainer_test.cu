@@ -9,6 +9,8 @@ namespace {
 
 class CudaTraining : public GpuTest {
  protected:
+  static constexpr const char* kInBf16 = "network.precision=bf16";
+
   /// The task's own settings, but for what is set here.
   static Settings settings_of(const std::string& task, const std::vector<std::string>& set = {}) {
     SettingsSources sources;
@@ -60,29 +62,63 @@ TEST_F(CudaTraining, AnUpdateSeesTheStatesThatTheRolloutHad) {
 }
 
 TEST_F(CudaTraining, SlowLearnsThePendulum) {
-  Settings settings = settings_of("pendulum");
-  const auto trainer = make_cuda_trainer(training_request(plan_task(settings)));
-  const auto mean_return = [&] {
-    EvaluationRequest request;
-    request.task = plan_task(settings).spec;
-    request.episodes = 100;
-    request.seed = 17;
-    const Evaluation evaluation = evaluate_on_gpu(backend(), request, trainer->policy());
-    EXPECT_EQ(evaluation.returns.size(), 100u);
-    EXPECT_EQ(evaluation.episode_length_mean, 200.0);
-    return evaluation.return_mean;
-  };
-  const double before = mean_return();
-  Report report;
-  for (int i = 0; i < settings.train.iterations; ++i) report = iterate(*trainer);
-  const double after = mean_return();
-  EXPECT_LT(before, -500.0);
-  EXPECT_GE(after, -250.0) << "before: " << before;
-  EXPECT_EQ(report.iteration, settings.train.iterations);
-  EXPECT_EQ(report.steps, std::int64_t{settings.train.iterations} * settings.train.num_envs * settings.train.horizon);
-  EXPECT_EQ(report["nonfinite"], 0);
-  EXPECT_GT(report["seconds_rollout"], 0.0);
-  EXPECT_GT(report["seconds_update"], 0.0);
+  // With SiLU layer by layer.
+  for (const std::vector<std::string>& set : {std::vector<std::string>{}, {"network.activation=silu", kInBf16}}) {
+    Settings settings = settings_of("pendulum", set);
+    const auto trainer = make_cuda_trainer(training_request(plan_task(settings)));
+    const auto mean_return = [&] {
+      EvaluationRequest request;
+      request.task = plan_task(settings).spec;
+      request.episodes = 100;
+      request.seed = 17;
+      const Evaluation evaluation = evaluate_on_gpu(backend(), request, trainer->policy());
+      EXPECT_EQ(evaluation.returns.size(), 100u);
+      EXPECT_EQ(evaluation.episode_length_mean, 200.0);
+      return evaluation.return_mean;
+    };
+    const double before = mean_return();
+    Report report;
+    for (int i = 0; i < settings.train.iterations; ++i) report = iterate(*trainer);
+    const double after = mean_return();
+    EXPECT_LT(before, -500.0);
+    EXPECT_GE(after, -250.0) << "before: " << before;
+    EXPECT_EQ(report.iteration, settings.train.iterations);
+    EXPECT_EQ(report.steps, std::int64_t{settings.train.iterations} * settings.train.num_envs * settings.train.horizon);
+    EXPECT_EQ(report["nonfinite"], 0);
+    EXPECT_GT(report["seconds_rollout"], 0.0);
+    EXPECT_GT(report["seconds_update"], 0.0);
+  }
+}
+
+/// The update alone: the first rollout has the bits of single precision, and what is learned from it is nearly the same.
+/// With SiLU layer by layer.
+TEST_F(CudaTraining, UpdatesInBf16ComeNearThoseInSinglePrecision) {
+  std::vector<std::unique_ptr<Stage>> stages;
+  for (const char* precision : {"network.precision=fp32", kInBf16, kInBf16}) {
+    stages.push_back(make_cuda_trainer(training_request(plan_task(settings_of(
+        "double-pendulum", {"train.num_envs=100", "train.horizon=12", "algorithm.minibatch=500", "algorithm.epochs=2",
+                            "network.actor=[33, 20]", "network.critic=[24]", "network.activation=silu", precision})))));
+  }
+  for (int i = 0; i < 3; ++i) {
+    const Report rounded = iterate(*stages[1]), again = iterate(*stages[2]);
+    EXPECT_EQ(rounded["policy_loss"], again["policy_loss"]);
+    if (i > 0) continue;
+    const Report exact = iterate(*stages[0]);
+    EXPECT_EQ(rounded["explained_variance"], exact["explained_variance"]);
+    for (const char* name : {"value_loss", "gradient_norm"}) {
+      EXPECT_NEAR(rounded[name], exact[name], 2e-2 * std::fabs(exact[name])) << name;
+      EXPECT_NE(rounded[name], exact[name]) << name;
+    }
+  }
+  expect_same(stages[1]->state(), stages[2]->state());
+  // Of the actor's second layer: forward, weights, inputs, each of a minibatch of 600 samples.
+  int found = 0;
+  for (const MatrixProduct& product : prepared_products()) {
+    if (product.precision != "bf16" || product.m + product.n + product.k != 33 + 20 + 600) continue;
+    EXPECT_EQ(product.transpose_b ? product.k : product.n, 600);
+    ++found;
+  }
+  EXPECT_EQ(found, 3);
 }
 
 TEST_F(CudaTraining, TheSameSeedGivesTheSameBits) {

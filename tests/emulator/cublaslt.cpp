@@ -1,4 +1,4 @@
-/// \file cuBLASLt: products of floats. What is given is checked: shapes, strides, alignment, extents, that matrices do
+/// \file cuBLASLt: products of floats or of BF16. What is given is checked: shapes, strides, alignment, extents, that matrices do
 /// not overlap, that the algorithm is one that was found for this very product.
 #include <cublasLt.h>
 
@@ -18,10 +18,17 @@ struct cublasLtContext {
 
 namespace {
 
-/// What algorithms for long inner dimensions want [bytes].
+/// What algorithms that split the inner dimension want [bytes].
 constexpr std::size_t kWorkspace = 1 << 20;
-/// The number of the one algorithm, and into how many parts it splits such a dimension.
-constexpr std::uint32_t kAlgorithm = 21, kParts = 4;
+/// The number of the one algorithm; into how many parts it may split that dimension, each of so many terms at least.
+/// It is offered without that at first, which leaves most of a GPU idle where the result is small.
+constexpr std::uint32_t kAlgorithm = 21, kParts[] = {1, 4, 16, 64};
+constexpr std::uint64_t kPartTerms = 256;
+/// Rows and columns of the result that a block computes, and the blocks that fill the device.
+constexpr std::uint64_t kTile = 128, kBlocks = 132;
+/// What matrices in BF16 are aligned to, and their strides multiples of [bytes]: so tensor cores want them. cuBLASLt
+/// itself would take a slower algorithm.
+constexpr std::uint64_t kBf16Alignment = 16;
 /// Tell objects from other memory.
 constexpr std::uint64_t kLayout = 0x6c61796f7574, kOperation = 0x6f70, kPreference = 0x70726566;
 
@@ -53,12 +60,28 @@ std::uint64_t digest(const cublasLtMatmulDescOpaque_t& o, const cublasLtMatrixLa
   const auto mix = [&](std::uint64_t x) { h = (h ^ x) * 1099511628211u; };
   mix(static_cast<std::uint64_t>(o.transpose_a)), mix(static_cast<std::uint64_t>(o.transpose_b));
   mix(static_cast<std::uint64_t>(o.epilogue)), mix(static_cast<std::uint64_t>(o.compute));
-  for (const auto* l : {&a, &b, &c, &d}) mix(l->rows), mix(l->columns), mix(static_cast<std::uint64_t>(l->stride));
+  for (const auto* l : {&a, &b, &c, &d}) {
+    mix(l->rows), mix(l->columns), mix(static_cast<std::uint64_t>(l->stride)), mix(static_cast<std::uint64_t>(l->type));
+  }
   return h;
 }
 
+bool in_bf16(const cublasLtMatrixLayoutOpaque_t& l) { return l.type == CUDA_R_16BF; }
+std::size_t element_bytes(const cublasLtMatrixLayoutOpaque_t& l) { return in_bf16(l) ? 2 : sizeof(float); }
 std::size_t extent(const cublasLtMatrixLayoutOpaque_t& l) {
-  return ((l.columns - 1) * static_cast<std::uint64_t>(l.stride) + l.rows) * sizeof(float);
+  return ((l.columns - 1) * static_cast<std::uint64_t>(l.stride) + l.rows) * element_bytes(l);
+}
+/// Whether there are products of such types: factors of one type, results of that or floats.
+bool types_fit(const cublasLtMatmulDescOpaque_t& o, const cublasLtMatrixLayoutOpaque_t& a,
+               const cublasLtMatrixLayoutOpaque_t& b, const cublasLtMatrixLayoutOpaque_t& c,
+               const cublasLtMatrixLayoutOpaque_t& d) {
+  if (a.type != b.type || c.type != d.type || (in_bf16(d) && !in_bf16(a))) return false;
+  return !in_bf16(a) || o.compute == CUBLAS_COMPUTE_32F;
+}
+/// Whether a matrix that is in BF16 lies as tensor cores want it.
+bool quick(const cublasLtMatrixLayoutOpaque_t& l, std::uint64_t alignment) {
+  return !in_bf16(l) ||
+         (static_cast<std::uint64_t>(l.stride) * 2 % kBf16Alignment == 0 && alignment % kBf16Alignment == 0);
 }
 bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
   const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
@@ -75,18 +98,37 @@ void round_to_tf32(std::vector<float>& values) {
   }
 }
 
+float of_bf16(std::uint16_t upper) {
+  const std::uint32_t bits = std::uint32_t{upper} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+/// The nearest one, of two equally near that whose last bit is 0.
+std::uint16_t to_bf16(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if (value != value) return 0x7fff;
+  const std::uint32_t lower = bits & 0xffffu, upper = bits >> 16;
+  const bool up = lower > 0x8000u || (lower == 0x8000u && upper % 2 == 1);
+  return static_cast<std::uint16_t>(upper + (up ? 1 : 0));
+}
+
 /// op(M) as [column][row], densely.
-void pack(const float* from, const cublasLtMatrixLayoutOpaque_t& l, bool transpose, std::vector<float>& to) {
+template <class T, class Widen>
+void pack(const T* from, const cublasLtMatrixLayoutOpaque_t& l, bool transpose, std::vector<float>& to, Widen widen) {
   const std::size_t rows = transpose ? l.columns : l.rows, columns = transpose ? l.rows : l.columns;
   const auto stride = static_cast<std::size_t>(l.stride);
   to.resize(rows * columns);
-  if (!transpose) {
-    for (std::size_t c = 0; c < columns; ++c) std::memcpy(&to[c * rows], from + c * stride, rows * sizeof(float));
-    return;
-  }
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * stride + c];
+    for (std::size_t c = 0; c < columns; ++c) {
+      to[c * rows + r] = widen(transpose ? from[r * stride + c] : from[c * stride + r]);
+    }
   }
+}
+void pack(const void* from, const cublasLtMatrixLayoutOpaque_t& l, bool transpose, std::vector<float>& to) {
+  if (in_bf16(l)) return pack(static_cast<const std::uint16_t*>(from), l, transpose, to, of_bf16);
+  pack(static_cast<const float*>(from), l, transpose, to, [](float x) { return x; });
 }
 
 struct Product {
@@ -94,9 +136,10 @@ struct Product {
   cublasLtMatrixLayoutOpaque_t a_layout, b_layout, d_layout;
   bool transpose_a, transpose_b, tf32;
   int epilogue;
-  float alpha, beta;
-  const float *a, *b, *c, *bias;
-  float* d;
+  float alpha;
+  const void *a, *b;
+  const float* bias;
+  void* d;
   char* workspace;
   std::size_t workspace_bytes;
 
@@ -123,13 +166,16 @@ struct Product {
         }
         for (std::size_t r = 0; r < m; ++r) total[r] += part[r];
       }
-      float* out = d + j * static_cast<std::size_t>(d_layout.stride);
+      const std::size_t out = j * static_cast<std::size_t>(d_layout.stride);
       for (std::size_t r = 0; r < m; ++r) {
         float x = alpha * total[r];
-        if (beta != 0.0f) x += beta * c[j * static_cast<std::size_t>(d_layout.stride) + r];
         if (epilogue & CUBLASLT_EPILOGUE_BIAS) x += bias[r];
         if (epilogue & CUBLASLT_EPILOGUE_RELU) x = x > 0.0f ? x : x != x ? x : 0.0f;
-        out[r] = x;
+        if (in_bf16(d_layout)) {
+          static_cast<std::uint16_t*>(d)[out + r] = to_bf16(x);
+        } else {
+          static_cast<float*>(d)[out + r] = x;
+        }
       }
     }
   }
@@ -170,12 +216,13 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, std::uint64_t rows,
                                           std::uint64_t columns, std::int64_t stride) {
-  if (type != CUDA_R_32F || rows == 0 || columns == 0 || stride < static_cast<std::int64_t>(rows)) {
+  if ((type != CUDA_R_32F && type != CUDA_R_16BF) || rows == 0 || columns == 0 ||
+      stride < static_cast<std::int64_t>(rows)) {
     say("a matrix of %llu x %llu with a stride of %lld", static_cast<unsigned long long>(rows),
         static_cast<unsigned long long>(columns), static_cast<long long>(stride));
     return CUBLAS_STATUS_INVALID_VALUE;
   }
-  *layout = new cublasLtMatrixLayoutOpaque_t{kLayout, rows, columns, stride};
+  *layout = new cublasLtMatrixLayoutOpaque_t{kLayout, rows, columns, stride, type};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
@@ -269,24 +316,36 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   }
   const bool fused = operation->epilogue != CUBLASLT_EPILOGUE_DEFAULT;
   if (fused && !settings().epilogues) return CUBLAS_STATUS_NOT_SUPPORTED;
-  cublasLtMatmulHeuristicResult_t& result = results[0];
-  result = {};
-  result.workspaceSize = shape.k >= 1024 ? std::min<std::size_t>(kWorkspace, preference->workspace) : 0;
-  result.algo.data[0] = digest(*operation, *a, *b, *c, *d);
-  result.algo.data[1] = result.workspaceSize;
-  for (std::size_t i = 0; i < 4; ++i) result.algo.data[2 + i] = preference->alignment[i];
-  // Long inner dimensions are split, and their parts added in place where that is allowed.
-  const std::uint32_t allowed = preference->reductions & CUBLASLT_REDUCTION_SCHEME_MASK;
-  if (result.workspaceSize > 0) result.algo.data[7] = allowed & -allowed;
-  // The bias's pointer says how it will be aligned.
-  const auto bias = reinterpret_cast<std::uintptr_t>(operation->bias);
-  result.algo.data[6] = fused && bias != 0 ? std::min<std::uint64_t>(bias & -bias, 256) : 4;
-  result.state = CUBLAS_STATUS_SUCCESS;
-  *found = 1;
+  if (!types_fit(*operation, *a, *b, *c, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (fused && in_bf16(*d)) cuda_emulator::fail("a bias in BF16, which a result in BF16 wants, is not emulated");
+  if (!quick(*a, preference->alignment[0]) || !quick(*b, preference->alignment[1]) ||
+      !quick(*d, preference->alignment[3])) {
+    say("matrices in BF16 whose columns do not begin on %llu bytes", static_cast<unsigned long long>(kBf16Alignment));
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+  const std::uint64_t blocks = ((shape.m + kTile - 1) / kTile) * ((shape.n + kTile - 1) / kTile);
+  for (const std::uint32_t parts : kParts) {
+    const bool split = parts > 1;
+    if (*found == wanted || (split && (shape.k < kPartTerms * parts || preference->workspace < kWorkspace))) break;
+    cublasLtMatmulHeuristicResult_t& result = results[(*found)++];
+    result = {};
+    result.workspaceSize = split ? kWorkspace : 0;
+    result.wavesCount = static_cast<float>(blocks) / static_cast<float>(kBlocks);
+    result.algo.data[0] = digest(*operation, *a, *b, *c, *d);
+    result.algo.data[1] = result.workspaceSize;
+    for (std::size_t i = 0; i < 4; ++i) result.algo.data[2 + i] = preference->alignment[i];
+    // Parts are added in place where that is allowed.
+    const std::uint32_t allowed = preference->reductions & CUBLASLT_REDUCTION_SCHEME_MASK;
+    result.algo.data[7] = std::uint64_t{parts} << 32 | (split ? allowed & -allowed : 0);
+    // The bias's pointer says how it will be aligned.
+    const auto bias = reinterpret_cast<std::uintptr_t>(operation->bias);
+    result.algo.data[6] = fused && bias != 0 ? std::min<std::uint64_t>(bias & -bias, 256) : 4;
+    result.state = CUBLAS_STATUS_SUCCESS;
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
-/// One algorithm with one tile; of a split dimension four parts.
+/// One algorithm with one tile.
 cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t* algorithm,
                                                     cublasLtMatmulAlgoConfigAttributes_t attribute, void* value,
                                                     std::size_t bytes, std::size_t* written) {
@@ -297,7 +356,7 @@ cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t* 
       number = kAlgorithm;
       break;
     case CUBLASLT_ALGO_CONFIG_SPLITK_NUM:
-      number = algorithm->data[7] != 0 ? kParts : 1;
+      number = static_cast<std::uint32_t>(algorithm->data[7] >> 32);
       break;
     case CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME:
       number = static_cast<std::uint32_t>(algorithm->data[7]);
@@ -359,6 +418,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   if (c != d) cuda_emulator::fail("cublasLtMatmul with C apart from D is not emulated");
+  if (*static_cast<const float*>(beta) != 0.0f) cuda_emulator::fail("cublasLtMatmul that adds to D is not emulated");
   if (c_layout->stride != d_layout->stride) {
     say("cublasLtMatmul in place with two layouts");
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -372,12 +432,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
                         operation->compute == CUBLAS_COMPUTE_32F_FAST_TF32,
                         operation->epilogue,
                         *static_cast<const float*>(alpha),
-                        *static_cast<const float*>(beta),
-                        static_cast<const float*>(a),
-                        static_cast<const float*>(b),
-                        static_cast<const float*>(c),
+                        a,
+                        b,
                         static_cast<const float*>(operation->bias),
-                        static_cast<float*>(d),
+                        d,
                         static_cast<char*>(workspace),
                         algorithm->data[1]};
   ++cuda_emulator::counters().launches;

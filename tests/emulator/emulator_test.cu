@@ -1,5 +1,4 @@
 /// \file Whether the emulated device sees what it is for: right code runs, and each kind of mistake is found.
-#include <cublasLt.h>
 #include <cuda_emulator.h>
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
@@ -371,74 +370,6 @@ TEST_F(Emulator, CountsWhatHappens) {
   EXPECT_EQ(after.copies_to_host - before.copies_to_host, 1);
   EXPECT_EQ(after.bytes_to_host - before.bytes_to_host, 256);
   EXPECT_EQ(after.allocations, before.allocations);
-}
-
-// ---------------------------------------------------------------------------------------------- cuBLASLt
-
-/// D (2 x 2) = A B with a bias and ReLU, or without; A lies in columns that are 4 apart.
-struct TestProduct {
-  cublasLtHandle_t handle = nullptr;
-  cublasLtMatmulDesc_t operation = nullptr;
-  cublasLtMatrixLayout_t a = nullptr, b = nullptr, d = nullptr;
-  cublasLtMatmulHeuristicResult_t result{};
-  int found = 0;
-
-  TestProduct(bool transpose_a, cublasLtEpilogue_t epilogue, const float* bias) {
-    EXPECT_EQ(cublasLtCreate(&handle), CUBLAS_STATUS_SUCCESS);
-    EXPECT_EQ(cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), CUBLAS_STATUS_SUCCESS);
-    const cublasOperation_t transpose = CUBLAS_OP_T;
-    if (transpose_a) {
-      cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof transpose);
-    }
-    cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
-    cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
-    cublasLtMatrixLayoutCreate(&a, CUDA_R_32F, transpose_a ? 3 : 2, transpose_a ? 2 : 3, 4);
-    cublasLtMatrixLayoutCreate(&b, CUDA_R_32F, 3, 2, 3);
-    cublasLtMatrixLayoutCreate(&d, CUDA_R_32F, 2, 2, 2);
-    cublasLtMatmulPreference_t preference = nullptr;
-    cublasLtMatmulPreferenceCreate(&preference);
-    cublasLtMatmulAlgoGetHeuristic(handle, operation, a, b, d, d, preference, 1, &result, &found);
-  }
-  cublasStatus_t run(const float* a_data, const float* b_data, float* d_data) {
-    const float one = 1, zero = 0;
-    return cublasLtMatmul(handle, operation, &one, a_data, a, b_data, b, &zero, d_data, d, d_data, d, &result.algo,
-                          nullptr, 0, nullptr);
-  }
-};
-const std::vector<float> kColumnsOfA = {1, 2, 9, 9, 3, 4, 9, 9, 5, 6, 9, 9}, kRowsOfA = {1, 3, 5, 9, 2, 4, 6, 9},
-                         kB = {1, 0, 2, 0, 1, 1};
-
-TEST_F(Emulator, Multiplies) {
-  const float *a = device_floats(kColumnsOfA), *transposed = device_floats(kRowsOfA), *b = device_floats(kB),
-              *bias = device_floats(std::vector<float>{10, -15});
-  float* d = device_floats(4);
-  EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_DEFAULT, nullptr).run(a, b, d), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(read(d, 4), (std::vector<float>{11, 14, 8, 10}));
-  EXPECT_EQ(TestProduct(true, CUBLASLT_EPILOGUE_BIAS, bias).run(transposed, b, d), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(read(d, 4), (std::vector<float>{21, -1, 18, -5}));
-  EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_RELU_BIAS, bias).run(a, b, d), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(read(d, 4), (std::vector<float>{21, 0, 18, 0}));
-}
-
-TEST_F(Emulator, ProductsAreCheckedWhenTheyAreAskedFor) {
-  const float *a = device_floats(kColumnsOfA), *b = device_floats(kB);
-  float *d = device_floats(4), on_host[16] = {};
-  TestProduct product(false, CUBLASLT_EPILOGUE_DEFAULT, nullptr);
-  EXPECT_EQ(product.run(on_host, b, d), CUBLAS_STATUS_INVALID_VALUE);  // the host's memory
-  EXPECT_EQ(product.run(b, a, d), CUBLAS_STATUS_INVALID_VALUE);        // beyond the end of B
-  EXPECT_EQ(product.run(a + 1, b, d), CUBLAS_STATUS_INVALID_VALUE);    // less aligned than was said
-  float* both = device_floats(64);
-  EXPECT_EQ(product.run(both, b, both), CUBLAS_STATUS_INVALID_VALUE);  // the result overlaps with a factor
-  TestProduct other(true, CUBLASLT_EPILOGUE_DEFAULT, nullptr);
-  other.result = product.result;  // found for another product
-  EXPECT_EQ(other.run(a, b, d), CUBLAS_STATUS_INVALID_VALUE);
-}
-
-TEST_F(EmulatorDeathTest, AlgorithmsForEpiloguesMayBeMissing) {
-  EXPECT_WELL_WITH("CUDA_EMULATOR_EPILOGUES", "0", [] {
-    EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_BIAS, device_floats(2)).found, 0);
-    EXPECT_EQ(TestProduct(false, CUBLASLT_EPILOGUE_DEFAULT, nullptr).found, 1);
-  });
 }
 
 // ---------------------------------------------------------------------------------------------- failures

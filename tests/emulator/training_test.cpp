@@ -154,6 +154,11 @@ TEST(Emulated, AnIterationTakesSoManyLaunches) {
   };
   SettingsSources as_it_is;  // but for the environments: a minibatch is an eighth of a rollout, as of 4096
   as_it_is.set = {"task=go2-flat", "train.num_envs=16", "algorithm.minibatch=48"};
+  // Too large to learn in few launches. Wider ones, such as 512-256-128, take as many; the emulator takes longer.
+  SettingsSources large = as_it_is;
+  large.set.insert(large.set.end(), {"network.actor=[256, 64, 32]", "network.critic=[256, 64, 32]"});
+  SettingsSources in_bf16 = large;
+  in_bf16.set.push_back("network.precision=bf16");
   SettingsSources small;
   small.set = {"task=pendulum", "train.num_envs=16", "algorithm.minibatch=64"};
   std::vector<Counted> all = {
@@ -162,6 +167,8 @@ TEST(Emulated, AnIterationTakesSoManyLaunches) {
        384},
       {"larger networks, layer by layer", awkward_settings(), 283, 173},
       {"networks with a state, whose critic goes along step by step", awkward_settings(), 743, 561},
+      {"go2-flat with three large layers", resolve_settings(large), 1400, 1000},
+      {"go2-flat with three large layers in BF16", resolve_settings(in_bf16), 1480, 1000},
   };
   all[2].settings.network.actor = all[2].settings.network.critic = {300, 200};
   all[3].settings.network.modules = {"gru", "dense"};

@@ -113,9 +113,10 @@ def test_system_json_has_the_algorithms_of_products(tmp_path):
     products = json.loads((run / "system.json").read_text())["matrix_products"]
     assert products == [dict(t) for t in {tuple(product.items()): None for product in products}]
     for product in products:
-        split = product["k"] >= 1024
+        # Of the algorithms that are offered, in the order of their parts, a weights' gradient wants more than one.
+        split = product["k"] >= 4 * max(product["m"], product["n"]) and product["k"] >= 1024
         assert product["algorithm"] == 21 and product["precision"] in ("float32", "tf32")
-        assert product["split_k"] == (4 if split else 1)
+        assert product["split_k"] == (4 if split else 1) and product["candidate"] == (1 if split else 0)
         assert product["reduction"] == (2 if split else 0)
         assert (product["workspace_bytes"] > 0) == split
     # The first layer of 16 units with 3 inputs, a minibatch of 2048 samples: forward, and its weights' gradient.
@@ -124,6 +125,32 @@ def test_system_json_has_the_algorithms_of_products(tmp_path):
     # A run on the CPU has none.
     program.run_json(*train(tmp_path / "cpu", device="cpu"))
     assert "matrix_products" not in json.loads((tmp_path / "cpu" / "system.json").read_text())
+
+
+def test_an_update_in_bf16(tmp_path):
+    """Layer by layer, for small networks learn in single precision at once: the update's products are in BF16, the rollout's
+    and the evaluation's are not."""
+    wide = ["--set", "network.actor=[300, 200]", "--set", "network.critic=[300, 200]", "--set", "network.precision=bf16",
+            "--set", "algorithm.minibatch=256", "--set", "algorithm.epochs=1"]
+    found = []
+    for run in ("one", "two"):
+        program.run_json(*train(tmp_path / run, *wide), env=emulated())
+        products = json.loads((tmp_path / run / "system.json").read_text())["matrix_products"]
+        assert {product["precision"] for product in products} == {"float32", "bf16"}
+        for product in products:
+            if product["precision"] == "bf16":
+                assert 256 in (product["n"], product["k"]), product  # a minibatch
+            else:
+                assert not product["transpose_a"] and not product["transpose_b"], product  # nothing goes back
+        found.append((tmp_path / run / "policy.onnx").read_bytes())
+    assert found[0] == found[1], "the same seed, other bits"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_bf16_is_for_dense_layers(device, tmp_path):
+    line = failed(*train(tmp_path / "run", "--set", "network.precision=bf16", "--set", 'network.modules=["gru", "dense"]',
+                         device=device), env=emulated())
+    assert 'network.precision = "bf16" is for networks of dense layers alone' in line and '"tf32" or "fp32"' in line
 
 
 MANY = "minibatches; on a GPU each costs the time of its launches"

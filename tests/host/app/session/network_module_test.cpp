@@ -129,6 +129,20 @@ TEST(NetworkModule, AWindowIsOfTheHorizon) {
   EXPECT_EQ(refusal({"network.window=7", "network.modules=[\"dense\"]"}), "taken") << "nothing has a state";
 }
 
+TEST(NetworkModule, Bf16IsForDenseLayersAlone) {
+  const auto with_leaky = engine(1);
+  EXPECT_NO_THROW(
+      with_leaky->make_trainer(training_request(planned({"network.modules=[\"dense\"]", "network.precision=bf16"}))));
+  try {
+    with_leaky->make_trainer(training_request(planned({"network.precision=bf16"})));
+    ADD_FAILURE() << "taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("network.precision = \"bf16\" is for networks of dense layers alone"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(NetworkModuleSlow, ARunIsGoneOnWithEvaluatedAndExported) {
   const TemporaryFolder folder;
   const auto with_leaky = engine();
