@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import time
 
 import numpy
 import program
@@ -119,9 +121,9 @@ def test_a_run_goes_on_with_other_ranks(two, ranks, note, tmp_path):
         assert ("rank3/environments" in newest(folder)) == (ranks == 4)
 
 
-def start_long(ranks, folder, mark):
-    process = start([(ranks, ["train", *SMALL, "--num-envs", 32, "--run", folder, "--iterations", 1000000,
-                              "--set", "run.checkpoint_every=20"])], folder.parent, {"STAMPEDE_TEST": mark})
+def start_long(ranks, folder, mark, checkpoint_every=20, seed=1):
+    process = start([(ranks, ["train", *SMALL, "--num-envs", 32, "--run", folder, "--iterations", 1000000, "--seed", seed,
+                              "--set", f"run.checkpoint_every={checkpoint_every}"])], folder.parent, {"STAMPEDE_TEST": mark})
     wait_for(lambda: len(list((folder / "checkpoint").glob("*.safetensors"))) >= 2)
     return process
 
@@ -143,6 +145,35 @@ def test_a_killed_rank_ends_the_job(rank, tmp_path):
     done = int(sorted((folder / "checkpoint").glob("*.safetensors"))[-1].stem)
     said = program.run_json("train", "--resume", folder, "--stop-after", 1)
     assert said["iterations"] == done + 1
+
+
+@pytest.mark.parametrize("number", range(int(os.environ.get("STAMPEDE_TEST_KILLS", "2"))))
+def test_a_rank_killed_at_any_moment_leaves_a_run_that_goes_on(number, tmp_path):
+    """Which rank, and when, is drawn. Checkpoints are written all the time; every other kill waits until one is being written.
+    STAMPEDE_TEST_KILLS says how many kills are tried."""
+    chance, folder, mark = random.Random(number), tmp_path / "run", f"killed-at-{number}-{os.getpid()}"
+    ranks = (2, 4)[number // 2 % 2]
+    rank = chance.randrange(ranks)
+    process = start_long(ranks, folder, mark, checkpoint_every=1, seed=number + 2)
+    victim = process_of(mark, rank)
+    time.sleep(chance.uniform(0, 1))
+    if number % 2 == 0:
+        wait_for((folder / ".checkpoint.partial").exists)
+    os.kill(victim, signal.SIGKILL)
+    killed = time.monotonic()
+    finish(process)
+    done = int(sorted((folder / "checkpoint").glob("*.safetensors"))[-1].stem)
+    print(f"rank {rank} of {ranks}, seed {number + 2}: {time.monotonic() - killed:.1f} s to the end, checkpoint {done}, "
+          f"partial: {(folder / '.checkpoint.partial').exists()}; {process.err.splitlines()}")
+    lines = errors(process)
+    assert process.returncode != 0 and len(lines) == 1, process.err
+    assert re.search(rf"rank {rank} of {ranks} \(process {victim} on .*\) is gone", lines[0]), lines[0]
+    for others in (1, 2, 4):
+        copy = shutil.copytree(folder, tmp_path / f"on-{others}")
+        resumed = run(others, "train", "--resume", copy, "--stop-after", 1, "--threads", 1, "--json", cwd=tmp_path)
+        assert resumed.returncode == 0, resumed.err
+        said = json.loads(resumed.out)
+        assert (said["iterations"], said["ranks"]) == (done + 1, others)
 
 
 def test_whoever_is_asked_to_stop_all_stop_and_save(tmp_path):
