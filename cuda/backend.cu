@@ -44,12 +44,13 @@ void CudaBackend::synchronise() {
   wait_beside_ranks([this] { return cudaStreamQuery(stream_); }, "cudaStreamQuery(stream_)");
 }
 
-void CudaBackend::reserve_partials(Index count) {
-  if (partial_sums_.size() >= count) return;
-  // Recorded graphs hold the address of the present array, so it can no longer be replaced.
+void CudaBackend::reserve_partials(Index floats, Index columns) {
+  if (partial_sums_.size() >= floats && arrived_.size() >= columns) return;
+  // Recorded graphs hold the addresses of the present arrays, so these can no longer be replaced.
   if (capturing_ || recorded_) throw Error("cuda: sums of more columns than were reserved", Status::kFailed);
   synchronise();
-  partial_sums_ = DeviceBuffer<float>(count);
+  if (partial_sums_.size() < floats) partial_sums_ = DeviceBuffer<float>(floats);
+  if (arrived_.size() < columns) arrived_ = DeviceBuffer<unsigned>(columns);
 }
 
 void CudaBackend::record_timing_event(const CudaEvent& event) {

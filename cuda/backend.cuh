@@ -131,11 +131,16 @@ class CudaBackend {
     float* of(const Context&) { return total_.data(); }
     float* total() { return total_.data(); }
     void collect(CudaBackend&, Index) {}
-    /// Makes room for what the blocks of a kernel leave to be added up (cuda/fused_minibatch.cuh) [floats].
-    void reserve_parts(Index count) {
+    /// Makes room for what the blocks of a kernel leave to be added up (cuda/fused_minibatch.cuh) [floats], and for the
+    /// squares that the blocks which add it up leave.
+    void reserve_parts(Index count, Index blocks) {
       if (parts_.size() < count) parts_ = DeviceBuffer<float>(count);
+      if (squares_.size() < blocks) squares_ = DeviceBuffer<float>(blocks);
+      if (arrived_.size() < 1) arrived_ = DeviceBuffer<unsigned>(1);
     }
     float* parts() { return parts_.data(); }
+    float* squares() { return squares_.data(); }
+    unsigned* arrived() { return arrived_.data(); }
     /// A copy on the host.
     std::vector<float> read(CudaBackend& backend) const {
       std::vector<float> values(static_cast<std::size_t>(total_.size()));
@@ -144,7 +149,8 @@ class CudaBackend {
     }
 
    private:
-    DeviceBuffer<float> total_, parts_;
+    DeviceBuffer<float> total_, parts_, squares_;
+    DeviceBuffer<unsigned> arrived_;
   };
 
   template <class Body>
@@ -155,17 +161,23 @@ class CudaBackend {
   /// out[column][k] = sum over i < n of functor(i, column)[k], in a fixed order (cuda/sum.cuh).
   template <int K, class Functor>
   void sum(Index n, int columns, const Functor& functor, float* out) {
-    reserve_partials(cuda::sum_scratch(columns, K));
-    cuda::enqueue_sum<K>(stream_, n, columns, functor, partial_sums_.data(), out);
+    reserve_partials(cuda::sum_scratch(columns, K), columns);
+    cuda::enqueue_sum<K>(stream_, n, columns, functor, partial_sums_.data(), arrived_.data(), out);
+  }
+  /// The same where column c has functor.elements(c) elements, `most` or fewer.
+  template <int K, class Functor>
+  void sum_each(Index most, int columns, const Functor& functor, float* out) {
+    static_assert(cuda::CountsElements<Functor>);
+    sum<K>(most, columns, functor, out);
   }
   /// *out = sum over i < n of functor(i, 0)[0], then then(), once.
   template <class Functor, class Then>
   void sum_then(Index n, const Functor& functor, float* out, const Then& then) {
-    reserve_partials(cuda::sum_scratch(1, 1));
-    cuda::enqueue_sum<1>(stream_, n, 1, functor, partial_sums_.data(), out, then);
+    reserve_partials(cuda::sum_scratch(1, 1), 1);
+    cuda::enqueue_sum<1>(stream_, n, 1, functor, partial_sums_.data(), arrived_.data(), out, then);
   }
   /// Allocates the scratch memory of sums of so many columns, up to four a column, so that none is allocated later.
-  void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 4)); }
+  void reserve_sums(int columns) { reserve_partials(cuda::sum_scratch(columns, 4), columns); }
 
   /// out[column] = sum over i < n of functor(i, column), a std::uint32_t.
   template <class Functor>
@@ -257,7 +269,7 @@ class CudaBackend {
   /// Waits until `ask`, such as cudaEventQuery, no longer answers cudaErrorNotReady.
   template <class Ask>
   void wait_beside_ranks(const Ask& ask, const char* call);
-  void reserve_partials(Index count);
+  void reserve_partials(Index floats, Index columns);
   void begin_marks();
   void record_mark(Phase phase);
   void record_timing_event(const CudaEvent& event);
@@ -267,6 +279,7 @@ class CudaBackend {
   std::unique_ptr<Communicator<CudaBackend>> communicator_ = std::make_unique<SingleProcess<CudaBackend>>();
   std::function<void()> check_ranks_;  ///< none in a single process
   DeviceBuffer<float> partial_sums_;
+  DeviceBuffer<unsigned> arrived_;  ///< of each column of a sum: cuda::comes_last
   std::array<Recording, kReplays> recordings_;
   bool capturing_ = false, recorded_ = false;
 

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "cuda/launch.cuh"
+#include "cuda/sum.cuh"
 
 namespace stampede::cuda {
 
@@ -456,26 +457,49 @@ __global__ void __launch_bounds__(kThreads, 1)
   give_gradient(network, shared, m.parts + row);
 }
 
-/// A number of the parts a thread: adds what the blocks left, in their order, in the order of the blocks.
-__global__ void __launch_bounds__(kThreads) add_parts(const __grid_constant__ FusedMinibatch m, int blocks) {
-  Index at = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x;
+/// Adds what the blocks left of one number, in the order of the blocks, and stores it. Returns the number of the
+/// gradient that it is, or belongs to; 0 where it is none.
+__device__ float add_number(const FusedMinibatch& m, Index at, int blocks) {
   const Index of_actor = m.network[0].part_stride();
   const bool is_critic = at >= of_actor, has_critic = m.network[1].layers > 0;
   const float* part = m.parts;
   if (is_critic) {
-    if (!has_critic) return;
+    if (!has_critic) return 0.0f;
     at -= of_actor;
     part += m.critic_parts();
   }
   const FusedNetwork& network = m.network[is_critic ? 1 : 0];
   const Index column = at - network.size, stride = network.part_stride();
-  if (column >= network.columns) return;
-  if (column >= 0 && has_critic && is_critic != (column == kValueLoss)) return;  // the other network's
+  if (column >= network.columns) return 0.0f;
+  if (column >= 0 && has_critic && is_critic != (column == kValueLoss)) return 0.0f;  // the other network's
   float sum = 0.0f;
 #pragma unroll 16
   for (int block = 0; block < blocks; ++block) sum += part[block * stride + at];
-  *(column >= 0 ? m.sums + column : m.gradient + network.begin + at) = sum;
-  if (column >= kLossColumns) m.gradient[column - kLossColumns] = LogStdGradient::of(sum, m.entropy_coefficient);
+  if (column < 0) return m.gradient[network.begin + at] = sum;
+  m.sums[column] = sum;
+  if (column < kLossColumns) return 0.0f;
+  return m.gradient[column - kLossColumns] = LogStdGradient::of(sum, m.entropy_coefficient);
+}
+
+/// A number of the parts a thread. The last block to come adds the squares of the gradient's numbers, as the blocks left
+/// them and in their order, and prepares the step.
+__global__ void __launch_bounds__(kThreads) add_parts(const __grid_constant__ FusedMinibatch m, int blocks) {
+  using Reduce = cub::BlockReduce<float, kThreads>;
+  using Finish = cub::BlockReduce<double, kThreads>;
+  __shared__ typename Reduce::TempStorage storage;
+  __shared__ typename Finish::TempStorage finish;
+  const float own = add_number(m, static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x, blocks);
+  if (m.preparation.squared_norm == nullptr) return;
+  const float squares = Reduce(storage).Sum(own * own);
+  if (threadIdx.x == 0) m.squares[blockIdx.x] = squares;
+  if (!comes_last(m.arrived, gridDim.x)) return;
+  double mine = 0.0;
+  for (unsigned block = threadIdx.x; block < gridDim.x; block += kThreads)
+    mine += static_cast<double>(m.squares[block]);
+  const double total = Finish(finish).Sum(mine);
+  if (threadIdx.x > 0) return;
+  *m.preparation.squared_norm = static_cast<float>(total);
+  m.preparation.prepare();
 }
 
 }  // namespace
@@ -539,8 +563,9 @@ void learn(cudaStream_t stream, const FusedMinibatch& minibatch) {
   allow_shared_memory(learn_minibatch, bytes);
   learn_minibatch<<<has_critic ? 2 * blocks : blocks, kThreads, bytes, stream>>>(minibatch, static_cast<int>(blocks));
   check_launch(stream, "learn_minibatch");
-  const Index numbers = minibatch.network[0].part_stride() + (has_critic ? minibatch.network[1].part_stride() : 0);
-  add_parts<<<blocks_for(numbers, kThreads), kThreads, 0, stream>>>(minibatch, static_cast<int>(blocks));
+  const unsigned adding =
+      FusedMinibatch::add_blocks(minibatch.network[0], has_critic ? &minibatch.network[1] : nullptr);
+  add_parts<<<adding, kThreads, 0, stream>>>(minibatch, static_cast<int>(blocks));
   check_launch(stream, "add_parts");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// \file A minibatch of an actor and a critic that are small multilayer perceptrons in two launches: gather and
-/// normalise, forward pass, loss (kernels/ppo.hpp), backward pass; then the sum of what the blocks have left.
+/// normalise, forward pass, loss (kernels/ppo.hpp), backward pass; then the sum of what the blocks have left, its norm,
+/// and what the optimiser's step begins with.
 ///
 /// A block learns for one of the two networks, from tiles of 64 samples, one after the other. Its shared memory holds
 ///
@@ -11,14 +12,16 @@
 ///     the loss's columns   [LossColumn, then an action each][sample], and their sums over the tiles
 ///
 /// All products add up single-precision numbers in registers, a few samples times a few numbers a thread. At last each
-/// block stores its gradient and sums of columns as one row of `parts`; a second kernel adds the rows in their order.
-/// Which tiles a block takes follows from the sizes alone: the same input gives the same bits.
+/// block stores its gradient and sums of columns as one row of `parts`; a second kernel adds the rows in their order,
+/// and the squares of what they add up to. Which tiles a block takes follows from the sizes alone: the same input gives
+/// the same bits.
 
 #include <vector>
 
 #include "cuda/check.cuh"
 #include "host/engine/layer_layout.hpp"
 #include "kernels/activation.hpp"
+#include "kernels/adam.hpp"
 #include "kernels/ppo.hpp"
 
 namespace stampede::cuda {
@@ -84,6 +87,10 @@ struct FusedMinibatch {
   float* parts;     ///< [part_floats()]: rows of the actor's blocks, then, from critic_parts() on, of the critic's
   float* gradient;  ///< laid out as the parameters
   float* sums;      ///< [kLossColumns + actions]: of the loss's columns
+  /// Of the step that the gradient is for: prepared once the gradient is there, unless its `squared_norm` is null.
+  StepPreparation preparation;
+  float* squares;     ///< [add_blocks()]: sums of the gradient's squares
+  unsigned* arrived;  ///< 0: cuda::comes_last
 
   bool has_critic() const { return network[1].layers > 0; }
   /// Where the critic's rows begin, however many blocks there are: numbers that pad a row are never written and stay 0.
@@ -91,6 +98,11 @@ struct FusedMinibatch {
   /// The most blocks that learn for each network.
   STAMPEDE_FN static constexpr Index most_blocks(bool has_critic) {
     return FusedNetwork::kMostBlocks / (has_critic ? 2 : 1);
+  }
+  /// The blocks of the second kernel, a thread a number of a row of each network.
+  static unsigned add_blocks(const FusedNetwork& actor, const FusedNetwork* critic) {
+    const Index numbers = actor.part_stride() + (critic != nullptr ? critic->part_stride() : 0);
+    return static_cast<unsigned>((numbers + FusedNetwork::kThreads - 1) / FusedNetwork::kThreads);
   }
   /// Size of `parts` [floats] for any number of samples.
   static Index part_floats(const FusedNetwork& actor, const FusedNetwork* critic) {

@@ -74,8 +74,9 @@ class CudaMlp {
   bool learns_at_once() const { return fused_.layers > 0; }
   /// Makes room for `learn_at_once`, which does not allocate. `critic` may be null.
   static void reserve_for_learning(const CudaMlp& actor, const CudaMlp* critic, CudaBackend::Gradient& gradient) {
-    gradient.reserve_parts(
-        cuda::FusedMinibatch::part_floats(actor.fused_, critic != nullptr ? &critic->fused_ : nullptr));
+    const cuda::FusedNetwork* const other = critic != nullptr ? &critic->fused_ : nullptr;
+    gradient.reserve_parts(cuda::FusedMinibatch::part_floats(actor.fused_, other),
+                           cuda::FusedMinibatch::add_blocks(actor.fused_, other));
   }
   /// Forward pass, loss and backward pass of a minibatch that has all but the networks.
   static void learn_at_once(const Context& context, const CudaMlp& actor, const CudaMlp* critic,

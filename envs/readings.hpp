@@ -9,6 +9,7 @@
 ///
 /// An episode starts as if its first measurement had been read at all times before.
 
+#include "envs/batch.hpp"
 #include "kernels/lanes.hpp"
 
 namespace stampede {
@@ -24,6 +25,7 @@ struct ReadGroup {
   float* age;                   ///< [env]: control steps into the episode
   float* out;                   ///< [env][history][width]: what is seen now ...
   float* final_out;             ///< ... and was seen before the reset; written only with final_measured
+  float* last_out = nullptr;    ///< as StepOutput::last_observation has that; null: not wanted
 
   template <class Real>
   STAMPEDE_FN void operator()(Index env) const {
@@ -62,6 +64,7 @@ struct ReadGroup {
       }
     }
     store(age + env, select(over, zero, now));
+    if (ends && last_out != nullptr) copy_timed_out(ended, final_out, last_out, env, kLanes<Real>, row);
   }
 };
 

@@ -49,6 +49,12 @@ struct PrepareStep {
   }
 };
 
+/// What prepares a step in the launch that makes the gradient: the sum of its squares, and what follows from it.
+struct StepPreparation {
+  float* squared_norm;  ///< where that sum goes; null: nobody prepares a step
+  PrepareStep prepare;
+};
+
 struct AdamStep {
   float* parameters;
   float* first_moment;

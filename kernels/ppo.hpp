@@ -48,16 +48,29 @@ struct Shuffle {
   }
 };
 
-/// Sums for mean and deviation of a minibatch's advantages. They are taken about the mean of the whole rollout's
-/// advantages, so that no digits are lost where advantages are large and differ little.
+/// How a pass is cut into minibatches of about the same size. A window is what is never taken apart.
+struct Split {
+  Index windows, minibatches, window;  ///< of the pass; the latter the samples of a window
+
+  /// The minibatch's first sample in the order of the pass, and how many it has.
+  STAMPEDE_FN Index begin(Index minibatch) const { return minibatch * windows / minibatches * window; }
+  STAMPEDE_FN Index size(Index minibatch) const { return begin(minibatch + 1) - begin(minibatch); }
+  /// The largest minibatch's samples.
+  STAMPEDE_FN Index most() const { return (windows + minibatches - 1) / minibatches * window; }
+};
+
+/// Sums for mean and deviation of the advantages of each of a pass's minibatches, a column each. They are taken about
+/// the mean of the whole rollout's advantages, so that no digits are lost where advantages are large and differ little.
 struct AdvantageMoments {
   const float* advantage;
-  const std::uint32_t* order;
+  const std::uint32_t* order;  ///< of the whole pass
   const float* centre;
+  Split split;
 
+  STAMPEDE_FN Index elements(int minibatch) const { return split.size(minibatch); }
   template <class Real>
-  STAMPEDE_FN void operator()(Index first, int, Array<Real, 2>& out) const {
-    out[0] = gather(advantage, load_uint<Real>(order + first)) - Real(*centre);
+  STAMPEDE_FN void operator()(Index first, int minibatch, Array<Real, 2>& out) const {
+    out[0] = gather(advantage, load_uint<Real>(order + split.begin(minibatch) + first)) - Real(*centre);
     out[1] = out[0] * out[0];
   }
 };

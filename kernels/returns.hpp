@@ -1,5 +1,5 @@
 #pragma once
-/// \file Advantages and returns of a rollout, and the last observations that they need.
+/// \file Advantages and returns of a rollout.
 ///
 /// With T_t = 1 where the episode really ended at step t, R_t = 1 where the environment was reset after it (real end or
 /// time-out), s'_t the state that followed before any reset, and delta_t the soft termination
@@ -60,24 +60,6 @@ struct Advantages {
       next = difference + passed_on * select(reset, zero, next);
       store(advantage + at, next);
       store(returns + at, next + v);
-    }
-  }
-};
-
-/// Keeps the last observations of the episodes that a step cut off at their time limit. The other rows stay as they
-/// are.
-struct KeepLastObservations {
-  const float* ended;        ///< [env]: as above
-  const float* observation;  ///< [env][features]
-  float* kept;               ///< [env][features]
-  Index features;
-
-  template <class Real>
-  STAMPEDE_FN void operator()(Index first) const {
-    STAMPEDE_NO_UNROLL
-    for (Index env = first; env < first + kLanes<Real>; ++env) {
-      if (ended[env] != 2.0f) continue;
-      for (Index i = env * features; i < (env + 1) * features; ++i) kept[i] = observation[i];
     }
   }
 };

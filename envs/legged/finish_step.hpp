@@ -46,6 +46,7 @@ struct FinishStep {
     count_over_slots(lane);
     if (any_together(ending.ended)) {
       write_final_observation(seen);
+      keep_last_observation(lane);
       keep_last_finite(lane, reward.bad);
       count_finished(lane, ending);
       start_anew(lane, now, ending.ended, distance, target, s, carried);
@@ -190,6 +191,18 @@ struct FinishStep {
     write_observation(seen, own ? c.privileged : c.policy, own ? c.privileged_terms : c.policy_terms,
                       own ? c.privileged_size : c.policy_size, static_cast<Random<Real>*>(nullptr),
                       out.final_observation);
+  }
+
+  /// The same in `last_observation`, of the environments that a time limit cut off: on a GPU the lanes of a group share
+  /// its numbers.
+  STAMPEDE_FN void keep_last_observation(Index lane) const {
+    if (out.last_observation == nullptr) return;
+    const LeggedConstants& c = *task.constants;
+    const Index size = out.privileged_observation != nullptr ? c.privileged_size : c.policy_size;
+    constexpr Index kTogether = kLanes<Real> == 1 ? K : 1;
+    meet();  // by now all lanes of a group have written their numbers
+    copy_timed_out(out.ended, out.final_observation, out.last_observation, lane / K, kLanes<Real> * kTogether / K, size,
+                   lane % kTogether, kTogether);
   }
 
   /// Counts bad steps, and keeps the coordinates at their start.

@@ -10,6 +10,7 @@
 ///   context follow each other without a barrier. Here a range is a tile small enough for the cache, and tiles go to
 ///   the threads; on a GPU it is everything at once. `Scratch` holds what is needed only within a tile;
 /// - `sum<K>(n, columns, functor, out)`: K sums of floats for each column over n elements, in a fixed order;
+///   `sum_each<K>(most, columns, functor, out)`: where columns differ in length, functor.elements(column);
 ///   `sum_then(n, functor, out, kernel)`: one such sum and what follows from it, kernel(), on a GPU in the same launch;
 ///   `count`: one sum of unsigned integers for each column, exactly;
 /// - `Mlp`, `Linear` and `Gradient`: dense layers, a matrix of weights that modules multiply rows by, and the gradient
@@ -283,6 +284,13 @@ class CpuBackend {
       }
     }
   }
+  /// The same where column c has functor.elements(c) elements: each as a sum of its own.
+  template <int K, class Functor>
+  void sum_each(Index, int columns, const Functor& functor, float* out) {
+    for (int column = 0; column < columns; ++column) {
+      sum<K>(functor.elements(column), 1, OneColumn<Functor>{functor, column}, out + column * K);
+    }
+  }
   /// Makes room for sums of so many columns now, so that nothing is allocated later.
   void reserve_sums(int columns) {
     partial_sums_.resize(std::max(partial_sums_.size(), static_cast<std::size_t>(columns) * kStretches * kMostSums));
@@ -414,6 +422,17 @@ class CpuBackend {
   struct alignas(64) ThreadClock {
     Clock::time_point last{};
     double seconds[kPhases] = {};
+  };
+
+  /// A column of a functor's as its only one.
+  template <class Functor>
+  struct OneColumn {
+    const Functor& functor;
+    int column;
+    template <class R, int K>
+    void operator()(Index first, int, Array<R, K>& out) const {
+      functor.template operator()<R>(first, column, out);
+    }
   };
 
   template <int K, class Functor>

@@ -26,8 +26,18 @@ class Adam {
   /// Clips the gradient's norm and takes a step. `loss_sums` [kLossColumns]: sums of the loss's columns over the
   /// minibatch (kernels/ppo.hpp), for the report and for the adaptive learning rate.
   void step(const float* gradient, const float* loss_sums, Control* control) {
-    backend_.sum_then(networks_.size(), Squares{gradient}, squared_norm_.data(),
-                      PrepareStep{control, loss_sums, squared_norm_.data(), max_gradient_norm_, schedule_, target_kl_});
+    const StepPreparation first = preparation(loss_sums, control);
+    backend_.sum_then(networks_.size(), Squares{gradient}, first.squared_norm, first.prepare);
+    take(gradient, control);
+  }
+
+  /// What step() does before take(), for a launch that makes a gradient and prepares the step at once.
+  StepPreparation preparation(const float* loss_sums, Control* control) {
+    float* const norm = squared_norm_.data();
+    return {norm, {control, loss_sums, norm, max_gradient_norm_, schedule_, target_kl_}};
+  }
+  /// Takes a step that is prepared.
+  void take(const float* gradient, const Control* control) {
     backend_.launch(networks_.size(),
                     AdamStep{networks_.parameters(), first_moment_.data(), second_moment_.data(), gradient, control});
     networks_.parameters_changed();

@@ -122,21 +122,14 @@ class Collector {
   }
 
   /// At its time limit an episode is cut off, not over: the critic's value stands for the rewards that would have
-  /// followed. Keeps what it is a value of or, of networks with a state, computes it now.
+  /// followed. Computes it now, of networks with a state; of others the step keeps what it is a value of.
   void note_time_limits(const Context& context, Range range, Index t, Rollout<Backend>& rollout) {
     const Index stride = rollout.shape.stride;
     const float* ended = rollout.ended.data() + t * stride;
     ActorCritic<Backend>& networks = algorithm_.networks();
-    if (!networks.has_critic() || !context.any_set(ended, range)) return;
-    const Index row = t / rollout.final_steps;
-    if (rollout.states.width > 0) {
-      networks.estimate(context, range, rollout.final_observation.data(), algorithm_.control(),
-                        rollout.final_value.data() + row * stride, rollout.current_state(), false);
-      return;
-    }
-    const Index size = rollout.final_observation.size();
-    context.launch(range, KeepLastObservations{ended, rollout.final_observation.data(),
-                                               rollout.last_observation.data() + row * size, size / stride});
+    if (rollout.states.width == 0 || !networks.has_critic() || !context.any_set(ended, range)) return;
+    networks.estimate(context, range, rollout.final_observation.data(), algorithm_.control(),
+                      rollout.final_value.data() + t / rollout.final_steps * stride, rollout.current_state(), false);
   }
 
   /// Stores the networks' states for the update where a window begins.
@@ -166,6 +159,10 @@ class Collector {
     if (rollout.privileged_observations > 0) {
       out.privileged_observation =
           rollout.privileged_observation.data() + (at + stride) * rollout.privileged_observations;
+    }
+    if (rollout.states.width == 0 && algorithm_.networks().has_critic()) {
+      const Index row = t / rollout.final_steps;
+      out.last_observation = rollout.last_observation.data() + row * rollout.final_observation.size();
     }
     if (constraints_ != nullptr) {
       out.violation = constraints_->violation(t);

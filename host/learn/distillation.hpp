@@ -186,17 +186,17 @@ class Distillation final : public Algorithm<Backend> {
     const float share = 1.0f / static_cast<float>(settings_.epochs * minibatches_.count());
     bool begins = true;
     for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
-      minibatches_.pass(
-          {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)},
-          [&](const std::uint32_t* order, Index count) {
-            compute_gradient(seen, label, target, order, count);
-            if (!targets_.empty()) {
-              backend_.launch_single(MeanAuxiliaryLosses{gradient_.own_sums(), auxiliary_losses_.data(),
-                                                         static_cast<int>(targets_.size()), share, begins});
-            }
-            begins = false;
-            optimiser_.step(gradient_.total(), gradient_.sums(), control_.data());
-          });
+      minibatches_.shuffle(
+          {control_.data(), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(settings_.epochs)});
+      minibatches_.for_each([&](const Minibatch& minibatch) {
+        compute_gradient(seen, label, target, minibatch.order, minibatch.count);
+        if (!targets_.empty()) {
+          backend_.launch_single(MeanAuxiliaryLosses{gradient_.own_sums(), auxiliary_losses_.data(),
+                                                     static_cast<int>(targets_.size()), share, begins});
+        }
+        begins = false;
+        optimiser_.step(gradient_.total(), gradient_.sums(), control_.data());
+      });
     }
   }
 

@@ -8,8 +8,15 @@
 
 #include "host/learn/options.hpp"
 #include "host/learn/rollout.hpp"
+#include "kernels/ppo.hpp"
 
 namespace stampede {
+
+/// One minibatch: the rows of the rollout that `order` [count] names, on the device, and its number in the pass.
+struct Minibatch {
+  const std::uint32_t* order;
+  Index count, index;
+};
 
 template <class Backend>
 class Minibatches {
@@ -20,14 +27,13 @@ class Minibatches {
               std::uint64_t seed, std::uint32_t rank, int kept = 1)
       : backend_(backend),
         shape_(shape),
-        window_(window),
-        windows_(shape.samples() / window),
-        count_(std::min<Index>(windows_, settings.minibatches_of(shape.samples()))),
+        split_{shape.samples() / window,
+               std::min<Index>(shape.samples() / window, settings.minibatches_of(shape.samples())), window},
         seed_(seed),
         rank_(rank),
         kept_(kept),
         order_(backend.template make_buffer<std::uint32_t>(padded(shape.samples()))) {
-    if (window_ > 1) first_row_ = backend.template make_buffer<std::uint32_t>(padded(windows_));
+    if (window > 1) first_row_ = backend.template make_buffer<std::uint32_t>(padded(split_.windows));
   }
 
   /// An upper bound of the samples in a minibatch, before it is known whether the networks have a state: if so, a
@@ -39,38 +45,36 @@ class Minibatches {
 
   /// The samples and the minibatches of a pass.
   Index samples() const { return shape_.samples(); }
-  Index count() const { return count_; }
+  Index count() const { return split_.minibatches; }
+  const Split& split() const { return split_; }
 
   /// The largest number of samples in a minibatch.
-  Index most() const { return (windows_ + count_ - 1) / count_ * window_; }
+  Index most() const { return split_.most(); }
 
-  /// A pass: computes the order in which it visits the windows, and calls body(order, count) for each minibatch;
-  /// `order` [count] names rows, on the device.
+  /// [samples()]: the rows in the order in which the pass visits them, on the device; that of the last shuffle.
+  const std::uint32_t* order() const { return order_.data(); }
+  /// Computes the order of a pass.
+  void shuffle(const Pass& pass) {
+    std::uint32_t* to = split_.window > 1 ? first_row_.data() : order_.data();
+    backend_.launch(padded(split_.windows),
+                    Shuffle{to, static_cast<std::uint32_t>(split_.windows), static_cast<std::uint32_t>(shape_.envs),
+                            static_cast<std::uint32_t>(shape_.stride * split_.window), seed_, pass, rank_,
+                            static_cast<std::uint32_t>(kept_)});
+    if (split_.window == 1) return;
+    backend_.launch(padded(shape_.samples()),
+                    ExpandWindows{to, order_.data(), shape_.samples(), static_cast<std::uint32_t>(split_.window),
+                                  static_cast<std::uint32_t>(shape_.stride)});
+  }
+  /// Calls body(minibatch) for each minibatch of the pass.
   template <class Body>
-  void pass(const Pass& pass, const Body& body) {
-    shuffle(pass);
-    for (Index i = 0; i < count_; ++i) {
-      const Index begin = i * windows_ / count_ * window_, end = (i + 1) * windows_ / count_ * window_;
-      body(order_.data() + begin, end - begin);
-    }
+  void for_each(const Body& body) const {
+    for (Index i = 0; i < count(); ++i) body(Minibatch{order() + split_.begin(i), split_.size(i), i});
   }
 
  private:
-  void shuffle(const Pass& pass) {
-    std::uint32_t* to = window_ > 1 ? first_row_.data() : order_.data();
-    backend_.launch(padded(windows_),
-                    Shuffle{to, static_cast<std::uint32_t>(windows_), static_cast<std::uint32_t>(shape_.envs),
-                            static_cast<std::uint32_t>(shape_.stride * window_), seed_, pass, rank_,
-                            static_cast<std::uint32_t>(kept_)});
-    if (window_ == 1) return;
-    backend_.launch(padded(shape_.samples()),
-                    ExpandWindows{to, order_.data(), shape_.samples(), static_cast<std::uint32_t>(window_),
-                                  static_cast<std::uint32_t>(shape_.stride)});
-  }
-
   Backend& backend_;
   RolloutShape shape_;
-  Index window_, windows_, count_;
+  Split split_;
   std::uint64_t seed_;
   std::uint32_t rank_;
   int kept_;

@@ -54,7 +54,7 @@ class Ppo final : public Algorithm<Backend> {
       if (networks_.critic_sees_more()) critic_mirror_ = Mirror(backend, images.critic, first);
       action_mirror_ = Mirror(backend, images.action, first);
     }
-    advantage_sums_ = floats(2);
+    advantage_sums_ = floats(2 * minibatches_.count());
     advantage_scale_ = backend.template make_buffer<AdvantageScale>(1);
     means_ = floats(2);
     return_sums_ = floats(WriteReport::kOwnNumbers);
@@ -94,31 +94,49 @@ class Ppo final : public Algorithm<Backend> {
       networks_.critic_changed();
     }
     for (int epoch = 0; epoch < settings_.epochs; ++epoch) {
-      minibatches_.pass(pass_of(epoch), [&](const std::uint32_t* order, Index samples) {
-        compute_gradient(rollout, order, samples, epoch);
-        optimiser_.step(gradient_.total(), gradient_.sums(), control_.data());
+      minibatches_.shuffle(pass_of(epoch));
+      sum_advantages(rollout, minibatches_.order(), minibatches_.split());
+      minibatches_.for_each([&](const Minibatch& minibatch) {
+        compute_gradient(rollout, minibatch, epoch);
+        if (prepares_at_once()) {
+          optimiser_.take(gradient_.total(), control_.data());
+        } else {
+          optimiser_.step(gradient_.total(), gradient_.sums(), control_.data());
+        }
       });
     }
   }
 
-  /// Loss and gradient of a minibatch: on each rank, the `count` rows of its rollout that `order` names, window after
-  /// window where the networks have a state. `epoch` is the index of the pass over the rollout.
-  void compute_gradient(const RolloutView& rollout, const std::uint32_t* order, Index count, int epoch) {
-    if (settings_.normalise_advantages) {
-      backend_.template sum<2>(count, 1, AdvantageMoments{rollout.advantage, order, means_.data() + 1},
-                               advantage_sums_.data());
-      backend_.communicator().sum(backend_, advantage_sums_.data(), 2, Exchange::kMoments);
-    }
-    const ScaleAdvantages scale{advantage_sums_.data(), means_.data() + 1, of_all_ranks(count),
+  /// The moments of the advantages of each of a pass's minibatches, on all ranks, where advantages are normalised. They
+  /// depend on the rollout and the order alone, so all are computed before the first minibatch is learned from.
+  void sum_advantages(const RolloutView& rollout, const std::uint32_t* order, const Split& split) {
+    if (!settings_.normalise_advantages) return;
+    const int columns = static_cast<int>(split.minibatches);
+    backend_.template sum_each<2>(split.most(), columns,
+                                  AdvantageMoments{rollout.advantage, order, means_.data() + 1, split},
+                                  advantage_sums_.data());
+    backend_.communicator().sum(backend_, advantage_sums_.data(), 2 * columns, Exchange::kMoments);
+  }
+
+  /// Loss and gradient of a minibatch, on each rank of rows of its rollout, window after window where the networks have
+  /// a state. sum_advantages() was called for its pass, whose index is `epoch`. With prepares_at_once() the optimiser's
+  /// step is prepared too.
+  void compute_gradient(const RolloutView& rollout, const Minibatch& minibatch, int epoch) {
+    const std::uint32_t* const order = minibatch.order;
+    const Index count = minibatch.count;
+    const ScaleAdvantages scale{advantage_sums_.data() + 2 * minibatch.index, means_.data() + 1, of_all_ranks(count),
                                 advantage_scale_.data()};
     const Pass pass = pass_of(epoch);
     if (networks_.learns_at_once()) {
+      StepPreparation preparation{};
+      if (prepares_at_once()) preparation = optimiser_.preparation(gradient_.sums(), control_.data());
+      // Each rank takes its share of the entropy's gradient, which does not depend on samples.
+      const float entropy = settings_.entropy_coefficient / static_cast<float>(backend_.communicator().ranks());
+      const PpoLoss loss = loss_of(rollout, order, count, pass);
       backend_.for_samples(count, gradient_.tiles(), [&](const Context& context, Range range) {
-        // Each rank takes its share of the entropy's gradient, which does not depend on samples.
-        const float entropy = settings_.entropy_coefficient / static_cast<float>(backend_.communicator().ranks());
         networks_.learn(context, rollout.seen(), order, range.size(), mirror_.in_pass(pass),
-                        critic_mirror_.in_pass(pass), loss_of(rollout, order, count, pass), scale, entropy,
-                        gradient_.tiles(), gradient_.sums());
+                        critic_mirror_.in_pass(pass), loss, scale, entropy, preparation, gradient_.tiles(),
+                        gradient_.sums());
       });
       gradient_.add_ranks();
     } else {
@@ -180,6 +198,10 @@ class Ppo final : public Algorithm<Backend> {
             estimator_.use_values,
             static_cast<int>(rollout.final_steps)};
   }
+
+  /// Whether the launches that make a minibatch's gradient also prepare the optimiser's step: where the gradient is
+  /// not that of several ranks, which is there only once theirs are added.
+  bool prepares_at_once() { return networks_.learns_at_once() && backend_.communicator().ranks() == 1; }
 
   /// What sums over all ranks are divided by: `count` samples of this rank, times the number of ranks.
   float of_all_ranks(Index count) const { return static_cast<float>(count * backend_.communicator().ranks()); }

@@ -203,11 +203,12 @@ class ActorCritic {
   /// Takes `rows` samples through both networks, `loss` (kernels/ppo.hpp) and back. The arguments are as of `gather`.
   /// Sets the whole gradient, and the sums of the loss's columns; `loss` has all but the networks' outputs and the
   /// columns' place. `scale`: what computes its advantages' scale, unless it has none; `entropy_coefficient` as of
-  /// LogStdGradient.
-  template <class Loss, class Scale>
+  /// LogStdGradient; `preparation`: of the step that the gradient is for, which is then prepared too, if it is to be.
+  template <class Loss, class Scale, class Preparation>
   void learn(const Context& context, const SeenRows& seen, const std::uint32_t* order, Index rows,
              const MirrorView& mirror, const MirrorView& critic_mirror, const Loss& loss, const Scale& scale,
-             float entropy_coefficient, typename Backend::Gradient& gradient, float* sums) {
+             float entropy_coefficient, const Preparation& preparation, typename Backend::Gradient& gradient,
+             float* sums) {
     if constexpr (Backend::kNetworksInOneLaunch) {
       typename Backend::Minibatch minibatch{};
       minibatch.input[0] = minibatch.input[1] = normaliser_.rows_of(seen.observation, order, nullptr, mirror);
@@ -221,6 +222,9 @@ class ActorCritic {
       minibatch.parameters = parameters_.data();
       minibatch.gradient = gradient.total();
       minibatch.parts = gradient.parts();
+      minibatch.preparation = preparation;
+      minibatch.squares = gradient.squares();
+      minibatch.arrived = gradient.arrived();
       minibatch.sums = sums;
       Backend::Mlp::learn_at_once(context, actor_->head().layers(), critic_layers(), minibatch);
     }

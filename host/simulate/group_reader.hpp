@@ -43,7 +43,9 @@ class GroupReader {
     float*& to = of_policy() ? out.observation : out.privileged_observation;
     if (to == nullptr) return;
     to = measured_.data();
-    if (last_) out.final_observation = final_measured_.data();
+    if (!last_) return;
+    out.final_observation = final_measured_.data();
+    out.last_observation = nullptr;
   }
 
   /// All episodes start.
@@ -54,7 +56,9 @@ class GroupReader {
   /// After a step.
   void read(const Context& context, Range range, const StepOutput& out) {
     float* const to = of_policy() ? out.observation : out.privileged_observation;
-    if (to != nullptr) context.launch(range, kernel(to, out.ended, last_ ? out.final_observation : nullptr));
+    if (to != nullptr)
+      context.launch(range, kernel(to, out.ended, last_ ? out.final_observation : nullptr,
+                                   last_ ? out.last_observation : nullptr));
   }
 
   void save(Backend& backend, std::vector<Tensor>& tensors) {
@@ -88,7 +92,7 @@ class GroupReader {
 
   bool of_policy() const { return group_.name == kPolicyGroup; }
 
-  ReadGroup kernel(float* out, const float* ended, float* final_out) {
+  ReadGroup kernel(float* out, const float* ended, float* final_out, float* last_out = nullptr) {
     return {group_.width(),
             group_.every,
             group_.delay,
@@ -100,7 +104,8 @@ class GroupReader {
             seen_.data(),
             age_.data(),
             out,
-            final_out};
+            final_out,
+            last_out};
   }
 
   ObservationGroup group_;

@@ -113,6 +113,42 @@ TEST_F(Backend, SumsInAFixedOrder) {
   }
 }
 
+/// Values of columns that lie one behind the other, the begins in device memory.
+struct OwnLengths {
+  const float* x;
+  const Index* begin;
+
+  STAMPEDE_FN Index elements(int column) const { return begin[column + 1] - begin[column]; }
+  template <class Real>
+  STAMPEDE_FN void operator()(Index first, int column, Array<Real, 2>& out) const {
+    out[0] = x[begin[column] + first];
+    out[1] = out[0] * out[0];
+  }
+};
+
+TEST_F(Backend, SumsOfColumnsOfTheirOwnLengths) {
+  constexpr int kColumns = 5;
+  const std::vector<Index> begin = {0, 1, 1, 300, 20000, 20033};
+  const std::vector<float> values = random_floats(begin.back(), -1.0f, 2.0f, 9);
+  DevicePlace place(backend());
+  const DeviceBuffer<float> x = place.array(values);
+  const DeviceBuffer<Index> begins = place.array(begin);
+  DeviceBuffer<float> out(2 * kColumns), again(2 * kColumns);
+  const OwnLengths functor{x.data(), begins.data()};
+  backend().sum_each<2>(20000 - 300, kColumns, functor, out.data());
+  backend().sum_each<2>(20000 - 300, kColumns, functor, again.data());
+  const std::vector<float> got = place.read(out, 2 * kColumns);
+  EXPECT_TRUE(same_bits(got, place.read(again, 2 * kColumns)));
+  std::vector<double> want(2 * kColumns, 0.0);
+  for (std::size_t c = 0; c < kColumns; ++c) {
+    for (auto i = static_cast<std::size_t>(begin[c]); i < static_cast<std::size_t>(begin[c + 1]); ++i) {
+      want[2 * c] += static_cast<double>(values[i]);
+      want[2 * c + 1] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    }
+  }
+  EXPECT_TRUE(close(got, want, 2e-6, 1e-3));
+}
+
 /// What follows from a sum.
 struct AddTwice {
   const float* sum;

@@ -157,7 +157,7 @@ class FusedMinibatch : public GpuTest {
     std::vector<float> result(CudaBackend& backend) {
       return joined(gradient.read(backend), DevicePlace(backend).read(sums, kLossColumns + actions));
     }
-    std::vector<float> at_once(CudaBackend& backend, Index samples) {
+    std::vector<float> at_once(CudaBackend& backend, Index samples, const StepPreparation& preparation = {}) {
       CudaBackend::Minibatch minibatch{};
       minibatch.input[0] = actor_input();
       minibatch.input[1] = critic_input();
@@ -169,6 +169,9 @@ class FusedMinibatch : public GpuTest {
       minibatch.gradient = gradient.total();
       minibatch.parts = gradient.parts();
       minibatch.sums = sums.data();
+      minibatch.preparation = preparation;
+      minibatch.squares = gradient.squares();
+      minibatch.arrived = gradient.arrived();
       CudaMlp::learn_at_once({&backend}, actor, critic.get(), minibatch);
       return result(backend);
     }
@@ -253,6 +256,54 @@ TEST_F(FusedMinibatch, NothingIsLeftOfTheMinibatchBefore) {
   EXPECT_TRUE(same_bits(made.at_once(backend(), 33), small));
   EXPECT_TRUE(same_bits(made.at_once(backend(), 400), large));
   EXPECT_FALSE(same_bits(small, large));
+}
+
+/// The gradient's norm, and what the optimiser's step begins with, against the same in double precision and by the host;
+/// again and again, as what the blocks count by must be 0 each time.
+TEST_F(FusedMinibatch, PreparesTheStep) {
+  Kind without = {{7, 33, 17, 3}, {}};
+  for (const Kind& kind : {kWalking, without}) {
+    Made made(backend(), kind, 400);
+    ASSERT_TRUE(made.fits());
+    DevicePlace place(backend());
+    Control control{};
+    control.learning_rate = 1e-3f;
+    control.minibatches = 1;
+    control.beta1_power = control.beta2_power = 1.0f;
+    float first = 0;
+    for (const Index samples : {400, 400, 33}) {
+      SCOPED_TRACE(samples);
+      auto device = place.array(std::vector<Control>{control});
+      DeviceBuffer<float> norm(1);
+      const auto prepare = [&](Control* of, const float* sums, const float* squared_norm) {
+        return PrepareStep{of, sums, squared_norm, 0.5f, Schedule::kAdaptive, 0.01f};
+      };
+      const std::vector<float> got =
+          made.at_once(backend(), samples, {norm.data(), prepare(device.data(), made.sums.data(), norm.data())});
+      EXPECT_TRUE(same_bits(got, made.at_once(backend(), samples)));
+      const std::size_t parameters = got.size() - static_cast<std::size_t>(kLossColumns + made.actions);
+      double squares = 0;
+      for (std::size_t i = 0; i < parameters; ++i) squares += static_cast<double>(got[i]) * static_cast<double>(got[i]);
+      const float squared_norm = place.read(norm, 1)[0];
+      EXPECT_GT(squares, 0.25);  // so it is clipped
+      EXPECT_NEAR(static_cast<double>(squared_norm) / squares, 1.0, 1e-6);
+      EXPECT_TRUE(samples != 400 || first == 0 || squared_norm == first);
+      if (samples == 400) first = squared_norm;
+      Control want = control;
+      prepare(&want, got.data() + parameters, &squared_norm)();
+      const Control is = place.read(device, 1)[0];
+      EXPECT_EQ(is.minibatches, 2u);
+      EXPECT_EQ(is.learning_rate, want.learning_rate);
+      EXPECT_NE(is.learning_rate, control.learning_rate);
+      EXPECT_EQ(is.beta2_power, want.beta2_power);
+      EXPECT_NEAR(is.gradient_scale, want.gradient_scale, 1e-6f * want.gradient_scale);
+      EXPECT_NEAR(is.gradient_norm, want.gradient_norm, 1e-6f * want.gradient_norm);
+      EXPECT_EQ(is.kl, want.kl);
+      EXPECT_EQ(is.policy_loss, want.policy_loss);
+      EXPECT_EQ(is.value_loss, want.value_loss);
+      EXPECT_EQ(is.clip_fraction, want.clip_fraction);
+    }
+  }
 }
 
 TEST_F(FusedMinibatch, WhatDoesNotFitIsRefused) {

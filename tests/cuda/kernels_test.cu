@@ -99,7 +99,7 @@ TEST_F(Kernels, ElementaryFunctionsAreThoseOfTheHost) {
 
 /// What a step reports of all environments, one after the other.
 struct Step {
-  std::vector<float> state, reward, ended, observation, final_observation;
+  std::vector<float> state, reward, ended, observation, final_observation, last_observation;
 };
 
 template <class Task>
@@ -116,7 +116,7 @@ void check_task(CudaBackend& backend) {
     auto counts = place.array(std::vector<std::uint32_t>(static_cast<std::size_t>(kEnvironmentCounts * stride)));
     const EnvironmentView view = EnvironmentView::over(state.data(), counts.data(), kStates<Task>, stride);
     place.launch(stride, ResetEnvironments<Task>{parameters, view, 5, true, observation.data()});
-    return Step{place.read(state, size), {}, {}, place.read(observation, stride * kObservations), {}};
+    return Step{place.read(state, size), {}, {}, place.read(observation, stride * kObservations), {}, {}};
   };
   const Step start = reset(HostPlace());
   EXPECT_TRUE(close(reset(DevicePlace(backend)).observation, start.observation, 1e-5));
@@ -132,6 +132,7 @@ void check_task(CudaBackend& backend) {
       auto clock = place.array(std::vector<std::uint32_t>{1000});
       auto reward = place.array(zeros(stride)), ended = place.array(zeros(stride));
       auto observation = place.array(zeros(stride * kObservations)), last = place.array(zeros(stride * kObservations));
+      auto kept = place.array(zeros(stride * kObservations));
       place.launch(stride,
                    StepEnvironments<Task>{parameters,
                                           EnvironmentView::over(buffer.data(), counts.data(), kStates<Task>, stride),
@@ -139,9 +140,13 @@ void check_task(CudaBackend& backend) {
                                           clock.data(),
                                           step,
                                           actions.data(),
-                                          {reward.data(), ended.data(), observation.data(), last.data()}});
-      return Step{place.read(buffer, size), place.read(reward, stride), place.read(ended, stride),
-                  place.read(observation, stride * kObservations), place.read(last, stride * kObservations)};
+                                          {reward.data(), ended.data(), observation.data(), last.data(), kept.data()}});
+      return Step{place.read(buffer, size),
+                  place.read(reward, stride),
+                  place.read(ended, stride),
+                  place.read(observation, stride * kObservations),
+                  place.read(last, stride * kObservations),
+                  place.read(kept, stride * kObservations)};
     };
     // The host's state is where both set out from: the motions are chaotic.
     const Step got = take(DevicePlace(backend)), want = take(HostPlace());
@@ -149,6 +154,10 @@ void check_task(CudaBackend& backend) {
     ASSERT_TRUE(same_bits(got.ended, want.ended)) << step;
     ASSERT_TRUE(close(got.observation, want.observation, 1e-4)) << step;
     ASSERT_TRUE(close(got.final_observation, want.final_observation, 1e-4)) << step;
+    for (std::size_t i = 0; i < got.last_observation.size(); ++i) {
+      const bool kept = got.ended[i / kObservations] == kTimedOut;
+      ASSERT_EQ(got.last_observation[i], kept ? got.final_observation[i] : 0.0f) << step;
+    }
     for (const float e : want.ended) ends += e != kRunning;
     state = want.state;
   }
@@ -204,21 +213,6 @@ TEST_F(Kernels, AdvantagesAreThoseOfTheHost) {
     for (const int steps : {1, 5}) {
       EXPECT_TRUE(close(compute(DevicePlace(backend()), steps), compute(HostPlace(), steps), 1e-5)) << n;
     }
-  }
-}
-
-TEST_F(Kernels, LastObservationsAreKeptAsOnTheHost) {
-  constexpr Index kFeatures = 3;
-  for (const Index n : kSizes) {
-    std::vector<float> ended(static_cast<std::size_t>(n));
-    for (std::size_t i = 0; i < ended.size(); ++i) ended[i] = static_cast<float>(i * 7 % 3);
-    const auto keep = [&](auto&& place) {
-      auto end = place.array(ended), seen = place.array(random_floats(n * kFeatures, 1, 2, 14));
-      auto kept = place.array(zeros(n * kFeatures));
-      place.launch(n, KeepLastObservations{end.data(), seen.data(), kept.data(), kFeatures});
-      return place.read(kept, n * kFeatures);
-    };
-    EXPECT_TRUE(same_bits(keep(DevicePlace(backend())), keep(HostPlace()))) << n;
   }
 }
 

@@ -84,10 +84,15 @@ void print(const char* kind, const std::string& text) {
 
 }  // namespace
 
-const Settings& settings() {
-  static const Settings all = from_environment();
+namespace {
+Settings& changeable_settings() {
+  static Settings all = from_environment();
   return all;
 }
+}  // namespace
+
+const Settings& settings() { return changeable_settings(); }
+void set_capability(int capability) { changeable_settings().capability = capability; }
 
 /// SplitMix64.
 std::uint64_t next_random() {

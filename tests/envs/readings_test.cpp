@@ -27,7 +27,7 @@ void check(int every, int delay, int history) {
   const auto size = [](Index numbers) { return floats(kEnvs * numbers); };
   auto measured = size(kWidth), final_measured = size(kWidth), ended = size(1);
   auto waiting = size(std::max(1, delay * kWidth)), seen = size(history * kWidth), age = size(1);
-  auto out = size(history * kWidth), final_out = size(history * kWidth);
+  auto out = size(history * kWidth), final_out = size(history * kWidth), last_out = size(history * kWidth);
   std::vector<std::vector<float>> episode(kEnvs);  // measurements of each, of the first number
   const auto run = [&](bool begin) {
     const ReadGroup kernel{kWidth,
@@ -41,7 +41,8 @@ void check(int every, int delay, int history) {
                            seen.data(),
                            age.data(),
                            out.data(),
-                           begin ? nullptr : final_out.data()};
+                           begin ? nullptr : final_out.data(),
+                           begin ? nullptr : last_out.data()};
     for (Index env = 0; env < kEnvs; env += kLanes<Real>) kernel.template operator()<Real>(env);
   };
   const auto expect = [&](const std::vector<float>& rows, const std::vector<float>& of_episode, Index env,
@@ -64,10 +65,12 @@ void check(int every, int delay, int history) {
   for (int step = 1; step <= kSteps; ++step) {
     for (Index env = 0; env < kEnvs; ++env) {
       // Episodes of all lengths, environments out of step with each other.
-      ended[env] = (step + 3 * env) % (5 + env) == 0 ? 2.0f : 0.0f;
+      const bool ends = (step + 3 * env) % (5 + env) == 0;
+      ended[env] = !ends ? kRunning : (step + env) % 3 == 0 ? kTerminated : kTimedOut;
       measure(ended[env] != 0.0f ? final_measured : measured, env, static_cast<float>(1000 * env + 10 * step));
     }
     const auto before = episode;
+    const auto kept = last_out;
     for (Index env = 0; env < kEnvs; ++env) {
       if (ended[env] == 0.0f) continue;
       episode[static_cast<std::size_t>(env)].clear();
@@ -77,6 +80,9 @@ void check(int every, int delay, int history) {
     for (Index env = 0; env < kEnvs; ++env) {
       expect(out, episode[static_cast<std::size_t>(env)], env, "step");
       if (ended[env] != 0.0f) expect(final_out, before[static_cast<std::size_t>(env)], env, "end");
+      for (Index i = env * history * kWidth; i < (env + 1) * history * kWidth; ++i) {
+        ASSERT_EQ(last_out[i], ended[env] == kTimedOut ? final_out[i] : kept[i]) << "kept, environment " << env;
+      }
     }
   }
 }

@@ -15,10 +15,11 @@ constexpr std::uint64_t kSeed = 77;
 template <class Task>
 struct Environments {
   static constexpr int kSize = kStates<Task>;
+  static constexpr float kUntouched = -123.0f;
   Index count, stride = padded(count);
   typename Task::Parameters parameters;
   std::vector<std::uint32_t> counts;
-  std::vector<float> buffer, action, reward, ended, observation, final_observation;
+  std::vector<float> buffer, action, reward, ended, observation, final_observation, last_observation;
   Index first_environment = 0;
 
   explicit Environments(Index n) : count(n) {
@@ -27,13 +28,16 @@ struct Environments {
     action = floats(stride * Task::kActions);
     reward = ended = floats(stride);
     observation = final_observation = floats(stride * Task::kObservations);
+    last_observation = floats(stride * Task::kObservations, kUntouched);
   }
 
   EnvironmentView view() {
     return EnvironmentView::over(buffer.data(), counts.data(), kSize, stride, first_environment);
   }
   std::uint32_t& counted(EnvironmentCount which, Index env) { return view().count(which)[env]; }
-  StepOutput output() { return {reward.data(), ended.data(), observation.data(), final_observation.data()}; }
+  StepOutput output() {
+    return {reward.data(), ended.data(), observation.data(), final_observation.data(), last_observation.data()};
+  }
   float& state(int member, Index env) { return buffer[member * stride + env]; }
 
   template <class Real>
@@ -200,6 +204,7 @@ void expect_time_limit(const Bounds<Task>& low, const Bounds<Task>& high) {
       const float* observation = (over ? e.final_observation : e.observation).data() + env * Task::kObservations;
       for (int i = 0; i < Task::kObservations; ++i) {
         ASSERT_NEAR(static_cast<double>(observation[i]), followed.observation[i], 1e-4) << "environment " << env;
+        ASSERT_EQ(e.last_observation[env * Task::kObservations + i], over ? observation[i] : e.kUntouched);
       }
       ASSERT_EQ(e.ended[env], over ? kTimedOut : kRunning);
       ASSERT_EQ(e.view().age[env], over ? 0.0f : 4.0f);
@@ -269,6 +274,7 @@ void expect_nonfinite_is_caught(const Bounds<Task>& low, const Bounds<Task>& hig
           // The episode's last observation is of the last good state, where there is one.
           const float* last = e.final_observation.data() + env * Task::kObservations;
           for (int i = 0; i < Task::kObservations && std::isnan(poison); ++i) ASSERT_TRUE(std::isfinite(last[i]));
+          ASSERT_EQ(e.last_observation[env * Task::kObservations], e.kUntouched) << "no time limit was the reason";
         } else {
           ASSERT_EQ(e.reward[env], healthy.reward[env]);
         }

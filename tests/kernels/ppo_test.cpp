@@ -359,18 +359,27 @@ TEST(PpoLoss, ShuffleVisitsEveryRealRowOnce) {
 
 TEST(PpoLoss, AdvantageMomentsOfTheChosenRows) {
   const Index n = 33;
+  const Split split{11, 4, 3};  // windows of 3 samples: 2, 3, 3 and 3 of them
+  const Index sizes[] = {6, 9, 9, 9}, begins[] = {0, 6, 15, 24};
+  EXPECT_EQ(split.most(), 9);
   const auto advantage = random_floats(100, -1, 1, 1);
-  std::vector<std::uint32_t> order(static_cast<std::size_t>(padded(n)));
+  std::vector<std::uint32_t> order(static_cast<std::size_t>(padded(n) + kMaxLanes));
   for (Index i = 0; i < n; ++i) order[i] = static_cast<std::uint32_t>(99 - 3 * i);
   for_each_width([&]<class Real>() {
-    for (Index i = 0; i < n; i += kLanes<Real>) {
-      Array<Real, 2> out;
-      const float centre = 0.25f;
-      AdvantageMoments{advantage.data(), order.data(), &centre}(i, 0, out);
-      for (int k = 0; k < kLanes<Real> && i + k < n; ++k) {
-        const float x = advantage[99 - 3 * (i + k)] - centre;
-        EXPECT_EQ(lane(out[0], k), x);
-        EXPECT_EQ(lane(out[1], k), x * x);
+    const float centre = 0.25f;
+    const AdvantageMoments moments{advantage.data(), order.data(), &centre, split};
+    for (int minibatch = 0; minibatch < 4; ++minibatch) {
+      const Index size = sizes[minibatch], begin = begins[minibatch];
+      ASSERT_EQ(split.begin(minibatch), begin);
+      ASSERT_EQ(moments.elements(minibatch), size);
+      for (Index i = 0; i < size; i += kLanes<Real>) {
+        Array<Real, 2> out;
+        moments(i, minibatch, out);
+        for (int k = 0; k < kLanes<Real> && i + k < size; ++k) {
+          const float x = advantage[99 - 3 * (begin + i + k)] - centre;
+          EXPECT_EQ(lane(out[0], k), x);
+          EXPECT_EQ(lane(out[1], k), x * x);
+        }
       }
     }
   });

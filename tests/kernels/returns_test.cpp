@@ -165,19 +165,5 @@ TEST(Returns, StepsMayShareARowOfFinalValues) {
   }
 }
 
-TEST(Returns, OnlyLastObservationsBehindTimeOutsAreKept) {
-  constexpr Index kFeatures = 5, kEnvs = 2 * kMaxLanes;
-  const auto seen = random_floats(kEnvs * kFeatures, 1, 2, 23);
-  auto ended = floats(kEnvs);
-  for (Index e = 0; e < kEnvs; ++e) ended[e] = static_cast<float>(e % 3);
-  for_each_width([&]<class Real>() {
-    auto kept = floats(kEnvs * kFeatures, -1.0f);
-    run<Real>(kEnvs, KeepLastObservations{ended.data(), seen.data(), kept.data(), kFeatures});
-    for (Index i = 0; i < kEnvs * kFeatures; ++i) {
-      EXPECT_EQ(kept[i], ended[i / kFeatures] == 2.0f ? seen[i] : -1.0f) << i;
-    }
-  });
-}
-
 }  // namespace
 }  // namespace stampede::testing

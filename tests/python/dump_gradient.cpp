@@ -93,9 +93,10 @@ void dump_gradient(const dump::Arguments& given) {
   backend.upload(order, picked.data(), chosen);
   // What the divergence is measured from has no part in the gradient.
   const auto old_mean = backend.make_buffer<float>(stride * actions), old_log_std = backend.make_buffer<float>(actions);
-  learner.compute_gradient({observation.data(), nullptr, output.data(), old_mean.data(), old_log_std.data(),
-                            log_prob.data(), value.data(), advantage.data(), returns.data()},
-                           order.data(), chosen, 0);
+  const RolloutView rollout{observation.data(), nullptr,      output.data(),    old_mean.data(), old_log_std.data(),
+                            log_prob.data(),    value.data(), advantage.data(), returns.data()};
+  learner.sum_advantages(rollout, order.data(), {chosen, 1, 1});
+  learner.compute_gradient(rollout, {order.data(), chosen, 0}, 0);
   for (const Parameter& parameter : learner.read_gradient()) {
     dump::write_floats(parameter.values.data(), static_cast<Index>(parameter.values.size()));
   }

@@ -16,7 +16,7 @@ namespace {
 // as the emulated device counts them (tests/emulator/training_test.cpp). Small networks learn from a minibatch at once,
 // but for SiLU; that larger ones, and all on GPUs other than sm_90 and sm_100, take more launches is left out.
 constexpr double kStart = 0.6, kLaunch = 2e-6;
-constexpr double kLaunchesAStep = 3, kLaunchesAMinibatch = 7, kLaunchesAMinibatchOfSilu = 39;
+constexpr double kLaunchesAStep = 2, kLaunchesAMinibatch = 3, kLaunchesAMinibatchOfSilu = 35;
 // A core's floating-point operations in dense layers [1/s], with all that goes with them, and samples that keep a
 // thread busy.
 constexpr double kCore = 50e9, kSamplesAThread = 128;

@@ -141,6 +141,14 @@ CUDA_EMULATOR_INLINE void __syncwarp(unsigned mask = 0xffffffffu) {
 }
 CUDA_EMULATOR_INLINE void __syncthreads() { cuda_emulator::wait_for_block_here(); }
 
+/// Blocks run one after the other, and no thread is interrupted.
+CUDA_EMULATOR_INLINE unsigned atomicInc(unsigned* at, unsigned most) {
+  const unsigned old = *at;
+  *at = old >= most ? 0 : old + 1;
+  return old;
+}
+CUDA_EMULATOR_INLINE void __threadfence() {}
+
 namespace cuda_emulator {
 template <class T>
 CUDA_EMULATOR_INLINE T exchange_value(Collective kind, unsigned mask, T x, int operand) {

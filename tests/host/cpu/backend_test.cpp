@@ -55,6 +55,38 @@ struct Numbers {
   std::uint32_t operator()(Index i, int column) const { return x[column * stride + i]; }
 };
 
+/// Values of columns that lie one behind the other.
+struct OwnLengths {
+  const float* x;
+  const Index* begin;
+
+  Index elements(int column) const { return begin[column + 1] - begin[column]; }
+  template <class Real>
+  void operator()(Index first, int column, Array<Real, 2>& out) const {
+    out[0] = load<Real>(x + begin[column] + first);
+    out[1] = out[0] * out[0];
+  }
+};
+
+TEST(CpuBackend, SumsOfColumnsOfTheirOwnLengths) {
+  const Index begin[] = {0, 1, 1, 300, 20000, 20033};
+  const auto x = random_floats(20033 + kMaxLanes, -1, 1, 9);
+  for (const int threads : {1, 3}) {
+    CpuBackend backend(threads);
+    auto sums = floats(2 * 5), alone = floats(2);
+    backend.sum_each<2>(20000, 5, OwnLengths{x.data(), begin}, sums.data());
+    for (int column = 0; column < 5; ++column) {
+      const Index n = begin[column + 1] - begin[column];
+      backend.sum<2>(n, 1, OwnLengths{x.data(), begin + column}, alone.data());
+      EXPECT_EQ(sums[2 * column], alone[0]) << column;
+      EXPECT_EQ(sums[2 * column + 1], alone[1]) << column;
+      double want = 0;
+      for (Index i = begin[column]; i < begin[column + 1]; ++i) want += static_cast<double>(x[i]);
+      EXPECT_NEAR(static_cast<double>(sums[2 * column]), want, 1e-3) << column;
+    }
+  }
+}
+
 TEST(CpuBackend, CountsToTheLastOne) {
   CpuBackend backend(2);
   std::vector<std::uint32_t> x(2 * 48, 0xffffffffu);

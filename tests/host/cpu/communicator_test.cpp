@@ -155,10 +155,12 @@ TEST(Communicator, WhatLeavesARankInAnIteration) {
   ASSERT_GT(calls.size(), 3u);
   const Index parameters = std::get<Index>(calls[3]);
   EXPECT_GT(parameters, 3 * 16 + 16 + 16 + 1);
-  for (int minibatch = 0; minibatch < 6; ++minibatch) {
-    wanted.insert(wanted.end(), {{"sum", 2, Exchange::kMoments},
-                                 {"sum", parameters, Exchange::kGradient},
-                                 {"sum", kLossColumns + 1, Exchange::kGradient}});
+  for (int pass = 0; pass < 2; ++pass) {
+    wanted.emplace_back("sum", 2 * 3, Exchange::kMoments);
+    for (int minibatch = 0; minibatch < 3; ++minibatch) {
+      wanted.insert(wanted.end(),
+                    {{"sum", parameters, Exchange::kGradient}, {"sum", kLossColumns + 1, Exchange::kGradient}});
+    }
   }
   const Index totals = kEnvironmentTotals + request.task->metric_rows;
   wanted.insert(wanted.end(), {{"sum", 6, Exchange::kMoments},

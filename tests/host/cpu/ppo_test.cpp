@@ -190,7 +190,8 @@ TEST(Ppo, RanksMirrorTheEnvironmentsThatOneProcessWould) {
     request.rank = {rank, 2};
     CpuBackend backend(1);
     Ppo<CpuBackend> learner(backend, request, {15, kEnvs, kHorizon});
-    learner.compute_gradient(rollout.view(), order.data(), 15 * kHorizon, epoch);
+    learner.sum_advantages(rollout.view(), order.data(), {15 * kHorizon, 1, 1});
+    learner.compute_gradient(rollout.view(), {order.data(), 15 * kHorizon, 0}, epoch);
     return learner.read_gradient().front().values;
   };
   EXPECT_NE(gradient(0, 0), gradient(0, 1));
@@ -214,7 +215,8 @@ TEST(Ppo, ImagesTakeTurnsOverIterations) {
       Control control = subject.learner.read_control();
       control.iteration = iteration;
       subject.learner.set_control(control);
-      subject.learner.compute_gradient(rollout.view(), order.data(), Rollout::kRows, epoch);
+      subject.learner.sum_advantages(rollout.view(), order.data(), {Rollout::kRows, 1, 1});
+      subject.learner.compute_gradient(rollout.view(), {order.data(), Rollout::kRows, 0}, epoch);
       return subject.learner.read_gradient().front().values;
     };
     const auto one = gradient(0, 0), other = gradient(0, 1);
