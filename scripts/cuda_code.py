@@ -25,10 +25,10 @@ def fail(message):
     sys.exit(2)
 
 
-def tool(*arguments):
-    """What a program prints."""
+def tool(*arguments, cwd=None, all_that_is_said=False):
+    """What a program prints, in that folder; with what it says on stderr, if that is wanted."""
     try:
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=os.environ | {"PATH": SEARCHED})
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=cwd, env=os.environ | {"PATH": SEARCHED})
     except FileNotFoundError:
         fail(f"{arguments[0]} is not there; the CUDA toolkit has nvcc, `scripts/setup --tests` installs cuobjdump")
     except OSError as error:
@@ -37,7 +37,7 @@ def tool(*arguments):
         ended = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with status {done.returncode}"
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         fail(f"{' '.join(map(str, arguments))}: {said[-1] if said else ended}")
-    return done.stdout
+    return done.stdout + (done.stderr if all_that_is_said else "")
 
 
 def commit():

@@ -61,3 +61,16 @@ def test_instructions_of_the_quadrupeds_kernel(report, kernels):
         assert counted["local memory"] <= local, "contacts, or what lies beside them, are in local memory again"
         assert counted["shared memory"] > 100
         assert counted["calls"] == 0, "a division or root that is rounded by a call: reciprocal() and sqrt() are not"
+
+
+def test_what_more_warps_would_cost(report, kernels):
+    if shutil.which("ptxas", path=cuda_code.SEARCHED) is None:
+        pytest.skip("ptxas is not installed")
+    found = report.with_more_blocks(kernels)
+    built = cuda_code.resources(kernels)
+    if (report.QUADRUPED, "sm_90") in built:
+        assert found[2][:2] == built[report.QUADRUPED, "sm_90"][:2], "two blocks are what is built"
+    for blocks, (registers, local, stores, loads) in found.items():
+        assert cuda_code.occupancy(registers) >= 4 * blocks
+        assert local >= max(stores, 1) and loads >= 0
+    assert found[2][2] < found[3][2] < found[4][2], "fewer registers, more spilled"
