@@ -167,7 +167,7 @@ TEST(Emulated, AnUpdateLearnsTheSameLayerByLayer) {
       change += (static_cast<double>(y) - z) * (static_cast<double>(y) - z);
     }
     EXPECT_GT(change, 0.0);
-    EXPECT_LT(std::sqrt(difference / change), 1e-3);
+    EXPECT_LT(std::sqrt(difference / change), 1e-5);  // a tenth of that was seen
     ++parameters;
   }
   EXPECT_GT(parameters, 3 * 2 * 2 * 4);  // with Adam's moments
