@@ -13,7 +13,7 @@ SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 import cuda_code  # noqa: E402
-from gpu_model import issue, model, sass, training, walk  # noqa: E402
+from gpu_model import issue, layered, model, sass, training, walk  # noqa: E402
 
 BUILD = pathlib.Path(os.path.abspath(program.PROGRAM)).parent
 
@@ -222,6 +222,65 @@ def test_a_minibatch_takes_longer_than_its_arithmetic_and_less_than_twice_as_lon
     times = [training.minibatch_seconds(machine, networks, 64 * tiles) for tiles in (1, 66, 67, 132)]
     assert times[0] < times[1] < times[2] < times[3] < 2 * times[1] + 1e-6
     assert times[2] > 1.5 * times[1]
+
+
+def test_products_take_as_long_as_their_blocks():
+    machine = issue.Machine()
+    fp32 = machine.clock * 132 * 128 * 2 * training.FP32_SHARE
+    peaks = {"fp32": fp32, "tf32": 132 * 2048 * machine.clock * layered.TENSOR_SHARE, "bf16": 132 * 4096 * machine.clock * layered.TENSOR_SHARE}
+    for m, n, k in ((512, 12288, 256), (512, 256, 12288), (12, 12288, 128), (512, 45, 12288)):
+        for precision, peak in peaks.items():
+            took = layered.product_seconds(machine, precision, m, n, k)
+            assert took >= 0.999 * 2 * m * n * k / peak
+
+    # Whole waves of whole blocks lose nothing; one block more is a wave more. A long sum is split, so that all have work.
+    def least(m, n, k):
+        return layered.product_seconds(machine, "fp32", m, n, k) * fp32 / (2 * m * n * k)
+
+    assert least(128 * 12, 128 * 11, 256) == pytest.approx(1)
+    assert least(64 * 12, 64 * 11 + 1, 256) > 1.3
+    assert least(512, 256, 12288) < 1.2 and least(512, 256, 512) > 1.9
+
+
+def test_what_was_touched_long_ago_comes_from_memory():
+    machine = issue.Machine()
+
+    def of(size):
+        return layered.seconds(machine, [layered.Kernel({"a": size}, {"b": size}), layered.Kernel({"b": size}, {"a": size})])
+    # What fits is read where it was written right before; what is larger than the cache by itself is not.
+    small, large = 0.9 * layered.L2_KEPT, 1.1 * layered.L2_KEPT
+    assert of(small) == pytest.approx(4 * small / training.L2_BANDWIDTH)
+    assert of(large) == pytest.approx(4 * large / (machine.memory * layered.MEMORY_SHARE))
+    # Nor is what fits, if others are touched before it is touched again: here four that are each touched once.
+    one_by_one = [layered.Kernel({name: 0.3 * layered.L2_KEPT}, {}) for name in "abcd"]
+    assert layered.seconds(machine, one_by_one[:3]) == pytest.approx(0.9 * layered.L2_KEPT / training.L2_BANDWIDTH)
+    assert layered.seconds(machine, one_by_one) == pytest.approx(1.2 * layered.L2_KEPT / (machine.memory * layered.MEMORY_SHARE))
+    slow = layered.Kernel({"a": small}, {}, 1.0)
+    assert layered.seconds(machine, [slow, slow]) == 2.0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_an_iteration_of_larger_networks(precision):
+    machine, chosen = issue.Machine(), training.Settings(24, 5, [], [], "tf32")
+    kernels, products = layered.asserted_launches(precision)
+    # 40 minibatches of two networks with four layers: forward, weights, and inputs but for the first; and the rollout's, with
+    # the critic's in passes: 16 environments' 25 steps by 80 rows, and what followed episodes' ends; 4096 have 10 passes.
+    assert layered.critic_passes(chosen, 16) == 6 and layered.critic_passes(chosen, 4096) == 10
+    assert products == 40 * 2 * (4 + 4 + 3) + 24 * 4 + 6 * 4
+    assert kernels > 40 * 2 * (3 + 4)
+    time = layered.iteration(machine, chosen, precision, 4096, 1e-4)
+    assert time.launches == pytest.approx((kernels + products + 4 * 9 + 320) * training.LAUNCH)
+    assert time.physics == pytest.approx(24 * 1e-4 * training.FETCH_AND_TAIL)
+    assert 0 < time.networks < time.update < 0.1
+    # Both networks' activations, read and written, in a number's bytes: no minibatch takes less than these from memory.
+    size = layered.NARROW if precision == "bf16" else layered.FLOAT
+    assert time.update > 40 * 2 * 896 * 12288 * size / machine.memory
+
+
+def test_fewer_bits_take_less_time():
+    machine, chosen = issue.Machine(), training.Settings(24, 5, [], [], "tf32")
+    update = [layered.iteration(machine, chosen, precision, 4096, 1e-4).update for precision in ("fp32", "tf32", "bf16")]
+    assert update[0] > 2 * update[1] and update[1] > 1.5 * update[2]
 
 
 def test_a_tool_that_fails_says_so_in_a_line(capsys):
