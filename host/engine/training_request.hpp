@@ -101,6 +101,7 @@ struct NetworkSettings {
   std::vector<int> strides = {2, 2};
   std::string activation = "elu";
   float initial_std = 1.0f;
+  float initial_scale = 1.0f;
   bool normalise_observations = true;
   bool normalise_values = true;
   int window = 0;
@@ -118,6 +119,8 @@ struct NetworkSettings {
     field("strides", &S::strides, Bounds{1, 64}, "of convolutions: pixels from one place of the kernel to the next");
     field("activation", &S::activation, Choices{"elu", "tanh", "relu", "silu"}, "of the hidden layers");
     field("initial_std", &S::initial_std, Bounds{1e-4, 1e2}, "of the policy, in half ranges of the action");
+    field("initial_scale", &S::initial_scale, Bounds{1e-4, 1e2},
+          "of hidden dense layers' weights, which are orthogonal: times sqrt(2). 0.41 is as large as PyTorch's default");
     field("normalise_observations", &S::normalise_observations, "by running mean and variance");
     field("normalise_values", &S::normalise_values, "learn values scaled by the returns' mean and deviation");
     field("window", &S::window, Bounds{0, kLongestWindow},

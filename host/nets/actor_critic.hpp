@@ -75,8 +75,9 @@ class ActorCritic {
 
     std::vector<float> values(static_cast<std::size_t>(size_), 0.0f);
     std::fill_n(values.begin(), actions_, std::log(settings.initial_std));
-    actor_->initialise(seed, 0, 0.01, values.data());
-    if (critic_) critic_->initialise(seed, 1, 1.0, values.data());
+    const double hidden = settings.initial_scale;
+    actor_->initialise(seed, 0, {hidden, 0.01}, values.data());
+    if (critic_) critic_->initialise(seed, 1, {hidden, 1.0}, values.data());
     backend.upload(parameters_, values.data(), size_);
     parameters_changed();
   }

@@ -147,12 +147,12 @@ class Convolution final : public NetworkModule<Backend> {
   Index end() const override { return end_; }
 
   /// Orthogonal rows of the weights as [out_channels][taps], as the dense layers have them; biases 0.
-  void initialise(std::uint64_t seed, std::uint32_t stream, double, float* values) const override {
+  void initialise(std::uint64_t seed, std::uint32_t stream, const InitialScale&, float* values) const override {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       const ConvolutionShape& shape = shapes_[i];
       const auto taps = static_cast<int>(shape.taps());
       // One matrix, whose own stream follows from the layer.
-      const DenseLayer layer = initial_network({taps, shape.out_channels}, std::sqrt(2.0), seed,
+      const DenseLayer layer = initial_network({taps, shape.out_channels}, {.head = std::sqrt(2.0)}, seed,
                                                stream + 1000 * static_cast<std::uint32_t>(i))
                                    .front();
       for (int out = 0; out < shape.out_channels; ++out) {

@@ -86,12 +86,12 @@ class Dense final : public NetworkModule<Backend> {
     return places;
   }
   Index end() const override { return mlp_.parameters().end; }
-  void initialise(std::uint64_t seed, std::uint32_t stream, double gain, float* values) const override {
-    std::vector<DenseLayer> layers = initial_network(sizes_, gain, seed, stream);
+  void initialise(std::uint64_t seed, std::uint32_t stream, const InitialScale& scale, float* values) const override {
+    std::vector<DenseLayer> layers = initial_network(sizes_, scale, seed, stream);
     DenseLayer& last = layers.back();
     std::uint32_t own = stream + kHeadStreams;
     for (const AuxiliaryHead& head : heads_) {
-      const DenseLayer more = initial_network({last.inputs, head.outputs}, 1.0, seed, own++).front();
+      const DenseLayer more = initial_network({last.inputs, head.outputs}, {}, seed, own++).front();
       last.outputs += head.outputs;
       last.weight.insert(last.weight.end(), more.weight.begin(), more.weight.end());
       last.bias.insert(last.bias.end(), more.bias.begin(), more.bias.end());

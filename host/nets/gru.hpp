@@ -55,7 +55,7 @@ class Gru final : public NetworkModule<Backend> {
   }
   Index end() const override { return state_bias_ + gates_; }
   /// As PyTorch: uniform between -1 / sqrt(units) and 1 / sqrt(units). No GRU is last, so there is no gain.
-  void initialise(std::uint64_t seed, std::uint32_t stream, double, float* values) const override {
+  void initialise(std::uint64_t seed, std::uint32_t stream, const InitialScale&, float* values) const override {
     ParameterStore store;
     store.add("", parameters());
     const double most = 1 / std::sqrt(static_cast<double>(units_));

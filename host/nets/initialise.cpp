@@ -31,14 +31,14 @@ Eigen::MatrixXd orthogonal(int rows, int columns, std::uint64_t seed, std::uint3
 
 }  // namespace
 
-std::vector<DenseLayer> initial_network(const std::vector<int>& sizes, double head_gain, std::uint64_t seed,
+std::vector<DenseLayer> initial_network(const std::vector<int>& sizes, const InitialScale& scale, std::uint64_t seed,
                                         std::uint32_t stream) {
   std::vector<DenseLayer> layers;
   for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
     DenseLayer layer;
     layer.inputs = sizes[i];
     layer.outputs = sizes[i + 1];
-    const double gain = i + 2 == sizes.size() ? head_gain : std::sqrt(2.0);
+    const double gain = i + 2 == sizes.size() ? scale.head : scale.hidden * std::sqrt(2.0);
     const Eigen::MatrixXd weight = orthogonal(layer.outputs, layer.inputs, seed, stream, static_cast<std::uint32_t>(i));
     for (int o = 0; o < layer.outputs; ++o) {
       for (int in = 0; in < layer.inputs; ++in) layer.weight.push_back(static_cast<float>(gain * weight(o, in)));

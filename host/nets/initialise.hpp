@@ -9,9 +9,15 @@
 
 namespace stampede {
 
-/// A network of the given sizes (inputs, hidden widths, outputs): orthogonal weights with gain sqrt(2), `head_gain` in
-/// the last layer, biases 0. The same seed and stream give the same weights on every machine.
-std::vector<DenseLayer> initial_network(const std::vector<int>& sizes, double head_gain, std::uint64_t seed,
+/// How large a dense network's initial weights are: orthogonal matrices times hidden x sqrt(2) or, in the last layer,
+/// times head. PyTorch's default, uniform on +-1 / sqrt(inputs), is as large as with hidden = 0.41.
+struct InitialScale {
+  double hidden = 1.0, head = 1.0;
+};
+
+/// A network of the given sizes (inputs, hidden widths, outputs), biases 0. The same seed and stream give the same
+/// weights on every machine.
+std::vector<DenseLayer> initial_network(const std::vector<int>& sizes, const InitialScale& scale, std::uint64_t seed,
                                         std::uint32_t stream);
 
 /// An array [rows][columns] of numbers that are uniform on [-most, most), as PyTorch begins with in recurrent layers.

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "host/base/error.hpp"
+#include "host/nets/initialise.hpp"
 #include "host/nets/parameters.hpp"
 #include "kernels/lanes.hpp"
 
@@ -65,9 +66,8 @@ class NetworkModule {
   virtual std::vector<ParameterPlace> parameters() const = 0;
   virtual Index end() const = 0;
   /// Writes its initial parameters to a flat array on the host. The same seed and stream give the same numbers on every
-  /// machine; each module of the actor and the critic has a stream of its own. `gain`: scale of the weights in a
-  /// network's last layer.
-  virtual void initialise(std::uint64_t seed, std::uint32_t stream, double gain, float* values) const = 0;
+  /// machine; each module of the actor and the critic has a stream of its own. `scale`: of dense layers' weights.
+  virtual void initialise(std::uint64_t seed, std::uint32_t stream, const InitialScale& scale, float* values) const = 0;
   /// To be called whenever the parameters have changed, before the next pass.
   virtual void parameters_changed(Backend&, const float*) {}
 

@@ -90,13 +90,13 @@ class Network {
   /// The dense layers at its end.
   const Dense<Backend>& head() const { return *head_; }
 
-  /// Writes initial parameters to a flat array on the host; `gain`: scale of the last layer's weights. The modules'
+  /// Writes initial parameters to a flat array on the host; `scale`: of the dense layers' weights. The modules'
   /// streams are `stream`, `stream` + 2, ..., so the actor takes 0 and the critic 1.
-  void initialise(std::uint64_t seed, std::uint32_t stream, double gain, float* values) const {
+  void initialise(std::uint64_t seed, std::uint32_t stream, const InitialScale& scale, float* values) const {
     // The dense module, which is the last, has `stream` itself, so that adding modules leaves its first weights as they
     // are.
     auto own = stream + 2 * static_cast<std::uint32_t>(modules_.size());
-    for (const Entry& entry : modules_) entry.module->initialise(seed, own -= 2, gain, values);
+    for (const Entry& entry : modules_) entry.module->initialise(seed, own -= 2, scale, values);
   }
   /// To be called whenever the parameters have changed, before the next pass.
   void parameters_changed(const float* parameters) {

@@ -86,7 +86,7 @@ class LeakyIntegrator final : public NetworkModule<Backend> {
   int states() const override { return numbers_; }
   std::vector<ParameterPlace> parameters() const override { return {{"rate", {numbers_}, begin_}}; }
   Index end() const override { return begin_ + stride_; }
-  void initialise(std::uint64_t, std::uint32_t, double, float* values) const override {
+  void initialise(std::uint64_t, std::uint32_t, const InitialScale&, float* values) const override {
     for (int i = 0; i < numbers_; ++i) values[begin_ + i] = 1.0f;
   }
 

@@ -174,6 +174,24 @@ TEST(Trainer, GoesOnBitForBit) {
   });
 }
 
+TEST(Trainer, InitialScaleIsThatOfHiddenLayers) {
+  const auto engine = engine_for(best_instruction_set(), 1);
+  Settings settings = awkward_settings();
+  settings.network.actor = settings.network.critic = {19};
+  auto usual = make_trainer(*engine, settings)->state();
+  settings.network.initial_scale = 0.5f;
+  auto smaller = make_trainer(*engine, settings)->state();
+  for (const auto& [name, factor] : {std::pair{"actor.0.weight", 0.5f},
+                                     {"actor.1.weight", 1.0f},
+                                     {"critic.0.weight", 0.5f},
+                                     {"critic.1.weight", 1.0f}}) {
+    SCOPED_TRACE(name);
+    const std::vector<float> before = floats_of(find(usual, name)), after = floats_of(find(smaller, name));
+    ASSERT_EQ(before.size(), after.size());
+    for (std::size_t i = 0; i < before.size(); ++i) ASSERT_EQ(after[i], factor * before[i]) << i;
+  }
+}
+
 TEST(Trainer, StateOfOtherSettingsIsRefused) {
   const auto engine = engine_for(best_instruction_set(), 1);
   const Settings settings = awkward_settings();

@@ -50,7 +50,7 @@ struct Subject {
         parameters(floats(network.place().end)),
         input(random_floats(kRows * padded(inputs), -1, 1, 6)),
         delta(random_floats(kRows * kOutputs, -1, 1, 4)) {
-    network.initialise(3, 0, 1.0, parameters.data());
+    network.initialise(3, 0, {}, parameters.data());
     network.parameters_changed(parameters.data());
   }
 

@@ -45,7 +45,7 @@ struct Subject {
         state(random_floats(kSequences * network.states() + 16, -1, 1, 7)),
         target(random_floats(kRows * kTargetStride, -1, 1, 8)),
         order(static_cast<std::size_t>(padded(kRows)), 0u) {
-    network.initialise(3, 0, 1.0, parameters.data());
+    network.initialise(3, 0, {}, parameters.data());
     network.parameters_changed(parameters.data());
     for (Index i = 0; i < kRows; ++i) order[static_cast<std::size_t>(i)] = static_cast<std::uint32_t>(kRows - 1 - i);
   }
@@ -200,7 +200,7 @@ TEST(AuxiliaryHeads, TheNetworkIsTheSameWithoutThem) {
     }
     Network<CpuBackend> plain(s.backend, plan_network(kinds, "actor", {"tanh", widths}, kActions), kInputs, 16, kRows);
     std::vector<float> parameters = floats(plain.place().end + 16);
-    plain.initialise(3, 0, 1.0, parameters.data());
+    plain.initialise(3, 0, {}, parameters.data());
     const auto named = [](const Network<CpuBackend>& network, const std::vector<float>& values) {
       std::map<std::string, std::vector<float>> all;
       for (const Parameter& parameter : network.store().read(values.data())) all[parameter.name] = parameter.values;

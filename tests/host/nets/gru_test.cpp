@@ -143,7 +143,7 @@ struct Stack {
                 std::min<Index>(sizes.sequences * sizes.steps, kTrainingTile)),
         rows(sizes, kOutputs, network.states()),
         parameters(floats(network.place().end + 16)) {
-    network.initialise(3, 0, 1.0, parameters.data());
+    network.initialise(3, 0, {}, parameters.data());
     network.parameters_changed(parameters.data());
   }
   const float* forward() {
@@ -265,7 +265,7 @@ TEST(Gru, TheGradientOfItsInputsGoesBackThroughTime) {
     size.above_others = true;
     Gru<CpuBackend> one(backend, {"elu", {}, sizes.units}, size);
     std::vector<float> parameters = floats(one.end()), gradient = floats(one.end(), 7.0f);
-    one.initialise(5, 0, 1.0, parameters.data());
+    one.initialise(5, 0, {}, parameters.data());
     one.parameters_changed(backend, parameters.data());
     ParameterStore store;
     store.add("", one.parameters());

@@ -33,7 +33,7 @@ struct Subject {
   std::vector<float> delta = random_floats(kRows * kOutputs, -1, 1, 4);
 
   Subject() {
-    network.initialise(3, 0, 1.0, parameters.data());
+    network.initialise(3, 0, {}, parameters.data());
     const auto noise = random_floats(network.place().end, -0.5f, 0.5f, 5);
     std::vector<Parameter> all = network.store().read(parameters.data());
     std::size_t next = 0;
