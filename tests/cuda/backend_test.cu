@@ -215,18 +215,20 @@ void expect_maxima(CudaBackend& backend, const std::vector<float>& x, Index bloc
   EXPECT_TRUE(same_bits(place.read(out, blocks * out_stride), want)) << blocks << " blocks, " << n << " elements";
 }
 
+TEST_F(Backend, MaximaOfMoreBlocksThanAGridHasInY) {
+  const Index blocks = 70000, stride = 48;
+  expect_maxima(backend(), random_floats(2 * blocks * stride, -3.0f, -1.0f, 6), blocks, 2, stride, 33, 2);
+}
+
+/// Rows longer than a thread block, too, and larger numbers behind their ends.
 TEST_F(Backend, MaximaOfWhatIsFinite) {
-  const Index blocks = 70000, stride = 48;  // more blocks than a grid has in y
-  std::vector<float> x = random_floats(2 * blocks * stride, -3.0f, -1.0f, 6);
-  x[0] = std::numeric_limits<float>::quiet_NaN();
-  x[1] = std::numeric_limits<float>::infinity();
-  expect_maxima(backend(), x, blocks, 2, stride, 33, 2);
-  // Rows longer than a thread block, and larger numbers behind their ends.
   for (const Index n : {Index{1}, Index{31}, Index{256}, Index{257}, Index{4097}}) {
     std::vector<float> rows = random_floats(12 * padded(n), -2.0f, -1.0f, 3);
     for (Index row = 0; row < 12; ++row) {
       std::fill(rows.begin() + row * padded(n) + n, rows.begin() + (row + 1) * padded(n), 7.0f);
     }
+    rows[0] = std::numeric_limits<float>::quiet_NaN();
+    rows[static_cast<std::size_t>(padded(n))] = std::numeric_limits<float>::infinity();
     expect_maxima(backend(), rows, 4, 3, padded(n), n, 16);
   }
 }

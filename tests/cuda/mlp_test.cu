@@ -272,6 +272,38 @@ TEST(Bf16, IsRoundedToTheNearestAndToTheEvenOne) {
   EXPECT_TRUE(std::isnan(rounded(nan)));
 }
 
+TEST_F(Mlp, RowsOfInputsMayLieFurtherApart) {
+  const std::vector<int> sizes = {5, 33, 2};
+  const Index rows = 33;
+  CudaMlp mlp(backend(), sizes, Activation::kTanh, kOffset, padded(rows));
+  std::vector<float> values = zeros(mlp.parameters().end);
+  mlp.write(random_layers(sizes), values.data());
+  DevicePlace place(backend());
+  const DeviceBuffer<float> parameters = place.array(values);
+  std::vector<float> loss = zeros(rows * mlp.output_stride());
+  for (Index r = 0; r < rows; ++r) loss[static_cast<std::size_t>(r * mlp.output_stride())] = 0.5f;
+  const CudaBackend::Context context{&backend(), true};
+  std::vector<std::vector<float>> outputs, gradients;
+  for (const Index stride : {16, 32}) {
+    std::vector<float> input(static_cast<std::size_t>(rows * stride), 777.0f);
+    for (Index at = 0; at < rows * 5; ++at) {
+      input[static_cast<std::size_t>(at / 5 * stride + at % 5)] = std::sin(static_cast<float>(at));
+    }
+    const DeviceBuffer<float> from = place.array(input);
+    DeviceBuffer<float> gradient(mlp.parameters().end), out(rows * mlp.output_stride());
+    const float* y = mlp.forward(context, parameters.data(), from.data(), stride, rows);
+    STAMPEDE_CUDA(
+        cudaMemcpyAsync(out.data(), y, loss.size() * sizeof(float), cudaMemcpyDeviceToDevice, backend().stream()));
+    STAMPEDE_CUDA(cudaMemcpyAsync(mlp.output_gradient(context), loss.data(), loss.size() * sizeof(float),
+                                  cudaMemcpyHostToDevice, backend().stream()));
+    mlp.backward(context, parameters.data(), from.data(), stride, rows, gradient.data());
+    outputs.push_back(place.read(out, rows * mlp.output_stride()));
+    gradients.push_back(place.read(gradient, mlp.parameters().end));
+  }
+  EXPECT_LE(relative_error(outputs[1], outputs[0]), 2e-6);
+  EXPECT_LE(relative_error(gradients[1], gradients[0]), 1e-5);
+}
+
 TEST_F(Mlp, KeepsDenseLayersAsTheyWere) {
   const std::vector<int> sizes = {5, 33, 17, 1};
   const CudaMlp mlp(backend(), sizes, Activation::kTanh, kOffset, 16);

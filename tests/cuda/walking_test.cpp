@@ -36,25 +36,30 @@ TEST(CudaWalking, AnEvaluationIsThatOfTheCpu) {
   }
 }
 
-TEST(CudaWalking, TrainingsRepeatBitForBitAndGoOn) {
-  for (const Settings& settings :
-       {walking_settings(), rough_settings(), seeing_settings({"network.modules=[\"convolution\", \"dense\"]"})}) {
-    SCOPED_TRACE(settings.task);
-    const auto engine = gpu();
-    const auto whole = make_trainer(*engine, settings), again = make_trainer(*engine, settings);
-    const Report report = iterate(*whole, 6).back();
-    EXPECT_TRUE(std::isfinite(report["policy_loss"]) && std::isfinite(report["value_loss"]));
-    EXPECT_EQ(report["nonfinite"], 0);
+/// A training that goes on from a checkpoint of another, which had one before, ends as one that was never stopped.
+void expect_to_repeat_and_go_on(const Settings& settings) {
+  const auto engine = gpu();
+  const auto whole = make_trainer(*engine, settings), again = make_trainer(*engine, settings);
+  const Report report = iterate(*whole, 6).back();
+  EXPECT_TRUE(std::isfinite(report["policy_loss"]) && std::isfinite(report["value_loss"]));
+  EXPECT_EQ(report["nonfinite"], 0);
+  std::vector<Tensor> checkpoint;
+  for (int i = 0; i < 3; ++i) {  // as it is, recorded, replayed
     iterate(*again, 1);
-    again->state();  // a checkpoint in between must not matter
-    iterate(*again, 2);
-    const auto resumed = make_trainer(*engine, settings);
-    resumed->restore(again->state());
-    iterate(*resumed, 3);
-    const std::vector<Tensor> a = whole->state(), b = resumed->state();
-    ASSERT_EQ(a.size(), b.size());
-    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].bytes, b[i].bytes) << a[i].name;
+    checkpoint = again->state();  // those before the last must not matter
   }
+  const auto resumed = make_trainer(*engine, settings);
+  resumed->restore(checkpoint);
+  iterate(*resumed, 3);
+  const std::vector<Tensor> a = whole->state(), b = resumed->state();
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].bytes, b[i].bytes) << a[i].name;
+}
+
+TEST(CudaWalking, TrainingsRepeatBitForBitAndGoOn) { expect_to_repeat_and_go_on(walking_settings()); }
+TEST(CudaWalking, TrainingsOnRoughGroundRepeatBitForBitAndGoOn) { expect_to_repeat_and_go_on(rough_settings()); }
+TEST(CudaWalking, TrainingsWithACameraRepeatBitForBitAndGoOn) {
+  expect_to_repeat_and_go_on(seeing_settings({"network.modules=[\"convolution\", \"dense\"]"}));
 }
 
 /// Three iterations: enough for sums that are not begun anew, too few for rounding to grow.
