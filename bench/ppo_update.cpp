@@ -218,7 +218,8 @@ class DnnlUpdate {
 
   void run(const RolloutView& rollout) {
     backend_.launch(kSamples, Shuffle{order_.data(), kSamples, kSamples, kSamples, 1, {&control_, 0, 1}});
-    backend_.sum<2>(kSamples, 1, AdvantageMoments{rollout.advantage, order_.data(), &centre_}, sums_.data());
+    backend_.sum<2>(kSamples, 1, AdvantageMoments{rollout.advantage, order_.data(), &centre_, {kSamples, 1, 1}},
+                    sums_.data());
     backend_.launch_single(ScaleAdvantages{sums_.data(), &centre_, static_cast<float>(kSamples), &scale_});
     for (Index begin = 0; begin < kSamples; begin += chunk_) {
       pick(rollout.observation, order_.data() + begin);

@@ -1,8 +1,8 @@
 #pragma once
 /// \file Sums in a fixed order, so that the same input gives the same bits in every run: no atomics on floats. The
 /// elements are cut into stretches, a block each; within a block each thread adds every 256th element and a tree adds
-/// the threads. The block of a column that comes last adds up its stretches, in double and in their order, whichever it
-/// is: so a sum is one launch. How many stretches there are follows from the number of elements alone.
+/// the threads. The block of a column that comes last adds up its stretches, in double and in a fixed order,
+/// whichever it is: so a sum is one launch. How many stretches there are follows from the number of elements alone.
 
 #include <cub/block/block_reduce.cuh>
 

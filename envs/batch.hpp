@@ -77,17 +77,17 @@ struct StepOutput {
   float* final_observation;  ///< of the privileged group where there is one, before the reset; only where an episode
                              ///< ended
   // Null where the task does not have it, or it was not asked for.
-  float* last_observation = nullptr;        ///< as final_observation, where a time limit ended the episode; other rows
-                                            ///< stay as they are
   float* privileged_observation = nullptr;  ///< [env][numbers]: TaskSpec::privileged
   float* violation = nullptr;               ///< [columns][violation_stride] of the constraints, or kNotApplied
   Index violation_stride = 0;
-  float* figures = nullptr;   ///< [figures][stride]: numbers of the step for evaluations (LeggedFigure)
-  float* measures = nullptr;  ///< [measures][stride]: sums, to which the results of `Task::measure` are added
+  float* figures = nullptr;           ///< [figures][stride]: numbers of the step for evaluations (LeggedFigure)
+  float* measures = nullptr;          ///< [measures][stride]: sums, to which the results of `Task::measure` are added
+  float* last_observation = nullptr;  ///< as final_observation, where a time limit ended the episode; other rows stay
+                                      ///< as they are
 };
 
-/// Copies rows of `size` numbers, of `envs` environments from `first` on, where `ended` says that a time limit ended the
-/// episode. Of `lanes` that share an environment this is the one of that number.
+/// Copies rows of `size` numbers, of `envs` environments from `first` on, where `ended` says that a time limit ended
+/// the episode. Of `lanes` that share an environment this is the one of that number.
 STAMPEDE_FN void copy_timed_out(const float* ended, const float* from, float* to, Index first, Index envs, Index size,
                                 Index lane = 0, Index lanes = 1) {
   STAMPEDE_NO_UNROLL

@@ -120,7 +120,7 @@ struct NetworkSettings {
     field("activation", &S::activation, Choices{"elu", "tanh", "relu", "silu"}, "of the hidden layers");
     field("initial_std", &S::initial_std, Bounds{1e-4, 1e2}, "of the policy, in half ranges of the action");
     field("initial_scale", &S::initial_scale, Bounds{1e-4, 1e2},
-          "of hidden dense layers' weights, which are orthogonal: times sqrt(2). 0.41 is as large as PyTorch's default");
+          "of hidden dense layers' first weights, which are orthogonal matrices times sqrt(2) times this");
     field("normalise_observations", &S::normalise_observations, "by running mean and variance");
     field("normalise_values", &S::normalise_values, "learn values scaled by the returns' mean and deviation");
     field("window", &S::window, Bounds{0, kLongestWindow},

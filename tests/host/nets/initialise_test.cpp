@@ -4,10 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace stampede::testing {
 namespace {
 
-/// The largest difference of rows' (or, of a tall matrix, columns') scalar products from those of orthogonal ones of length `gain`.
+/// The largest difference of rows' (or, of a tall matrix, columns') scalar products from those of orthogonal ones of
+/// length `gain`.
 double from_orthogonal(const DenseLayer& layer, double gain) {
   const int rows = layer.outputs, columns = layer.inputs;
   const bool wide = rows <= columns;
