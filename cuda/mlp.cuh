@@ -16,7 +16,7 @@
 /// copy of the weights and of the inputs, made anew in each forward pass, and the hidden layers' outputs, slopes and
 /// gradients, which are never kept in another form. Kernels compute with them in single precision and round what they
 /// store. Outputs, and the gradient of the parameters, which are what is added to, stay in single precision; so does all
-/// of a forward pass that no backward pass follows.
+/// of a forward pass that no backward pass follows, as in a rollout: its products are those of Precision::kTf32.
 ///
 /// Where only the outputs are wanted, as in a rollout, a small network runs in one launch (cuda/small_network.cuh). Two
 /// small networks learn from a minibatch in two (cuda/fused_minibatch.cuh). Both are in single precision whatever the

@@ -50,9 +50,14 @@ std::int64_t splits_of(const cublasLtMatmulAlgo_t& algorithm) {
   return 1;
 }
 
+/// Whether factors in single precision are rounded to TF32: also those of a training that learns from others in BF16.
+bool rounds_to_tf32(const BlasContext& blas, const ProductShape& shape) {
+  return blas.precision() != Precision::kFloat32 && !shape.bf16_factors;
+}
+
 /// The product's precision, as system.json has it.
 const char* factors_of(const BlasContext& blas, const ProductShape& shape) {
-  return shape.bf16_factors ? "bf16" : blas.precision() == Precision::kTf32 ? "tf32" : "float32";
+  return shape.bf16_factors ? "bf16" : rounds_to_tf32(blas, shape) ? "tf32" : "float32";
 }
 
 const char* name_of(Epilogue epilogue) {
@@ -109,8 +114,7 @@ Product::Product(BlasContext& blas, const ProductShape& shape)
                            : make_layout(shape.k, shape.n, shape.ldb, shape.bf16_factors)),
       d_(make_layout(shape.m, shape.n, shape.ldd, shape.bf16_result)) {
   cublasLtMatmulDesc_t operation = nullptr;
-  const bool tf32 = blas.precision() == Precision::kTf32 && !shape.bf16_factors;
-  const cublasComputeType_t precision = tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  const cublasComputeType_t precision = rounds_to_tf32(blas, shape) ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
   STAMPEDE_CUBLAS(cublasLtMatmulDescCreate(&operation, precision, CUDA_R_32F));
   operation_.reset(operation);
   const cublasOperation_t transpose = CUBLAS_OP_T;

@@ -23,7 +23,8 @@
 
 namespace stampede {
 
-/// How a training multiplies: factors as they are, rounded to TF32, or, where dense layers learn, kept in BF16.
+/// How a training multiplies: factors as they are, rounded to TF32, or, where dense layers learn, kept in BF16 and
+/// elsewhere, as in rollouts, rounded to TF32.
 enum class Precision { kFloat32, kTf32, kBf16 };
 
 /// What cuBLASLt needs beside the matrices: a handle, and memory that every product on one stream may share.

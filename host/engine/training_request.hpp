@@ -129,8 +129,7 @@ struct NetworkSettings {
           "units of each gru in modules: the numbers that it remembers and passes on");
     field("precision", &S::precision, Choices{"fp32", "tf32", "bf16"},
           "of a training's products of matrices on a GPU; tf32 is faster, and rounds their factors to 11 bits; bf16 "
-          "keeps "
-          "what larger dense layers learn from in 8 bits, and all else is as with fp32");
+          "keeps what larger dense layers learn from in 8 bits, and all else is as with tf32");
   }
 };
 

@@ -194,7 +194,7 @@ def iteration(machine, chosen, precision, robots, launch_seconds):
     adding = chosen.epochs * MINIBATCHES * 2 * (len(HIDDEN) + 1)
     # Normalisation, products, activations, and a kernel that stores the values.
     more_passes = (critic_passes(chosen, robots) - critic_passes(chosen, COUNTED)) * (2 * len(HIDDEN) + 3)
-    of_rollout = "fp32" if precision == "bf16" else precision  # cuda/mlp.cuh
+    of_rollout = "tf32" if precision == "bf16" else precision  # cuda/mlp.cuh
     actor, _ = networks(machine, of_rollout, robots)
     _, critic = networks(machine, of_rollout, samples)
     passes = (chosen.horizon + 2) / chosen.horizon * MINIBATCHES  # of the critic, as training.iteration has them

@@ -90,8 +90,8 @@ TEST_F(CudaTraining, SlowLearnsThePendulum) {
   }
 }
 
-/// The update alone: the first rollout has the bits of single precision, and what is learned from it is nearly the same.
-/// With SiLU layer by layer.
+/// The update alone: networks as small as these act in single precision, so the first rollout has its bits, and what is
+/// learned from it is nearly the same. With SiLU layer by layer.
 TEST_F(CudaTraining, UpdatesInBf16ComeNearThoseInSinglePrecision) {
   std::vector<std::unique_ptr<Stage>> stages;
   for (const char* precision : {"network.precision=fp32", kInBf16, kInBf16}) {

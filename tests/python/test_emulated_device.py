@@ -129,14 +129,14 @@ def test_system_json_has_the_algorithms_of_products(tmp_path):
 
 def test_an_update_in_bf16(tmp_path):
     """Layer by layer, for small networks learn in single precision at once: the update's products are in BF16, the rollout's
-    and the evaluation's are not."""
+    in TF32, as with the default."""
     wide = ["--set", "network.actor=[300, 200]", "--set", "network.critic=[300, 200]", "--set", "network.precision=bf16",
             "--set", "algorithm.minibatch=256", "--set", "algorithm.epochs=1"]
     found = []
     for run in ("one", "two"):
         program.run_json(*train(tmp_path / run, *wide), env=emulated())
         products = json.loads((tmp_path / run / "system.json").read_text())["matrix_products"]
-        assert {product["precision"] for product in products} == {"float32", "bf16"}
+        assert {product["precision"] for product in products} == {"tf32", "bf16"}
         for product in products:
             if product["precision"] == "bf16":
                 assert 256 in (product["n"], product["k"]), product  # a minibatch

@@ -279,8 +279,10 @@ def test_an_iteration_of_larger_networks(precision):
 
 def test_fewer_bits_take_less_time():
     machine, chosen = issue.Machine(), training.Settings(24, 5, [], [], "tf32")
-    update = [layered.iteration(machine, chosen, precision, 4096, 1e-4).update for precision in ("fp32", "tf32", "bf16")]
+    times = [layered.iteration(machine, chosen, precision, 4096, 1e-4) for precision in ("fp32", "tf32", "bf16")]
+    update, rollout = [time.update for time in times], [time.networks for time in times]
     assert update[0] > 2 * update[1] and update[1] > 1.5 * update[2]
+    assert rollout[0] > 1.5 * rollout[1] and rollout[1] == rollout[2], "with bf16 acting is as with tf32"
 
 
 def test_a_tool_that_fails_says_so_in_a_line(capsys):
