@@ -89,6 +89,8 @@ class Place:
         self.program = [f"{folder}/run", "stampede"] if is_pack else [f"{folder}/stampede"]
         self.tests = [f"{folder}/run", "cuda_tests"] if is_pack else [f"{folder}/tests/cuda_tests"]
         self.tests_file = folder / ("bin" if is_pack else "tests") / "cuda_tests"
+        self.modules = folder / ("lib/stampede" if is_pack else "modules")
+        self.three_blocks = self.modules / "three-blocks/libstampede-cuda.so"
         self.robots = folder / "share/stampede/robots" if is_pack else ROOT / "envs/legged/robots"
         self.policy = data / "policies/go2-flat/policy.onnx"
         self.mjx = data / "scripts/mjx-speed"
@@ -96,6 +98,17 @@ class Place:
             if not file.is_file():
                 kind, maker = ("pack", "scripts/gpu-pack") if is_pack else ("build", "cmake --build")
                 raise Unusable(f"{folder} is no {kind}: {maker} makes {file.relative_to(folder)}, which is not there")
+
+    def modules_with_three_blocks(self, folder):
+        """A folder of links to the modules, of which CUDA's is the one with three blocks, where it is there."""
+        folder.mkdir(exist_ok=True)
+        modules = {module.name: module for module in self.modules.glob("*.so")}
+        if self.three_blocks.is_file():
+            modules[self.three_blocks.name] = self.three_blocks
+        for name, module in modules.items():
+            if not (folder / name).is_symlink():
+                (folder / name).symlink_to(module)
+        return folder
 
 
 class Model:
@@ -254,6 +267,18 @@ def read_physics(outputs, model, full):
             "at the cap": f"{result['iteration_cap_share']:.2g}"}
 
 
+def read_blocks(outputs):
+    """The same robots by two modules. A compiler rounds as it likes, so states differ, but not what they come to."""
+    two, three = map(finite, outputs)
+    contacts = [result["contacts_mean"] for result in (two, three)]
+    if not abs(contacts[1] - contacts[0]) <= 0.1:
+        raise Wrong(f"with three blocks a robot has {contacts[1]:.2f} contacts, with two {contacts[0]:.2f}")
+    speeds = [result["steps_per_second"] for result in (two, three)]
+    return {"robot": two["robot"], "scene": two["scene"], "robots": two["num_envs"],
+            "two blocks, M steps/s": millions(speeds[0]), "three blocks, M steps/s": millions(speeds[1]),
+            "three / two": f"{speeds[1] / speeds[0]:.3f}"}
+
+
 def read_training_speed(outputs, model, num_envs, minibatch, networks):
     result = finite(outputs[0])
     of_iteration, of_physics, steps = model.of_training(num_envs, minibatch, networks)
@@ -366,6 +391,7 @@ class Steps(list):
         self.add_first()
         self.add_speed()
         self.add_trainings()
+        self.add_blocks()
         self.add_profiles()
         self.add_thorough()
         self.add_mjx()
@@ -446,6 +472,19 @@ class Steps(list):
         self.add("Determinism", "go2-flat, twice with one seed",
                  [self.train("go2-flat", name, "--seed", 7, *self.pick(["--iterations", 50], [])) for name in folders],
                  12, 60, lambda outputs: read_same(outputs, [f"{self.work}/{name}" for name in folders]))
+
+    def add_blocks(self):
+        """Whether a third block of threads on a multiprocessor gains more than the registers that it takes from the others:
+        the program with the one CUDA module, then with the other."""
+        modules = self.place.modules_with_three_blocks(pathlib.Path(self.work) / "three-blocks")
+        there = self.place.three_blocks.is_file()
+        for num_envs in (4096, 65536):
+            for scene in ("trot", "standing", "random", "terrain"):
+                words = self.physics("go2", scene, self.pick(num_envs, 8), self.pick(5, 1))
+                self.add("Step kernel", f"go2, {scene}, {num_envs} robots, two and three blocks a multiprocessor",
+                         [words, ["env", f"STAMPEDE_MODULES={modules}", *words]], 8, 50, read_blocks,
+                         lambda: self.pick("" if there else "there is no CUDA module with three blocks "
+                                           "(-DSTAMPEDE_CUDA_THREE_BLOCKS=ON)", ""))
 
     def add_profiles(self):
         """Why the large kernels are as fast as they are."""

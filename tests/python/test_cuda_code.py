@@ -51,6 +51,17 @@ def test_registers_and_local_memory_of_physics_kernels(kernels):
         assert cuda_code.occupancy(registers) >= 8
 
 
+def test_the_second_module_has_registers_for_three_blocks(kernels):
+    second = kernels.parents[2] / "stampede-cuda-three-blocks.dir/module/simulation.cu.o"
+    if not second.exists():
+        pytest.skip("this build has no second CUDA module (STAMPEDE_CUDA_THREE_BLOCKS)")
+    first, found = cuda_code.resources(kernels), cuda_code.resources(second)
+    assert found and set(found) == set(first)
+    for name, (registers, _, _, _) in found.items():
+        assert cuda_code.occupancy(registers) >= 12, name
+        assert cuda_code.occupancy(first[name][0]) >= 8, name
+
+
 def test_instructions_of_the_quadrupeds_kernel(report, kernels):
     counts = report.instructions(kernels, "sm_90")
     if not counts:

@@ -53,7 +53,7 @@ def test_a_dry_run_takes_every_step(tmp_path):
     # What is worth most comes first.
     groups = list(dict.fromkeys(step["group"] for step in found["steps"]))
     assert groups == ["Runs", "Tests", "Parity", "Physics", "Training speed", "Throughput", "Trainings", "Determinism",
-                      "Stalls", "compute-sanitizer", "Robustness", "MuJoCo MJX"]
+                      "Step kernel", "Stalls", "compute-sanitizer", "Robustness", "MuJoCo MJX"]
     for name, state in states(found).items():
         group = name.split(":")[0]
         if group in ("Stalls", "compute-sanitizer"):
@@ -68,6 +68,15 @@ def test_a_dry_run_takes_every_step(tmp_path):
     assert any("--num-envs 262144" in line and "--device cuda" in line for line in plan)
     assert any("ncu" in line and "--clock-control none" in line for line in plan)
     assert all(word not in process.stdout for word in ("--lock", "persistence"))
+    # Both CUDA modules, with the same words but for the folder of modules.
+    both = [step for step in found["steps"] if step["group"] == "Step kernel"]
+    assert len(both) == 2 * 4
+    for step in both:
+        two, three = step["commands"]
+        assert three == "env STAMPEDE_MODULES=$WORK/three-blocks " + two
+        speeds = [result["steps_per_second"] for result in step["results"]]
+        assert step["row"]["three / two"] == f"{speeds[1] / speeds[0]:.3f}"
+    assert "| step | robot | scene | robots | two blocks, M steps/s | three blocks, M steps/s | three / two |" in text
     # Measured beside predicted: what the model's page says, in its own words.
     page = gpu_steps.MODEL.read_text()
     for scene in gpu_steps.SCENES:
@@ -90,6 +99,34 @@ def test_a_dry_run_takes_every_step(tmp_path):
     assert any(predicted["128-64-32"]) and not any(predicted["512-256-128"])
     assert {step["row"]["networks"] for step in speeds} == {"128-64-32", "512-256-128"}
     assert all(step["results"][0]["steps_per_second"] > 0 for step in speeds)
+
+
+def test_the_second_cuda_module_takes_the_firsts_place(tmp_path):
+    """Beside the processors' modules; without it the step is skipped, unless nothing of a GPU is run."""
+    (tmp_path / "modules").mkdir()
+    for file in ("stampede", "modules/libstampede-cuda.so", "modules/libstampede-cpu-avx2.so"):
+        (tmp_path / file).write_text(file)
+
+    def steps(dry):
+        place = gpu_steps.Place(tmp_path, False)
+        (tmp_path / "work").mkdir(exist_ok=True)
+        every = gpu_steps.Steps(place, gpu_steps.Model(gpu_steps.MODEL), tmp_path / "work", "cuda", dry)
+        return [step for step in every if step.group == "Step kernel"]
+
+    assert {step.missing() for step in steps(True)} == {""}
+    assert {step.missing() for step in steps(False)} == {
+        "there is no CUDA module with three blocks (-DSTAMPEDE_CUDA_THREE_BLOCKS=ON)"}
+    shutil.rmtree(tmp_path / "work")
+    (tmp_path / "modules/three-blocks").mkdir()
+    (tmp_path / "modules/three-blocks/libstampede-cuda.so").write_text("three")
+    both = steps(False)
+    assert {step.missing() for step in both} == {""}
+    scenes = [step.commands[0][step.commands[0].index("--scene") + 1] for step in both]
+    assert scenes == ["trot", "standing", "random", "terrain"] * 2
+    folder = tmp_path / "work/three-blocks"
+    assert {f"STAMPEDE_MODULES={folder}"} == {step.commands[1][1] for step in both}
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {
+        "libstampede-cuda.so": "three", "libstampede-cpu-avx2.so": "modules/libstampede-cpu-avx2.so"}
 
 
 @pytest.mark.parametrize("old, new, says", [
@@ -237,6 +274,18 @@ def test_nonfinite_states_and_poor_returns_are_failures():
             gpu_steps.read_training(outputs({**result, **change}), -200)
     with pytest.raises(gpu_steps.Wrong, match="no JSON"):
         gpu_steps.read_training(outputs("Segmentation fault"), -200)
+
+
+def test_modules_that_compute_something_else_are_told():
+    two = {"robot": "go2", "scene": "trot", "num_envs": 4096, "steps_per_second": 2e8, "contacts_mean": 2.79, "nonfinite": 0,
+           "contacts_over_slots": 0}
+    row = gpu_steps.read_blocks(outputs(two, {**two, "steps_per_second": 2.5e8, "contacts_mean": 2.81}))
+    assert row == {"robot": "go2", "scene": "trot", "robots": 4096, "two blocks, M steps/s": "200",
+                   "three blocks, M steps/s": "250", "three / two": "1.250"}
+    for change, says in (({"contacts_mean": 2.6}, "has 2.60 contacts, with two 2.79"),
+                         ({"contacts_mean": float("nan")}, "has nan contacts"), ({"nonfinite": 1}, "nonfinite is 1")):
+        with pytest.raises(gpu_steps.Wrong, match=says):
+            gpu_steps.read_blocks(outputs(two, {**two, **change}))
 
 
 def test_runs_that_differ_in_one_byte_are_told(tmp_path):
