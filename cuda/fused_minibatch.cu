@@ -481,8 +481,8 @@ __device__ float add_number(const FusedMinibatch& m, Index at, int blocks) {
   return m.gradient[column - kLossColumns] = LogStdGradient::of(sum, m.entropy_coefficient);
 }
 
-/// A number of the parts a thread. The last block to come adds the squares of the gradient's numbers, as the blocks left
-/// them and in their order, and prepares the step.
+/// A number of the parts a thread. The last block to come adds the squares of the gradient's numbers, as the blocks
+/// left them and in a fixed order, and prepares the step.
 __global__ void __launch_bounds__(kThreads) add_parts(const __grid_constant__ FusedMinibatch m, int blocks) {
   using Reduce = cub::BlockReduce<float, kThreads>;
   using Finish = cub::BlockReduce<double, kThreads>;

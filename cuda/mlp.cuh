@@ -95,8 +95,8 @@ class CudaMlp {
   float* output_gradient(const Context&) { return deltas_[0].data(); }
 
   /// Backward pass of the samples of the last `forward`, whose context was the same; that of a network that learns in
-  /// BF16 must learn. Sets `gradient`, laid out as the parameters, and
-  /// `input_gradient`, laid out as the inputs, unless it is null.
+  /// BF16 must learn. Sets `gradient`, laid out as the parameters, and `input_gradient`, laid out as the inputs, unless
+  /// it is null.
   void backward(const Context& context, const float* parameters, const float* input, Index stride, Index rows,
                 float* gradient, float* input_gradient = nullptr);
 

@@ -129,7 +129,8 @@ Product::Product(BlasContext& blas, const ProductShape& shape)
   if (shape.epilogue != Epilogue::kNone) fused_ = find_algorithm(blas, shape, shape.epilogue);
   if (!fused_ && !find_algorithm(blas, shape, Epilogue::kNone)) {
     throw Error("cuBLASLt: no algorithm for a product of " + std::to_string(shape.m) + " x " + std::to_string(shape.k) +
-                    " and " + std::to_string(shape.k) + " x " + std::to_string(shape.n) + " " + factors_of(blas, shape),
+                    " and " + std::to_string(shape.k) + " x " + std::to_string(shape.n) + " in " +
+                    factors_of(blas, shape),
                 Status::kFailed);
   }
   note(blas, shape);
