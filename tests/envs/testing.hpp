@@ -36,7 +36,9 @@ struct Environments {
   }
   std::uint32_t& counted(EnvironmentCount which, Index env) { return view().count(which)[env]; }
   StepOutput output() {
-    return {reward.data(), ended.data(), observation.data(), final_observation.data(), last_observation.data()};
+    StepOutput out{reward.data(), ended.data(), observation.data(), final_observation.data()};
+    out.last_observation = last_observation.data();
+    return out;
   }
   float& state(int member, Index env) { return buffer[member * stride + env]; }
 
