@@ -140,7 +140,11 @@ void check_task(CudaBackend& backend) {
                                           clock.data(),
                                           step,
                                           actions.data(),
-                                          {reward.data(), ended.data(), observation.data(), last.data(), kept.data()}});
+                                          {.reward = reward.data(),
+                                           .ended = ended.data(),
+                                           .observation = observation.data(),
+                                           .final_observation = last.data(),
+                                           .last_observation = kept.data()}});
       return Step{place.read(buffer, size),
                   place.read(reward, stride),
                   place.read(ended, stride),
