@@ -61,7 +61,8 @@ def test_a_pack_runs_from_its_own_folder(tmp_path):
     assert sum(file.stat().st_size for file in pack.rglob("*") if file.is_file()) < 60 << 20
     assert not [file for file in pack.rglob("*") if file.is_symlink()]
     second = "three-blocks/libstampede-cuda.so"
-    assert (pack / "lib/stampede" / second).exists() == (BUILD / "modules" / second).exists()
+    left_out = "is left out, and not compared" in process.stderr
+    assert (pack / "lib/stampede" / second).exists() == ((BUILD / "modules" / second).exists() and not left_out)
     said = run("stampede", "train", "--task", "go2-flat", "--iterations", "1", "--num-envs", "64", "--device", "cpu",
                "--set", "algorithm.minibatch=768", "--set", "run.eval_episodes=4", "--json")
     assert said.returncode == 0 and json.loads(said.stdout)["finished"], said.stderr
