@@ -218,7 +218,7 @@ def test_other_memory_that_runs_out_is_told_likewise(fail, parts, tmp_path):
 
 
 @pytest.mark.parametrize("fail, parts", [
-    ("run:run_elements@700=cudaErrorIllegalAddress", ["an illegal memory access was encountered"]),
+    ("run:run_elements@500=cudaErrorIllegalAddress", ["an illegal memory access was encountered"]),
     ("cudaEventSynchronize@5=cudaErrorECCUncorrectable",
      ["CUDA: cudaErrorECCUncorrectable", "in cudaEventSynchronize(event)"]),
     ("cublasLtMatmul@20=1", ["cuBLASLt: ", "in cublasLtMatmul("]),
