@@ -10,8 +10,8 @@
 namespace stampede {
 
 /// How large a dense network's initial weights are: orthogonal matrices times hidden x sqrt(2) or, in the last layer,
-/// times head. PyTorch's default, uniform on +-1 / sqrt(inputs), is as
-/// large as hidden = 0.41 in layers with no more outputs than inputs.
+/// times head. PyTorch's default, uniform on +-1 / sqrt(inputs), is as large as hidden = 0.41 in layers with no more
+/// outputs than inputs.
 struct InitialScale {
   double hidden = 1.0, head = 1.0;
 };
