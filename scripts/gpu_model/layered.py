@@ -4,9 +4,7 @@ import collections
 import dataclasses
 import functools
 import itertools
-import re
 
-import cuda_code
 from gpu_model import training
 from gpu_model.training import ACTIONS, CRITIC_OBSERVATIONS, L2_BANDWIDTH, LAUNCH, MINIBATCHES, OBSERVATIONS, quads
 
@@ -31,12 +29,8 @@ COUNTED = 16  # environments of the iteration that the emulated device counts
 
 def asserted_launches(precision):
     """As training.asserted_launches has them, of networks with as many layers as this file's, which are not learned at once either."""
-    path = cuda_code.ROOT / "tests/emulator/training_test.cpp"
-    name, settings = ("three large layers in BF16", "in_bf16") if precision == "bf16" else ("three large layers", "large")
-    found = re.search(rf'\{{"{training.TASK} with {name}", resolve_settings\({settings}\), (\d+), (\d+)\}}', path.read_text())
-    if not found:
-        cuda_code.fail(f"{path} does not say how many launches an iteration of {training.TASK} with {name} takes")
-    return int(found[1]), int(found[2])
+    bf16 = precision == "bf16"
+    return training.asserted_launches(" with three large layers" + " in BF16" * bf16, "in_bf16" if bf16 else "large")
 
 
 def product_seconds(machine, precision, m, n, k):

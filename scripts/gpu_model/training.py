@@ -47,12 +47,13 @@ def settings(program):
                     json.loads(values["network.critic"]), json.loads(values["network.precision"]))
 
 
-def asserted_launches():
-    """Kernels and products of an iteration with eight minibatches, as the emulated device counts them in its test."""
+def asserted_launches(networks=", whose networks are small", settings="as_it_is"):
+    """Kernels and products of an iteration with eight minibatches, as the emulated device counts them in its test: what the test
+    says of the networks, and where it has the settings."""
     path = cuda_code.ROOT / "tests/emulator/training_test.cpp"
-    found = re.search(rf'\{{"{TASK}, [^"]*", resolve_settings\(as_it_is\), (\d+), (\d+)\}}', path.read_text())
+    found = re.search(rf'\{{"{TASK}{networks}", resolve_settings\({settings}\), (\d+), (\d+)\}}', path.read_text())
     if not found:
-        cuda_code.fail(f"{path} does not say how many launches an iteration of {TASK} takes; AnIterationTakesSoManyLaunches did")
+        cuda_code.fail(f"{path} does not say how many launches an iteration of {TASK}{networks} takes; AnIterationTakesSoManyLaunches did")
     return int(found[1]), int(found[2])
 
 

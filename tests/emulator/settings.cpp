@@ -82,13 +82,11 @@ void print(const char* kind, const std::string& text) {
                where.c_str());
 }
 
-}  // namespace
-
-namespace {
 Settings& changeable_settings() {
   static Settings all = from_environment();
   return all;
 }
+
 }  // namespace
 
 const Settings& settings() { return changeable_settings(); }
