@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <set>
+#include <utility>
 
 #include "internal.hpp"
 
@@ -90,7 +91,7 @@ Settings& changeable_settings() {
 }  // namespace
 
 const Settings& settings() { return changeable_settings(); }
-void set_capability(int capability) { changeable_settings().capability = capability; }
+int set_capability(int capability) { return std::exchange(changeable_settings().capability, capability); }
 
 /// SplitMix64.
 std::uint64_t next_random() {

@@ -110,8 +110,13 @@ TEST(Emulated, AnUpdateLearnsTheSameLayerByLayer) {
     std::vector<Tensor> before, after;
     std::int64_t products;
   };
+  struct Capability {  // for a while
+    explicit Capability(int capability) : before(cuda_emulator::set_capability(capability)) {}
+    ~Capability() { cuda_emulator::set_capability(before); }
+    int before;
+  };
   const auto learn = [](int capability, const Settings& settings) {
-    cuda_emulator::set_capability(capability);
+    const Capability given(capability);
     const auto engine = emulated();
     const auto trainer = make_trainer(*engine, settings);
     Learnt learnt{{}, trainer->state(), {}, 0};
@@ -119,7 +124,6 @@ TEST(Emulated, AnUpdateLearnsTheSameLayerByLayer) {
     learnt.report = iterate(*trainer, 1).back();
     learnt.after = trainer->state();
     learnt.products = cuda_emulator::counts().products - products;
-    cuda_emulator::set_capability(90);
     return learnt;
   };
   const Settings settings =

@@ -22,7 +22,7 @@ struct Counts {
 Counts counts();
 
 /// From now on all devices are of another compute capability, as CUDA_EMULATOR_CAPABILITY has it. Nothing may be under
-/// way.
-void set_capability(int capability);
+/// way. Returns what it was.
+int set_capability(int capability);
 
 }  // namespace cuda_emulator
